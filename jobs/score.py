@@ -1,0 +1,50 @@
+"""Score new pictures of an archive into tables.
+
+    spark-submit jobs/score.py --input URI --bundle URI --output URI \
+        [--config FILE] [--set key=value]...
+
+Plain `python jobs/score.py` does the same in local mode. URI: a folder or s3://bucket/prefix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from steeldefect.command import add_settings_arguments, run_command
+from steeldefect.scoring import Request, open_run
+from steeldefect.settings import load_settings
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Plan, score wave by wave, publish each, report."""
+    settings = load_settings(arguments.config, arguments.set)
+    request = Request(arguments.input, arguments.bundle, arguments.output, settings)
+    with open_run(request) as run:
+        plan = run.make_plan()
+        if plan.todo.num_rows:
+            with run.spark() as scorer:
+                for number, wave in enumerate(plan.waves(settings.wave_pictures), start=1):
+                    began = time.monotonic()
+                    reports = scorer.score(wave, number)
+                    run.publish(wave, reports)
+                    run.totals.seconds += time.monotonic() - began
+        print(run.summary())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, score, and give the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="score.py", description="Score new pictures of an archive into tables."
+    )
+    parser.add_argument("--input", required=True, metavar="URI", help="the pictures")
+    parser.add_argument("--bundle", required=True, metavar="URI", help="the model bundle")
+    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    add_settings_arguments(parser)
+    return run_command(parser, score, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

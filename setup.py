@@ -1,0 +1,55 @@
+"""Packaging of steeldefect: the scoring library, and the training module beside it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+TENSORFLOW = "tensorflow==2.21.0"
+
+setup(
+    name="steeldefect",
+    version="0.1.0",
+    description="Distributed scoring of archived steel imagery on Spark, with Keras models",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.12",
+    packages=find_packages(include=["steeldefect", "steeldefect.*", "training", "training.*"]),
+    package_data={"steeldefect": ["py.typed"], "training": ["py.typed"]},
+    entry_points={"console_scripts": ["steeldefect = steeldefect.cli:main"]},
+    # each pin with its reason; requirements.lock pins everything below these, too
+    install_requires=[
+        "pyspark==4.3.0",  # mapInArrow and resource scheduling; the version that is tested
+        TENSORFLOW,  # the models' source of truth; the GPU runtime
+        "keras==3.15.1",  # the format of the bundle's models
+        "openvino==2026.4.1",  # the CPU runtime: up to five times TensorFlow's speed
+        "deltalake==1.6.6",  # all-or-nothing commits to the tables, no JVM needed
+        "pyarrow==26.0.1",  # Parquet, and the batches that Spark hands over
+        "pandas==2.3.3",  # PySpark 4.3 warns on pandas 3
+        "numpy==2.4.6",  # masks and run lengths
+        "opencv-python-headless==5.0.0.93",  # resizing and connected regions, no screen needed
+        "pillow==13.0.0",  # strict decoding: refuses what is truncated, reads headers alone
+        "scikit-learn==1.9.1",  # grouped splits, ROC, classification reports
+        "boto3==1.44.5",  # S3; the one client that every gateway tried gets on with
+        "tenacity==9.2.1",  # bounded retries with jitter for broken downloads
+        "duckdb==2.0.0",  # SQL over the tables for analysts
+        "pydantic==2.14.3",  # settings, recipes and manifests that list every problem
+        "PyYAML==6.0.3",  # settings files
+        "tqdm==4.70.1",  # progress on the terminal
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]==2.21.0"],  # the same wheel, with CUDA's libraries
+        "dev": [
+            "pytest==9.2.0",  # the tests
+            "hypothesis==6.170.15",  # property tests of codec and metrics
+            "moto[server]==5.2.5",  # an S3 server for the quick tests
+            "ruff==0.17.6",  # style
+            "mypy==2.4.1",  # types
+            "pandas-stubs",  # types
+            "types-PyYAML",  # types
+            "types-tqdm",  # types
+        ],
+    },
+)

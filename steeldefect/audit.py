@@ -1,0 +1,116 @@
+"""Looks at what the tasks of a wave wrote, before anybody else can see it.
+
+The files are read back from the store: rows out = rows in, no key twice, none missing; masks
+decode to the stated areas on a sample; the share of failures is under the limit.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steeldefect import rle
+from steeldefect.errors import AuditError, FailureShareError, RunLengthError
+from steeldefect.parts import Part, read_part
+from steeldefect.stores import Store
+from steeldefect.tables import SCHEMAS, TableName
+from steeldefect.worker import TaskReport
+
+_NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_table()
+
+
+def audit_wave(
+    store: Store, wave: pa.Table, reports: list[TaskReport], masks: int
+) -> None:
+    """Compare what was written with what was planned.
+
+    Args:
+        store: the output.
+        wave: the planned pictures, column key.
+        reports: of the wave's tasks.
+        masks: how many predictions to decode.
+
+    Raises:
+        AuditError: rows are missing, doubled or foreign, or a mask is not what its row says.
+    """
+    parts = [part for report in reports for part in report.parts]
+    keyed = [part for part in parts if part.table in (TableName.IMAGES, TableName.QUARANTINE)]
+    written = pa.concat_tables([_NO_KEYS, *(read_part(store, part, ["key"]) for part in keyed)])
+    _compare_keys(wave["key"], written["key"])
+    stated = sum(report.scored + report.quarantined for report in reports)
+    if stated != wave.num_rows:
+        raise AuditError(f"the tasks report {stated} pictures, {wave.num_rows} were planned")
+    predictions = [part for part in parts if part.table is TableName.PREDICTIONS]
+    _check_masks(store, predictions, masks)
+
+
+def check_failure_share(quarantined: int, done: int, limit: float, example: str) -> None:
+    """Stop a run in which too many pictures fail.
+
+    Args:
+        quarantined: failures of the run so far, this wave included.
+        done: pictures of the run so far, this wave included.
+        limit: `max_failure_share`.
+        example: one failure, in words.
+
+    Raises:
+        FailureShareError: the share is over the limit.
+    """
+    share = quarantined / done if done else 0.0
+    if share > limit:
+        raise FailureShareError(
+            f"{quarantined} of {done} pictures failed ({share:.1%}), over max_failure_share="
+            f"{limit:g}; this wave was not published; for example {example}; mend the input, or "
+            f"raise the limit with --set max_failure_share={min(1.0, share + 0.05):.2f}"
+        )
+
+
+def first_failure(store: Store, reports: list[TaskReport]) -> str:
+    """Describe one quarantined picture of a wave, for people."""
+    for part in (part for report in reports for part in report.parts):
+        if part.table is TableName.QUARANTINE:
+            row = read_part(store, part, ["key", "stage", "message"]).slice(0, 1).to_pylist()[0]
+            return f"{row['key']} ({row['stage']}: {row['message']})"
+    return "none"
+
+
+def _compare_keys(planned: pa.ChunkedArray, written: pa.ChunkedArray) -> None:
+    planned, written = (keys.take(pc.sort_indices(keys)) for keys in (planned, written))
+    if planned.combine_chunks().equals(written.combine_chunks()):
+        return
+    counted = pc.value_counts(written)
+    doubled = [one["values"].as_py() for one in counted if one["counts"].as_py() > 1]
+    missing = planned.filter(pc.invert(pc.is_in(planned, written)))
+    foreign = written.filter(pc.invert(pc.is_in(written, planned)))
+    raise AuditError(
+        f"the tasks wrote {len(written)} pictures where {len(planned)} were planned: "
+        f"{len(missing)} missing, {len(doubled)} doubled, {len(foreign)} not planned; "
+        "this wave was not published; start again"
+    )
+
+
+def _check_masks(store: Store, parts: list[Part], masks: int) -> None:
+    columns = ["key", "class_id", "run_lengths", "area", "box_right", "share"]
+    left = masks
+    for part in parts:
+        if left <= 0:
+            return
+        rows = read_part(store, part, columns)
+        step = max(1, rows.num_rows * len(parts) // masks)
+        sample = rows.take(list(range(0, rows.num_rows, step))[:left])
+        left -= sample.num_rows
+        for row in sample.to_pylist():
+            _check_mask(row)
+
+
+def _check_mask(row: dict[str, object]) -> None:
+    where = f"{row['key']}, class {row['class_id']}"
+    try:
+        runs = rle.parse(str(row["run_lengths"]))
+    except RunLengthError as error:
+        raise AuditError(f"{where}: {error}; this wave was not published") from None
+    if rle.area(runs) != row["area"]:
+        raise AuditError(
+            f"{where}: the run lengths cover {rle.area(runs)} pixels, the row says {row['area']}; "
+            "this wave was not published"
+        )

@@ -1,0 +1,200 @@
+"""The model bundle: an immutable folder that a digest names.
+
+    bundle.json                     the manifest, with the sha256 of every other file
+    bundle.sha256                   the sha256 of bundle.json, in the form of `sha256sum`
+    keras/gate.keras, ...           the models as trained: the source of truth
+    openvino/gate.xml, gate.bin     the same, compiled for executors with a CPU
+
+The digest of a bundle is the sha256 of its `bundle.json`; as that file holds all other hashes,
+one changed byte anywhere changes the digest or is refused. `sha256sum -c bundle.sha256` checks
+the manifest by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from steeldefect.errors import BundleError
+from steeldefect.manifest import BundleFile, Manifest
+
+MANIFEST_NAME = "bundle.json"
+SEAL_NAME = "bundle.sha256"
+
+
+class ModelName(str, Enum):
+    """The two models of a bundle."""
+
+    GATE = "gate"
+    SEGMENTER = "segmenter"
+
+
+class ModelForm(str, Enum):
+    """The forms that a bundle carries of each model; also the names of their folders."""
+
+    KERAS = "keras"
+    OPENVINO = "openvino"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files were checked against their hashes.
+
+    Attributes:
+        manifest: the contents of `bundle.json`.
+        digest: sha256 of `bundle.json` as 64 hex digits; names the bundle in every table.
+        folder: where the checked files lie.
+    """
+
+    manifest: Manifest
+    digest: str
+    folder: Path
+
+    @property
+    def models(self) -> tuple[ModelName, ...]:
+        """The models of this bundle, in the order a picture meets them."""
+        if self.manifest.gate is None:
+            return (ModelName.SEGMENTER,)
+        return (ModelName.GATE, ModelName.SEGMENTER)
+
+    def model_path(self, model: ModelName, form: ModelForm) -> Path:
+        """Path of a model's file: `.keras`, or `.xml` beside its `.bin`."""
+        suffix = {ModelForm.KERAS: "keras", ModelForm.OPENVINO: "xml"}[form]
+        return self.folder / form.value / f"{model.value}.{suffix}"
+
+
+def open_bundle(folder: Path, forms: Iterable[ModelForm] | None = None) -> Bundle:
+    """Read a bundle from a folder and check it against its own hashes.
+
+    Args:
+        folder: holds `bundle.json`.
+        forms: the model forms that must be there and are checked; None for every file.
+
+    Raises:
+        BundleError: missing, altered, or of a format that this version does not read.
+    """
+    manifest, digest = read_manifest(
+        _read(folder / MANIFEST_NAME), _read(folder / SEAL_NAME), str(folder)
+    )
+    for name in selected_files(manifest, forms):
+        check_file(name, manifest.files[name], _read(folder / name), str(folder))
+    return Bundle(manifest, digest, folder)
+
+
+def read_manifest(content: bytes, seal: bytes, where: str) -> tuple[Manifest, str]:
+    """Parse `bundle.json` after checking it against `bundle.sha256`; gives manifest and digest."""
+    digest = hashlib.sha256(content).hexdigest()
+    if seal != _seal(digest):
+        raise BundleError(
+            f"bundle {where}: {MANIFEST_NAME} does not match {SEAL_NAME}: it was altered or is "
+            "incomplete; fetch the bundle again or export it anew"
+        )
+    try:
+        return Manifest.model_validate_json(content), digest
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BundleError(f"bundle {where}: {MANIFEST_NAME}: {place}: {first['msg']}") from None
+
+
+def selected_files(manifest: Manifest, forms: Iterable[ModelForm] | None) -> list[str]:
+    """List the files of a bundle that belong to `forms` (all files for None)."""
+    if forms is None:
+        return list(manifest.files)
+    wanted = {form.value for form in forms}
+    return [name for name in manifest.files if PurePosixPath(name).parts[0] in wanted]
+
+
+def check_file(name: str, expected: BundleFile, content: bytes, where: str) -> None:
+    """Compare one file with its entry in the manifest.
+
+    Raises:
+        BundleError: size or hash differ.
+    """
+    if len(content) != expected.size or hashlib.sha256(content).hexdigest() != expected.sha256:
+        raise BundleError(
+            f"bundle {where}: {name} does not match its sha256 in {MANIFEST_NAME}: it was altered "
+            "or is incomplete; fetch the bundle again or export it anew"
+        )
+
+
+def describe_files(folder: Path) -> dict[str, BundleFile]:
+    """Hash every file below `folder`; the keys are relative paths with forward slashes."""
+    return {
+        path.relative_to(folder).as_posix(): BundleFile(
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(), size=path.stat().st_size
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in (MANIFEST_NAME, SEAL_NAME)
+    }
+
+
+def seal_bundle(folder: Path, manifest: Manifest) -> str:
+    """Write `bundle.json` and its seal into `folder`; gives the digest.
+
+    The manifest's `files` must be `describe_files(folder)`.
+    """
+    content = manifest.model_dump_json(indent=2).encode() + b"\n"
+    digest = hashlib.sha256(content).hexdigest()
+    (folder / MANIFEST_NAME).write_bytes(content)
+    (folder / SEAL_NAME).write_bytes(_seal(digest))
+    return digest
+
+
+def pack(bundle: Bundle, forms: Iterable[ModelForm]) -> bytes:
+    """Put manifest, seal and the files of `forms` into one tar, for broadcasting."""
+    buffer = io.BytesIO()
+    names = [MANIFEST_NAME, SEAL_NAME, *selected_files(bundle.manifest, forms)]
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in names:
+            tar.add(bundle.folder / name, arcname=name)
+    return buffer.getvalue()
+
+
+def unpack(payload: bytes, folder: Path) -> None:
+    """Unpack `pack`'s tar as `folder`, in one step: no process ever sees half a bundle.
+
+    Where another process was faster, its folder stands.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
+    try:
+        with tarfile.open(fileobj=io.BytesIO(payload)) as tar:
+            tar.extractall(staging, filter="data")
+        try:
+            staging.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def host_cache() -> Path:
+    """Folder of this user on this host in which broadcast bundles are unpacked."""
+    return Path(tempfile.gettempdir()) / f"steeldefect-bundles-{os.getuid()}"
+
+
+def _seal(digest: str) -> bytes:
+    return f"{digest}  {MANIFEST_NAME}\n".encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BundleError(
+            f"no such file: {path}; a bundle is a folder that `python -m training fit` wrote"
+        ) from None
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}") from None

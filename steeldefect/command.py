@@ -1,0 +1,54 @@
+"""What all commands share: arguments for settings, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from steeldefect.errors import SteelDefectError
+
+INTERRUPTED = 130
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--config FILE` and `--set key=value`."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as YAML")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="one setting, over the file's; dots reach into sections; may be repeated",
+    )
+
+
+def run_command(
+    parser: argparse.ArgumentParser,
+    action: Callable[[argparse.Namespace], None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parse arguments, act, and turn errors into one line and an exit code.
+
+    An error that is not one of this project's is a fault of the program, and keeps its traceback.
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    parsed = parser.parse_args(arguments)
+    try:
+        action(parsed)
+    except SteelDefectError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; what was published stays, the next run goes on", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def one_line(error: SteelDefectError) -> str:
+    """Join a message's lines."""
+    return " ".join(str(error).split())
+
+

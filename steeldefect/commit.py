@@ -1,0 +1,214 @@
+"""Makes a wave's part files visible: all of them, once, whatever dies in between.
+
+First one record of the wave's files is written below `OUTPUT/_waves` in one atomic, conditional
+PUT: that is the moment of decision. Then the files are added to each table's Delta log, with the
+run and the wave as the transaction's name, so that a commit that was already made is recognised.
+At last the record is deleted. A record that is found at the next start is carried out again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction
+from pydantic import TypeAdapter
+
+from steeldefect.errors import StoreUnavailableError, TableError
+from steeldefect.parts import Part
+from steeldefect.reading import dataset_of
+from steeldefect.stores import Store
+from steeldefect.tables import PARTITION, SCHEMAS, TableName
+
+RECORDS = "_waves/"
+
+
+@dataclass(frozen=True)
+class WaveRecord:
+    """The files of one wave. `wave` counts from 1 within the run."""
+
+    run_id: str
+    wave: int
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Where the record lies in the output."""
+        return f"{RECORDS}{self.run_id}-{self.wave:06d}.json"
+
+
+_RECORD = TypeAdapter(WaveRecord)
+
+
+class Tables:
+    """The Delta tables of one output."""
+
+    def __init__(self, store: Store) -> None:
+        """Name the output; nothing is touched yet."""
+        self._store = store
+
+    def publish(self, record: WaveRecord) -> None:
+        """Decide for a wave, and commit it to every table.
+
+        Raises:
+            StoreError: the store refused; before the record was written nothing is published,
+                afterwards the next start completes the commit.
+        """
+        self._store.write_new(record.key, _RECORD.dump_json(record))
+        self._apply(record)
+
+    def recover(self) -> list[WaveRecord]:
+        """Complete the commits that a dead driver left; gives the records that were found."""
+        records = [
+            _RECORD.validate_json(self._store.read(found.key))
+            for found in sorted(self._store.scan(RECORDS))  # the waves of a run in their order
+            if found.key.endswith(".json")
+        ]
+        for record in records:
+            self._apply(record)
+        return records
+
+    def open(self, table: TableName) -> DeltaTable | None:
+        """Open a table at its newest version, or None where it does not exist yet.
+
+        Raises:
+            TableError: something lies there that is not a Delta table.
+            StoreUnavailableError: the store does not answer.
+        """
+        try:
+            return DeltaTable(
+                self._store.delta_uri(table.value), storage_options=self._store.delta_options()
+            )
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            raise self._translate(error, table) from None
+
+    def read(
+        self, table: TableName, columns: Sequence[str] | None = None, equal: dict[str, str] | None = None
+    ) -> pa.Table:
+        """Read columns of a table, of the rows in which the columns of `equal` have its values.
+
+        An absent table is an empty one.
+        """
+        condition = None
+        for name, value in (equal or {}).items():
+            term = ds.field(name) == value
+            condition = term if condition is None else condition & term
+        wanted = list(columns) if columns else SCHEMAS[table].columns.names
+        try:
+            return self.dataset(table).to_table(columns=wanted, filter=condition)
+        except (DeltaError, OSError) as error:
+            raise self._translate(error, table) from None
+
+    def dataset(self, table: TableName) -> ds.Dataset:
+        """Open a table as an Arrow dataset; an absent table is an empty one."""
+        delta = self.open(table)
+        schema = SCHEMAS[table].columns
+        if delta is None:
+            return ds.dataset(schema.empty_table())
+        return dataset_of(delta, schema, self._store.delta_options())
+
+    def append(self, table: TableName, rows: pa.Table) -> None:
+        """Append rows that the driver itself has, the partition column included."""
+        try:
+            write_deltalake(
+                self._store.delta_uri(table.value),
+                rows,
+                mode="append",
+                partition_by=[PARTITION],
+                storage_options=self._store.delta_options(),
+            )
+        except (DeltaError, OSError) as error:
+            raise self._translate(error, table) from None
+
+    def upsert(self, table: TableName, rows: pa.Table, keys: Sequence[str]) -> None:
+        """Put rows in the place of those with the same `keys`, and append the others."""
+        delta = self._create(table)
+        try:
+            (
+                delta.merge(
+                    rows,
+                    predicate=" AND ".join(f"old.{key} = new.{key}" for key in keys),
+                    source_alias="new",
+                    target_alias="old",
+                )
+                .when_matched_update_all()
+                .when_not_matched_insert_all()
+                .execute()
+            )
+        except (DeltaError, OSError) as error:
+            raise self._translate(error, table) from None
+
+    def create_all(self) -> None:
+        """Create the tables that do not exist yet, empty, so that queries find every one."""
+        for table in TableName:
+            self._create(table)
+
+    def _create(self, table: TableName) -> DeltaTable:
+        existing = self.open(table)
+        if existing is not None:
+            return existing
+        try:
+            return DeltaTable.create(
+                self._store.delta_uri(table.value),
+                schema=Schema.from_arrow(SCHEMAS[table].columns),
+                mode="ignore",
+                partition_by=[PARTITION],
+                description=SCHEMAS[table].row,
+                storage_options=self._store.delta_options(),
+            )
+        except (DeltaError, OSError) as error:
+            raise self._translate(error, table) from None
+
+    def _apply(self, record: WaveRecord) -> None:
+        for table in TableName:
+            parts = [part for part in record.parts if part.table is table]
+            if parts:
+                self._add(table, parts, record)
+        self._store.delete(record.key)
+
+    def _add(self, table: TableName, parts: list[Part], record: WaveRecord) -> None:
+        delta = self._create(table)
+        try:
+            committed = delta.transaction_version(record.run_id)
+            if committed is not None and committed >= record.wave:
+                return
+            delta.create_write_transaction(
+                [_add_action(part) for part in parts],
+                mode="append",
+                schema=delta.schema(),
+                partition_by=[PARTITION],
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(record.run_id, record.wave, _now_ms())]
+                ),
+            )
+        except (DeltaError, OSError) as error:
+            raise self._translate(error, table) from None
+
+    def _translate(self, error: Exception, table: TableName) -> Exception:
+        where = f"table {self._store.delta_uri(table.value)}"
+        problem = " ".join(str(error).split())[:300]
+        if isinstance(error, OSError):
+            return StoreUnavailableError(f"{where}: {problem}; check the store and start again")
+        return TableError(f"{where}: {problem}")
+
+
+def _add_action(part: Part) -> AddAction:
+    return AddAction(
+        path=part.path,
+        size=part.size,
+        partition_values={PARTITION: part.date},
+        modification_time=_now_ms(),
+        data_change=True,
+        stats=part.stats,
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

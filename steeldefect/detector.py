@@ -1,0 +1,182 @@
+"""The detector: pictures in, gate probabilities and defects out. Arrays only, no Spark, no files.
+
+    prepared = [detector.prepare(picture) for picture in pictures]    # any thread
+    probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
+    passing = [p for p, ok in zip(prepared, detector.passes(probabilities)) if ok]
+    findings = detector.segment(passing)                              # one list for each picture
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from steeldefect import rle
+from steeldefect.errors import InferenceError, PictureSizeError
+from steeldefect.manifest import DefectClass, Manifest
+from steeldefect.preprocessing import Float32, Gray, prepare, resize, scale
+from steeldefect.runtimes.base import Runtime
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture on its way: its size, and what the models take.
+
+    `gate_input` is float32 (h, w, c) or None without a gate; `resized` is uint8 (h, w), scaled
+    only for pictures that pass.
+    """
+
+    shape: tuple[int, int]
+    gate_input: Float32 | None
+    resized: Gray
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect class found on one picture; areas and boxes in pixels of the picture."""
+
+    defect_class: DefectClass
+    runs: rle.Runs
+    area: int
+    share: float
+    box: rle.BoundingBox
+    regions: int
+    mean_probability: float
+    max_probability: float
+
+
+class Detector:
+    """Gate and segmenter of one bundle, with the bundle's thresholds."""
+
+    def __init__(
+        self, manifest: Manifest, gate: Runtime | None, segmenter: Runtime, any_size: bool = False
+    ) -> None:
+        """Join opened models with the manifest they came with.
+
+        Args:
+            gate: None for a bundle without a gate: every picture is segmented.
+            any_size: score pictures of sizes that the bundle was not trained on, too.
+        """
+        self.manifest = manifest
+        self.segmenter = segmenter
+        self._gate = gate
+        self._any_size = any_size
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether a classifier stands in front of the segmenter."""
+        return self.manifest.gate is not None
+
+    def prepare(self, picture: Gray) -> Prepared:
+        """Turn a decoded picture uint8 (H, W) into model inputs.
+
+        Raises:
+            PictureSizeError: not a size that the bundle admits.
+        """
+        height, width = picture.shape
+        sizes = self.manifest.picture_sizes
+        if not self._any_size and not sizes.admit(height, width):
+            raise PictureSizeError(
+                f"{width}x{height} pixels; this bundle scores {sizes} (width x height)"
+            )
+        spec = self.manifest.segmenter.input
+        gate = self.manifest.gate
+        gate_input = None if gate is None else prepare(picture, gate.input)
+        return Prepared((height, width), gate_input, resize(picture, spec))
+
+    def gate(self, pictures: Sequence[Prepared]) -> Float32:
+        """Ask the gate for the probability of a defect.
+
+        Returns:
+            float32 (n,); NaN where the model's answer is not finite, and without a gate.
+        """
+        inputs = [p.gate_input for p in pictures if p.gate_input is not None]
+        if self._gate is None or not inputs:
+            return np.full(len(pictures), np.nan, dtype=np.float32)
+        return self._gate.predict(np.stack(inputs)).reshape(len(pictures))
+
+    def passes(self, probabilities: Float32) -> npt.NDArray[np.bool_]:
+        """Tell which pictures go on to the segmenter: bool (n,)."""
+        gate = self.manifest.gate
+        if gate is None:
+            return np.ones(len(probabilities), dtype=bool)
+        return np.asarray(probabilities >= gate.threshold)
+
+    def segment(self, pictures: Sequence[Prepared]) -> list[list[Finding] | InferenceError]:
+        """Outline the defects of pictures.
+
+        Returns:
+            For each picture its findings, one for each class found, in the bundle's order; or
+            the error, where the model's answer is not finite.
+        """
+        if not pictures:
+            return []
+        spec = self.manifest.segmenter.input
+        maps = self.segmenter.predict(np.stack([scale(p.resized, spec) for p in pictures]))
+        return [self._findings(one, p.shape) for one, p in zip(maps, pictures, strict=True)]
+
+    def _findings(
+        self, maps: Float32, shape: tuple[int, int]
+    ) -> list[Finding] | InferenceError:
+        if not np.isfinite(maps).all():
+            return InferenceError("the segmenter's answer is not finite")
+        found = [
+            find_defect(maps[:, :, channel], shape, defect_class)
+            for channel, defect_class in enumerate(self.manifest.classes)
+        ]
+        return [finding for finding in found if finding is not None]
+
+
+def find_defect(
+    probability: Float32, shape: tuple[int, int], defect_class: DefectClass
+) -> Finding | None:
+    """Turn one class map into a mask at the picture's own size, and measure it.
+
+    The map is resized (bilinear) before it is cut at the threshold, so that outlines are not
+    made of the model's larger pixels.
+
+    Args:
+        probability: float32 (h, w), the class map of the model.
+        shape: (height, width) of the picture.
+        defect_class: gives threshold and least area.
+
+    Returns:
+        The finding, or None where the class covers less than its least area, or nothing.
+    """
+    threshold = defect_class.pixel_threshold
+    if probability.max() <= threshold:
+        return None
+    full = _resize_map(probability, shape)
+    mask = full > threshold
+    area = int(np.count_nonzero(mask))
+    if area == 0 or area < defect_class.min_area:
+        return None
+    runs = rle.from_mask(mask)
+    box = rle.bounding_box(runs, shape[0])
+    if box is None:
+        return None
+    inside = full[mask]
+    regions = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
+    return Finding(
+        defect_class=defect_class,
+        runs=runs,
+        area=area,
+        share=area / mask.size,
+        box=box,
+        regions=regions,
+        mean_probability=float(inside.mean()),
+        max_probability=float(inside.max()),
+    )
+
+
+def _resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
+    if probability.shape == shape:
+        return probability
+    size = (shape[1], shape[0])
+    # the class map is one channel of an interleaved array: OpenCV needs it contiguous
+    contiguous = np.ascontiguousarray(probability)
+    return np.asarray(cv2.resize(contiguous, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -1,0 +1,148 @@
+"""Every error this project raises on purpose.
+
+Three facts decide what happens to an error, and the type tells all three: whether another try
+can help (`Transient`) or not (`Terminal`), which exit code a job ends with (`exit_code`), and
+whether it concerns one picture (`PictureError`, one row in `quarantine`) or the whole run.
+
+Messages are one line and end with what to do next. All errors survive pickling, because Spark
+sends them from a worker process to the driver.
+"""
+
+from __future__ import annotations
+
+
+class SteelDefectError(Exception):
+    """Root of all errors of this project. `exit_code` is what a job or command ends with."""
+
+    exit_code = 1
+
+
+class Terminal:
+    """Mixin: trying again changes nothing; somebody has to act."""
+
+
+class Transient:
+    """Mixin: the same call may succeed later."""
+
+
+class SettingsError(SteelDefectError, Terminal):
+    """Settings, arguments or a recipe are wrong. Lists every problem found."""
+
+    exit_code = 2
+
+
+class BundleError(SteelDefectError, Terminal):
+    """A model bundle is missing, incomplete, altered, or of a format that is not understood."""
+
+    exit_code = 3
+
+
+class StoreError(SteelDefectError, Terminal):
+    """A folder or an object store refused a request for good (missing, forbidden, misconfigured)."""
+
+    exit_code = 4
+
+
+class StoreUnavailableError(StoreError, Transient):
+    """An object store did not answer, or answered that it is overloaded, after all retries."""
+
+
+class AlreadyExistsError(StoreError):
+    """A conditional write found an object under the same key."""
+
+
+class EmptyInputError(SteelDefectError, Terminal):
+    """No picture lies under the input."""
+
+    exit_code = 5
+
+
+class OutputBusyError(SteelDefectError, Transient):
+    """Another run holds the output tables."""
+
+    exit_code = 6
+
+
+class FailureShareError(SteelDefectError, Terminal):
+    """More pictures failed than `max_failure_share` allows; the wave was not published."""
+
+    exit_code = 7
+
+
+class AuditError(SteelDefectError, Terminal):
+    """What the tasks wrote is not what was planned; the wave was not published."""
+
+    exit_code = 8
+
+
+class WaveError(SteelDefectError, Transient):
+    """Spark gave up on a wave after its own retries; nothing of the wave was published."""
+
+    exit_code = 9
+
+
+class TableError(SteelDefectError, Terminal):
+    """The output tables are missing, or hold something that the schema does not know."""
+
+    exit_code = 10
+
+
+class DeviceError(SteelDefectError, Terminal):
+    """The device or the runtime that the settings ask for is not there."""
+
+    exit_code = 11
+
+
+class DataError(SteelDefectError, Terminal):
+    """A training folder or a label file is incomplete or contradicts itself."""
+
+    exit_code = 12
+
+
+class QueryError(SteelDefectError, Terminal):
+    """SQL that the tables cannot answer."""
+
+    exit_code = 13
+
+
+class RunLengthError(DataError, ValueError):
+    """Malformed run lengths.
+
+    Args:
+        problem: what is wrong, in words.
+        run: index of the offending run, counted from 0; None where no single run is to blame.
+    """
+
+    def __init__(self, problem: str, run: int | None = None) -> None:
+        self.problem = problem
+        self.run = run
+        where = "" if run is None else f"run {run}: "
+        super().__init__(f"malformed run lengths: {where}{problem}")
+
+    def __reduce__(self) -> tuple[type[RunLengthError], tuple[str, int | None]]:
+        """Rebuild from the constructor's own arguments, so that pickling keeps them."""
+        return type(self), (self.problem, self.run)
+
+
+class PictureError(SteelDefectError):
+    """One picture cannot be scored. Becomes one row of `quarantine`, never a failed task."""
+
+
+class FetchError(PictureError, Terminal):
+    """The picture's bytes cannot be had: gone, forbidden, or larger than allowed."""
+
+
+class FetchUnavailableError(FetchError, Transient):
+    """The picture's bytes cannot be had at present; the next run tries again."""
+
+
+class DecodeError(PictureError, Terminal):
+    """The bytes are not a picture of a kind that is scored (empty, truncated, CMYK, 16-bit, huge)."""
+
+
+class PictureSizeError(PictureError, Terminal):
+    """The picture decodes, but its size is not what the bundle's models were trained on."""
+
+
+class InferenceError(PictureError, Terminal):
+    """A model failed on this picture, or answered with numbers that are not finite."""

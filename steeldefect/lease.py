@@ -1,0 +1,209 @@
+"""One writer for one output at a time, on any store that can write an object if it is absent.
+
+Each holder has a number. To take over from holder N is to write `_lock/N+1.json`, which only one
+process can do. A holder shows that it lives by rewriting `_lock/N.alive`; who waits watches that
+object change, so clocks need not agree. Before each publication the holder looks whether somebody
+has taken over, and stops if so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from steeldefect.errors import AlreadyExistsError, OutputBusyError, StoreError
+from steeldefect.stores import Store
+
+FOLDER = "_lock/"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds: between signs of life, until a silent holder counts as dead, between looks."""
+
+    beat: float = 10.0
+    dead_after: float = 45.0
+    look: float = 1.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the output."""
+
+    run_id: str
+    host: str
+    pid: int
+    since: str
+
+
+class Lease:
+    """The right to write to one output, until `release`."""
+
+    def __init__(self, store: Store, number: int, timing: Timing) -> None:
+        """Use `hold` instead."""
+        self._store = store
+        self._number = number
+        self._timing = timing
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Make sure that nobody has taken over.
+
+        Raises:
+            OutputBusyError: somebody has, because this process was silent for too long.
+        """
+        if _newest(self._store) != self._number:
+            raise OutputBusyError(
+                f"another run took over {self._store.uri}, because this one was silent for over "
+                f"{self._timing.dead_after:.0f} s; nothing more is published; start again"
+            )
+
+    def release(self) -> None:
+        """Let others write; the number stays used."""
+        self._stopped.set()
+        self._thread.join()
+        self._store.write(_alive_key(self._number), b"released")
+        for found in list(self._store.scan(FOLDER)):
+            if _number(found.key) < self._number:
+                self._store.delete(found.key)
+
+    def _beat(self) -> None:
+        count = 0
+        while not self._stopped.is_set():
+            count += 1
+            try:
+                self._store.write(_alive_key(self._number), str(count).encode())
+            except StoreError:  # the next beat tries again; `check` decides before publishing
+                pass
+            self._stopped.wait(self._timing.beat)
+
+
+@contextmanager
+def hold(
+    store: Store,
+    run_id: str,
+    wait_seconds: float,
+    timing: Timing = Timing(),
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Iterator[Lease]:
+    """Hold the right to write to an output.
+
+    Args:
+        store: the output.
+        run_id: says who holds it.
+        wait_seconds: how long to wait for another run to end.
+        timing: intervals.
+        on_wait: is told once, in words, who is waited for.
+
+    Raises:
+        OutputBusyError: another run still holds it after `wait_seconds`.
+    """
+    lease = _acquire(store, run_id, wait_seconds, timing, on_wait)
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def _acquire(
+    store: Store,
+    run_id: str,
+    wait_seconds: float,
+    timing: Timing,
+    on_wait: Callable[[str], None],
+) -> Lease:
+    deadline = time.monotonic() + wait_seconds
+    watched: tuple[int, bytes | None] | None = None
+    unchanged_since = time.monotonic()
+    while True:
+        newest = _newest(store)
+        seen = (newest, _read_or_none(store, _alive_key(newest)))
+        if seen != watched:
+            if watched is None and newest and seen[1] != b"released":
+                on_wait(_describe(store, newest))
+            watched, unchanged_since = seen, time.monotonic()
+        silent = time.monotonic() - unchanged_since > timing.dead_after
+        if newest == 0 or seen[1] == b"released" or silent or _died_here(store, newest):
+            try:
+                holder = _this_process(run_id)
+                store.write_new(_holder_key(newest + 1), json.dumps(asdict(holder)).encode())
+                return Lease(store, newest + 1, timing)
+            except AlreadyExistsError:
+                continue
+        if time.monotonic() > deadline:
+            raise OutputBusyError(
+                f"{store.uri} is being written by {_describe(store, newest)}; wait for it to end, "
+                "or raise lock_wait_seconds"
+            )
+        time.sleep(timing.look)
+
+
+def _this_process(run_id: str) -> Holder:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return Holder(run_id, _host(), os.getpid(), since)
+
+
+def _host() -> str:
+    """Name the host and its space of process ids: containers may share a host's name."""
+    try:
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _newest(store: Store) -> int:
+    return max((_number(found.key) for found in store.scan(FOLDER)), default=0)
+
+
+def _number(key: str) -> int:
+    digits = key.removeprefix(FOLDER).split(".")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _holder_key(number: int) -> str:
+    return f"{FOLDER}{number:09d}.json"
+
+
+def _alive_key(number: int) -> str:
+    return f"{FOLDER}{number:09d}.alive"
+
+
+def _read_or_none(store: Store, key: str) -> bytes | None:
+    try:
+        return store.read(key)
+    except StoreError:
+        return None
+
+
+def _holder(store: Store, number: int) -> Holder | None:
+    content = _read_or_none(store, _holder_key(number))
+    return None if content is None else Holder(**json.loads(content))
+
+
+def _describe(store: Store, number: int) -> str:
+    holder = _holder(store, number)
+    if holder is None:
+        return "another run"
+    return f"run {holder.run_id} (host {holder.host}, process {holder.pid}, since {holder.since})"
+
+
+def _died_here(store: Store, number: int) -> bool:
+    """Tell at once that a holder of this very host is dead, instead of waiting for its silence."""
+    holder = _holder(store, number)
+    if holder is None or holder.host != _host():
+        return False
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False

@@ -1,0 +1,128 @@
+"""Part files: the Parquet files that tasks write, and that a commit makes visible.
+
+A part's name holds the run, the wave and a random tail, so that a second attempt at a task never
+writes over the first. Files that no commit names are never read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from steeldefect.stores import Store
+from steeldefect.tables import PARTITION, SCHEMAS, TableName
+
+_STATISTICS_TEXT = 32
+_LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a row says of its making; the provenance columns of every table."""
+
+    run_id: str
+    bundle: str
+    scored_at: datetime
+
+    @property
+    def date(self) -> str:
+        """The partition, `YYYY-MM-DD` in UTC."""
+        return self.scored_at.date().isoformat()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One written data file.
+
+    Attributes:
+        table: it belongs to.
+        path: below the table's folder.
+        date: its partition, `YYYY-MM-DD`.
+        size: in bytes.
+        rows: in the file.
+        stats: Delta's statistics, as JSON.
+    """
+
+    table: TableName
+    path: str
+    date: str
+    size: int
+    rows: int
+    stats: str
+
+    @property
+    def key(self) -> str:
+        """Key in the output store."""
+        return f"{self.table.value}/{self.path}"
+
+
+def to_table(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
+    """Join rows with their provenance, in the table's schema without the partition column."""
+    provenance = {
+        "run_id": origin.run_id, "bundle": origin.bundle, "scored_at": origin.scored_at,
+    }
+    return pa.Table.from_pylist([row | provenance for row in rows], SCHEMAS[table].stored)
+
+
+def write_part(store: Store, table: TableName, rows: pa.Table, origin: Origin, label: str) -> Part:
+    """Write rows as one Parquet file into the table's folder; nothing is visible yet.
+
+    Args:
+        store: the output.
+        rows: in the table's schema without the partition column.
+        label: goes into the file's name: wave and task.
+
+    Raises:
+        StoreError: the store refused.
+    """
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer, compression="zstd")
+    data = buffer.getvalue()
+    name = f"part-{origin.run_id}-{label}-{uuid.uuid4().hex[:8]}.parquet"
+    path = f"{PARTITION}={origin.date}/{name}"
+    part = Part(table, path, origin.date, len(data), rows.num_rows, _statistics(rows))
+    store.write(part.key, data)
+    return part
+
+
+def read_part(store: Store, part: Part, columns: list[str]) -> pa.Table:
+    """Read columns of a part back from the store."""
+    return pq.read_table(io.BytesIO(store.read(part.key)), columns=columns)
+
+
+def _statistics(rows: pa.Table) -> str:
+    """Describe the file as Delta's protocol has it ("Per-file Statistics"): every column.
+
+    Readers may take a column without statistics for one without values.
+    """
+    extremes = {name: pc.min_max(rows[name]).as_py() for name in rows.column_names}
+    known = {name: found for name, found in extremes.items() if found["min"] is not None}
+    return json.dumps(
+        {
+            "numRecords": rows.num_rows,
+            "minValues": {name: _lower(found["min"]) for name, found in known.items()},
+            "maxValues": {name: _upper(found["max"]) for name, found in known.items()},
+            "nullCount": {name: rows[name].null_count for name in rows.column_names},
+        }
+    )
+
+
+def _lower(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value[:_STATISTICS_TEXT] if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    """As `_lower`, but a text that is cut short still sorts after the whole."""
+    cut = _lower(value)
+    shortened = isinstance(value, str) and len(value) > _STATISTICS_TEXT
+    return cut + _LAST_CHARACTER if shortened else cut

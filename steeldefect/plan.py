@@ -1,0 +1,114 @@
+"""What is to be scored: the pictures under the input, less those this bundle has scored.
+
+All of it is Arrow tables (columns key, etag, size), so that a million keys cost megabytes.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steeldefect.commit import Tables
+from steeldefect.errors import EmptyInputError
+from steeldefect.stores import ObjectInfo, Store
+from steeldefect.tables import TableName
+
+LISTING = pa.schema([("key", pa.string()), ("etag", pa.string()), ("size", pa.int64())])
+
+_CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The pictures of a run.
+
+    Attributes:
+        todo: table with the columns key, etag, size, in the order of the listing.
+        listed: pictures found under the input.
+    """
+
+    todo: pa.Table
+    listed: int
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that need no scoring, because this bundle has dealt with them."""
+        return self.listed - self.todo.num_rows
+
+    def waves(self, pictures: int) -> Iterator[pa.Table]:
+        """Cut the plan into tables of at most `pictures` rows."""
+        for start in range(0, self.todo.num_rows, pictures):
+            yield self.todo.slice(start, pictures)
+
+
+def list_pictures(store: Store, include: Sequence[str]) -> pa.Table:
+    """List the pictures under an input.
+
+    Args:
+        store: the input.
+        include: patterns of file names (`*.jpg`), in any case.
+
+    Raises:
+        EmptyInputError: there is none.
+        StoreError: the store refused or does not answer.
+    """
+    is_picture = re.compile(
+        "|".join(fnmatch.translate(pattern.lower()) for pattern in include)
+    ).match
+    pictures = (
+        found
+        for found in store.scan()
+        if is_picture(found.key.rsplit("/", 1)[-1].lower())
+    )
+    chunks = list(_chunks(pictures))
+    if not chunks:
+        raise EmptyInputError(
+            f"no picture under {store.uri} (looked for {', '.join(include)}, at any depth); check "
+            "--input, or set include"
+        )
+    return pa.Table.from_batches(chunks)
+
+
+def plan_run(
+    listing: pa.Table, tables: Tables, source: str, bundle: str, retry_quarantined: bool
+) -> Plan:
+    """Drop what this bundle has dealt with, by key and etag.
+
+    Args:
+        listing: from `list_pictures`.
+        tables: the output.
+        source: the input's address.
+        bundle: digest.
+        retry_quarantined: try pictures again whose failure was final.
+    """
+    same = {"source": source, "bundle": bundle}
+    todo = _without(listing, tables.read(TableName.IMAGES, ["key", "etag"], same))
+    if not retry_quarantined:
+        failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient"], same)
+        todo = _without(todo, failed.filter(pc.invert(failed["transient"])))
+    return Plan(todo, listing.num_rows)
+
+
+def _without(pictures: pa.Table, dealt_with: pa.Table) -> pa.Table:
+    if dealt_with.num_rows == 0:
+        return pictures
+    # a join does not keep the order: number the rows, and sort what is left
+    numbered = pictures.append_column("row", pa.array(range(pictures.num_rows), pa.int64()))
+    left = numbered.join(
+        dealt_with.select(["key", "etag"]), keys=["key", "etag"], join_type="left anti"
+    )
+    return left.sort_by("row").select(LISTING.names)
+
+
+def _chunks(pictures: Iterator[ObjectInfo]) -> Iterator[pa.RecordBatch]:
+    while chunk := list(islice(pictures, _CHUNK)):
+        yield pa.record_batch(
+            [[p.key for p in chunk], [p.etag for p in chunk], [p.size for p in chunk]],
+            schema=LISTING,
+        )

@@ -1,0 +1,89 @@
+"""From a gray picture to what a model takes. The same code serves training and scoring.
+
+An `InputSpec` lies in the model bundle beside the weights, so that a picture reaches a model in
+production exactly as it did in training.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+Gray = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+
+
+class Interpolation(str, Enum):
+    """How a picture is resized. `area` averages, which keeps hairlines when a strip is squeezed."""
+
+    AREA = "area"
+    LINEAR = "linear"
+    NEAREST = "nearest"
+
+
+class Scaling(str, Enum):
+    """How gray values become model inputs.
+
+    `unit`: x / 255, in [0, 1]. `standard`: (x - mean) / std over the resized picture itself.
+    """
+
+    UNIT = "unit"
+    STANDARD = "standard"
+
+
+class InputSpec(BaseModel):
+    """What a model's input layer takes: (height, width, channels) and how a picture gets there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: int = Field(ge=1, le=3)
+    scaling: Scaling
+    interpolation: Interpolation = Interpolation.AREA
+
+
+_CV2_INTERPOLATION = {
+    Interpolation.AREA: cv2.INTER_AREA,
+    Interpolation.LINEAR: cv2.INTER_LINEAR,
+    Interpolation.NEAREST: cv2.INTER_NEAREST,
+}
+_SMALLEST_STD = 1e-3  # of gray values in 0..255: a picture of one gray becomes zeros, not infinities
+
+
+def resize(picture: Gray, spec: InputSpec) -> Gray:
+    """Resize a gray picture uint8 (H, W) to uint8 (spec.height, spec.width)."""
+    if picture.shape == (spec.height, spec.width):
+        return picture
+    size = (spec.width, spec.height)
+    resized = cv2.resize(picture, size, interpolation=_CV2_INTERPOLATION[spec.interpolation])
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def scale(resized: Gray, spec: InputSpec) -> Float32:
+    """Turn gray values uint8 (h, w) into model inputs float32 (h, w, spec.channels)."""
+    values = resized.astype(np.float32)
+    if spec.scaling is Scaling.UNIT:
+        values /= np.float32(255.0)
+    else:
+        mean, std = cv2.meanStdDev(resized)
+        values -= np.float32(mean[0, 0])
+        values /= np.float32(max(std[0, 0], _SMALLEST_STD))
+    return np.repeat(values[:, :, np.newaxis], spec.channels, axis=2)
+
+
+def prepare(picture: Gray, spec: InputSpec) -> Float32:
+    """Resize and scale one gray picture.
+
+    Args:
+        picture: uint8 (H, W), any size.
+        spec: of the model.
+
+    Returns:
+        float32 (spec.height, spec.width, spec.channels); the gray channel is repeated.
+    """
+    return scale(resize(picture, spec), spec)

@@ -1,0 +1,73 @@
+"""Shows how far a run is: pictures done, rate, time left, failures.
+
+On a terminal as a bar (tqdm); in a log as one line every half minute.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+_LOG_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
+
+
+@contextmanager
+def shown(
+    total: int, done: Callable[[], int], failed: Callable[[], int], stream: TextIO = sys.stderr
+) -> Iterator[None]:
+    """Show progress while the block runs.
+
+    Args:
+        total: pictures to do.
+        done: asks how many are done, from another thread.
+        failed: asks how many of these failed.
+        stream: where to.
+    """
+    stop = threading.Event()
+    on_terminal = stream.isatty()
+    bar = tqdm(
+        total=total, unit=" pictures", unit_scale=False, file=stream, disable=not on_terminal,
+        dynamic_ncols=True, desc="scoring", smoothing=0.1,
+    )
+
+    def look() -> None:
+        began = logged = time.monotonic()
+        while True:
+            ended = stop.wait(_LOOK_SECONDS)
+            now = min(done(), total)  # a task that Spark repeats may count twice
+            bar.set_postfix(failed=failed(), refresh=False)
+            bar.update(now - bar.n)
+            due = time.monotonic() - logged > _LOG_SECONDS
+            if not on_terminal and (ended or due):
+                logged = time.monotonic()
+                line = line_of(now, total, failed(), logged - began)
+                print(line, file=stream, flush=True)
+            if ended:
+                return
+
+    thread = threading.Thread(target=look, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        bar.close()
+
+
+def line_of(done: int, total: int, failed: int, seconds: float) -> str:
+    """Say in one line how far a run is."""
+    rate = done / seconds if seconds > 0 else 0.0
+    left = tqdm.format_interval((total - done) / rate) if rate else "?"
+    share = f"{100 * done / total:.0f}%" if total else "100%"
+    return (
+        f"scoring: {done}/{total} pictures ({share}), {rate:.1f} pictures/s, {left} left, "
+        f"{failed} failed"
+    )

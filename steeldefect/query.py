@@ -1,0 +1,143 @@
+"""SQL over the tables of one output, by DuckDB, without a server.
+
+Every table is there under its own name, empty where it was not written yet. `to_score_again` is a
+view: quarantined pictures that no later run has scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from steeldefect.commit import Tables
+from steeldefect.errors import QueryError, TableError
+from steeldefect.stores import Store
+from steeldefect.tables import TableName
+
+_VIEWS = """
+CREATE VIEW to_score_again AS
+SELECT * FROM quarantine AS failed
+WHERE NOT EXISTS (
+    SELECT 1 FROM images
+    WHERE images.source = failed.source AND images.key = failed.key
+      AND images.bundle = failed.bundle AND images.scored_at >= failed.scored_at
+);
+"""
+
+
+def open_database(store: Store) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database in which the tables of an output are views.
+
+    Raises:
+        TableError: nothing was ever scored into this output.
+    """
+    tables = Tables(store)
+    if tables.open(TableName.RUNS) is None:
+        raise TableError(
+            f"no tables at {store.uri}; --output is the folder or s3:// prefix that jobs/score.py "
+            "wrote to"
+        )
+    connection = duckdb.connect(":memory:")
+    for table in TableName:
+        connection.register(table.value, tables.dataset(table))
+    connection.execute(_VIEWS)
+    return connection
+
+
+def answer(store: Store, statement: str) -> pa.Table:
+    """Answer one SQL statement.
+
+    Raises:
+        QueryError: DuckDB refused the statement.
+        TableError: nothing was ever scored into this output.
+    """
+    connection = open_database(store)
+    try:
+        result: pa.Table = connection.execute(statement).to_arrow_table()
+    except duckdb.Error as error:
+        raise QueryError(f"{error}; tables: {', '.join(table.value for table in TableName)}") from None
+    return result
+
+
+def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
+    """List predictions as Kaggle's file has them: ImageId, ClassId, EncodedPixels.
+
+    A picture that two folders of the archive hold under one file name goes by its key.
+
+    Args:
+        store: the output.
+        bundle: digest or its beginning; None for the bundle of the latest scoring run.
+        all_pairs: give a row with empty EncodedPixels where nothing was found, for each picture
+            and each class that was ever found.
+
+    Raises:
+        TableError: no such bundle among the runs, or no tables.
+    """
+    connection = open_database(store)
+    digest = choose_bundle(connection, bundle)
+    pairs = _FOUND if not all_pairs else _ALL_PAIRS
+    rows: pa.Table = connection.execute(pairs, [digest]).to_arrow_table()
+    return rows
+
+
+def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> str:
+    """Find a bundle by the beginning of its digest; None takes that of the latest scoring run.
+
+    Raises:
+        TableError: none or several fit.
+    """
+    found: Sequence[tuple[str]] = connection.execute(
+        "SELECT bundle FROM runs WHERE job = 'score' AND starts_with(bundle, ?) "
+        "GROUP BY bundle ORDER BY max(scored_at) DESC",
+        [bundle or ""],
+    ).fetchall()
+    if not found:
+        raise TableError(f"no run with the bundle {bundle or 'any'}; see the table runs")
+    if bundle and len(found) > 1:
+        raise TableError(f"{len(found)} bundles begin with {bundle}; give more digits")
+    return found[0][0]
+
+
+def write_answer(rows: pa.Table, form: str) -> str:
+    """Write rows as text: `table`, `csv` or `json` (one object a line)."""
+    frame: pd.DataFrame = rows.to_pandas()
+    if form == "csv":
+        return str(frame.to_csv(index=False)).rstrip("\n")
+    if form == "json":
+        return str(frame.to_json(orient="records", lines=True, date_format="iso")).rstrip("\n")
+    if frame.empty:
+        return "(no rows) " + ", ".join(frame.columns)
+    return str(frame.to_string(index=False, max_colwidth=60))
+
+
+_NAMED = """
+WITH scored AS (
+    SELECT *, row_number() OVER (PARTITION BY source, key ORDER BY scored_at DESC) AS newest
+    FROM images WHERE bundle = ?
+),
+named AS (
+    SELECT source, key, etag, run_id,
+           CASE WHEN count(*) OVER (PARTITION BY image_id) > 1 THEN key ELSE image_id END AS name
+    FROM scored WHERE newest = 1
+)
+"""
+_FOUND = (
+    _NAMED
+    + """
+SELECT name AS ImageId, class_id AS ClassId, run_lengths AS EncodedPixels
+FROM named JOIN predictions USING (source, key, run_id)
+ORDER BY name, class_id
+"""
+)
+_ALL_PAIRS = (
+    _NAMED
+    + """
+, classes AS (SELECT DISTINCT class_id FROM predictions)
+SELECT name AS ImageId, class_id AS ClassId, coalesce(run_lengths, '') AS EncodedPixels
+FROM named CROSS JOIN classes LEFT JOIN predictions USING (source, key, run_id, class_id)
+ORDER BY name, class_id
+"""
+)

@@ -1,0 +1,77 @@
+"""The run record: one row of `runs` for each run of a job."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+
+from steeldefect.commit import Tables
+from steeldefect.parts import Origin
+from steeldefect.tables import SCHEMAS, TableName
+
+_LIBRARIES = (
+    "steeldefect", "pyspark", "tensorflow", "keras", "openvino", "deltalake", "pyarrow",
+    "opencv-python-headless", "pillow", "numpy", "boto3",
+)
+
+
+class Outcome(str, Enum):
+    """How a run ended."""
+
+    SUCCESS = "success"
+    NOTHING_NEW = "nothing_new"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The columns of `runs`, less provenance and versions; see `steeldefect.tables`."""
+
+    job: str
+    source: str
+    outcome: Outcome
+    seconds: float
+    settings: str = "{}"
+    error: str | None = None
+    planned: int = 0
+    skipped: int = 0
+    scored: int = 0
+    quarantined: int = 0
+    defective: int = 0
+    waves: int = 0
+    pictures_per_second: float = 0.0
+    stage_seconds: str = "{}"
+
+
+def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:
+    """Append one run to the table `runs`."""
+    row = asdict(record) | {"outcome": record.outcome.value, "versions": json.dumps(versions())}
+    tables.append(TableName.RUNS, driver_rows(TableName.RUNS, [row], origin))
+
+
+def driver_rows(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
+    """Join rows that the driver writes with their provenance, in the table's whole schema."""
+    provenance = {
+        "run_id": origin.run_id,
+        "bundle": origin.bundle,
+        "scored_at": origin.scored_at,
+        "scored_date": origin.scored_at.date(),
+    }
+    return pa.Table.from_pylist([row | provenance for row in rows], SCHEMAS[table].columns)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a number can depend on."""
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,29 @@
+"""Inference runtimes behind one small interface: a float32 batch in, a float32 batch out.
+
+    >>> options = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, threads=1)
+    >>> gate = open_runtime(bundle, ModelName.GATE, options)          # doctest: +SKIP
+    >>> gate.predict(batch).shape                                     # doctest: +SKIP
+    (16, 1)
+"""
+
+from steeldefect.runtimes.base import (
+    DeviceChoice,
+    Precision,
+    Runtime,
+    RuntimeChoice,
+    RuntimeOptions,
+    form_of,
+    resolve,
+)
+from steeldefect.runtimes.opening import open_runtime
+
+__all__ = [
+    "DeviceChoice",
+    "Precision",
+    "Runtime",
+    "RuntimeChoice",
+    "RuntimeOptions",
+    "form_of",
+    "open_runtime",
+    "resolve",
+]

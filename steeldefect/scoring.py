@@ -1,0 +1,304 @@
+"""One scoring run, step by step; `jobs/score.py` puts the steps in order."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from steeldefect import lease, progress
+from steeldefect.audit import audit_wave, check_failure_share, first_failure
+from steeldefect.bundle import Bundle, ModelForm, pack
+from steeldefect.bundle_store import fetch_bundle
+from steeldefect.commit import Tables, WaveRecord
+from steeldefect.errors import SteelDefectError
+from steeldefect.imaging import DecodeLimits
+from steeldefect.parts import Origin
+from steeldefect.plan import Plan, list_pictures, plan_run
+from steeldefect.runs import Outcome, RunRecord, record_run
+from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
+from steeldefect.session import explain_failure, open_session
+from steeldefect.settings import ScoreSettings
+from steeldefect.stores import open_store
+from steeldefect.task import REPORT, BundleShipment, Counters, WaveTask
+from steeldefect.worker import Limits, TaskReport, report_from_json
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked to do."""
+
+    input_uri: str
+    bundle_uri: str
+    output_uri: str
+    settings: ScoreSettings
+
+
+@dataclass
+class Totals:
+    """What a run has done so far; only published waves count."""
+
+    scored: int = 0
+    quarantined: int = 0
+    defective: int = 0
+    waves: int = 0
+    seconds: float = 0.0
+    stage_seconds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        """Pictures dealt with."""
+        return self.scored + self.quarantined
+
+    def add(self, reports: list[TaskReport]) -> None:
+        """Count one wave."""
+        self.waves += 1
+        for report in reports:
+            self.scored += report.scored
+            self.quarantined += report.quarantined
+            self.defective += report.defective
+            self.stage_seconds.update(report.stage_seconds)
+
+
+class ScoringRun:
+    """A run that holds the output; see `open_run`."""
+
+    def __init__(
+        self, request: Request, bundle: Bundle, listing: pa.Table, held: lease.Lease, origin: Origin
+    ) -> None:
+        """Use `open_run`."""
+        self.origin = origin
+        self.bundle = bundle
+        self.settings = request.settings
+        self.totals = Totals()
+        self.plan = Plan(listing.slice(0, 0), listing.num_rows)
+        self._request = request
+        self._listing = listing
+        self._lease = held
+        self._source = open_store(request.input_uri, request.settings.s3)
+        self._output = open_store(request.output_uri, request.settings.s3)
+        self._tables = Tables(self._output)
+
+    def make_plan(self) -> Plan:
+        """Complete what a dead run left, then find what is still to be scored."""
+        for record in self._tables.recover():
+            _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
+        self.plan = plan_run(
+            self._listing,
+            self._tables,
+            self._source.uri,
+            self.bundle.digest,
+            self.settings.retry_quarantined,
+        )
+        return self.plan
+
+    @contextmanager
+    def spark(self) -> Iterator[WaveScorer]:
+        """Start Spark, ship the bundle, and show progress."""
+        session = open_session("steeldefect score")
+        try:
+            scorer = WaveScorer(session, self._request, self.bundle, self.origin)
+            with progress.shown(
+                self.plan.todo.num_rows, lambda: scorer.counters.done.value,
+                lambda: scorer.counters.failed.value,
+            ):
+                yield scorer
+        finally:
+            session.stop()
+
+    def publish(self, wave: pa.Table, reports: list[TaskReport]) -> None:
+        """Audit one scored wave, and make it visible.
+
+        Raises:
+            AuditError: what was written is not what was planned.
+            FailureShareError: too many pictures failed.
+            OutputBusyError: another run took over.
+        """
+        audit_wave(self._output, wave, reports, self.settings.audit_masks)
+        failed = sum(report.quarantined for report in reports)
+        check_failure_share(
+            self.totals.quarantined + failed,
+            self.totals.done + wave.num_rows,
+            self.settings.max_failure_share,
+            first_failure(self._output, reports),
+        )
+        self._lease.check()
+        if self.totals.waves == 0:
+            self._tables.create_all()
+        parts = [part for report in reports for part in report.parts]
+        record = WaveRecord(self.origin.run_id, self.totals.waves + 1, parts)
+        self._tables.publish(record)
+        self.totals.add(reports)
+
+    def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
+        """Add this run to the table `runs`."""
+        totals = self.totals
+        record_run(
+            self._tables,
+            self.origin,
+            RunRecord(
+                job="score",
+                source=self._source.uri,
+                outcome=outcome,
+                error=error,
+                planned=self.plan.listed,
+                skipped=self.plan.skipped,
+                scored=totals.scored,
+                quarantined=totals.quarantined,
+                defective=totals.defective,
+                waves=totals.waves,
+                seconds=seconds,
+                pictures_per_second=totals.done / totals.seconds if totals.seconds else 0.0,
+                stage_seconds=json.dumps(dict(totals.stage_seconds)),
+                settings=self.settings.model_dump_json(),
+            ),
+        )
+
+    def summary(self) -> str:
+        """Say what the run did, in a few words."""
+        totals = self.totals
+        if totals.done == 0:
+            return (
+                f"nothing new: all {self.plan.listed} pictures under {self._source.uri} are "
+                f"dealt with by bundle {self.bundle.digest[:12]}"
+            )
+        rate = totals.done / totals.seconds if totals.seconds else 0.0
+        return (
+            f"scored {totals.scored} pictures ({totals.defective} with defects, "
+            f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped) in "
+            f"{totals.seconds:.0f} s, {rate:.1f} pictures/s; tables at {self._output.uri}"
+        )
+
+
+class WaveScorer:
+    """Scores waves as Spark jobs."""
+
+    def __init__(
+        self, session: SparkSession, request: Request, bundle: Bundle, origin: Origin
+    ) -> None:
+        """Broadcast the bundle."""
+        context = session.sparkContext
+        forms = needed_forms(request.settings)
+        self.counters = Counters(context.accumulator(0), context.accumulator(0))
+        self._session = session
+        self._request = request
+        self._origin = origin
+        self._shipment = BundleShipment(
+            bundle.digest, forms, context.broadcast(pack(bundle, forms))
+        )
+
+    def score(self, wave: pa.Table, number: int) -> list[TaskReport]:
+        """Score one wave; nothing of it is visible yet.
+
+        Args:
+            wave: columns key, etag, size.
+            number: of the wave within the run, for the files' names.
+
+        Raises:
+            WaveError: Spark gave up.
+        """
+        cores = max(1, self._session.sparkContext.defaultParallelism)
+        settings = self._request.settings
+        by_size = -(-wave.num_rows // settings.task_pictures)
+        # rounded up to full rounds of all cores, so that no core idles at a wave's end
+        tasks = min(wave.num_rows, -(-by_size // cores) * cores)
+        keys = self._session.createDataFrame(wave).repartition(tasks)
+        try:
+            answers = keys.mapInArrow(self._task(number).function(), "report string").collect()
+        except (PySparkException, Py4JError) as error:
+            raise explain_failure(error) from error
+        return [report_from_json(answer[REPORT.names[0]]) for answer in answers]
+
+    def _task(self, number: int) -> WaveTask:
+        request, settings = self._request, self._request.settings
+        options = RuntimeOptions(
+            runtime=settings.runtime,
+            device=settings.device,
+            precision=settings.precision,
+            batch_size=settings.batch_size,
+        )
+        limits = Limits(
+            max_bytes=settings.max_picture_bytes,
+            decode=DecodeLimits(settings.max_picture_pixels),
+            fetch_threads=settings.fetch_threads,
+            batch_size=settings.batch_size,
+        )
+        return WaveTask(
+            origin=self._origin,
+            wave=number,
+            source_uri=open_store(request.input_uri, settings.s3).uri,
+            output_uri=open_store(request.output_uri, settings.s3).uri,
+            s3=settings.s3,
+            options=options,
+            any_size=settings.any_picture_size,
+            limits=limits,
+            shipment=self._shipment,
+            counters=self.counters,
+        )
+
+
+@contextmanager
+def open_run(request: Request) -> Iterator[ScoringRun]:
+    """Check everything that can be checked, then hold the output while the block runs.
+
+    Until the bundle is verified and the input listed, nothing is written. However the block ends,
+    the run is recorded in the table `runs`.
+
+    Raises:
+        BundleError, EmptyInputError, StoreError, OutputBusyError: see there.
+    """
+    settings = request.settings
+    began = time.monotonic()
+    bundle = fetch_bundle(request.bundle_uri, needed_forms(settings), settings.s3)
+    listing = list_pictures(open_store(request.input_uri, settings.s3), settings.include)
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    output = open_store(request.output_uri, settings.s3)
+    with lease.hold(
+        output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting
+    ) as held:
+        run = ScoringRun(request, bundle, listing, held, Origin(run_id, bundle.digest, now))
+        try:
+            yield run
+        except BaseException as error:
+            _record_failure(run, error, time.monotonic() - began)
+            raise
+        outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
+        run.record(outcome, None, time.monotonic() - began)
+
+
+def needed_forms(settings: ScoreSettings) -> tuple[ModelForm, ...]:
+    """Tell which forms of the models the executors will need."""
+    on_cpu = settings.device is DeviceChoice.CPU
+    if settings.runtime is RuntimeChoice.OPENVINO or (
+        settings.runtime is RuntimeChoice.AUTO and on_cpu
+    ):
+        return (ModelForm.OPENVINO,)
+    if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
+        return (ModelForm.KERAS,)
+    return (ModelForm.KERAS, ModelForm.OPENVINO)
+
+
+def _say_waiting(holder: str) -> None:
+    _LOG.warning("waiting for %s to end", holder)
+
+
+def _record_failure(run: ScoringRun, error: BaseException, seconds: float) -> None:
+    """Note a failed run, without hiding why it failed where the store has failed as well."""
+    try:
+        run.record(Outcome.FAILED, str(error) or type(error).__name__, seconds)
+    except SteelDefectError as second:
+        _LOG.warning("the failed run could not be recorded: %s", second)

@@ -1,0 +1,54 @@
+"""Starts Spark, or joins the session that `spark-submit` prepared."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
+
+from steeldefect.errors import WaveError
+
+_LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
+_LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
+_OUR_ERROR = re.compile(r"steeldefect\.errors\.(\w+): ([^\n]+)")
+
+
+def open_session(name: str) -> SparkSession:
+    """Open a Spark session with the settings of `spark-submit` and `spark-defaults.conf`.
+
+    Without any, it is a local one on all cores, and its workers run this very Python.
+    """
+    conf = SparkConf()
+    master = conf.get("spark.master", None) or "local[*]"
+    builder = SparkSession.builder.appName(name)
+    if local := _LOCAL.fullmatch(master):
+        master = f"local[{local[1] or 1},{_LOCAL_TRIES}]"
+        if conf.get("spark.pyspark.python", None) is None:
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    session = (
+        builder.master(master)
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or "ERROR")
+    return session
+
+
+def explain_failure(error: Exception) -> WaveError | Exception:
+    """Find the error of this project inside what Spark reports, or the last line of the cause."""
+    from steeldefect import errors
+
+    text = str(error)
+    for name, message in reversed(_OUR_ERROR.findall(text)):
+        kind = getattr(errors, name, None)
+        if isinstance(kind, type) and issubclass(kind, errors.SteelDefectError):
+            return WaveError(f"{name}: {message.strip()}") if kind is WaveError else kind(message)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    cause = next((line for line in lines if "Error" in line or "Exception" in line), "unknown")
+    return WaveError(
+        f"Spark gave up on a wave: {cause[:500]}; nothing of it was published; start again, and "
+        "see the executors' logs if it stays"
+    )

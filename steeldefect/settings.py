@@ -1,0 +1,144 @@
+"""Settings of a scoring run: one frozen model, validated at the door with every problem listed.
+
+Sources, later ones win: the defaults below, a YAML file (`--config`), and `--set key=value`,
+where dots reach into sections (`--set s3.region=eu-central-1`). `conf/score.yaml` explains each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from steeldefect.errors import SettingsError
+from steeldefect.runtimes.base import (
+    DeviceChoice,
+    Precision,
+    RuntimeChoice,
+    check_combination,
+)
+from steeldefect.stores import S3Settings
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_DEFAULT_PATTERNS = ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff")
+
+
+class ScoreSettings(BaseModel):
+    """What a run may be told. Thresholds are not here: they belong to the bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    include: tuple[str, ...] = Field(default=_DEFAULT_PATTERNS, min_length=1)
+    any_picture_size: bool = False
+    max_picture_bytes: int = Field(default=64 * 2**20, gt=0)
+    max_picture_pixels: int = Field(default=50_000_000, gt=0)
+
+    wave_pictures: int = Field(default=2_000, gt=0)
+    task_pictures: int = Field(default=128, gt=0)
+    fetch_threads: int = Field(default=4, gt=0, le=256)
+
+    runtime: RuntimeChoice = RuntimeChoice.AUTO
+    device: DeviceChoice = DeviceChoice.AUTO
+    precision: Precision = Precision.F32
+    batch_size: int = Field(default=4, gt=0)
+
+    max_failure_share: float = Field(default=0.05, ge=0, le=1)
+    retry_quarantined: bool = False
+    audit_masks: int = Field(default=20, ge=0)
+    lock_wait_seconds: float = Field(default=600, ge=0)
+
+    s3: S3Settings = S3Settings()
+
+    @model_validator(mode="after")
+    def _servable(self) -> ScoreSettings:
+        try:
+            check_combination(self.runtime, self.device, self.precision)
+        except Exception as error:  # pydantic collects ValueErrors only
+            raise ValueError(str(error)) from None
+        return self
+
+
+def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSettings:
+    """Read the settings of a run.
+
+    Args:
+        config: YAML file, or None.
+        overrides: `key=value` texts; values are read as YAML.
+
+    Raises:
+        SettingsError: one line that lists every problem.
+    """
+    values = {} if config is None else read_yaml(config)
+    apply_overrides(values, overrides)
+    return validate(ScoreSettings, values, "settings")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping; an empty file is an empty mapping.
+
+    Raises:
+        SettingsError: missing, not YAML, or not a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise SettingsError(f"{path} is not YAML: {problem}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: expected `key: value` lines, got a {type(values).__name__}")
+    return values
+
+
+def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Put `a.b=value` texts into nested `values`.
+
+    Raises:
+        SettingsError: a text without `=`, or a value that is not YAML.
+    """
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise SettingsError(f"--set {text!r}: expected key=value")
+        *sections, last = name.strip().split(".")
+        target = values
+        for section in sections:
+            inner = target.setdefault(section, {})
+            if not isinstance(inner, dict):
+                inner = target[section] = {}
+            target = inner
+        try:
+            target[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SettingsError(f"--set {text!r}: the value is not YAML") from None
+
+
+def validate(model: type[Model], values: dict[str, Any], what: str) -> Model:
+    """Build a frozen model, or list all problems in one line.
+
+    Raises:
+        SettingsError: each problem with its place and what was received.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = [_describe(one, model) for one in error.errors()]
+        raise SettingsError(f"wrong {what}: " + "; ".join(problems)) from None
+
+
+def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorDetails
+    place = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields) if len(problem["loc"]) == 1 else "see conf/"
+        return f"{place}: no such setting (known: {known})"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not place:
+        return str(message)
+    return f"{place}: {message}, received {problem['input']!r}"

@@ -1,0 +1,65 @@
+"""What a store is: objects under one root, named by keys relative to it, with `/` between parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+class ObjectInfo(NamedTuple):
+    """One object of a listing.
+
+    Attributes:
+        key: path below the store's root.
+        etag: changes whenever the contents do.
+        size: in bytes.
+        modified: with time zone UTC.
+    """
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+class Store(Protocol):
+    """A folder or an object-store prefix.
+
+    All methods raise `StoreError` where the store refuses for good (missing, forbidden), and
+    `StoreUnavailableError` where it does not answer after bounded retries.
+    """
+
+    uri: str
+
+    def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """List all objects whose key begins with `prefix`, at any depth; none is no error."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """Read a whole object."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a whole object in one step; one that is there is replaced."""
+        ...
+
+    def write_new(self, key: str, data: bytes) -> None:
+        """Write a whole object in one step, unless there is one.
+
+        Raises:
+            AlreadyExistsError: there is one; it is left as it was.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; none is no error."""
+        ...
+
+    def delta_uri(self, key: str) -> str:
+        """Address of the folder `key` as the Delta library takes it."""
+        ...
+
+    def delta_options(self) -> dict[str, str]:
+        """Options with which the Delta library reaches this store. Holds secrets: never log it."""
+        ...

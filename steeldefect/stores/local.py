@@ -1,0 +1,98 @@
+"""A folder of the local (or mounted) file system as a store."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from steeldefect.errors import AlreadyExistsError, StoreError
+from steeldefect.stores.base import ObjectInfo
+
+
+class LocalStore:
+    """Objects are files below a root folder, which the first write creates.
+
+    The etag is made of modification time and size, because listing must not read pictures.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Name the root; nothing is touched yet."""
+        self._root = Path(os.path.abspath(root))
+        self.uri = str(self._root)
+
+    def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """List files in the order of their keys; see `Store.scan`."""
+        start = (self._root / prefix).parent if not prefix.endswith("/") else self._root / prefix
+        for folder, subfolders, names in os.walk(start if prefix else self._root):
+            subfolders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                key = path.relative_to(self._root).as_posix()
+                if key.startswith(prefix):
+                    yield from self._describe(key, path)
+
+    def read(self, key: str) -> bytes:
+        """Read a file; see `Store.read`."""
+        try:
+            return (self._root / key).read_bytes()
+        except OSError as error:
+            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from None
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a file beside its place, then rename it; see `Store.write`."""
+        path = self._root / key
+        staged = self._stage(path, data)
+        os.replace(staged, path)
+
+    def write_new(self, key: str, data: bytes) -> None:
+        """Write a file beside its place, then link it, which fails where one is there."""
+        path = self._root / key
+        staged = self._stage(path, data)
+        try:
+            os.link(staged, path)
+        except FileExistsError:
+            raise AlreadyExistsError(f"{path} exists") from None
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from None
+        finally:
+            staged.unlink()
+
+    def delete(self, key: str) -> None:
+        """Delete a file; see `Store.delete`."""
+        try:
+            (self._root / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot delete {self._root / key}: {error.strerror}") from None
+
+    def delta_uri(self, key: str) -> str:
+        """Absolute path of the folder."""
+        return str(self._root / key)
+
+    def delta_options(self) -> dict[str, str]:
+        """None are needed."""
+        return {}
+
+    def _describe(self, key: str, path: Path) -> Iterator[ObjectInfo]:
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # deleted since the folder was read, or a dangling link
+            return
+        etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        modified = datetime.fromtimestamp(status.st_mtime, UTC)
+        yield ObjectInfo(key, etag, status.st_size, modified)
+
+    def _stage(self, path: Path, data: bytes) -> Path:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".staged-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                os.fchmod(file.fileno(), 0o644)
+            return Path(name)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,38 @@
+"""From an address to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from steeldefect.errors import SettingsError
+from steeldefect.stores.base import Store
+from steeldefect.stores.local import LocalStore
+from steeldefect.stores.s3 import S3Settings, S3Store
+
+__all__ = ["S3Settings", "is_s3", "open_store"]
+
+_S3_SCHEMES = ("s3://", "s3a://", "s3n://")
+
+
+def is_s3(uri: str) -> bool:
+    """Tell whether an address lies in an object store."""
+    return uri.startswith(_S3_SCHEMES)
+
+
+def open_store(uri: str, settings: S3Settings | None = None) -> Store:
+    """Open the store at an address: a local folder (`path` or `file:///path`), or `s3://bucket/prefix`.
+
+    Raises:
+        SettingsError: neither of these.
+    """
+    if is_s3(uri):
+        bucket, _, prefix = uri.split("://", 1)[1].partition("/")
+        if not bucket:
+            raise SettingsError(f"{uri!r}: no bucket; expected s3://bucket/prefix")
+        return S3Store(bucket, prefix, settings or S3Settings())
+    if uri.startswith("file:"):
+        return LocalStore(Path(unquote(urlsplit(uri).path)))
+    if "://" in uri or not uri:
+        raise SettingsError(f"{uri!r}: expected a local folder or s3://bucket/prefix")
+    return LocalStore(Path(uri).expanduser())

@@ -1,0 +1,212 @@
+"""A prefix of a bucket in S3, or in any store that speaks S3, by boto3.
+
+Credentials, region, endpoint and profile are found the ways AWS's own tools find them; settings
+may name endpoint, region and profile, never a secret.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseStreamingError,
+)
+from pydantic import BaseModel, ConfigDict, Field
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from steeldefect.errors import (
+    AlreadyExistsError,
+    SettingsError,
+    StoreError,
+    StoreUnavailableError,
+)
+from steeldefect.stores.base import ObjectInfo
+
+Answer = TypeVar("Answer")
+
+_BROKEN_BODY = (IncompleteReadError, ResponseStreamingError, HTTPClientError, ConnectionError)
+_OVERLOADED = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
+_HINTS = {
+    "NoSuchBucket": "there is no such bucket",
+    "NoSuchKey": "there is no such object",
+    "404": "there is no such object or bucket",
+    "403": "access was denied; check the credentials' rights",
+    "AccessDenied": "access was denied; check the credentials' rights",
+    "InvalidAccessKeyId": "the access key is unknown there; check the credentials and the endpoint",
+    "SignatureDoesNotMatch": "the secret key does not fit the access key; check the credentials",
+}
+
+
+class S3Settings(BaseModel):
+    """How S3 is reached. Secrets come from AWS's own places (environment, profile, role)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    connect_timeout_seconds: float = Field(default=5.0, gt=0)
+    read_timeout_seconds: float = Field(default=30.0, gt=0)
+    max_attempts: int = Field(default=4, ge=1)
+
+
+class S3Store:
+    """Objects below `s3://bucket/prefix`."""
+
+    def __init__(self, bucket: str, prefix: str, settings: S3Settings) -> None:
+        """Name the root and open a client; nothing is sent yet.
+
+        Raises:
+            SettingsError: profile or endpoint are malformed.
+        """
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._settings = settings
+        self._session, self._client = _open_client(settings)
+        self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
+
+    def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """List in pages of 1,000; see `Store.scan`."""
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix
+            )
+        )
+        while page := self._call(lambda: next(pages, None), self._prefix + prefix):
+            for item in page.get("Contents", []):
+                key = item["Key"]
+                if not key.endswith("/"):
+                    etag = item["ETag"].strip('"')
+                    relative = key[len(self._prefix) :]
+                    yield ObjectInfo(relative, etag, item["Size"], item["LastModified"])
+
+    def read(self, key: str) -> bytes:
+        """Read an object; a body that breaks off is asked for again."""
+        retrying = Retrying(
+            stop=stop_after_attempt(self._settings.max_attempts),
+            wait=wait_random_exponential(multiplier=0.2, max=10),
+            retry=retry_if_exception_type(_BROKEN_BODY),
+            reraise=True,
+        )
+        name = self._prefix + key
+        return self._call(lambda: retrying(self._read_once, name), name)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put an object; see `Store.write`."""
+        name = self._prefix + key
+        self._call(
+            lambda: self._client.put_object(Bucket=self._bucket, Key=name, Body=data), name
+        )
+
+    def write_new(self, key: str, data: bytes) -> None:
+        """Put an object with `If-None-Match: *`; see `Store.write_new`.
+
+        A retried request can find its own first try; then the contents are the same, and the
+        write counts as done.
+        """
+        name = self._prefix + key
+        try:
+            self._call(
+                lambda: self._client.put_object(
+                    Bucket=self._bucket, Key=name, Body=data, IfNoneMatch="*"
+                ),
+                name,
+            )
+        except AlreadyExistsError:
+            if self.read(key) != data:
+                raise
+
+    def delete(self, key: str) -> None:
+        """Delete an object; see `Store.delete`."""
+        name = self._prefix + key
+        self._call(lambda: self._client.delete_object(Bucket=self._bucket, Key=name), name)
+
+    def delta_uri(self, key: str) -> str:
+        """Address of the folder `key`."""
+        return f"{self.uri}/{key}"
+
+    def delta_options(self) -> dict[str, str]:
+        """Hand boto3's endpoint, region and present credentials to the Delta library."""
+        endpoint = self._client.meta.endpoint_url
+        options = {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_REGION": self._client.meta.region_name,
+            "AWS_CONDITIONAL_PUT": "etag",
+            "AWS_ALLOW_HTTP": str(endpoint.startswith("http://")).lower(),
+        }
+        credentials = self._session.get_credentials()
+        if credentials is not None:
+            frozen = credentials.get_frozen_credentials()
+            options["AWS_ACCESS_KEY_ID"] = frozen.access_key
+            options["AWS_SECRET_ACCESS_KEY"] = frozen.secret_key
+            if frozen.token:
+                options["AWS_SESSION_TOKEN"] = frozen.token
+        return options
+
+    def _read_once(self, name: str) -> bytes:
+        body: bytes = self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
+        return body
+
+    def _call(self, request: Callable[[], Answer], name: str) -> Answer:
+        where = f"s3://{self._bucket}/{name}"
+        try:
+            return request()
+        except ClientError as error:
+            raise _translate(error, where) from None
+        except (NoCredentialsError, PartialCredentialsError):
+            raise StoreError(
+                f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a "
+                "profile or a role"
+            ) from None
+        except (BotoCoreError, *_BROKEN_BODY) as error:
+            endpoint = self._client.meta.endpoint_url
+            raise StoreUnavailableError(
+                f"{where}: no answer from {endpoint} after {self._settings.max_attempts} tries "
+                f"({type(error).__name__}); check the endpoint (s3.endpoint_url or "
+                "AWS_ENDPOINT_URL) and the network"
+            ) from None
+
+
+@functools.lru_cache(maxsize=16)
+def _open_client(settings: S3Settings) -> tuple[Any, Any]:
+    """Open one client for each process and settings: a client is costly, and safe for threads."""
+    config = Config(
+        connect_timeout=settings.connect_timeout_seconds,
+        read_timeout=settings.read_timeout_seconds,
+        retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
+        max_pool_connections=32,
+        # newer checksums by default are refused by several stores that speak S3
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+        region = session.region_name or "us-east-1"
+        client = session.client(
+            "s3", endpoint_url=settings.endpoint_url, region_name=region, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise SettingsError(f"s3 settings: {error}") from None
+    return session, client
+
+
+def _translate(error: ClientError, where: str) -> StoreError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in _TAKEN or status == 412:
+        return AlreadyExistsError(f"{where} exists")
+    if code in _OVERLOADED or status >= 500 or status == 429:
+        return StoreUnavailableError(f"{where}: the store is overloaded or failing ({code})")
+    return StoreError(f"{where}: {_HINTS.get(code, f'the store refused the request ({code})')}")

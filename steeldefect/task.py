@@ -1,0 +1,154 @@
+"""Binds the worker to Spark: what is shipped with each task, and what a worker process keeps.
+
+Models are opened once for each worker process and kept for its later tasks, which needs Spark's
+default `spark.python.worker.reuse=true`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import pyarrow as pa
+from pyspark import Accumulator, Broadcast, TaskContext
+
+from steeldefect.bundle import Bundle, ModelForm, ModelName, open_bundle, unpack
+from steeldefect.bundle_store import cached_folder
+from steeldefect.detector import Detector
+from steeldefect.errors import BundleError, DeviceError
+from steeldefect.parts import Origin
+from steeldefect.runtimes import RuntimeOptions, open_runtime, resolve
+from steeldefect.stores import S3Settings, open_store
+from steeldefect.worker import Limits, TaskScorer, keys_of, report_to_json
+
+REPORT = pa.schema([("report", pa.string())])
+
+_DETECTORS: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
+
+
+@dataclass(frozen=True)
+class BundleShipment:
+    """A bundle on its way to the executors.
+
+    `payload` holds `bundle.pack`'s tar of the files of `forms`; it is read only where the host
+    has not unpacked it yet.
+    """
+
+    digest: str
+    forms: tuple[ModelForm, ...]
+    payload: Broadcast[bytes]
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Spark accumulators that show the driver how far the tasks are."""
+
+    done: Accumulator[int]
+    failed: Accumulator[int]
+
+
+@dataclass(frozen=True)
+class WaveTask:
+    """Everything a task of one wave is told. Holds no secret: it becomes part of Spark's plan."""
+
+    origin: Origin
+    wave: int
+    source_uri: str
+    output_uri: str
+    s3: S3Settings
+    options: RuntimeOptions
+    any_size: bool
+    limits: Limits
+    shipment: BundleShipment
+    counters: Counters
+
+    def function(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        """Give the function for `mapInArrow`: planned keys in, one report out."""
+
+        def score_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield run_task(self, batches)
+
+        return score_partition
+
+
+def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
+    """Score one partition inside a Spark worker process.
+
+    Args:
+        batches: columns key, etag, size.
+
+    Returns:
+        One row, column `report`: a `TaskReport` as JSON.
+    """
+    context = TaskContext.get()
+    if context is None:
+        raise DeviceError("run_task serves inside a Spark task only")
+    gpus = context.resources().get("gpu")
+    addresses = () if gpus is None else tuple(gpus.addresses)
+    expose_gpus(addresses)
+    options = resolve(replace(task.options, threads=context.cpus(), gpu_addresses=addresses))
+    scorer = TaskScorer(
+        _detector(task, options),
+        options,
+        open_store(task.source_uri, task.s3),
+        open_store(task.output_uri, task.s3),
+        task.origin,
+        task.limits,
+    )
+    label = f"{task.wave:06d}-{context.partitionId():06d}"
+    report = scorer.run(keys_of(batches), label)
+    task.counters.done.add(report.scored + report.quarantined)
+    task.counters.failed.add(report.quarantined)
+    return pa.record_batch([[report_to_json(report)]], schema=REPORT)
+
+
+def expose_gpus(addresses: tuple[str, ...]) -> None:
+    """Let this process see just the GPUs that Spark gave its task; none means none.
+
+    Where `CUDA_VISIBLE_DEVICES` is set already, the addresses index into it. It is remembered,
+    because a worker process serves many tasks. Must run before TensorFlow is imported.
+    """
+    outer = os.environ.setdefault(
+        "STEELDEFECT_OUTER_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    )
+    visible = outer.split(",") if outer else []
+    try:
+        chosen = [visible[int(one)] if visible else one for one in addresses]
+    except (IndexError, ValueError):
+        raise DeviceError(
+            f"Spark assigned the GPUs {addresses}, but CUDA_VISIBLE_DEVICES is {outer!r}; let the "
+            "discovery script report indices into it"
+        ) from None
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+
+
+def _detector(task: WaveTask, options: RuntimeOptions) -> Detector:
+    cached = (task.shipment.digest, options, task.any_size)
+    if cached not in _DETECTORS:
+        cv2.setNumThreads(0)  # its thread pool would fight the models for the task's cores
+        _DETECTORS.clear()  # one bundle at a time: two would need twice the memory
+        _DETECTORS[cached] = open_detector(_unpacked(task.shipment), options, task.any_size)
+    return _DETECTORS[cached]
+
+
+def open_detector(bundle: Bundle, options: RuntimeOptions, any_size: bool = False) -> Detector:
+    """Open the models of a bundle."""
+    runtimes = {model: open_runtime(bundle, model, options) for model in bundle.models}
+    return Detector(
+        bundle.manifest, runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER], any_size
+    )
+
+
+def _unpacked(shipment: BundleShipment) -> Bundle:
+    """Open the host's copy of a bundle, unpacking it if it is not there or was damaged."""
+    folder = cached_folder(shipment.digest, shipment.forms)
+    try:
+        return open_bundle(folder, shipment.forms)
+    except BundleError:
+        shutil.rmtree(folder, ignore_errors=True)
+        unpack(shipment.payload.value, folder)
+        return open_bundle(folder, shipment.forms)
+
