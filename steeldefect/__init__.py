@@ -1,3 +1,3 @@
-"""Distributed scoring of archived steel imagery: Keras models, Spark, tables that can be trusted."""
+"""Distributed scoring of archived steel imagery: Keras models, Spark, trusted tables."""
 
 __version__ = "0.1.0"

@@ -19,9 +19,7 @@ from steeldefect.worker import TaskReport
 _NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_table()
 
 
-def audit_wave(
-    store: Store, wave: pa.Table, reports: list[TaskReport], masks: int
-) -> None:
+def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: int) -> None:
     """Compare what was written with what was planned.
 
     Args:

@@ -14,18 +14,16 @@ from steeldefect.bundle import (
     host_cache,
     open_bundle,
     read_manifest,
-    selected_files,
 )
 from steeldefect.errors import BundleError, StoreError, StoreUnavailableError
 from steeldefect.stores import S3Settings, Store, is_s3, open_store
 
 
-def fetch_bundle(uri: str, forms: tuple[ModelForm, ...], s3: S3Settings) -> Bundle:
-    """Open a bundle, checked against its hashes; from S3 it is copied to this host first.
+def fetch_bundle(uri: str, s3: S3Settings) -> Bundle:
+    """Open a bundle, every file checked against its hash; from S3 it is copied here first.
 
     Args:
         uri: local folder or `s3://bucket/prefix`.
-        forms: the model forms that are needed; others are neither fetched nor checked.
         s3: how S3 is reached.
 
     Raises:
@@ -34,26 +32,26 @@ def fetch_bundle(uri: str, forms: tuple[ModelForm, ...], s3: S3Settings) -> Bund
     """
     store = open_store(uri, s3)
     if not is_s3(uri):
-        return open_bundle(Path(store.uri), forms)
+        return open_bundle(Path(store.uri))
     content, seal = (_read(store, name) for name in (MANIFEST_NAME, SEAL_NAME))
     manifest, digest = read_manifest(content, seal, uri)
-    folder = cached_folder(digest, forms)
+    folder = cached_folder(digest, tuple(ModelForm))
     try:
-        return open_bundle(folder, forms)
+        return open_bundle(folder)
     except BundleError:
         shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as name:
         staging = Path(name, folder.name)
         files = {MANIFEST_NAME: content, SEAL_NAME: seal}
-        files |= {file: _read(store, file) for file in selected_files(manifest, forms)}
+        files |= {file: _read(store, file) for file in manifest.files}
         for file, data in files.items():
             (staging / file).parent.mkdir(parents=True, exist_ok=True)
             (staging / file).write_bytes(data)
-        open_bundle(staging, forms)
+        open_bundle(staging)
         if not folder.is_dir():
             staging.rename(folder)
-    return open_bundle(folder, forms)
+    return open_bundle(folder)
 
 
 def cached_folder(digest: str, forms: tuple[ModelForm, ...]) -> Path:

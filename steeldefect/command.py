@@ -50,5 +50,3 @@ def run_command(
 def one_line(error: SteelDefectError) -> str:
     """Join a message's lines."""
     return " ".join(str(error).split())
-
-

@@ -90,7 +90,10 @@ class Tables:
             raise self._translate(error, table) from None
 
     def read(
-        self, table: TableName, columns: Sequence[str] | None = None, equal: dict[str, str] | None = None
+        self,
+        table: TableName,
+        columns: Sequence[str] | None = None,
+        equal: dict[str, str] | None = None,
     ) -> pa.Table:
         """Read columns of a table, of the rows in which the columns of `equal` have its values.
 

@@ -1,9 +1,9 @@
 """The detector: pictures in, gate probabilities and defects out. Arrays only, no Spark, no files.
 
-    prepared = [detector.prepare(picture) for picture in pictures]    # any thread
-    probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
-    passing = [p for p, ok in zip(prepared, detector.passes(probabilities)) if ok]
-    findings = detector.segment(passing)                              # one list for each picture
+prepared = [detector.prepare(picture) for picture in pictures]    # any thread
+probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
+passing = [p for p, ok in zip(prepared, detector.passes(probabilities)) if ok]
+findings = detector.segment(passing)                              # one list for each picture
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Detector:
         """Join opened models with the manifest they came with.
 
         Args:
-            gate: None for a bundle without a gate: every picture is segmented.
+            manifest: of the bundle.
+            segmenter: the opened segmenter.
+            gate: the opened gate; None for a bundle without a gate: every picture is segmented.
             any_size: score pictures of sizes that the bundle was not trained on, too.
         """
         self.manifest = manifest
@@ -119,9 +121,7 @@ class Detector:
         maps = self.segmenter.predict(np.stack([scale(p.resized, spec) for p in pictures]))
         return [self._findings(one, p.shape) for one, p in zip(maps, pictures, strict=True)]
 
-    def _findings(
-        self, maps: Float32, shape: tuple[int, int]
-    ) -> list[Finding] | InferenceError:
+    def _findings(self, maps: Float32, shape: tuple[int, int]) -> list[Finding] | InferenceError:
         if not np.isfinite(maps).all():
             return InferenceError("the segmenter's answer is not finite")
         found = [

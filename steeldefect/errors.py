@@ -38,7 +38,7 @@ class BundleError(SteelDefectError, Terminal):
 
 
 class StoreError(SteelDefectError, Terminal):
-    """A folder or an object store refused a request for good (missing, forbidden, misconfigured)."""
+    """A folder or an object store refused a request for good: missing or forbidden."""
 
     exit_code = 4
 
@@ -137,7 +137,7 @@ class FetchUnavailableError(FetchError, Transient):
 
 
 class DecodeError(PictureError, Terminal):
-    """The bytes are not a picture of a kind that is scored (empty, truncated, CMYK, 16-bit, huge)."""
+    """The bytes are not a picture of a kind that is scored: empty, truncated, CMYK, huge."""
 
 
 class PictureSizeError(PictureError, Terminal):

@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from steeldefect.errors import DecodeError
 from steeldefect.preprocessing import Gray
@@ -62,7 +62,7 @@ def decode_gray(data: bytes, limits: DecodeLimits) -> Gray:
         _check_header(image, data, limits)
         image.draft("L", None)
         return np.asarray(image if image.mode == "L" else image.convert("L"))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise DecodeError(f"not a JPEG, PNG, BMP or TIFF; begins with {data[:8]!r}") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DecodeError(f"corrupt or truncated: {error}") from None

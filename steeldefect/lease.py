@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from steeldefect.errors import AlreadyExistsError, OutputBusyError, StoreError
@@ -70,19 +70,20 @@ class Lease:
         """Let others write; the number stays used."""
         self._stopped.set()
         self._thread.join()
-        self._store.write(_alive_key(self._number), b"released")
-        for found in list(self._store.scan(FOLDER)):
-            if _number(found.key) < self._number:
-                self._store.delete(found.key)
+        # where the store has failed, others wait until this holder has been silent for long
+        with suppress(StoreError):
+            self._store.write(_alive_key(self._number), b"released")
+            for found in list(self._store.scan(FOLDER)):
+                if _number(found.key) < self._number:
+                    self._store.delete(found.key)
 
     def _beat(self) -> None:
         count = 0
         while not self._stopped.is_set():
             count += 1
-            try:
+            # a beat that fails is tried again; `check` decides before anything is published
+            with suppress(StoreError):
                 self._store.write(_alive_key(self._number), str(count).encode())
-            except StoreError:  # the next beat tries again; `check` decides before publishing
-                pass
             self._stopped.wait(self._timing.beat)
 
 

@@ -28,6 +28,7 @@ CONVENTION = (
 )
 OVERALL = "overall"
 PER_CLASS = "class"
+MASK_METRICS = ("mean_dice", "all_empty_dice", "positives_dice", "pooled_dice", "iou")
 
 Float64 = npt.NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def dice(confusions: pd.DataFrame) -> Float64:
     """
     doubled = 2.0 * confusions["tp"].to_numpy()
     total = doubled + confusions["fp"].to_numpy() + confusions["fn"].to_numpy()
-    return np.divide(doubled, total, out=np.ones_like(total), where=total > 0)
+    return np.asarray(np.divide(doubled, total, out=np.ones_like(total), where=total > 0))
 
 
 def segmentation_scores(confusions: pd.DataFrame, class_ids: Sequence[int]) -> list[Score]:
@@ -90,9 +91,7 @@ def gate_scores(
     ]
 
 
-def verdict_scores(
-    defective: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]
-) -> list[Score]:
+def verdict_scores(defective: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> list[Score]:
     """Compute the picture-level metrics of the final verdict: was any defect reported?
 
     Args:

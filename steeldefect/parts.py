@@ -67,7 +67,9 @@ class Part:
 def to_table(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
     """Join rows with their provenance, in the table's schema without the partition column."""
     provenance = {
-        "run_id": origin.run_id, "bundle": origin.bundle, "scored_at": origin.scored_at,
+        "run_id": origin.run_id,
+        "bundle": origin.bundle,
+        "scored_at": origin.scored_at,
     }
     return pa.Table.from_pylist([row | provenance for row in rows], SCHEMAS[table].stored)
 
@@ -77,6 +79,8 @@ def write_part(store: Store, table: TableName, rows: pa.Table, origin: Origin, l
 
     Args:
         store: the output.
+        table: the rows belong to.
+        origin: of the rows; its date is the partition.
         rows: in the table's schema without the partition column.
         label: goes into the file's name: wave and task.
 

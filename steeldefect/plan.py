@@ -39,7 +39,7 @@ class Plan:
     @property
     def skipped(self) -> int:
         """Pictures that need no scoring, because this bundle has dealt with them."""
-        return self.listed - self.todo.num_rows
+        return self.listed - int(self.todo.num_rows)
 
     def waves(self, pictures: int) -> Iterator[pa.Table]:
         """Cut the plan into tables of at most `pictures` rows."""
@@ -61,11 +61,7 @@ def list_pictures(store: Store, include: Sequence[str]) -> pa.Table:
     is_picture = re.compile(
         "|".join(fnmatch.translate(pattern.lower()) for pattern in include)
     ).match
-    pictures = (
-        found
-        for found in store.scan()
-        if is_picture(found.key.rsplit("/", 1)[-1].lower())
-    )
+    pictures = (found for found in store.scan() if is_picture(found.key.rsplit("/", 1)[-1].lower()))
     chunks = list(_chunks(pictures))
     if not chunks:
         raise EmptyInputError(

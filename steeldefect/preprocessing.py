@@ -52,7 +52,9 @@ _CV2_INTERPOLATION = {
     Interpolation.LINEAR: cv2.INTER_LINEAR,
     Interpolation.NEAREST: cv2.INTER_NEAREST,
 }
-_SMALLEST_STD = 1e-3  # of gray values in 0..255: a picture of one gray becomes zeros, not infinities
+_SMALLEST_STD = (
+    1e-3  # of gray values in 0..255: a picture of one gray becomes zeros, not infinities
+)
 
 
 def resize(picture: Gray, spec: InputSpec) -> Gray:

@@ -33,8 +33,14 @@ def shown(
     stop = threading.Event()
     on_terminal = stream.isatty()
     bar = tqdm(
-        total=total, unit=" pictures", unit_scale=False, file=stream, disable=not on_terminal,
-        dynamic_ncols=True, desc="scoring", smoothing=0.1,
+        total=total,
+        unit=" pictures",
+        unit_scale=False,
+        file=stream,
+        disable=not on_terminal,
+        dynamic_ncols=True,
+        desc="scoring",
+        smoothing=0.1,
     )
 
     def look() -> None:

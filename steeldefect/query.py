@@ -1,7 +1,8 @@
 """SQL over the tables of one output, by DuckDB, without a server.
 
-Every table is there under its own name, empty where it was not written yet. `to_score_again` is a
-view: quarantined pictures that no later run has scored.
+Every table is there under its own name, empty where it was not written yet, and two views:
+`newest_images`, the newest row of each picture and bundle (a picture that was replaced in the
+archive is scored again), and `to_score_again`, quarantined pictures that no later run has scored.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from steeldefect.stores import Store
 from steeldefect.tables import TableName
 
 _VIEWS = """
+CREATE VIEW newest_images AS
+SELECT *,
+    CASE WHEN count(*) OVER (PARTITION BY bundle, image_id) > 1 THEN key ELSE image_id END AS name
+FROM (
+    SELECT * FROM images
+    QUALIFY row_number() OVER (PARTITION BY bundle, source, key ORDER BY scored_at DESC) = 1
+);
 CREATE VIEW to_score_again AS
 SELECT * FROM quarantine AS failed
 WHERE NOT EXISTS (
@@ -56,10 +64,12 @@ def answer(store: Store, statement: str) -> pa.Table:
     """
     connection = open_database(store)
     try:
-        result: pa.Table = connection.execute(statement).to_arrow_table()
+        relation = connection.sql(statement)
+        # statements that answer nothing, such as SET, give no relation
+        return pa.table({}) if relation is None else relation.to_arrow_table()
     except duckdb.Error as error:
-        raise QueryError(f"{error}; tables: {', '.join(table.value for table in TableName)}") from None
-    return result
+        names = ", ".join(table.value for table in TableName)
+        raise QueryError(f"{error}; tables: {names}") from None
 
 
 def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
@@ -70,17 +80,16 @@ def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
     Args:
         store: the output.
         bundle: digest or its beginning; None for the bundle of the latest scoring run.
-        all_pairs: give a row with empty EncodedPixels where nothing was found, for each picture
-            and each class that was ever found.
+        all_pairs: give a row with empty EncodedPixels for each picture and class of the bundle
+            where nothing was found, as Kaggle's submissions do.
 
     Raises:
         TableError: no such bundle among the runs, or no tables.
     """
     connection = open_database(store)
     digest = choose_bundle(connection, bundle)
-    pairs = _FOUND if not all_pairs else _ALL_PAIRS
-    rows: pa.Table = connection.execute(pairs, [digest]).to_arrow_table()
-    return rows
+    statement = _ALL_PAIRS if all_pairs else _FOUND
+    return connection.sql(statement, params=[digest]).to_arrow_table()
 
 
 def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> str:
@@ -113,31 +122,20 @@ def write_answer(rows: pa.Table, form: str) -> str:
     return str(frame.to_string(index=False, max_colwidth=60))
 
 
-_NAMED = """
-WITH scored AS (
-    SELECT *, row_number() OVER (PARTITION BY source, key ORDER BY scored_at DESC) AS newest
-    FROM images WHERE bundle = ?
-),
-named AS (
-    SELECT source, key, etag, run_id,
-           CASE WHEN count(*) OVER (PARTITION BY image_id) > 1 THEN key ELSE image_id END AS name
-    FROM scored WHERE newest = 1
-)
-"""
-_FOUND = (
-    _NAMED
-    + """
+_FOUND = """
 SELECT name AS ImageId, class_id AS ClassId, run_lengths AS EncodedPixels
-FROM named JOIN predictions USING (source, key, run_id)
+FROM newest_images JOIN predictions USING (source, key, run_id)
+WHERE newest_images.bundle = ?
 ORDER BY name, class_id
 """
+_ALL_PAIRS = """
+WITH classes AS (
+    SELECT DISTINCT unnest(json_keys(classes))::INTEGER AS class_id
+    FROM runs WHERE job = 'score' AND bundle = $1
 )
-_ALL_PAIRS = (
-    _NAMED
-    + """
-, classes AS (SELECT DISTINCT class_id FROM predictions)
 SELECT name AS ImageId, class_id AS ClassId, coalesce(run_lengths, '') AS EncodedPixels
-FROM named CROSS JOIN classes LEFT JOIN predictions USING (source, key, run_id, class_id)
+FROM newest_images CROSS JOIN classes
+LEFT JOIN predictions USING (source, key, run_id, class_id)
+WHERE newest_images.bundle = $1
 ORDER BY name, class_id
 """
-)

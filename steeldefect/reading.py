@@ -16,9 +16,7 @@ from pyarrow.fs import PyFileSystem
 from steeldefect.tables import PARTITION
 
 
-def dataset_of(
-    delta: DeltaTable, columns: pa.Schema, options: dict[str, str]
-) -> ds.Dataset:
+def dataset_of(delta: DeltaTable, columns: pa.Schema, options: dict[str, str]) -> ds.Dataset:
     """Make a dataset of the files that a table's present version names.
 
     Args:

@@ -16,8 +16,17 @@ from steeldefect.parts import Origin
 from steeldefect.tables import SCHEMAS, TableName
 
 _LIBRARIES = (
-    "steeldefect", "pyspark", "tensorflow", "keras", "openvino", "deltalake", "pyarrow",
-    "opencv-python-headless", "pillow", "numpy", "boto3",
+    "steeldefect",
+    "pyspark",
+    "tensorflow",
+    "keras",
+    "openvino",
+    "deltalake",
+    "pyarrow",
+    "opencv-python-headless",
+    "pillow",
+    "numpy",
+    "boto3",
 )
 
 
@@ -38,6 +47,7 @@ class RunRecord:
     outcome: Outcome
     seconds: float
     settings: str = "{}"
+    classes: str = "{}"
     error: str | None = None
     planned: int = 0
     skipped: int = 0

@@ -112,7 +112,8 @@ class ScoringRun:
         try:
             scorer = WaveScorer(session, self._request, self.bundle, self.origin)
             with progress.shown(
-                self.plan.todo.num_rows, lambda: scorer.counters.done.value,
+                self.plan.todo.num_rows,
+                lambda: scorer.counters.done.value,
                 lambda: scorer.counters.failed.value,
             ):
                 yield scorer
@@ -164,6 +165,7 @@ class ScoringRun:
                 pictures_per_second=totals.done / totals.seconds if totals.seconds else 0.0,
                 stage_seconds=json.dumps(dict(totals.stage_seconds)),
                 settings=self.settings.model_dump_json(),
+                classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
             ),
         )
 
@@ -191,7 +193,8 @@ class WaveScorer:
     ) -> None:
         """Broadcast the bundle."""
         context = session.sparkContext
-        forms = needed_forms(request.settings)
+        gpus = context.getConf().get("spark.task.resource.gpu.amount", None)
+        forms = needed_forms(request.settings, gpus_scheduled=gpus is not None)
         self.counters = Counters(context.accumulator(0), context.accumulator(0))
         self._session = session
         self._request = request
@@ -262,14 +265,12 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     """
     settings = request.settings
     began = time.monotonic()
-    bundle = fetch_bundle(request.bundle_uri, needed_forms(settings), settings.s3)
+    bundle = fetch_bundle(request.bundle_uri, settings.s3)
     listing = list_pictures(open_store(request.input_uri, settings.s3), settings.include)
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     output = open_store(request.output_uri, settings.s3)
-    with lease.hold(
-        output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting
-    ) as held:
+    with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
         run = ScoringRun(request, bundle, listing, held, Origin(run_id, bundle.digest, now))
         try:
             yield run
@@ -280,16 +281,19 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
         run.record(outcome, None, time.monotonic() - began)
 
 
-def needed_forms(settings: ScoreSettings) -> tuple[ModelForm, ...]:
-    """Tell which forms of the models the executors will need."""
-    on_cpu = settings.device is DeviceChoice.CPU
-    if settings.runtime is RuntimeChoice.OPENVINO or (
-        settings.runtime is RuntimeChoice.AUTO and on_cpu
-    ):
-        return (ModelForm.OPENVINO,)
+def needed_forms(settings: ScoreSettings, gpus_scheduled: bool) -> tuple[ModelForm, ...]:
+    """Tell which forms of the models the executors will need.
+
+    Args:
+        settings: of the run.
+        gpus_scheduled: whether Spark gives tasks GPUs.
+    """
+    may_use_gpu = gpus_scheduled and settings.device is not DeviceChoice.CPU
     if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
         return (ModelForm.KERAS,)
-    return (ModelForm.KERAS, ModelForm.OPENVINO)
+    if settings.runtime is RuntimeChoice.AUTO and may_use_gpu:
+        return (ModelForm.KERAS, ModelForm.OPENVINO)
+    return (ModelForm.OPENVINO,)
 
 
 def _say_waiting(holder: str) -> None:

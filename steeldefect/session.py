@@ -28,11 +28,7 @@ def open_session(name: str) -> SparkSession:
         master = f"local[{local[1] or 1},{_LOCAL_TRIES}]"
         if conf.get("spark.pyspark.python", None) is None:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    session = (
-        builder.master(master)
-        .config("spark.ui.showConsoleProgress", "false")
-        .getOrCreate()
-    )
+    session = builder.master(master).config("spark.ui.showConsoleProgress", "false").getOrCreate()
     session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or "ERROR")
     return session
 

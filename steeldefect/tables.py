@@ -67,7 +67,9 @@ def _column(name: str, kind: pa.DataType, comment: str, nullable: bool = False) 
 _MOMENT = pa.timestamp("us", tz="UTC")
 
 _PICTURE = [
-    _column("source", pa.string(), "the input the picture lies under: a folder or s3://bucket/prefix"),
+    _column(
+        "source", pa.string(), "the input the picture lies under: a folder or s3://bucket/prefix"
+    ),
     _column("key", pa.string(), "path of the picture below the source"),
     _column("image_id", pa.string(), "file name of the picture, as label files name it"),
 ]
@@ -140,7 +142,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
             [
                 *_PICTURE,
                 *_VERSION,
-                _column("stage", pa.string(), "where it failed: fetch, decode, prepare, gate, segment"),
+                _column("stage", pa.string(), "where: fetch, decode, prepare, gate or segment"),
                 _column("error", pa.string(), "class of the error"),
                 _column("message", pa.string(), "what was wrong"),
                 _column("transient", pa.bool_(), "true: the next run tries again; false: final"),
@@ -199,6 +201,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "stage_seconds", pa.string(), "JSON: seconds the tasks spent in each stage"
                 ),
                 _column("settings", pa.string(), "JSON"),
+                _column("classes", pa.string(), "JSON: the bundle's defect classes, name by id"),
                 _column("versions", pa.string(), "JSON"),
                 *_PROVENANCE,
             ]

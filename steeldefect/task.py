@@ -78,7 +78,8 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
     """Score one partition inside a Spark worker process.
 
     Args:
-        batches: columns key, etag, size.
+        task: what to do, for every task of the wave alike.
+        batches: the task's own pictures; columns key, etag, size.
 
     Returns:
         One row, column `report`: a `TaskReport` as JSON.
@@ -151,4 +152,3 @@ def _unpacked(shipment: BundleShipment) -> Bundle:
         shutil.rmtree(folder, ignore_errors=True)
         unpack(shipment.payload.value, folder)
         return open_bundle(folder, shipment.forms)
-

@@ -1,4 +1,4 @@
-"""What a Spark task runs: keys come in, pictures are scored, part files are written, a report goes out.
+"""What a Spark task runs: keys come in, pictures are scored, files are written, a report goes out.
 
 Pixels never cross into the JVM. Inside the task, threads fetch, decode and resize ahead while the
 models run. A picture that fails is a row of `quarantine`, never a failed task.
@@ -6,8 +6,9 @@ models run. A picture that fails is a row of `quarantine`, never a failed task.
 
 from __future__ import annotations
 
+import math
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -108,9 +109,11 @@ class TaskScorer:
         self._origin = origin
         self._limits = limits
         self._rows: dict[TableName, list[dict[str, Any]]] = {
-            TableName.IMAGES: [], TableName.PREDICTIONS: [], TableName.QUARANTINE: [],
+            TableName.IMAGES: [],
+            TableName.PREDICTIONS: [],
+            TableName.QUARANTINE: [],
         }
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._defective = 0
 
     def run(self, keys: Iterable[PictureKey], label: str) -> TaskReport:
@@ -187,7 +190,7 @@ class TaskScorer:
         for (key, prepared), probability, ok in zip(
             batch, probabilities.tolist(), passes.tolist(), strict=True
         ):
-            if self._detector.has_gate and probability != probability:
+            if self._detector.has_gate and math.isnan(probability):
                 error = InferenceError("the gate's answer is not finite")
                 self._quarantine(key, Failure(Stage.GATE, error))
             elif ok:
@@ -213,7 +216,12 @@ class TaskScorer:
             ]
 
     def _image(
-        self, key: PictureKey, prepared: Prepared, probability: float, verdict: Verdict, defects: int
+        self,
+        key: PictureKey,
+        prepared: Prepared,
+        probability: float,
+        verdict: Verdict,
+        defects: int,
     ) -> None:
         height, width = prepared.shape
         self._rows[TableName.IMAGES].append(

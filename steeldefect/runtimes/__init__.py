@@ -1,9 +1,9 @@
 """Inference runtimes behind one small interface: a float32 batch in, a float32 batch out.
 
-    >>> options = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, threads=1)
-    >>> gate = open_runtime(bundle, ModelName.GATE, options)          # doctest: +SKIP
-    >>> gate.predict(batch).shape                                     # doctest: +SKIP
-    (16, 1)
+>>> options = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, threads=1)
+>>> gate = open_runtime(bundle, ModelName.GATE, options)          # doctest: +SKIP
+>>> gate.predict(batch).shape                                     # doctest: +SKIP
+(16, 1)
 """
 
 from steeldefect.runtimes.base import (

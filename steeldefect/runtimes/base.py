@@ -88,9 +88,7 @@ def resolve(options: RuntimeOptions) -> RuntimeOptions:
     return replace(options, runtime=runtime, device=device)
 
 
-def check_combination(
-    runtime: RuntimeChoice, device: DeviceChoice, precision: Precision
-) -> None:
+def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:
     """Refuse settings that no runtime fulfils.
 
     Raises:

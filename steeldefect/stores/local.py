@@ -25,14 +25,15 @@ class LocalStore:
 
     def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """List files in the order of their keys; see `Store.scan`."""
-        start = (self._root / prefix).parent if not prefix.endswith("/") else self._root / prefix
-        for folder, subfolders, names in os.walk(start if prefix else self._root):
-            subfolders.sort()
+        for folder, subfolders, names in os.walk(self._root):
+            relative = Path(folder).relative_to(self._root).as_posix()
+            below = "" if relative == "." else f"{relative}/"
+            subfolders[:] = sorted(
+                name for name in subfolders if _may_hold(f"{below}{name}/", prefix)
+            )
             for name in sorted(names):
-                path = Path(folder, name)
-                key = path.relative_to(self._root).as_posix()
-                if key.startswith(prefix):
-                    yield from self._describe(key, path)
+                if f"{below}{name}".startswith(prefix):
+                    yield from self._describe(f"{below}{name}", Path(folder, name))
 
     def read(self, key: str) -> bytes:
         """Read a file; see `Store.read`."""
@@ -96,3 +97,8 @@ class LocalStore:
             return Path(name)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _may_hold(folder: str, prefix: str) -> bool:
+    """Tell whether keys below a folder can begin with a prefix."""
+    return folder.startswith(prefix) or prefix.startswith(folder)

@@ -106,9 +106,7 @@ class S3Store:
     def write(self, key: str, data: bytes) -> None:
         """Put an object; see `Store.write`."""
         name = self._prefix + key
-        self._call(
-            lambda: self._client.put_object(Bucket=self._bucket, Key=name, Body=data), name
-        )
+        self._call(lambda: self._client.put_object(Bucket=self._bucket, Key=name, Body=data), name)
 
     def write_new(self, key: str, data: bytes) -> None:
         """Put an object with `If-None-Match: *`; see `Store.write_new`.

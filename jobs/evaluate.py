@@ -1,0 +1,53 @@
+"""Compare what was predicted with the truth, and write the tables `confusions` and `metrics`.
+
+    spark-submit jobs/evaluate.py --output URI --labels CSV [--pictures CSV] [--bundle DIGEST]
+
+The labels are true run lengths (`ImageId,ClassId,EncodedPixels`). Which pictures they cover is
+read from `--pictures` (`ImageId,label`), or from `labels.csv` beside them; without either, every
+scored picture that has no mask counts as clean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from steeldefect.command import add_settings_arguments, run_command
+from steeldefect.evaluation import Evaluation, EvaluationRequest
+from steeldefect.session import open_session
+from steeldefect.settings import load_settings
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Read tables and truth, count pixels, publish, report."""
+    settings = load_settings(arguments.config, arguments.set)
+    request = EvaluationRequest(
+        arguments.output, arguments.labels, arguments.pictures, arguments.bundle, settings
+    )
+    evaluation = Evaluation(request)
+    session = open_session("steeldefect evaluate")
+    try:
+        confusions = evaluation.count(session)
+    finally:
+        session.stop()
+    scores = evaluation.scores(confusions)
+    evaluation.publish(confusions, scores)
+    print(evaluation.report(scores))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, evaluate, and give the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="evaluate.py", description="Compare predictions with the truth."
+    )
+    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    parser.add_argument("--labels", required=True, metavar="CSV", help="the true run lengths")
+    parser.add_argument("--pictures", metavar="CSV", help="ImageId,label: what the truth covers")
+    parser.add_argument("--bundle", metavar="DIGEST", help="default: that of the latest run")
+    add_settings_arguments(parser)
+    return run_command(parser, evaluate, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
