@@ -18,7 +18,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -73,12 +73,12 @@ class Bundle:
         return self.folder / form.value / f"{model.value}.{suffix}"
 
 
-def open_bundle(folder: Path, forms: Iterable[ModelForm] | None = None) -> Bundle:
+def open_bundle(folder: Path, forms: Collection[ModelForm] | None = None) -> Bundle:
     """Read a bundle from a folder and check it against its own hashes.
 
     Args:
         folder: holds `bundle.json`.
-        forms: the model forms that must be there and are checked; None for every file.
+        forms: the model forms that must be there and are checked; None for all, and every file.
 
     Raises:
         BundleError: missing, altered, or of a format that this version does not read.
@@ -86,9 +86,15 @@ def open_bundle(folder: Path, forms: Iterable[ModelForm] | None = None) -> Bundl
     manifest, digest = read_manifest(
         _read(folder / MANIFEST_NAME), _read(folder / SEAL_NAME), str(folder)
     )
+    bundle = Bundle(manifest, digest, folder)
+    for form in ModelForm if forms is None else forms:
+        for model in bundle.models:
+            name = bundle.model_path(model, form).relative_to(folder).as_posix()
+            if name not in manifest.files:
+                raise BundleError(f"bundle {folder}: it has no {name}; export it anew")
     for name in selected_files(manifest, forms):
         check_file(name, manifest.files[name], _read(folder / name), str(folder))
-    return Bundle(manifest, digest, folder)
+    return bundle
 
 
 def read_manifest(content: bytes, seal: bytes, where: str) -> tuple[Manifest, str]:

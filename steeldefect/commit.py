@@ -8,6 +8,7 @@ At last the record is deleted. A record that is found at the next start is carri
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from steeldefect.stores import Store
 from steeldefect.tables import PARTITION, SCHEMAS, TableName
 
 RECORDS = "_waves/"
+
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ class Tables:
 
     def _translate(self, error: Exception, table: TableName) -> Exception:
         where = f"table {self._store.delta_uri(table.value)}"
-        problem = " ".join(str(error).split())[:300]
+        problem = " ".join(_COLOURS.sub("", str(error)).split())[:300]
         if isinstance(error, OSError):
             return StoreUnavailableError(f"{where}: {problem}; check the store and start again")
         return TableError(f"{where}: {problem}")

@@ -11,13 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from steeldefect.errors import DecodeError
 from steeldefect.preprocessing import Gray
 
 _MODES = frozenset({"L", "RGB"})
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
-_PNG_BIT_DEPTH = 24  # offset in the file; Pillow drops the lower half of 16-bit RGB in silence
+_PNG_BIT_DEPTH = 24  # offset in the file
+_TIFF_BITS_PER_SAMPLE, _TIFF_ORIENTATION = 258, 274  # tags
+_TURN_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 _KNOWN_MODES = {
     "1": "1-bit black and white",
     "P": "palette colour",
@@ -60,8 +71,11 @@ def decode_gray(data: bytes, limits: DecodeLimits) -> Gray:
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         _check_header(image, data, limits)
+        if image.format == "PNG":  # Pillow decodes without a look at the checksums
+            Image.open(io.BytesIO(data), formats=("PNG",)).verify()
         image.draft("L", None)
-        return np.asarray(image if image.mode == "L" else image.convert("L"))
+        stored = _as_stored(image)
+        return np.asarray(stored if stored.mode == "L" else stored.convert("L"))
     except UnidentifiedImageError:
         raise DecodeError(f"not a JPEG, PNG, BMP or TIFF; begins with {data[:8]!r}") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -74,8 +88,25 @@ def _check_header(image: Image.Image, data: bytes, limits: DecodeLimits) -> None
         raise DecodeError(
             f"too large: {width}x{height} pixels, at most {limits.max_pixels} are decoded"
         )
-    if image.format == "PNG" and data[_PNG_BIT_DEPTH] == 16:
+    if _bits_a_channel(image, data) == 16:
         raise DecodeError("not 8-bit gray or RGB: 16 bits a channel")
     if image.mode not in _MODES:
         kind = "16-bit gray" if image.mode.startswith("I;16") else _KNOWN_MODES.get(image.mode)
         raise DecodeError(f"not 8-bit gray or RGB: {kind or 'mode ' + image.mode}")
+
+
+def _as_stored(image: Image.Image) -> Image.Image:
+    """Decode; a TIFF, and nothing else, Pillow turns as its orientation tag says: turn it back."""
+    if not isinstance(image, TiffImageFile):
+        return image
+    turn = _TURN_BACK.get(image.tag_v2.get(_TIFF_ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _bits_a_channel(image: Image.Image, data: bytes) -> int:
+    """Read what the mode does not tell: Pillow drops the lower half of 16-bit RGB in silence."""
+    if image.format == "PNG":
+        return data[_PNG_BIT_DEPTH]
+    if isinstance(image, TiffImageFile):
+        return int(max(image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (8,))))
+    return 8

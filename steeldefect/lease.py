@@ -124,12 +124,11 @@ def _acquire(
     deadline = time.monotonic() + wait_seconds
     watched: tuple[int, bytes | None] | None = None
     unchanged_since = time.monotonic()
+    told = False
     while True:
         newest = _newest(store)
         seen = (newest, _read_or_none(store, _alive_key(newest)))
         if seen != watched:
-            if watched is None and newest and seen[1] != b"released":
-                on_wait(_describe(store, newest))
             watched, unchanged_since = seen, time.monotonic()
         silent = time.monotonic() - unchanged_since > timing.dead_after
         if newest == 0 or seen[1] == b"released" or silent or _died_here(store, newest):
@@ -144,6 +143,9 @@ def _acquire(
                 f"{store.uri} is being written by {_describe(store, newest)}; wait for it to end, "
                 "or raise lock_wait_seconds"
             )
+        if not told:
+            on_wait(_describe(store, newest))
+            told = True
         time.sleep(timing.look)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
+from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
@@ -146,3 +147,12 @@ class Manifest(_Part):
         if len({one.id for one in classes}) != len(classes):
             raise ValueError("two classes share an id")
         return classes
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: dict[str, BundleFile]) -> dict[str, BundleFile]:
+        for name in files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or not path.parts:
+                raise ValueError(f"{name!r} is not a path inside the bundle")
+        return files

@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.5
 
 @contextmanager
 def shown(
-    total: int, done: Callable[[], int], failed: Callable[[], int], stream: TextIO = sys.stderr
+    total: int, done: Callable[[], int], failed: Callable[[], int], stream: TextIO | None = None
 ) -> Iterator[None]:
     """Show progress while the block runs.
 
@@ -28,8 +28,9 @@ def shown(
         total: pictures to do.
         done: asks how many are done, from another thread.
         failed: asks how many of these failed.
-        stream: where to.
+        stream: where to; None for standard error.
     """
+    stream = stream or sys.stderr
     stop = threading.Event()
     on_terminal = stream.isatty()
     bar = tqdm(

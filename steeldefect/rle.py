@@ -27,7 +27,7 @@ from steeldefect.errors import RunLengthError
 Runs = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_LARGEST_PIXEL = 2**62
+_LARGEST_PIXEL = 2**62 - 1  # a start and a length below it add up without overflow
 _NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 _NUMBERS = re.compile(r"[0-9\s-]*", re.ASCII)
 

@@ -14,6 +14,8 @@ from steeldefect.errors import WaveError
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
 _LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
 _OUR_ERROR = re.compile(r"steeldefect\.errors\.(\w+): ([^\n]+)")
+# the last line of a traceback
+_ANY_ERROR = re.compile(r"^(?:: )?([\w.]*(?:Error|Exception)(?:: .*)?)$", re.MULTILINE)
 
 
 def open_session(name: str) -> SparkSession:
@@ -40,10 +42,12 @@ def explain_failure(error: Exception) -> WaveError | Exception:
     text = str(error)
     for name, message in reversed(_OUR_ERROR.findall(text)):
         kind = getattr(errors, name, None)
+        if kind is errors.RunLengthError:
+            return errors.DataError(message)  # the other one words its message itself
         if isinstance(kind, type) and issubclass(kind, errors.SteelDefectError):
             return WaveError(f"{name}: {message.strip()}") if kind is WaveError else kind(message)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    cause = next((line for line in lines if "Error" in line or "Exception" in line), "unknown")
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["unknown"]
+    cause = (_ANY_ERROR.findall(text) or lines[:1])[-1]
     return WaveError(
         f"Spark gave up on a wave: {cause[:500]}; nothing of it was published; start again, and "
         "see the executors' logs if it stays"

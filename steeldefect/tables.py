@@ -2,7 +2,7 @@
 
 Tables are Delta tables below the output: `OUTPUT/images`, `OUTPUT/predictions`, and so on. Their
 data files are Parquet, partitioned by `scored_date`. Every row says which run and which bundle
-made it and when. `docs/tables.md` is printed from this file by `steeldefect tables --markdown`.
+made it and when. `docs/tables.md` is printed from this file by `steeldefect tables`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ default `spark.python.worker.reuse=true`.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -15,10 +14,10 @@ import cv2
 import pyarrow as pa
 from pyspark import Accumulator, Broadcast, TaskContext
 
-from steeldefect.bundle import Bundle, ModelForm, ModelName, open_bundle, unpack
-from steeldefect.bundle_store import cached_folder
+from steeldefect.bundle import Bundle, ModelForm, ModelName, unpack
+from steeldefect.bundle_store import host_copy
 from steeldefect.detector import Detector
-from steeldefect.errors import BundleError, DeviceError
+from steeldefect.errors import DeviceError
 from steeldefect.parts import Origin
 from steeldefect.runtimes import RuntimeOptions, open_runtime, resolve
 from steeldefect.stores import S3Settings, open_store
@@ -145,10 +144,6 @@ def open_detector(bundle: Bundle, options: RuntimeOptions, any_size: bool = Fals
 
 def _unpacked(shipment: BundleShipment) -> Bundle:
     """Open the host's copy of a bundle, unpacking it if it is not there or was damaged."""
-    folder = cached_folder(shipment.digest, shipment.forms)
-    try:
-        return open_bundle(folder, shipment.forms)
-    except BundleError:
-        shutil.rmtree(folder, ignore_errors=True)
-        unpack(shipment.payload.value, folder)
-        return open_bundle(folder, shipment.forms)
+    return host_copy(
+        shipment.digest, shipment.forms, lambda folder: unpack(shipment.payload.value, folder)
+    )

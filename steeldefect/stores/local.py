@@ -24,8 +24,8 @@ class LocalStore:
         self.uri = str(self._root)
 
     def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """List files in the order of their keys; see `Store.scan`."""
-        for folder, subfolders, names in os.walk(self._root):
+        """List files folder by folder, each in the order of names; see `Store.scan`."""
+        for folder, subfolders, names in os.walk(self._root, onerror=_refuse_unreadable):
             relative = Path(folder).relative_to(self._root).as_posix()
             below = "" if relative == "." else f"{relative}/"
             subfolders[:] = sorted(
@@ -46,7 +46,11 @@ class LocalStore:
         """Write a file beside its place, then rename it; see `Store.write`."""
         path = self._root / key
         staged = self._stage(path, data)
-        os.replace(staged, path)
+        try:
+            os.replace(staged, path)
+        except OSError as error:
+            staged.unlink()
+            raise StoreError(f"cannot write {path}: {error.strerror}") from None
 
     def write_new(self, key: str, data: bytes) -> None:
         """Write a file beside its place, then link it, which fails where one is there."""
@@ -86,17 +90,27 @@ class LocalStore:
         yield ObjectInfo(key, etag, status.st_size, modified)
 
     def _stage(self, path: Path, data: bytes) -> Path:
+        staged = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".staged-")
+            staged = Path(name)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
                 os.fchmod(file.fileno(), 0o644)
-            return Path(name)
+            return staged
         except OSError as error:
+            if staged is not None:
+                staged.unlink()
             raise StoreError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    """Pass over a folder that is not there (any more), but never in silence over another."""
+    if not isinstance(error, FileNotFoundError):
+        raise StoreError(f"cannot list {error.filename}: {error.strerror}")
 
 
 def _may_hold(folder: str, prefix: str) -> bool:

@@ -74,7 +74,7 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._settings = settings
-        self._session, self._client = _open_client(settings)
+        self._session, self._client = open_client(settings)
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
     def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -178,7 +178,7 @@ class S3Store:
 
 
 @functools.lru_cache(maxsize=16)
-def _open_client(settings: S3Settings) -> tuple[Any, Any]:
+def open_client(settings: S3Settings) -> tuple[Any, Any]:
     """Open one client for each process and settings: a client is costly, and safe for threads."""
     config = Config(
         connect_timeout=settings.connect_timeout_seconds,

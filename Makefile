@@ -1,0 +1,82 @@
+# steeldefect: `make help` says what there is. The two that matter: `make demo`, `make test`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PYTHON ?= python3.11
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT := DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get
+
+BIN := $(abspath $(VENV))/bin
+READY := $(VENV)/.ready
+# the environment's own python3 and spark-submit come first, for Spark's workers as well
+RUN := export PATH="$(BIN):$$PATH" PYSPARK_PYTHON="$(BIN)/python" PYTHONHASHSEED=0 TF_CPP_MIN_LOG_LEVEL=2;
+
+.PHONY: help
+help: ## Say what the targets do
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# -- the environment ------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: java $(READY) ## Install Java and the Python environment into .venv, where they are missing
+
+.PHONY: java
+java: ## Install a Java that Spark runs on (17 or newer, with jdk.incubator.vector), if there is none
+	@java_home="$${JAVA_HOME:+$$JAVA_HOME/bin/}"; \
+	major=$$("$${java_home}java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'); \
+	if [ "$${major:-0}" -ge 17 ] && "$${java_home}java" --list-modules | grep -q jdk.incubator.vector; \
+	then :; else \
+		echo "No Java 17 found: installing openjdk-17-jre-headless"; \
+		$(APT) update -q && $(APT) install -y -q --no-install-recommends openjdk-17-jre-headless; \
+	fi
+
+$(READY): requirements.lock setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11, or set PYTHON=..."; exit 1; }
+	@if [ ! -x $(BIN)/python ]; then \
+		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		$(APT) update -q && $(APT) install -y -q --no-install-recommends python3-venv; \
+		$(PYTHON) -m venv $(VENV); }; \
+	fi
+	@echo "Installing the locked environment into $(VENV): a few minutes, 4 GB"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+.PHONY: lock
+lock: ## Write requirements.lock anew, from setup.py, in an environment of its own
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade setuptools wheel
+	build/lock/bin/python -m pip install --quiet ".[dev]"
+	{ echo "# Written by 'make lock' from setup.py, extra dev; Python 3.11 on Linux x86-64."; \
+	  build/lock/bin/python -m pip freeze --all | grep -vE '^(steeldefect|pip)[ =]'; } > requirements.lock
+
+# -- the demonstration ----------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## Generate strips, train, score with Spark, evaluate, draw: all of it under demo/
+	@$(RUN) bash jobs/demo.sh
+
+# -- the tests ------------------------------------------------------------------------------------
+
+.PHONY: test
+test: setup lint ## Check style and types, then run all tests
+	$(RUN) python -m pytest
+
+.PHONY: lint
+lint: setup ## Check style (ruff) and types (mypy)
+	$(RUN) ruff check . && ruff format --check . && mypy
+
+.PHONY: format
+format: setup ## Bring the code into its style
+	$(RUN) ruff check --fix . ; ruff format .
+
+.PHONY: ceph
+ceph: ## Install Ceph's object gateway (Debian), for the tests against a real S3 server
+	@command -v radosgw >/dev/null && command -v ceph-osd >/dev/null && command -v ceph-mon >/dev/null || \
+	{ $(APT) update -q && $(APT) install -y -q --no-install-recommends radosgw ceph-mon ceph-osd ceph-base ceph-common; }
+
+.PHONY: clean
+clean: ## Delete what was made, the environment as well
+	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

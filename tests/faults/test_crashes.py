@@ -1,0 +1,158 @@
+"""What happens when processes die: the tables end as if they had not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from archives import answers, rows
+from faults.dying_driver import POINTS
+from samples import ROOT, both_picture, fill_archive, run_program, save, score_arguments
+
+from jobs.score import main
+from steeldefect.bundle import Bundle
+from steeldefect.tables import TableName
+
+pytestmark = pytest.mark.spark
+
+PICTURES = 18
+WAVES = ("--set", "wave_pictures=6", "--set", "task_pictures=3")
+PATH = {"PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill_archive(tmp_path_factory.mktemp("archive"), PICTURES)
+
+
+@pytest.fixture(scope="module")
+def unharmed(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a run in which nothing dies."""
+    output = tmp_path_factory.mktemp("unharmed")
+    assert main([*score_arguments(archive, rule_bundle.folder, output), *WAVES]) == 0
+    return output
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_the_driver_dies_and_the_next_start_completes(
+    point: str,
+    archive: Path,
+    rule_bundle: Bundle,
+    unharmed: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = [*score_arguments(archive, rule_bundle.folder, tmp_path), *WAVES]
+    ended = run_program("tests/faults/dying_driver.py", point, *arguments, **PATH)
+    assert ended.code == -signal.SIGKILL, ended.err
+    published = {row["key"] for row in rows(tmp_path, TableName.IMAGES, "key")}
+    assert len(published) in (6, 12)
+
+    assert main(arguments) == 0
+    decided = point != "before the record"
+    left = PICTURES - (12 if decided else 6)
+    assert f"scored {left} pictures" in capsys.readouterr().out
+    assert answers(tmp_path) == answers(unharmed)
+    assert list((tmp_path / "_waves").iterdir()) == []
+
+
+def test_a_worker_process_dies_and_spark_repeats_its_task(
+    archive: Path, rule_bundle: Bundle, unharmed: Path, tmp_path: Path
+) -> None:
+    """One picture is a pipe at first: the worker that reads it waits, and is killed there."""
+    source = tmp_path / "archive"
+    source.mkdir()
+    for path in archive.iterdir():
+        (source / path.name).symlink_to(path)
+    whole = source / "p005.png"
+    whole.unlink()
+    os.mkfifo(whole)
+    output = tmp_path / "output"
+    command = [
+        sys.executable,
+        "jobs/score.py",
+        *score_arguments(source, rule_bundle.folder, output),
+    ]
+    with subprocess.Popen([*command, *WAVES], cwd=ROOT, stderr=subprocess.PIPE, text=True) as job:
+        try:
+            writer = _wait_for_reader(whole, job)
+            replacement = save(both_picture(5), tmp_path / "p005.png")
+            replacement.replace(whole)
+            killed = _kill_workers(job.pid)
+            os.close(writer)
+            _, told = job.communicate(timeout=300)
+        finally:
+            job.kill()
+    assert job.returncode == 0, told
+    assert killed
+    assert answers(output) == answers(unharmed)
+
+
+def test_two_runs_at_once_end_as_one(
+    archive: Path, rule_bundle: Bundle, unharmed: Path, tmp_path: Path
+) -> None:
+    arguments = [*score_arguments(archive, rule_bundle.folder, tmp_path), *WAVES]
+    ended = []
+    runs = [
+        threading.Thread(target=lambda: ended.append(run_program("jobs/score.py", *arguments)))
+        for _ in range(2)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [run.code for run in ended] == [0, 0], [run.err for run in ended]
+    assert sum("nothing new" in run.out for run in ended) == 1
+    assert sum("waiting for run" in run.err for run in ended) == 1
+    assert answers(tmp_path) == answers(unharmed)
+
+
+def _wait_for_reader(pipe: Path, job: subprocess.Popen[str]) -> int:
+    """Open a pipe for writing as soon as somebody reads it."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and job.poll() is None:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError("no worker read the pipe")
+
+
+def _kill_workers(ancestor: int) -> list[int]:
+    """Kill the Python workers that Spark's daemon forked for a job; gives their process ids."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:  # ended since it was listed
+            continue
+        parents[int(status.parent.name)] = int(fields[1])
+    workers = [
+        process
+        for process, parent in parents.items()
+        if _is_daemon(process) and _is_daemon(parent) and _descends(process, ancestor, parents)
+    ]
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    return workers
+
+
+def _is_daemon(process: int) -> bool:
+    try:
+        return b"pyspark.daemon" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _descends(process: int, ancestor: int, parents: dict[int, int]) -> bool:
+    while process in parents:
+        process = parents[process]
+        if process == ancestor:
+            return True
+    return False
