@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 began=$SECONDS
-export SPARK_LOCAL_IP=127.0.0.1
+export SPARK_LOCAL_IP=127.0.0.1 SPARK_CONF_DIR="$PWD/conf/spark"
 
 step() {
     printf '\n\033[1m== %s\033[0m\n   %s\n' "$1" "${*:2}"

@@ -42,7 +42,7 @@ def run_command(
         print(f"error: {one_line(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; what was published stays, the next run goes on", file=sys.stderr)
+        print("interrupted: what was published stays whole, nothing else was", file=sys.stderr)
         return INTERRUPTED
     return 0
 

@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from steeldefect.errors import StoreUnavailableError, TableError
 from steeldefect.parts import Part
@@ -66,9 +66,13 @@ class Tables:
         self._apply(record)
 
     def recover(self) -> list[WaveRecord]:
-        """Complete the commits that a dead driver left; gives the records that were found."""
+        """Complete the commits that a dead driver left; gives the records that were found.
+
+        Raises:
+            TableError: a record is none, or of a form that this version does not read.
+        """
         records = [
-            _RECORD.validate_json(self._store.read(found.key))
+            self._read_record(found.key)
             for found in sorted(self._store.scan(RECORDS))  # the waves of a run in their order
             if found.key.endswith(".json")
         ]
@@ -171,6 +175,15 @@ class Tables:
             )
         except (DeltaError, OSError) as error:
             raise self._translate(error, table) from None
+
+    def _read_record(self, key: str) -> WaveRecord:
+        try:
+            return _RECORD.validate_json(self._store.read(key))
+        except ValidationError:
+            raise TableError(
+                f"{self._store.uri}/{key} is not the record of a wave as this version writes it; "
+                "complete it with the version that wrote it, or move it away"
+            ) from None
 
     def _apply(self, record: WaveRecord) -> None:
         for table in TableName:

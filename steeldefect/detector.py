@@ -99,7 +99,8 @@ class Detector:
         inputs = [p.gate_input for p in pictures if p.gate_input is not None]
         if self._gate is None or not inputs:
             return np.full(len(pictures), np.nan, dtype=np.float32)
-        return self._gate.predict(np.stack(inputs)).reshape(len(pictures))
+        answers = self._gate.predict(np.stack(inputs)).reshape(len(pictures))
+        return np.where(np.isfinite(answers), answers, np.float32(np.nan))
 
     def passes(self, probabilities: Float32) -> npt.NDArray[np.bool_]:
         """Tell which pictures go on to the segmenter: bool (n,)."""

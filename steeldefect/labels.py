@@ -101,7 +101,12 @@ def read_csv(content: bytes, name: str) -> pd.DataFrame:
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{name} is not CSV: {' '.join(str(error).split())}") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas would take the first cells as names
+        raise DataError(f"{name}: rows have more cells than the header; remove trailing commas")
     table.columns = table.columns.str.strip().str.lower()
+    twice = table.columns[table.columns.duplicated()].unique().tolist()
+    if twice:
+        raise DataError(f"{name}: more than one column {listed(twice)}, in whatever case")
     stripped: pd.DataFrame = table.apply(lambda column: column.str.strip())
     return stripped
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from steeldefect.errors import WaveError
@@ -23,14 +23,19 @@ def open_session(name: str) -> SparkSession:
 
     Without any, it is a local one on all cores, and its workers run this very Python.
     """
+    # starts the JVM, or joins that of spark-submit: before, a SparkConf knows nothing of either
+    SparkContext._ensure_initialized()
     conf = SparkConf()
     master = conf.get("spark.master", None) or "local[*]"
-    builder = SparkSession.builder.appName(name)
+    builder = SparkSession.builder.appName(name).config("spark.ui.showConsoleProgress", "false")
     if local := _LOCAL.fullmatch(master):
         master = f"local[{local[1] or 1},{_LOCAL_TRIES}]"
+        # nothing outside this host has to reach a local session
+        builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
+        builder = builder.config("spark.driver.host", "127.0.0.1")
         if conf.get("spark.pyspark.python", None) is None:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    session = builder.master(master).config("spark.ui.showConsoleProgress", "false").getOrCreate()
+    session = builder.master(master).getOrCreate()
     session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or "ERROR")
     return session
 

@@ -73,8 +73,8 @@ def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSetting
         SettingsError: one line that lists every problem.
     """
     values = {} if config is None else read_yaml(config)
-    apply_overrides(values, overrides)
-    return validate(ScoreSettings, values, "settings")
+    problems = apply_overrides(values, overrides)
+    return validate(ScoreSettings, values, "settings", problems)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -97,40 +97,54 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
+def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     """Put `a.b=value` texts into nested `values`.
 
-    Raises:
-        SettingsError: a text without `=`, or a value that is not YAML.
+    Returns:
+        What is wrong with them: no `=`, a value that is not YAML, or a section that is none.
     """
-    for text in overrides:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise SettingsError(f"--set {text!r}: expected key=value")
-        *sections, last = name.strip().split(".")
-        target = values
-        for section in sections:
-            inner = target.setdefault(section, {})
-            if not isinstance(inner, dict):
-                inner = target[section] = {}
-            target = inner
-        try:
-            target[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise SettingsError(f"--set {text!r}: the value is not YAML") from None
+    return [problem for text in overrides if (problem := _override(values, text))]
 
 
-def validate(model: type[Model], values: dict[str, Any], what: str) -> Model:
+def validate(
+    model: type[Model], values: dict[str, Any], what: str, problems: Sequence[str] = ()
+) -> Model:
     """Build a frozen model, or list all problems in one line.
+
+    Args:
+        model: to build.
+        values: its fields, nested.
+        what: the values are, for the message.
+        problems: found earlier, listed with the others.
 
     Raises:
         SettingsError: each problem with its place and what was received.
     """
     try:
-        return model.model_validate(values)
+        built = model.model_validate(values)
     except ValidationError as error:
-        problems = [_describe(one, model) for one in error.errors()]
-        raise SettingsError(f"wrong {what}: " + "; ".join(problems)) from None
+        problems = [*problems, *(_describe(one, model) for one in error.errors())]
+    if problems:
+        raise SettingsError(f"wrong {what}: " + "; ".join(problems))
+    return built
+
+
+def _override(values: dict[str, Any], text: str) -> str | None:
+    """Apply one `a.b=value`; returns the problem, if any."""
+    name, equals, value = text.partition("=")
+    *sections, last = name.strip().split(".")
+    if not equals or not last:
+        return f"--set {text!r}: expected key=value"
+    target = values
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            return f"--set {text!r}: {section} is no section"
+    try:
+        target[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return f"--set {text!r}: the value is not YAML"
+    return None
 
 
 def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorDetails
@@ -138,7 +152,11 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorD
     if problem["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) if len(problem["loc"]) == 1 else "see conf/"
         return f"{place}: no such setting (known: {known})"
+    if problem["type"] == "missing":
+        return f"{place}: missing"
     message = problem["msg"].removeprefix("Value error, ")
     if not place:
         return str(message)
-    return f"{place}: {message}, received {problem['input']!r}"
+    # the whole section that a rule over several settings refuses says less than the rule
+    received = "" if isinstance(problem["input"], dict) else f", received {problem['input']!r}"
+    return f"{place}: {message}{received}"

@@ -8,6 +8,7 @@ pictures that have either. So every mask a test expects can be written down.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,18 +109,31 @@ class Ended:
     err: str
 
 
-def run_program(*arguments: str, **environment: str) -> Ended:
-    """Run a Python program of this project, as a user would, in a process of its own."""
+def run_command(*command: str, **environment: str) -> Ended:
+    """Run a command in the project's folder, as a user would."""
     done = subprocess.run(
-        [sys.executable, *arguments],
+        command,
         cwd=ROOT,
-        env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"} | environment,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def run_program(*arguments: str, **environment: str) -> Ended:
+    """Run a Python program of this project, in a process of its own."""
+    return run_command(sys.executable, *arguments, **environment)
+
+
+def spark_submit(*arguments: str) -> Ended:
+    """Run a program by the environment's own spark-submit."""
+    program = shutil.which("spark-submit")
+    if program is None:
+        raise FileNotFoundError("spark-submit is not on the PATH; run the tests by `make test`")
+    return run_command(program, *arguments)
 
 
 def score_arguments(source: object, bundle: object, output: object) -> list[str]:

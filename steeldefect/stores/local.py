@@ -11,6 +11,8 @@ from pathlib import Path
 from steeldefect.errors import AlreadyExistsError, StoreError
 from steeldefect.stores.base import ObjectInfo
 
+_STAGED = ".staged-"  # begins the names of files that are being written
+
 
 class LocalStore:
     """Objects are files below a root folder, which the first write creates.
@@ -32,7 +34,7 @@ class LocalStore:
                 name for name in subfolders if _may_hold(f"{below}{name}/", prefix)
             )
             for name in sorted(names):
-                if f"{below}{name}".startswith(prefix):
+                if f"{below}{name}".startswith(prefix) and not name.startswith(_STAGED):
                     yield from self._describe(f"{below}{name}", Path(folder, name))
 
     def read(self, key: str) -> bytes:
@@ -93,7 +95,7 @@ class LocalStore:
         staged = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".staged-")
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_STAGED)
             staged = Path(name)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 from archives import answers, rows, salt
-from samples import ROOT, bright_picture, fill_archive, run_program, save, score_arguments
+from samples import (
+    ROOT,
+    bright_picture,
+    fill_archive,
+    run_program,
+    save,
+    score_arguments,
+    spark_submit,
+)
 
 from jobs.score import main
 from steeldefect import rle
@@ -111,12 +119,8 @@ def test_tensorflow_answers_as_openvino_does(
 
 
 def test_spark_submit_runs_the_job(archive: Path, rule_bundle: Bundle, tmp_path: Path) -> None:
-    submit = shutil.which("spark-submit")
-    assert submit, "spark-submit is not on the PATH; run the tests by `make test`"
-    ended = run_program(
-        "-c",
-        "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))",
-        *(submit, "--master", "local[2]", str(ROOT / "jobs" / "score.py")),
+    ended = spark_submit(
+        *("--master", "local[2]", str(ROOT / "jobs" / "score.py")),
         *score_arguments(archive, rule_bundle.folder, tmp_path / "output"),
         *("--config", str(ROOT / "conf" / "score.yaml")),
     )

@@ -1,0 +1,167 @@
+"""Reading a data folder: both CSV forms, and every contradiction that is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steeldefect import rle
+from steeldefect.errors import DataError
+from training.dataset import read_dataset
+
+
+def test_pictures_masks_and_class_names(small_folder: Any) -> None:
+    dataset = read_dataset(small_folder.path)
+    a, b, c = dataset.pictures
+    assert [one.name for one in dataset.pictures] == ["a.png", "b.png", "c.png"]
+    assert a.shape == small_folder.shape
+    assert rle.to_text(a.runs[2]) == small_folder.square(18, 40)
+    assert set(a.runs) == {1, 2}
+    assert set(b.runs) == {2}
+    assert c.runs == {}
+    assert [one.defective for one in dataset.pictures] == [True, True, False]
+    assert [one.group for one in dataset.pictures] == ["a.png", "b.png", "c.png"]
+    assert dataset.class_names == {1: "class_1", 2: "class_2"}
+
+
+def test_kaggles_two_columns_give_the_same(small_folder: Any) -> None:
+    three = read_dataset(small_folder.path)
+    masks = {(name, number): text for name, number, text in small_folder.masks}
+    rows: list[tuple[object, ...]] = [
+        (f"{name}_{number}", masks.get((name, number), ""))
+        for name in ("a.png", "b.png", "c.png")
+        for number in (1, 2)
+    ]
+    small_folder.table("train.csv", "ImageId_ClassId,EncodedPixels", rows)
+    two = read_dataset(small_folder.path)
+    for one, other in zip(three.pictures, two.pictures, strict=True):
+        assert one.defective == other.defective
+        assert {k: rle.to_text(v) for k, v in one.runs.items()} == {
+            k: rle.to_text(v) for k, v in other.runs.items()
+        }
+    assert two.class_names == three.class_names
+
+
+@pytest.mark.parametrize("header", ["ImageId,label", "ImageID,label", "imageid, Label ,extra"])
+@pytest.mark.parametrize("name", ["labels.csv", "defect_and_no_defect.csv"])
+def test_labels_under_either_name(small_folder: Any, name: str, header: str) -> None:
+    rows: list[tuple[object, ...]] = [("a.png", 1, 0), ("b.png", 1, 0), ("c.png", 1, 0)]
+    small_folder.table(name, header, [row[: len(header.split(","))] for row in rows])
+    c = read_dataset(small_folder.path).pictures[2]
+    assert c.defective
+    assert not c.outlined
+
+
+def test_classes_and_groups_files(small_folder: Any) -> None:
+    small_folder.classes({2: "scratch", 1: "pit", 5: "dent"})
+    small_folder.table("groups.csv", "ImageId,group", [("a.png", "x"), ("c.png", "x")])
+    dataset = read_dataset(small_folder.path)
+    assert dataset.class_names == {1: "pit", 2: "scratch", 5: "dent"}
+    assert list(dataset.class_names) == [1, 2, 5]
+    assert [one.group for one in dataset.pictures] == ["x", "b.png", "x"]
+
+
+def test_pictures_read_as_they_are(small_folder: Any) -> None:
+    picture = read_dataset(small_folder.path).pictures[1]
+    gray = picture.read()
+    inside = rle.to_mask(picture.runs[2], picture.shape)
+    assert gray.dtype == np.uint8
+    assert (gray[inside] == 240).all()
+    assert (gray[~inside] < 100).all()
+
+
+def test_fingerprint_changes_with_labels_and_pictures(small_folder: Any) -> None:
+    before = read_dataset(small_folder.path).fingerprint
+    assert read_dataset(small_folder.path).fingerprint == before
+    small_folder.classes({1: "pit", 2: "scratch"})
+    named = read_dataset(small_folder.path).fingerprint
+    small_folder.picture("d.png")
+    added = read_dataset(small_folder.path).fingerprint
+    assert len({before, named, added}) == 3
+
+
+def _remove_images(folder: Any) -> None:
+    for path in (folder.path / "images").iterdir():
+        path.unlink()
+    (folder.path / "images").rmdir()
+
+
+def _remove_pictures(folder: Any) -> None:
+    for path in (folder.path / "images").iterdir():
+        path.unlink()
+
+
+def _masks(*rows: tuple[object, ...]) -> Callable[[Any], None]:
+    return lambda folder: folder.table("train.csv", "ImageId,ClassId,EncodedPixels", list(rows))
+
+
+def _labels(*rows: tuple[object, ...]) -> Callable[[Any], None]:
+    return lambda folder: folder.table("labels.csv", "ImageId,label", list(rows))
+
+
+def _text(name: str, content: str) -> Callable[[Any], None]:
+    return lambda folder: (folder.path / name).write_text(content, encoding="utf-8") and None
+
+
+def _both_labels(folder: Any) -> None:
+    for name in ("labels.csv", "defect_and_no_defect.csv"):
+        folder.table(name, "ImageId,label", [("a.png", 1)])
+
+
+def _truncate(folder: Any) -> None:
+    path = folder.path / "images" / "b.png"
+    os.truncate(path, path.stat().st_size // 2)
+
+
+REFUSED: list[tuple[str, Callable[[Any], None], str]] = [
+    ("no images folder", _remove_images, "no such folder: .*images"),
+    ("no pictures", _remove_pictures, "holds no picture"),
+    ("no train.csv", lambda f: (f.path / "train.csv").unlink(), r"no such file: .*train\.csv"),
+    ("empty train.csv", _text("train.csv", ""), r"train\.csv is empty"),
+    ("no columns", _text("train.csv", "a,b\n1,2\n"), "no column imageid or classid or encodedp"),
+    ("torn CSV", _text("train.csv", 'ImageId,ClassId,EncodedPixels\n"a\n'), "is not CSV"),
+    ("class 0", _masks(("a.png", 0, "1 2")), "whole numbers from 1; line 2 has '0'"),
+    ("class x", _masks(("a.png", 1, "1 2"), ("b.png", "x", "")), "line 3 has 'x'"),
+    ("out of bounds", _masks(("a.png", 1, "2040 20")), r"a\.png class 1: .*run 0: is out of b"),
+    ("odd numbers", _masks(("a.png", 1, "1 2 3")), r"a\.png class 1: .*run 1"),
+    ("zero start", _masks(("a.png", 1, "0 2")), "starts below pixel 1"),
+    ("twice", _masks(("a.png", 1, "1 2"), ("a.png", 1, "5 2")), r"more than one row for a\.png"),
+    ("mask of no picture", _masks(("z.png", 1, "1 2")), r"not in images/: z\.png"),
+    ("label of no picture", _labels(("z.png", 1)), r"labels file names .*: z\.png"),
+    ("label 2", _labels(("a.png", 2)), "1 .defective. or 0; line 2 has '2'"),
+    ("two labels", _labels(("a.png", 1), ("a.png", 1)), r"more than one row for a\.png"),
+    ("clean with mask", _labels(("a.png", 0), ("b.png", 1), ("c.png", 0)), r"with masks: a\.png"),
+    ("no label", _labels(("a.png", 1)), r"neither in the labels file nor with a mask: c\.png"),
+    ("two labels files", _both_labels, "has both"),
+    ("classes no JSON", _text("classes.json", "{"), "expected class names by id"),
+    ("classes a list", _text("classes.json", '["a"]'), "expected class names by id"),
+    ("classes from 0", _text("classes.json", '{"0": "a"}'), "expected class names by id"),
+    ("class unnamed", _text("classes.json", '{"1": "pit"}'), "does not name: 2"),
+    ("group of no picture", _text("groups.csv", "ImageId,group\nz.png,1\n"), r"z\.png"),
+    ("truncated picture", _truncate, r"1 pictures cannot be read: .*b\.png"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_what_is_refused(small_folder: Any, spoil: Callable[[Any], None], message: str) -> None:
+    spoil(small_folder)
+    with pytest.raises(DataError, match=message) as caught:
+        read_dataset(small_folder.path)
+    assert "\n" not in str(caught.value)
+
+
+def test_contradictions_come_together_and_long_lists_are_cut(small_folder: Any) -> None:
+    rows: list[tuple[object, ...]] = [(f"z{number}.png", 1, "1 2") for number in range(9)]
+    small_folder.table("train.csv", "ImageId,ClassId,EncodedPixels", rows)
+    small_folder.classes({7: "dent"})
+    with pytest.raises(DataError) as caught:
+        read_dataset(small_folder.path)
+    message = str(caught.value)
+    assert "does not name: 1" in message
+    assert "z4.png and 4 more" in message

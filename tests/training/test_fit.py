@@ -1,0 +1,192 @@
+"""Whole fits on a data folder in miniature, by function and by command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steeldefect.bundle import ModelName, open_bundle
+from steeldefect.errors import AlreadyExistsError, DataError
+from steeldefect.preprocessing import prepare
+from steeldefect.runtimes import RuntimeChoice, RuntimeOptions, open_runtime
+from training.__main__ import main
+from training.dataset import read_dataset
+from training.fit import FitResult, fit
+from training.recipe import Recipe
+from training.summary import summarise
+
+Write = Callable[[dict[str, Any]], Path]
+
+
+@pytest.fixture(scope="module")
+def fitted(learnable: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
+    recipe = Recipe.model_validate(_tiny(epochs=2))
+    return fit(learnable, recipe, tmp_path_factory.mktemp("fit") / "bundle")
+
+
+def _tiny(epochs: int) -> dict[str, Any]:
+    part = {
+        "kind": "small",
+        "input": {"height": 32, "width": 64, "channels": 1, "scaling": "standard"},
+        "epochs": epochs,
+        "batch_size": 8,
+        "optimizer": {"kind": "adam", "learning_rate": 0.01},
+    }
+    return {
+        "name": "tiny",
+        "split": {"validation": 0.25, "test": 0.25},
+        "gate": {**part, "threshold": 0.2},
+        "segmenter": {**part, "loss": "bce_dice", "min_area": 4, "pixel_threshold": 0.4},
+    }
+
+
+def test_the_bundle_tells_where_it_comes_from(fitted: FitResult, learnable: Path) -> None:
+    manifest = open_bundle(fitted.bundle.folder).manifest
+    assert [(one.id, one.name) for one in manifest.classes] == [(1, "light"), (2, "bright")]
+    assert {(one.min_area, one.pixel_threshold) for one in manifest.classes} == {(4, 0.4)}
+    assert manifest.gate is not None
+    assert manifest.gate.threshold == 0.2
+    assert str(manifest.picture_sizes) == "64x32"
+    record = manifest.training
+    assert record.recipe_name == "tiny"
+    assert record.pictures == {
+        "train": 20,
+        "validation": 10,
+        "test": 10,
+    }
+    assert Recipe.model_validate(record.recipe) == Recipe.model_validate(_tiny(epochs=2))
+    assert record.data_fingerprint == read_dataset(learnable).fingerprint
+
+
+def test_scores_come_from_the_test_part_alone(fitted: FitResult) -> None:
+    supports = {
+        (one.name, one.class_id): one.support for one in fitted.bundle.manifest.held_out_scores
+    }
+    assert supports["mean_dice", None] == 10 * 2
+    assert supports["mean_dice", 1] == 10
+    assert supports["gate_accuracy", None] == supports["gate_auc", None] == 10
+    assert ("verdict_recall", None) in supports
+
+
+def test_split_and_history_are_part_of_the_bundle(fitted: FitResult) -> None:
+    assert {"split.csv", "history.json"} <= set(fitted.bundle.manifest.files)
+    lines = (fitted.bundle.folder / "split.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 41
+    history = json.loads((fitted.bundle.folder / "history.json").read_text(encoding="utf-8"))
+    assert len(history["gate"]["val_loss"]) == len(history["segmenter"]["val_loss"]) == 2
+
+
+def test_keras_and_openvino_give_the_same_answers(fitted: FitResult, learnable: Path) -> None:
+    pictures = [one.read() for one in read_dataset(learnable).pictures[:5]]
+    for name in fitted.bundle.models:
+        answers = []
+        for choice in (RuntimeChoice.OPENVINO, RuntimeChoice.TENSORFLOW):
+            manifest = fitted.bundle.manifest
+            is_gate = name is ModelName.GATE and manifest.gate is not None
+            spec = manifest.gate.input if is_gate else manifest.segmenter.input  # type: ignore[union-attr]
+            batch = np.stack([prepare(picture, spec) for picture in pictures])
+            options = RuntimeOptions(runtime=choice, threads=0)
+            answers.append(open_runtime(fitted.bundle, name, options).predict(batch))
+        assert np.abs(answers[0] - answers[1]).max() < 1e-4
+
+
+def test_the_summary_names_scores_path_and_digest(fitted: FitResult) -> None:
+    text = summarise(fitted)
+    for part in ("positives_dice", "2 bright", "gate_recall", fitted.bundle.digest):
+        assert part in text
+    assert str(fitted.bundle.folder) in text
+
+
+def test_it_learns(learnable: Path, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(_tiny(epochs=15))
+    scores = fit(learnable, recipe, tmp_path / "bundle").bundle.manifest.held_out_scores
+    values = {(one.name, one.class_id): one.value for one in scores}
+    assert (values["positives_dice", None] or 0) > 0.7
+
+
+def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -> None:
+    content = _tiny(epochs=1)
+    content["gate"]["kind"] = "none"
+    recipe = Recipe.model_validate(content)
+    histories = []
+    for name in ("one", "other"):
+        folder = fit(learnable, recipe, tmp_path / name).bundle.folder
+        histories.append(json.loads((folder / "history.json").read_text(encoding="utf-8")))
+    for model, curves in histories[0].items():
+        for curve, values in curves.items():
+            assert values == pytest.approx(histories[1][model][curve], rel=1e-3), (model, curve)
+
+
+def test_an_existing_bundle_stops_the_fit_before_it_begins(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(_tiny(epochs=1))
+    with pytest.raises(AlreadyExistsError):
+        fit(tmp_path / "no data needed", recipe, tmp_path)
+
+
+@pytest.fixture
+def all_defective(folder: Any) -> Path:
+    for number in range(12):
+        folder.picture(f"p{number:02d}.png", {1: folder.square(number, 3 * number)})
+    folder.masks_table()
+    return folder.path
+
+
+def test_a_gate_needs_clean_pictures(all_defective: Path, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(_tiny(epochs=1))
+    with pytest.raises(DataError, match=r"without clean pictures.*--set gate\.kind=none"):
+        fit(all_defective, recipe, tmp_path / "bundle")
+
+
+def test_without_a_gate_every_picture_is_segmented(
+    all_defective: Path, tmp_path: Path, write_recipe: Write
+) -> None:
+    target = tmp_path / "bundle"
+    recipe = write_recipe(_tiny(epochs=9))
+    arguments = ["fit", "--data", str(all_defective), "--recipe", str(recipe)]
+    arguments += ["--bundle", str(target), "--set", "gate.kind=none", "--epochs", "1"]
+    assert main(arguments) == 0
+    bundle = open_bundle(target)
+    assert bundle.manifest.gate is None
+    assert bundle.models == (ModelName.SEGMENTER,)
+    assert bundle.manifest.training.recipe["gate"]["kind"] == "none"  # type: ignore[index,call-overload]
+
+
+def test_errors_end_in_one_line_and_their_exit_code(
+    tmp_path: Path,
+    settings: dict[str, Any],
+    write_recipe: Write,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = str(write_recipe(settings))
+    arguments = ["fit", "--data", str(tmp_path / "gone"), "--bundle", str(tmp_path / "b")]
+    assert main([*arguments, "--recipe", recipe]) == DataError.exit_code
+    assert main([*arguments, "--recipe", recipe, "--set", "gate.kind=5", "--set", "x"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("error: ") for line in lines)
+
+
+def test_help_does_not_wait_for_tensorflow() -> None:
+    code = (
+        "import sys; from training.__main__ import main\n"
+        "try: main(['fit', '--help'])\n"
+        "except SystemExit: print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--recipe" in done.stdout
+    assert done.stdout.endswith("False\n")
+
+
+def test_generate_then_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["generate", "--data", str(tmp_path / "d"), "--pictures", "3", "--seed", "1"]
+    assert main(arguments) == 0
+    assert len(read_dataset(tmp_path / "d").pictures) == 3
+    assert main(["generate", "--data", str(tmp_path / "e"), "--pictures", "0"]) == 2
+    assert "error: " in capsys.readouterr().err

@@ -1,0 +1,74 @@
+"""Losses against values computed by hand, and their properties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.backend import keras, tf
+from training.losses import BceDice, FocalTversky, segmenter_loss, tversky
+from training.recipe import LossKind
+
+TRUTH = np.array([1, 1, 0, 0], np.float32).reshape(1, 2, 2, 1)
+ANSWER = np.array([0.9, 0.4, 0.3, 0.0], np.float32).reshape(1, 2, 2, 1)
+
+
+def test_tversky_by_hand() -> None:
+    # tp 1.3, fn 0.7, fp 0.3
+    expected = (1.3 + 1e-6) / (1.3 + 0.7 * 0.7 + 0.3 * 0.3 + 1e-6)
+    assert float(tversky(TRUTH, tf.constant(ANSWER))) == pytest.approx(expected, rel=1e-6)
+
+
+def test_focal_tversky_by_hand() -> None:
+    index = (1.3 + 1e-6) / (1.88 + 1e-6)
+    assert float(FocalTversky()(TRUTH, ANSWER)) == pytest.approx((1 - index) ** 0.75, rel=1e-5)
+
+
+def test_missed_pixels_cost_more_than_invented_ones() -> None:
+    missed = np.array([1, 0, 0, 0], np.float32).reshape(TRUTH.shape)
+    invented = np.array([1, 1, 1, 0], np.float32).reshape(TRUTH.shape)
+    assert float(FocalTversky()(TRUTH, missed)) > float(FocalTversky()(TRUTH, invented))
+
+
+@pytest.mark.parametrize("kind", list(LossKind))
+@pytest.mark.parametrize("answer", [TRUTH, 1 - TRUTH, np.zeros_like(TRUTH), np.ones_like(TRUTH)])
+@pytest.mark.parametrize("truth", [TRUTH, np.zeros_like(TRUTH)])
+def test_slopes_are_finite_at_the_extremes(
+    kind: LossKind, answer: np.ndarray, truth: np.ndarray
+) -> None:
+    variable = tf.Variable(answer)
+    with tf.GradientTape() as tape:
+        value = segmenter_loss(kind)(truth, variable)
+    assert np.isfinite(float(value))
+    assert np.isfinite(tape.gradient(value, variable).numpy()).all()
+
+
+@pytest.mark.parametrize("kind", list(LossKind))
+def test_a_perfect_answer_costs_next_to_nothing(kind: LossKind) -> None:
+    assert float(segmenter_loss(kind)(TRUTH, TRUTH)) < 1e-4
+
+
+def test_bce_dice_by_hand() -> None:
+    entropy = -np.mean(np.log([0.9, 0.4, 0.7, 1.0]))
+    dice = 2 * 1.3 / (2 + 1.6)
+    assert float(BceDice()(TRUTH, ANSWER)) == pytest.approx(entropy + 1 - dice, rel=1e-4)
+
+
+def test_a_class_that_no_picture_shows_adds_no_dice() -> None:
+    absent = np.zeros_like(TRUTH)
+    quiet = np.full_like(ANSWER, 0.01)
+    alone = float(BceDice()(TRUTH, ANSWER))
+    both = float(
+        BceDice()(np.concatenate([TRUTH, absent], -1), np.concatenate([ANSWER, quiet], -1))
+    )
+    entropy = -np.mean(np.log([0.9, 0.4, 0.7, 1.0]))
+    # entropy is now the mean over twice the pixels; the Dice part is what it was
+    expected = alone - entropy + (entropy - np.log(0.99)) / 2
+    assert both == pytest.approx(expected, rel=1e-4)
+
+
+def test_losses_of_partial_batches_are_weighted_by_keras() -> None:
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1)])
+    model.compile(loss=FocalTversky())
+    batches = tf.data.Dataset.from_tensor_slices((ANSWER.repeat(3, 0), TRUTH.repeat(3, 0))).batch(2)
+    assert np.isfinite(model.evaluate(batches, verbose=0))

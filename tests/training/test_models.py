@@ -1,0 +1,153 @@
+"""One contract for every model, and the tutorial's exact sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steeldefect.errors import SettingsError
+from training.backend import keras
+from training.models import weights
+from training.models.resnet50 import resnet50_base, resnet50_gate
+from training.models.resunet import resunet
+from training.models.small import small_gate, small_unet
+from training.models.weights import LoadedWeights, load_weights
+from training.recipe import Gate, Unavailable
+
+
+@pytest.mark.parametrize("build", [resunet, small_unet])
+@pytest.mark.parametrize("classes", [1, 3])
+def test_segmenters_give_one_map_for_each_class(
+    build: Callable[..., keras.Model], classes: int
+) -> None:
+    model = build((32, 64, 1), classes)
+    answer = model(np.ones((2, 32, 64, 1), np.float32)).numpy()
+    assert answer.shape == (2, 32, 64, classes)
+    assert (answer >= 0).all()
+    assert (answer <= 1).all()
+
+
+@pytest.mark.parametrize("shape", [(32, 64, 1), (64, 64, 3)])
+def test_small_gate_gives_one_probability(shape: tuple[int, int, int]) -> None:
+    answer = small_gate(shape)(np.ones((3, *shape), np.float32)).numpy()
+    assert answer.shape == (3, 1)
+    assert ((answer >= 0) & (answer <= 1)).all()
+
+
+def test_resunet_is_the_tutorials() -> None:
+    assert resunet((256, 256, 1), 4).count_params() == 1_210_276
+
+
+@pytest.fixture(scope="module")
+def base() -> keras.Model:
+    return resnet50_base((256, 256, 3))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
+    return tmp_path_factory.mktemp("weights")
+
+
+def test_resnet50_gate_is_the_tutorials(base: keras.Model) -> None:
+    gate = resnet50_gate(base, LoadedWeights(), dropout=0.3, freeze_base=True)
+    assert gate.count_params() == 25_685_377
+    assert base.count_params() == 23_587_712
+    # nothing was loaded, so nothing is frozen: only batch statistics are not trained
+    assert sum(np.prod(w.shape) for w in base.non_trainable_weights) == 53_120
+
+
+def gate_settings(path: str | None, unavailable: Unavailable = Unavailable.ERROR) -> Gate:
+    return Gate.model_validate(
+        {
+            "kind": "resnet50",
+            "input": {"height": 128, "width": 128, "channels": 3, "scaling": "unit"},
+            "epochs": 1,
+            "batch_size": 1,
+            "optimizer": {"kind": "nadam", "learning_rate": 0.001},
+            "weights": path,
+            "weights_if_unavailable": unavailable,
+        }
+    )
+
+
+def ones(model: keras.Model) -> keras.Model:
+    model.set_weights([np.ones_like(value) for value in model.get_weights()])
+    return model
+
+
+def test_a_partial_file_is_loaded_and_truly_frozen(tmp_path: Path) -> None:
+    source = resnet50_base((128, 128, 3))
+    end = "conv3_block4_out"
+    path = tmp_path / "part.weights.h5"
+    ones(keras.Model(source.input, source.get_layer(end).output)).save_weights(path)
+    base = resnet50_base((128, 128, 3))
+    loaded = load_weights(base, gate_settings(str(path)))
+    assert loaded.note is not None
+    assert end in loaded.note
+    assert (base.get_layer("conv3_block4_3_conv").get_weights()[0] == 1).all()
+    assert not (base.get_layer("conv4_block1_1_conv").get_weights()[0] == 1).all()
+    gate = resnet50_gate(base, loaded, dropout=0.0, freeze_base=True)
+    trainable = {weight.path.split("/")[-2] for weight in gate.trainable_weights}
+    assert not any(name.startswith(("conv1", "conv2", "conv3")) for name in trainable)
+    assert "conv4_block1_1_conv" in trainable
+    assert "conv5_block3_3_conv" in trainable
+    assert gate.count_params() - base.count_params() == 2048 * 256 + 256 + 257
+
+
+def test_a_whole_file_is_loaded_whole(tmp_path: Path) -> None:
+    path = tmp_path / "whole.weights.h5"
+    ones(resnet50_base((128, 128, 3))).save_weights(path)
+    base = resnet50_base((128, 128, 3))
+    loaded = load_weights(base, gate_settings(str(path)))
+    assert len(loaded.layers) == len(base.layers)
+    assert all((value == 1).all() for value in base.get_weights())
+
+
+def test_loaded_weights_see_the_gray_values_they_were_trained_on(tmp_path: Path) -> None:
+    base = resnet50_base((128, 128, 3))
+    gate = resnet50_gate(base, LoadedWeights(tuple(base.layers)), 0.0, freeze_base=False)
+    rescaling = next(one for one in gate.layers if isinstance(one, keras.layers.Rescaling))
+    assert np.allclose(
+        rescaling(np.ones((1, 1, 1, 3))), [[[[151.061, 138.221, 131.32]]]], atol=1e-3
+    )
+
+
+def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.weights.h5"
+    small_gate((32, 64, 1)).save_weights(path)
+    with pytest.raises(SettingsError, match="fits neither"):
+        load_weights(resnet50_base((64, 64, 3)), gate_settings(str(path), Unavailable.RANDOM))
+
+
+def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.weights.h5"
+    path.write_text("no", encoding="utf-8")
+    with pytest.raises(SettingsError, match="fits neither"):
+        load_weights(resnet50_base((64, 64, 3)), gate_settings(str(path)))
+
+
+def test_a_missing_file_is_an_error_unless_the_recipe_goes_on(tmp_path: Path) -> None:
+    path = str(tmp_path / "gone.weights.h5")
+    base = resnet50_base((64, 64, 3))
+    with pytest.raises(SettingsError, match="no such file"):
+        load_weights(base, gate_settings(path))
+    loaded = load_weights(base, gate_settings(path, Unavailable.RANDOM))
+    assert loaded.layers == ()
+    assert loaded.note is not None
+    assert "random weights" in loaded.note
+
+
+def test_a_failed_download_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise Exception("URL fetch failure\non https://example.invalid")
+
+    base = resnet50_base((64, 64, 3))
+    monkeypatch.setattr(weights.keras.applications, "ResNet50", fail)
+    with pytest.raises(SettingsError, match=r"cannot be downloaded .URL fetch failure on"):
+        load_weights(base, gate_settings("imagenet"))
+    loaded = load_weights(base, gate_settings("imagenet", Unavailable.RANDOM))
+    assert loaded.layers == ()
+    assert "random weights" in (loaded.note or "")

@@ -1,0 +1,100 @@
+"""Recipes: what is read, what is laid on top, and that all problems come together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steeldefect.errors import SettingsError
+from training.recipe import GateKind, Recipe, read_recipe
+
+Write = Callable[[dict[str, Any]], Path]
+RECIPES = Path(__file__).parents[2] / "conf" / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_that_is_shipped_is_sound(path: Path) -> None:
+    assert read_recipe(path).name == path.stem
+
+
+def test_the_tutorial_recipe_states_the_tutorials_figures() -> None:
+    recipe = read_recipe(RECIPES / "tutorial.yaml")
+    gate, segmenter = recipe.gate, recipe.segmenter
+    assert (gate.input.height, gate.input.width, gate.input.channels) == (256, 256, 3)
+    assert (gate.epochs, gate.batch_size, gate.patience, gate.dropout) == (40, 16, 20, 0.3)
+    assert gate.threshold == 0.01
+    assert (segmenter.input.height, segmenter.input.width, segmenter.input.channels) == (
+        256,
+        256,
+        1,
+    )
+    assert (segmenter.optimizer.learning_rate, segmenter.optimizer.epsilon) == (0.05, 0.1)
+    assert (segmenter.pixel_threshold, segmenter.min_area) == (0.5, 0)
+
+
+def test_overrides_are_yaml_and_reach_into_sections(
+    settings: dict[str, Any], write_recipe: Write
+) -> None:
+    recipe = read_recipe(
+        write_recipe(settings),
+        ["gate.kind=none", "segmenter.optimizer.learning_rate=1.0e-3", "gate.weights=null"],
+    )
+    assert recipe.gate.kind is GateKind.NONE
+    assert recipe.segmenter.optimizer.learning_rate == 0.001
+    assert recipe.gate.weights is None
+
+
+def test_epochs_and_seed_have_short_forms(settings: dict[str, Any], write_recipe: Write) -> None:
+    recipe = read_recipe(write_recipe(settings), epochs=7, seed=11)
+    assert (recipe.gate.epochs, recipe.segmenter.epochs, recipe.seed) == (7, 7, 11)
+
+
+def test_every_problem_is_in_one_message(settings: dict[str, Any], write_recipe: Write) -> None:
+    settings["gate"]["kind"] = "resnet51"
+    settings["segmenter"]["epochs"] = 0
+    settings["colour"] = "blue"
+    del settings["name"]
+    with pytest.raises(SettingsError) as caught:
+        read_recipe(write_recipe(settings), ["nonsense", "name.first=x", "gate.dropout=2"])
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in (
+        "'nonsense'",
+        "gate.kind",
+        "'resnet51'",
+        "segmenter.epochs",
+        "colour: no such setting",
+        "gate.dropout",
+        "name",
+    ):
+        assert part in message
+
+
+def test_split_leaves_something_to_train_on(settings: dict[str, Any], write_recipe: Write) -> None:
+    settings["split"] = {"validation": 0.5, "test": 0.5}
+    with pytest.raises(SettingsError, match="split: validation and test leave nothing"):
+        read_recipe(write_recipe(settings))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("a: [1", "is not YAML"), ("just text", "expected `key: value` lines"), ("", "name: missing")],
+)
+def test_files_that_are_no_recipe(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(SettingsError, match=message):
+        read_recipe(path)
+
+
+def test_a_missing_recipe_names_its_path(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot read .*gone\.yaml"):
+        read_recipe(tmp_path / "gone.yaml")
+
+
+def test_a_recipe_survives_its_own_json(settings: dict[str, Any], write_recipe: Write) -> None:
+    recipe = read_recipe(write_recipe(settings))
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe

@@ -1,0 +1,233 @@
+"""A folder of labelled pictures, read and checked whole before any training begins.
+
+    images/         the pictures; their file names are the ImageIds
+    train.csv       run lengths (see `training.labels` for its two forms)
+    labels.csv      optional: ImageId,label with 1 = defective; or defect_and_no_defect.csv
+    classes.json    optional: class names by id
+    groups.csv      optional: ImageId,group; related pictures stay on one side of a split
+
+Without a labels file, pictures with a mask are defective and all others clean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from steeldefect import rle
+from steeldefect.errors import DataError, DecodeError, RunLengthError
+from steeldefect.imaging import DecodeLimits, decode_gray
+from steeldefect.preprocessing import Gray
+from training import labels
+from training.labels import listed
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+_LIMITS = DecodeLimits(max_pixels=200_000_000)
+_DECODERS = 4
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """One picture and what is known of it.
+
+    Attributes:
+        shape: (height, width) in pixels.
+        defective: the picture's label.
+        runs: run lengths of each class present; empty for clean pictures, and for defective ones
+            whose masks nobody drew.
+        group: pictures of one group stay together; a picture's own name where none is stated.
+    """
+
+    name: str
+    path: Path
+    shape: tuple[int, int]
+    defective: bool
+    runs: dict[int, rle.Runs]
+    group: str
+
+    @property
+    def outlined(self) -> bool:
+        """Whether the true masks are known: drawn, or none because the picture is clean."""
+        return bool(self.runs) or not self.defective
+
+    def read(self) -> Gray:
+        """Decode the picture: uint8 (height, width).
+
+        Raises:
+            DataError: it cannot be read; names the file.
+        """
+        return _decode(self.path)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """All pictures of a folder, by name.
+
+    `fingerprint`: sha256 over the label files and the pictures' names and sizes in bytes.
+    """
+
+    folder: Path
+    pictures: tuple[LabelledPicture, ...]
+    class_names: dict[int, str]
+    fingerprint: str
+
+
+def read_dataset(folder: Path) -> DataSet:
+    """Read a data folder, decode every picture once, and check everything against each other.
+
+    Raises:
+        DataError: something is missing, unreadable, or contradicts something else; lists all
+            that was found, the first few by name.
+    """
+    paths = _find_pictures(folder)
+    masks = labels.read_masks(folder / labels.MASKS_FILE)
+    stated = labels.read_labels(folder)
+    groups = labels.read_groups(folder)
+    names = labels.read_class_names(folder)
+    class_names = names or {number: f"class_{number}" for number in sorted(set(masks["ClassId"]))}
+    _refuse(_check_rows(masks, set(class_names)) + _check_names(set(paths), masks, stated, groups))
+    shapes = _read_shapes(paths)
+    runs = _parse_masks(masks, shapes)
+    _refuse(_check_labels(set(paths), stated, runs))
+    pictures = tuple(
+        LabelledPicture(
+            name=name,
+            path=paths[name],
+            shape=shapes[name],
+            defective=name in runs if stated is None else stated.get(name, name in runs),
+            runs=runs.get(name, {}),
+            group=groups.get(name, name),
+        )
+        for name in sorted(paths)
+    )
+    return DataSet(folder, pictures, class_names, _fingerprint(folder, paths.values()))
+
+
+def _find_pictures(folder: Path) -> dict[str, Path]:
+    images = folder / "images"
+    if not images.is_dir():
+        raise DataError(f"no such folder: {images}; a data folder holds images/ and train.csv")
+    paths = {path.name: path for path in images.iterdir() if path.suffix.lower() in _SUFFIXES}
+    if not paths:
+        raise DataError(f"{images} holds no picture ({', '.join(sorted(_SUFFIXES))})")
+    return paths
+
+
+def _check_rows(masks: pd.DataFrame, class_ids: set[int]) -> list[str]:
+    problems = []
+    unknown = sorted(set(masks["ClassId"]) - class_ids)
+    if unknown:
+        problems.append(
+            f"{labels.MASKS_FILE} has class ids that {labels.CLASSES_FILE} does not name: "
+            + listed([str(number) for number in unknown])
+        )
+    twice = masks[masks.duplicated(["ImageId", "ClassId"])]
+    if len(twice):
+        pairs = [f"{row.ImageId} class {row.ClassId}" for row in twice.itertuples()]
+        problems.append(f"{labels.MASKS_FILE} has more than one row for {listed(pairs)}")
+    return problems
+
+
+def _check_names(
+    pictures: set[str],
+    masks: pd.DataFrame,
+    stated: dict[str, bool] | None,
+    groups: dict[str, str],
+) -> list[str]:
+    sources = {
+        labels.MASKS_FILE: set(masks["ImageId"]),
+        "the labels file": set(stated or ()),
+        labels.GROUPS_FILE: set(groups),
+    }
+    problems = []
+    for source, names in sources.items():
+        absent = sorted(names - pictures)
+        if absent:
+            problems.append(f"{source} names pictures that are not in images/: {listed(absent)}")
+    return problems
+
+
+def _check_labels(
+    pictures: set[str],
+    stated: dict[str, bool] | None,
+    runs: dict[str, dict[int, rle.Runs]],
+) -> list[str]:
+    if stated is None:
+        return []
+    problems = []
+    contradicted = sorted(name for name in runs if stated.get(name) is False)
+    if contradicted:
+        problems.append(f"labelled 0 (clean), but with masks: {listed(contradicted)}")
+    unlabelled = sorted(pictures - set(stated) - set(runs))
+    if unlabelled:
+        problems.append(f"neither in the labels file nor with a mask: {listed(unlabelled)}")
+    return problems
+
+
+def _read_shapes(paths: dict[str, Path]) -> dict[str, tuple[int, int]]:
+    """Decode every picture once: a broken one is found now and not an hour into the fit."""
+    with ThreadPoolExecutor(_DECODERS) as pool:
+        answers = dict(zip(paths, pool.map(_shape_or_problem, paths.values()), strict=True))
+    broken = sorted(answer for answer in answers.values() if isinstance(answer, str))
+    if broken:
+        raise DataError(f"{len(broken)} pictures cannot be read: {listed(broken)}")
+    return {name: answer for name, answer in answers.items() if not isinstance(answer, str)}
+
+
+def _shape_or_problem(path: Path) -> tuple[int, int] | str:
+    try:
+        height, width = _decode(path).shape
+    except DataError as error:
+        return str(error)
+    return height, width
+
+
+def _decode(path: Path) -> Gray:
+    try:
+        return decode_gray(path.read_bytes(), _LIMITS)
+    except DecodeError as error:
+        raise DataError(f"{path}: {error}") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+
+
+def _parse_masks(
+    masks: pd.DataFrame, shapes: dict[str, tuple[int, int]]
+) -> dict[str, dict[int, rle.Runs]]:
+    """Parse all run lengths that are not empty, by picture and class."""
+    parsed: dict[str, dict[int, rle.Runs]] = {}
+    problems = []
+    rows = zip(masks["ImageId"], masks["ClassId"], masks["EncodedPixels"], strict=True)
+    for name, class_id, text in rows:
+        try:
+            runs = rle.parse(text, shapes[name])
+        except RunLengthError as error:
+            problems.append(f"{name} class {class_id}: {error}")
+            continue
+        if len(runs):
+            parsed.setdefault(name, {})[int(class_id)] = runs
+    if problems:
+        raise DataError(f"{labels.MASKS_FILE}: {listed(problems)}")
+    return parsed
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise DataError("; ".join(problems))
+
+
+def _fingerprint(folder: Path, pictures: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    files = (labels.MASKS_FILE, *labels.LABELS_FILES, labels.GROUPS_FILE, labels.CLASSES_FILE)
+    for name in files:
+        path = folder / name
+        if path.exists():
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for path in sorted(pictures):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,132 @@
+"""A folder of drawn strips, in the form that training and evaluation read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from steeldefect import rle
+from steeldefect.errors import SettingsError
+from training.synthetic.defects import CLASS_NAMES
+from training.synthetic.strip import Strip, StripSettings, draw_strip
+
+_DEFAULT_SETTINGS = StripSettings()
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What the label files say of one picture: its name, and run lengths of each class present."""
+
+    name: str
+    runs: dict[int, str]
+
+
+def generate(
+    folder: Path,
+    pictures: int,
+    seed: int,
+    settings: StripSettings = _DEFAULT_SETTINGS,
+    first: int = 0,
+) -> None:
+    """Write a labelled data set of drawn strips.
+
+    Writes `images/strip_000000.jpg` and so on, `train.csv` (`ImageId,ClassId,EncodedPixels`: run
+    lengths column-major and 1-based, one row for each picture and class present), `labels.csv`
+    (`ImageId,label`, 1 = defective) and `classes.json`. Picture i depends on `seed`, `settings`
+    and i alone: the same call writes the same bytes, and a call with another `first` continues
+    the set.
+
+    Args:
+        folder: written to, made where missing.
+        pictures: how many, at least 1.
+        seed: of the whole set, at least 0.
+        settings: what the pictures show.
+        first: number of the first picture, at least 0.
+
+    Raises:
+        SettingsError: a number is out of range, or `folder` holds pictures of another set.
+        OSError: the folder cannot be written.
+    """
+    _check(pictures, seed, first)
+    numbers = range(first, first + pictures)
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    _refuse_other_pictures(images, {_name(number) for number in numbers})
+    # Threads suffice: numpy and OpenCV let go of the interpreter while they compute, and unlike
+    # processes they work under every caller.
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        draw = partial(_write_picture, images, seed, settings)
+        truths = list(pool.map(draw, numbers))
+    _write_labels(folder, truths)
+
+
+def _check(pictures: int, seed: int, first: int) -> None:
+    problems = [
+        f"{name} is at least {least}; received {value!r}"
+        for name, value, least in (
+            ("pictures", pictures, 1),
+            ("seed", seed, 0),
+            ("first", first, 0),
+        )
+        if value < least
+    ]
+    if problems:
+        raise SettingsError("synthetic strips: " + "; ".join(problems))
+
+
+def _refuse_other_pictures(images: Path, names: set[str]) -> None:
+    """Stop where pictures would stay behind that the new label files do not know."""
+    others = sorted(path.name for path in images.iterdir() if path.name not in names)
+    if others:
+        raise SettingsError(
+            f"{images} already holds {len(others)} pictures of another set ({others[0]} first); "
+            "choose an empty folder"
+        )
+
+
+def _name(number: int) -> str:
+    return f"strip_{number:06d}.jpg"
+
+
+def _write_picture(images: Path, seed: int, settings: StripSettings, number: int) -> _Truth:
+    strip = draw_strip(np.random.default_rng([seed, number]), settings)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality]
+    _, encoded = cv2.imencode(".jpg", strip.picture, quality)
+    (images / _name(number)).write_bytes(encoded.tobytes())
+    return _Truth(_name(number), _runs(strip))
+
+
+def _runs(strip: Strip) -> dict[int, str]:
+    """Encode the masks of the classes present."""
+    return {
+        number: rle.encode(strip.masks[:, :, number - 1])
+        for number in CLASS_NAMES
+        if strip.masks[:, :, number - 1].any()
+    }
+
+
+def _write_labels(folder: Path, truths: list[_Truth]) -> None:
+    rows = [
+        (truth.name, str(number), runs) for truth in truths for number, runs in truth.runs.items()
+    ]
+    _write_csv(folder / "train.csv", ("ImageId", "ClassId", "EncodedPixels"), rows)
+    labels = [(truth.name, str(int(bool(truth.runs)))) for truth in truths]
+    _write_csv(folder / "labels.csv", ("ImageId", "label"), labels)
+    names = {str(number): name for number, name in CLASS_NAMES.items()}
+    (folder / "classes.json").write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
