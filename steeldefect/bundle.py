@@ -16,8 +16,8 @@ import hashlib
 import io
 import os
 import shutil
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -158,25 +158,25 @@ def seal_bundle(folder: Path, manifest: Manifest) -> str:
 
 
 def pack(bundle: Bundle, forms: Iterable[ModelForm]) -> bytes:
-    """Put manifest, seal and the files of `forms` into one tar, for broadcasting."""
+    """Put manifest, seal and the files of `forms` into one zip, uncompressed, for broadcasting."""
     buffer = io.BytesIO()
     names = [MANIFEST_NAME, SEAL_NAME, *selected_files(bundle.manifest, forms)]
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    with zipfile.ZipFile(buffer, mode="w", compression=zipfile.ZIP_STORED) as archive:
         for name in names:
-            tar.add(bundle.folder / name, arcname=name)
+            archive.write(bundle.folder / name, arcname=name)
     return buffer.getvalue()
 
 
 def unpack(payload: bytes, folder: Path) -> None:
-    """Unpack `pack`'s tar as `folder`, in one step: no process ever sees half a bundle.
+    """Unpack `pack`'s zip as `folder`, in one step: no process ever sees half a bundle.
 
     Where another process was faster, its folder stands.
     """
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
     try:
-        with tarfile.open(fileobj=io.BytesIO(payload)) as tar:
-            tar.extractall(staging, filter="data")
+        with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+            archive.extractall(staging)
         try:
             staging.rename(folder)
         except OSError:

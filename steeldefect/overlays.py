@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steeldefect import rle
-from steeldefect.errors import TableError
+from steeldefect.errors import StoreError, TableError
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.preprocessing import Gray
 from steeldefect.query import choose_bundle, open_database
@@ -58,6 +59,7 @@ def draw_overlays(
 
     Raises:
         TableError: nothing to draw.
+        StoreError: a picture cannot be read, or a drawing not be written.
     """
     connection = open_database(store)
     answers = read_answers(connection, choose_bundle(connection, None))
@@ -69,15 +71,22 @@ def draw_overlays(
     if not shown:
         raise TableError(f"no picture to draw at {store.uri}: nothing was found on any")
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths: list[Path] = []
     for source, key in shown:
         rows = pairs[(pairs["source"] == source) & (pairs["key"] == key)]
         data = open_store(source, settings.s3).read(key)
         picture = decode_gray(data, DecodeLimits(settings.max_picture_pixels))
-        path = folder / f"{Path(key).stem}.png"
-        cv2.imwrite(str(path), _sheet(picture, _strips(rows, answers.classes, key)))
+        path = _free_path(folder, Path(key).stem, paths)
+        if not cv2.imwrite(str(path), _sheet(picture, _strips(rows, answers.classes, key))):
+            raise StoreError(f"cannot write {path}")
         paths.append(path)
     return paths
+
+
+def _free_path(folder: Path, stem: str, taken: list[Path]) -> Path:
+    """Name a file after its picture; pictures of one name are numbered."""
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(path for name in names if (path := folder / f"{name}.png") not in taken)
 
 
 def _pairs(images: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,9 @@ from steeldefect.tables import TableName
 _VIEWS = """
 CREATE VIEW newest_images AS
 SELECT *,
-    CASE WHEN count(*) OVER (PARTITION BY bundle, image_id) > 1 THEN key ELSE image_id END AS name
+    CASE WHEN count(*) OVER (PARTITION BY bundle, image_id) = 1 THEN image_id
+         WHEN count(*) OVER (PARTITION BY bundle, key) = 1 THEN key
+         ELSE source || '/' || key END AS name
 FROM (
     SELECT * FROM images
     QUALIFY row_number() OVER (PARTITION BY bundle, source, key ORDER BY scored_at DESC) = 1
@@ -49,6 +51,7 @@ def open_database(store: Store) -> duckdb.DuckDBPyConnection:
             "wrote to"
         )
     connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")  # days of scored_at are those of scored_date
     for table in TableName:
         connection.register(table.value, tables.dataset(table))
     connection.execute(_VIEWS)
@@ -75,7 +78,8 @@ def answer(store: Store, statement: str) -> pa.Table:
 def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
     """List predictions as Kaggle's file has them: ImageId, ClassId, EncodedPixels.
 
-    A picture that two folders of the archive hold under one file name goes by its key.
+    A picture that two folders of the archive hold under one file name goes by its key; one whose
+    key two inputs share goes by its whole address.
 
     Args:
         store: the output.

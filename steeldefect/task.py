@@ -32,7 +32,7 @@ _DETECTORS: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
 class BundleShipment:
     """A bundle on its way to the executors.
 
-    `payload` holds `bundle.pack`'s tar of the files of `forms`; it is read only where the host
+    `payload` holds `bundle.pack`'s zip of the files of `forms`; it is read only where the host
     has not unpacked it yet.
     """
 

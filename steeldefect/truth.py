@@ -82,6 +82,10 @@ def read_truth(masks_uri: str, labels_uri: str | None, s3: S3Settings) -> Truth:
         stated = _read_labels(folder, labels_uri, s3)
     except StoreError as error:
         raise DataError(f"labels: {error}") from None
+    twice = masks[masks.duplicated(["ImageId", "ClassId"])]
+    if len(twice):
+        pairs = [f"{row.ImageId} class {row.ClassId}" for row in twice.itertuples()]
+        raise DataError(f"{masks_uri} has more than one row for {labels.listed(pairs)}")
     return Truth(masks[masks["EncodedPixels"] != ""], stated, masks_uri)
 
 
