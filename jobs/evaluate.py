@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from steeldefect.command import add_settings_arguments, run_command
+from steeldefect.command import CommandParser, add_settings_arguments, run_command
 from steeldefect.evaluation import Evaluation, EvaluationRequest
 from steeldefect.session import open_session
 from steeldefect.settings import load_settings
@@ -38,9 +38,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, evaluate, and give the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="evaluate.py", description="Compare predictions with the truth."
-    )
+    parser = CommandParser(prog="evaluate.py", description="Compare predictions with the truth.")
     parser.add_argument("--output", required=True, metavar="URI", help="the tables")
     parser.add_argument("--labels", required=True, metavar="CSV", help="the true run lengths")
     parser.add_argument("--pictures", metavar="CSV", help="ImageId,label: what the truth covers")

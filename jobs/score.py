@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from steeldefect.command import add_settings_arguments, run_command
+from steeldefect.command import CommandParser, add_settings_arguments, run_command
 from steeldefect.scoring import Request, open_run
 from steeldefect.settings import load_settings
 
@@ -36,7 +36,7 @@ def score(arguments: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, score, and give the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="score.py", description="Score new pictures of an archive into tables."
     )
     parser.add_argument("--input", required=True, metavar="URI", help="the pictures")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from steeldefect.command import add_settings_arguments, run_command
+from steeldefect.command import CommandParser, add_settings_arguments, run_command
 from steeldefect.settings import load_settings
 from steeldefect.stores import Store, open_store
 
@@ -50,7 +50,7 @@ def tables(arguments: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, act, and give the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="steeldefect", description="Ask, export and look at the tables of a scored archive."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

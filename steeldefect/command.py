@@ -7,10 +7,23 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from steeldefect.errors import SteelDefectError
+from steeldefect.errors import SettingsError, SteelDefectError
 
 INTERRUPTED = 130
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors are those of this project: one line, and the exit code of settings."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+            SettingsError: always.
+        """
+        raise SettingsError(f"{message}; see {self.prog} --help")
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +48,8 @@ def run_command(
     An error that is not one of this project's is a fault of the program, and keeps its traceback.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    parsed = parser.parse_args(arguments)
     try:
-        action(parsed)
+        action(parser.parse_args(arguments))
     except SteelDefectError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return error.exit_code

@@ -78,3 +78,8 @@ def line_of(done: int, total: int, failed: int, seconds: float) -> str:
         f"scoring: {done}/{total} pictures ({share}), {rate:.1f} pictures/s, {left} left, "
         f"{failed} failed"
     )
+
+
+def say(line: str) -> None:
+    """Write one line for whoever watches; results go to standard output instead."""
+    print(line, file=sys.stderr, flush=True)

@@ -103,6 +103,12 @@ class ScoringRun:
             self.bundle.digest,
             self.settings.retry_quarantined,
         )
+        todo = self.plan.todo.num_rows
+        waves = -(-todo // self.settings.wave_pictures)
+        progress.say(
+            f"{self.plan.listed} pictures under {self._source.uri}, {self.plan.skipped} of them "
+            f"dealt with by bundle {self.bundle.digest[:12]}; {todo} to score in {waves} waves"
+        )
         return self.plan
 
     @contextmanager

@@ -157,6 +157,7 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorD
     message = problem["msg"].removeprefix("Value error, ")
     if not place:
         return str(message)
-    # the whole section that a rule over several settings refuses says less than the rule
-    received = "" if isinstance(problem["input"], dict) else f", received {problem['input']!r}"
+    # a whole section says less than the rule that refused it, and an address may hold a secret
+    silent = isinstance(problem["input"], dict) or place.endswith("endpoint_url")
+    received = "" if silent else f", received {problem['input']!r}"
     return f"{place}: {message}{received}"

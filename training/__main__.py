@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from steeldefect.command import run_command
+from steeldefect.command import CommandParser, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,8 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_parser(), lambda options: options.run(options), arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     fit = commands.add_parser("fit", help="train gate and segmenter, write a bundle")
     fit.set_defaults(run=_fit)

@@ -151,7 +151,9 @@ def flip_a_byte(bundle: Path) -> Path:
     [
         (["--set", "wave_pictures=0", "--set", "colour=blue"], 2, "colour: no such setting"),
         (["--set", "wave_pictures=0", "--set", "colour=blue"], 2, "wave_pictures: Input should"),
+        (["--colour"], 2, "unrecognized arguments: --colour; see score.py --help"),
         (["--set", "runtime"], 2, "expected key=value"),
+        (["--set", "s3.endpoint_url=http://me:not-to-be-shown@host"], 2, "holds no credentials"),
         (["--config", "nowhere.yaml"], 2, "cannot read nowhere.yaml"),
         (["--bundle", "nowhere"], 3, "a bundle is a folder that"),
         (["--bundle", "ALTERED"], 3, "it was altered or is incomplete"),
