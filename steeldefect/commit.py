@@ -68,17 +68,24 @@ class Tables:
     def recover(self) -> list[WaveRecord]:
         """Complete the commits that a dead driver left; gives the records that were found.
 
+        Only the holder of the output's lease may do this.
+
         Raises:
             TableError: a record is none, or of a form that this version does not read.
         """
-        records = [
-            self._read_record(found.key)
-            for found in sorted(self._store.scan(RECORDS))  # the waves of a run in their order
-            if found.key.endswith(".json")
-        ]
+        records = [self._read_record(key) for key in self.pending()]
         for record in records:
             self._apply(record)
         return records
+
+    def pending(self) -> list[str]:
+        """List the records of waves that are decided, but maybe not yet in every table.
+
+        Returns:
+            Their keys, the waves of a run in their order.
+        """
+        keys = [found.key for found in self._store.scan(RECORDS)]
+        return sorted(key for key in keys if key.endswith(".json"))
 
     def open(self, table: TableName) -> DeltaTable | None:
         """Open a table at its newest version, or None where it does not exist yet.

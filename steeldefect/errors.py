@@ -129,11 +129,11 @@ class PictureError(SteelDefectError):
 
 
 class FetchError(PictureError, Terminal):
-    """The picture's bytes cannot be had: gone, forbidden, or larger than allowed."""
+    """The picture's bytes are more than is allowed."""
 
 
 class FetchUnavailableError(FetchError, Transient):
-    """The picture's bytes cannot be had at present; the next run tries again."""
+    """The store did not give the picture's bytes (overloaded, gone, forbidden)."""
 
 
 class DecodeError(PictureError, Terminal):

@@ -6,7 +6,7 @@ class with truth. All metrics are sums over these rows, the gate's are counts ov
 
 from __future__ import annotations
 
-import uuid
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from steeldefect.confusions import CONFUSION_SCHEMA, count_pixels, refuse_proble
 from steeldefect.manifest import Score
 from steeldefect.parts import Origin
 from steeldefect.query import choose_bundle, open_database
-from steeldefect.runs import Outcome, RunRecord, driver_rows, record_run
+from steeldefect.runs import Outcome, RunRecord, driver_rows, new_run_id, record_run
 from steeldefect.session import explain_failure
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store
@@ -63,13 +63,17 @@ class Evaluation:
             DataError: the truth cannot be read, or fits no scored picture.
         """
         self._request = request
+        self._began = datetime.now(UTC)
         self._store = open_store(request.output_uri, request.settings.s3)
         self._tables = Tables(self._store)
+        self._run_id = new_run_id(self._began)
+        if self._tables.pending():
+            with self._hold():
+                self._tables.recover()
         connection = open_database(self._store)
         self.bundle = choose_bundle(connection, request.bundle)
         self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
         self.scored = match(read_answers(connection, self.bundle), self.truth)
-        self._began = datetime.now(UTC)
 
     def count(self, session: SparkSession) -> pd.DataFrame:
         """Count tp, fp, fn, tn on Spark; one row for each picture and class.
@@ -104,8 +108,7 @@ class Evaluation:
     def publish(self, confusions: pd.DataFrame, scores: list[Score]) -> None:
         """Write `confusions` (in place of earlier rows of the same pictures), `metrics`, `runs`."""
         settings = self._request.settings
-        run_id = f"{self._began:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        origin = Origin(run_id, self.bundle, self._began)
+        origin = Origin(self._run_id, self.bundle, self._began)
         names = self.scored.classes
         columns = ["source", "key", "image_id", "class_id", "class_name", "tp", "fp", "fn", "tn"]
         counts: list[dict[str, Any]] = [
@@ -117,8 +120,7 @@ class Evaluation:
             | {"class_name": names.get(score.class_id or 0), "labels": self.truth.source}
             for score in scores
         ]
-        with lease.hold(self._store, run_id, settings.lock_wait_seconds):
-            self._tables.recover()
+        with self._hold():
             self._tables.upsert(
                 TableName.CONFUSIONS,
                 driver_rows(TableName.CONFUSIONS, counts, origin),
@@ -150,6 +152,9 @@ class Evaluation:
         if self.scored.images["gate_probability"].notna().all():
             lines += ["", "gate, by picture:", self._gate_report()]
         return "\n".join(lines)
+
+    def _hold(self) -> AbstractContextManager[lease.Lease]:
+        return lease.hold(self._store, self._run_id, self._request.settings.lock_wait_seconds)
 
     def _passed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         return (self.scored.images["verdict"] != Verdict.GATED.value).to_numpy()

@@ -7,6 +7,7 @@ archive is scored again), and `to_score_again`, quarantined pictures that no lat
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import duckdb
@@ -17,6 +18,8 @@ from steeldefect.commit import Tables
 from steeldefect.errors import QueryError, TableError
 from steeldefect.stores import Store
 from steeldefect.tables import TableName
+
+_LOG = logging.getLogger(__name__)
 
 _VIEWS = """
 CREATE VIEW newest_images AS
@@ -49,6 +52,12 @@ def open_database(store: Store) -> duckdb.DuckDBPyConnection:
         raise TableError(
             f"no tables at {store.uri}; --output is the folder or s3:// prefix that jobs/score.py "
             "wrote to"
+        )
+    if tables.pending():
+        _LOG.warning(
+            "a wave is being published at %s, or a run died while it was: its rows may be in some "
+            "tables and not yet in others; the next run completes it",
+            store.uri,
         )
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")  # days of scored_at are those of scored_date

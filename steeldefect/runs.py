@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import uuid
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -63,6 +65,11 @@ def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:
     """Append one run to the table `runs`."""
     row = asdict(record) | {"outcome": record.outcome.value, "versions": json.dumps(versions())}
     tables.append(TableName.RUNS, driver_rows(TableName.RUNS, [row], origin))
+
+
+def new_run_id(began: datetime) -> str:
+    """Name a run by its start (UTC) and a random tail: unique, and sorted by time."""
+    return f"{began:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
 def driver_rows(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:

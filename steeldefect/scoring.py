@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from steeldefect.errors import SteelDefectError
 from steeldefect.imaging import DecodeLimits
 from steeldefect.parts import Origin
 from steeldefect.plan import Plan, list_pictures, plan_run
-from steeldefect.runs import Outcome, RunRecord, record_run
+from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.session import explain_failure, open_session
 from steeldefect.settings import ScoreSettings
@@ -274,7 +273,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     bundle = fetch_bundle(request.bundle_uri, settings.s3)
     listing = list_pictures(open_store(request.input_uri, settings.s3), settings.include)
     now = datetime.now(UTC)
-    run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    run_id = new_run_id(now)
     output = open_store(request.output_uri, settings.s3)
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
         run = ScoringRun(request, bundle, listing, held, Origin(run_id, bundle.digest, now))

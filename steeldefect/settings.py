@@ -39,7 +39,7 @@ class ScoreSettings(BaseModel):
 
     wave_pictures: int = Field(default=2_000, gt=0)
     task_pictures: int = Field(default=128, gt=0)
-    fetch_threads: int = Field(default=4, gt=0, le=256)
+    fetch_threads: int = Field(default=4, gt=0, le=64)
 
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     device: DeviceChoice = DeviceChoice.AUTO

@@ -25,7 +25,6 @@ from steeldefect.errors import (
     InferenceError,
     PictureError,
     StoreError,
-    StoreUnavailableError,
     Transient,
 )
 from steeldefect.imaging import DecodeLimits, decode_gray
@@ -173,10 +172,8 @@ class TaskScorer:
             )
         try:
             return self._source.read(key.key)
-        except StoreUnavailableError as error:
+        except StoreError as error:  # not the picture's fault, even where it is gone: try again
             raise FetchUnavailableError(str(error)) from None
-        except StoreError as error:
-            raise FetchError(str(error)) from None
 
     def _gate(
         self, batch: list[tuple[PictureKey, Prepared]]

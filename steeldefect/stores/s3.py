@@ -191,7 +191,7 @@ def open_client(settings: S3Settings) -> tuple[Any, Any]:
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
         retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
-        max_pool_connections=32,
+        max_pool_connections=64,  # the most fetch_threads that settings allow
         # newer checksums by default are refused by several stores that speak S3
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
