@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from samples import *  # noqa: F403
 from samples import build_rule_bundle
 
 from steeldefect.bundle import Bundle

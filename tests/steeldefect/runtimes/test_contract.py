@@ -1,0 +1,214 @@
+"""What every runtime keeps to, asked of each: OpenVINO and TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import HEIGHT, WIDTH, both_picture, bright_picture, plain_picture
+
+from steeldefect.bundle import Bundle, ModelForm, ModelName
+from steeldefect.errors import DeviceError
+from steeldefect.preprocessing import Float32, prepare
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Precision,
+    Runtime,
+    RuntimeChoice,
+    RuntimeOptions,
+    form_of,
+    open_runtime,
+    resolve,
+)
+from steeldefect.runtimes.base import check_combination
+
+BATCH = 4
+# 0 threads: all cores. TensorFlow ran in this process already, and keeps what it began with.
+OPTIONS = RuntimeOptions(device=DeviceChoice.CPU, threads=0, batch_size=BATCH)
+RUNTIMES = (RuntimeChoice.OPENVINO, RuntimeChoice.TENSORFLOW)
+
+Opened = dict[tuple[RuntimeChoice, ModelName], Runtime]
+
+
+@pytest.fixture(scope="module")
+def opened(rule_bundle: Bundle) -> Opened:
+    return {
+        (runtime, model): open_runtime(rule_bundle, model, replace(OPTIONS, runtime=runtime))
+        for runtime in RUNTIMES
+        for model in ModelName
+    }
+
+
+@pytest.fixture(scope="module")
+def batch(rule_bundle: Bundle) -> Float32:
+    kinds = (plain_picture, bright_picture, both_picture)
+    pictures = [kinds[number % 3](number) for number in range(2 * BATCH + 1)]
+    spec = rule_bundle.manifest.segmenter.input
+    return np.stack([prepare(picture, spec) for picture in pictures])
+
+
+every_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
+every_model = pytest.mark.parametrize("model", list(ModelName))
+ANSWERS = {ModelName.GATE: (1,), ModelName.SEGMENTER: (HEIGHT, WIDTH, 2)}
+
+
+@every_runtime
+@every_model
+@pytest.mark.parametrize("count", [1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 1])
+def test_any_number_of_pictures_is_answered(
+    opened: Opened, batch: Float32, runtime: RuntimeChoice, model: ModelName, count: int
+) -> None:
+    answer = opened[runtime, model].predict(batch[:count])
+    assert answer.dtype == np.float32
+    assert answer.shape == (count, *ANSWERS[model])
+    assert (answer >= 0).all()
+    assert (answer <= 1).all()
+
+
+@every_model
+@pytest.mark.parametrize("count", [1, BATCH, 2 * BATCH + 1])
+def test_all_runtimes_give_the_same_answers(
+    opened: Opened, batch: Float32, model: ModelName, count: int
+) -> None:
+    one, other = (opened[runtime, model].predict(batch[:count]) for runtime in RUNTIMES)
+    assert np.abs(one - other).max() <= 1e-5
+
+
+@every_runtime
+@every_model
+def test_an_answer_does_not_depend_on_its_batch(
+    opened: Opened, batch: Float32, runtime: RuntimeChoice, model: ModelName
+) -> None:
+    whole = opened[runtime, model].predict(batch)
+    alone = [opened[runtime, model].predict(batch[one : one + 1])[0] for one in range(len(batch))]
+    assert np.abs(whole - np.stack(alone)).max() <= 1e-6
+
+
+@every_runtime
+def test_an_answer_stays_what_it_was(
+    opened: Opened, batch: Float32, runtime: RuntimeChoice
+) -> None:
+    segmenter = opened[runtime, ModelName.SEGMENTER]
+    first = segmenter.predict(batch[2:3])
+    kept = first.copy()
+    segmenter.predict(batch[0:1])
+    assert np.array_equal(first, kept), "a later answer may not overwrite an earlier one"
+
+
+@every_runtime
+def test_the_batch_is_left_as_it_is(opened: Opened, batch: Float32, runtime: RuntimeChoice) -> None:
+    kept = batch.copy()
+    every_second = batch[::2]  # not contiguous
+    opened[runtime, ModelName.SEGMENTER].predict(every_second)
+    assert np.array_equal(batch, kept)
+
+
+@every_runtime
+def test_the_answers_follow_the_rule(
+    opened: Opened, batch: Float32, runtime: RuntimeChoice
+) -> None:
+    gate = opened[runtime, ModelName.GATE].predict(batch)[:, 0]
+    assert (gate[0::3] < 0.01).all()  # plain
+    assert (gate[1::3] > 0.99).all()  # bright
+    maps = opened[runtime, ModelName.SEGMENTER].predict(batch)
+    for map_, picture in zip(maps, batch, strict=True):
+        assert np.array_equal(map_[:, :, 0] > 0.5, picture[:, :, 0] > 0.8)
+        assert np.array_equal(map_[:, :, 1] > 0.5, picture[:, :, 0] < 0.2)
+
+
+@every_runtime
+def test_a_runtime_says_what_it_is(opened: Opened, runtime: RuntimeChoice) -> None:
+    gate = opened[runtime, ModelName.GATE]
+    assert gate.name is runtime
+    assert gate.device is DeviceChoice.CPU
+
+
+def test_bf16_is_close(rule_bundle: Bundle, opened: Opened, batch: Float32) -> None:
+    options = replace(OPTIONS, runtime=RuntimeChoice.OPENVINO, precision=Precision.BF16)
+    half = open_runtime(rule_bundle, ModelName.SEGMENTER, options).predict(batch)
+    full = opened[RuntimeChoice.OPENVINO, ModelName.SEGMENTER].predict(batch)
+    assert half.dtype == np.float32
+    assert (half.round() == full.round()).mean() > 0.999
+
+
+def test_a_gpu_that_is_not_there_is_an_error(rule_bundle: Bundle) -> None:
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    with pytest.raises(DeviceError, match="device=gpu, but TensorFlow sees no GPU"):
+        open_runtime(rule_bundle, ModelName.GATE, replace(OPTIONS, device=DeviceChoice.GPU))
+
+
+def test_tensorflow_keeps_to_the_threads_it_began_with(rule_bundle: Bundle) -> None:
+    options = replace(OPTIONS, runtime=RuntimeChoice.TENSORFLOW, threads=7)
+    with pytest.raises(DeviceError, match=r"TensorFlow already runs .* another number of threads"):
+        open_runtime(rule_bundle, ModelName.GATE, options)
+
+
+A, C, G = DeviceChoice.AUTO, DeviceChoice.CPU, DeviceChoice.GPU
+AUTO, OV, TF = RuntimeChoice.AUTO, RuntimeChoice.OPENVINO, RuntimeChoice.TENSORFLOW
+
+
+@pytest.mark.parametrize(
+    ("runtime", "device", "gpus", "expected"),
+    [
+        (AUTO, A, (), (OV, C)),
+        (AUTO, A, ("0",), (TF, G)),
+        (AUTO, C, (), (OV, C)),
+        (AUTO, C, ("0",), (OV, C)),
+        (AUTO, G, ("0",), (TF, G)),
+        (AUTO, G, (), (TF, G)),  # and TensorFlow will find none
+        (OV, A, (), (OV, C)),
+        (OV, A, ("0",), (OV, C)),
+        (OV, C, (), (OV, C)),
+        (TF, A, (), (TF, C)),
+        (TF, A, ("0",), (TF, G)),
+        (TF, C, ("0",), (TF, C)),
+        (TF, G, ("0",), (TF, G)),
+    ],
+)
+def test_what_auto_means(
+    runtime: RuntimeChoice,
+    device: DeviceChoice,
+    gpus: tuple[str, ...],
+    expected: tuple[RuntimeChoice, DeviceChoice],
+) -> None:
+    options = RuntimeOptions(runtime, device, threads=3, batch_size=5, gpu_addresses=gpus)
+    resolved = resolve(options)
+    assert (resolved.runtime, resolved.device) == expected
+    assert resolve(resolved) == resolved
+    assert replace(resolved, runtime=runtime, device=device) == options, "nothing else changes"
+
+
+REFUSED = {
+    (OV, G, Precision.F32): "device gpu is served by runtime tensorflow",
+    (OV, G, Precision.BF16): "device gpu is served by runtime tensorflow",
+    (TF, A, Precision.BF16): "precision bf16 is served by runtime openvino",
+    (TF, C, Precision.BF16): "precision bf16 is served by runtime openvino",
+    (TF, G, Precision.BF16): "precision bf16 is served by runtime openvino",
+    (AUTO, G, Precision.BF16): "precision bf16 is served by runtime openvino",
+}
+
+
+@pytest.mark.parametrize("combination", list(product(RuntimeChoice, DeviceChoice, Precision)))
+def test_which_combinations_exist(combination: Any) -> None:
+    if combination in REFUSED:
+        with pytest.raises(DeviceError, match=REFUSED[combination]):
+            check_combination(*combination)
+    else:
+        check_combination(*combination)
+
+
+def test_bf16_on_a_gpu_that_auto_chose_is_refused() -> None:
+    options = RuntimeOptions(AUTO, A, Precision.BF16, gpu_addresses=("0",))
+    with pytest.raises(DeviceError, match="precision bf16"):
+        resolve(options)
+
+
+@pytest.mark.parametrize(("runtime", "form"), [(OV, ModelForm.OPENVINO), (TF, ModelForm.KERAS)])
+def test_which_form_a_runtime_reads(runtime: RuntimeChoice, form: ModelForm) -> None:
+    assert form_of(runtime) is form

@@ -1,0 +1,307 @@
+"""What S3 as a store keeps to beyond the common contract: servers that fail, and secrets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import boto3
+import pytest
+from examples import BUCKET, SECRET
+
+from steeldefect.commit import Tables
+from steeldefect.errors import (
+    AlreadyExistsError,
+    SettingsError,
+    StoreError,
+    StoreUnavailableError,
+    TableError,
+)
+from steeldefect.stores import S3Settings, open_store
+from steeldefect.stores.s3 import S3Store
+from steeldefect.tables import TableName
+
+CONTENT = b"0123456789" * 1000
+
+pytestmark = pytest.mark.usefixtures("s3")  # credentials
+
+Answer = Callable[[BaseHTTPRequestHandler, int], None]
+
+
+class FailingServer(ThreadingHTTPServer):
+    """A server that answers each request as it is told, and counts them."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests = 0
+        self.answer: Answer = whole
+        Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def store(self, answer: Answer, max_attempts: int) -> S3Store:
+        """Open a store that this server answers for, from now on in this way."""
+        self.answer, self.requests = answer, 0
+        settings = S3Settings(
+            endpoint_url=f"http://127.0.0.1:{self.server_port}",
+            region="us-east-1",
+            max_attempts=max_attempts,
+            read_timeout_seconds=0.5,
+        )
+        return S3Store("bucket", "prefix", settings)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FailingServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.requests += 1
+        self.server.answer(self, self.server.requests)
+
+    do_PUT = do_GET
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, missing: int = 0) -> None:
+    """Answer with a body, of which some bytes more may be promised."""
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body) + missing))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def whole(handler: BaseHTTPRequestHandler, _: int) -> None:
+    send(handler, 200, CONTENT)
+
+
+def broken_off(handler: BaseHTTPRequestHandler, _: int) -> None:
+    send(handler, 200, CONTENT, missing=1)
+    handler.close_connection = True
+
+
+def refused(status: int, code: str) -> Answer:
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    return lambda handler, _: send(handler, status, body)
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """Answer the first request in the first way, and so on."""
+    return lambda handler, request: answers[request - 1](handler, request)
+
+
+def page(names: Sequence[str], token: str = "") -> Answer:
+    """Answer with one page of a listing; the token asks for the next."""
+    contents = "".join(
+        f"<Contents><Key>prefix/{name}</Key><ETag>&quot;e&quot;</ETag><Size>1</Size>"
+        "<LastModified>2026-03-04T05:06:07.000Z</LastModified></Contents>"
+        for name in names
+    )
+    body = (
+        '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<IsTruncated>{str(bool(token)).lower()}</IsTruncated>"
+        f"<NextContinuationToken>{token}</NextContinuationToken>{contents}</ListBucketResult>"
+    )
+    return lambda handler, _: send(handler, 200, body.encode())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FailingServer]:
+    with FailingServer() as server:
+        yield server
+        server.shutdown()
+
+
+def test_a_body_that_breaks_off_is_asked_for_again(server: FailingServer) -> None:
+    store = server.store(in_turn(broken_off, broken_off, whole), max_attempts=3)
+    assert store.read("key") == CONTENT
+    assert server.requests == 3
+
+
+def test_a_body_that_always_breaks_off_is_given_up(server: FailingServer) -> None:
+    store = server.store(broken_off, max_attempts=3)
+    with pytest.raises(
+        StoreUnavailableError, match=r"s3://bucket/prefix/key: no answer .* 3 tries"
+    ):
+        store.read("key")
+    assert server.requests == 3
+
+
+def test_a_server_that_is_busy_once_is_asked_again(server: FailingServer) -> None:
+    store = server.store(in_turn(refused(503, "SlowDown"), whole), max_attempts=3)
+    assert store.read("key") == CONTENT
+    assert server.requests == 2
+
+
+def test_a_server_that_stalls_is_given_up(server: FailingServer) -> None:
+    store = server.store(lambda *_: time.sleep(3), max_attempts=1)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailableError, match="ReadTimeout"):
+        store.read("key")
+    assert time.monotonic() - began < 2.5
+
+
+def test_a_listing_of_several_pages(server: FailingServer) -> None:
+    pages = in_turn(page(["a", "b"], "1"), page([], "2"), page(["c"]))
+    store = server.store(pages, max_attempts=1)
+    assert [found.key for found in store.scan()] == ["a", "b", "c"]
+    assert server.requests == 3
+
+
+def test_a_listing_that_breaks_off_is_no_short_listing(server: FailingServer) -> None:
+    pages = in_turn(page(["a", "b"], "1"), refused(503, "SlowDown"))
+    listing = server.store(pages, max_attempts=1).scan()
+    assert [next(listing).key, next(listing).key] == ["a", "b"]
+    with pytest.raises(StoreUnavailableError):
+        next(listing)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "words"),
+    [
+        (503, "SlowDown", StoreUnavailableError, "overloaded or failing (SlowDown)"),
+        (503, "ServiceUnavailable", StoreUnavailableError, "overloaded or failing"),
+        (500, "InternalError", StoreUnavailableError, "overloaded or failing"),
+        (502, "BadGateway", StoreUnavailableError, "overloaded or failing"),
+        (429, "TooManyRequests", StoreUnavailableError, "overloaded or failing"),
+        (400, "RequestTimeout", StoreUnavailableError, "overloaded or failing"),
+        (403, "AccessDenied", StoreError, "access was denied; check the credentials' rights"),
+        (403, "InvalidAccessKeyId", StoreError, "the access key is unknown there"),
+        (403, "SignatureDoesNotMatch", StoreError, "the secret key does not fit"),
+        (404, "NoSuchKey", StoreError, "there is no such object"),
+        (404, "NoSuchBucket", StoreError, "there is no such bucket"),
+        (400, "ExpiredToken", StoreError, "the store refused the request (ExpiredToken)"),
+        (412, "PreconditionFailed", AlreadyExistsError, "exists"),
+    ],
+)
+def test_what_each_answer_means(
+    server: FailingServer, status: int, code: str, kind: type[StoreError], words: str
+) -> None:
+    store = server.store(refused(status, code), max_attempts=1)
+    for act in (
+        lambda: store.read("a"),
+        lambda: store.write("a", b"x"),
+        lambda: list(store.scan()),
+    ):
+        with pytest.raises(StoreError) as caught:
+            act()
+        assert type(caught.value) is kind
+        assert words in str(caught.value)
+        assert str(caught.value).startswith("s3://bucket/prefix/")
+
+
+def test_nobody_at_the_endpoint_is_found_out_quickly() -> None:
+    store = S3Store("b", "p", S3Settings(endpoint_url="http://127.0.0.1:9", max_attempts=2))
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailableError) as caught:
+        store.read("key")
+    assert time.monotonic() - began < 5
+    assert "no answer from http://127.0.0.1:9 after 2 tries" in str(caught.value)
+    assert "s3.endpoint_url" in str(caught.value)
+    for act in (lambda: list(store.scan()), lambda: store.write_new("key", b"")):
+        with pytest.raises(StoreUnavailableError):
+            act()
+
+
+def test_a_write_that_finds_its_own_first_try_counts_as_done(
+    s3: S3Settings, s3_address: str
+) -> None:
+    store = open_store(s3_address, s3)
+    store.write_new("record", b"same")
+    store.write_new("record", b"same")  # as a retried request does
+    with pytest.raises(AlreadyExistsError):
+        store.write_new("record", b"other")
+
+
+def test_folder_markers_of_consoles_are_no_objects(s3: S3Settings, s3_address: str) -> None:
+    store = open_store(s3_address, s3)
+    prefix = s3_address.removeprefix(f"s3://{BUCKET}/")
+    client = boto3.client("s3", endpoint_url=s3.endpoint_url, region_name=s3.region)
+    client.put_object(Bucket=BUCKET, Key=f"{prefix}/folder/", Body=b"")
+    store.write("folder/a.png", b"x")
+    assert [found.key for found in store.scan()] == ["folder/a.png"]
+
+
+def test_another_prefix_that_begins_alike_is_another_store(s3: S3Settings, s3_address: str) -> None:
+    open_store(f"{s3_address}-more", s3).write("a.png", b"x")
+    assert list(open_store(s3_address, s3).scan()) == []
+
+
+def test_no_such_bucket_is_named(s3: S3Settings) -> None:
+    store = open_store("s3://no-such-bucket/p", s3)
+    for act in (lambda: list(store.scan()), lambda: store.write("a", b"")):
+        with pytest.raises(StoreError, match=r"s3://no-such-bucket/p.*: there is no such bucket"):
+            act()
+
+
+def test_without_credentials_the_message_says_where_they_come_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    nothing = tmp_path_factory.mktemp("home") / "none"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nothing))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(nothing))
+    # settings of its own, so that no client that was opened before is taken
+    settings = S3Settings(endpoint_url="http://127.0.0.1:9", read_timeout_seconds=7.5)
+    with pytest.raises(StoreError, match="no credentials; set AWS_ACCESS_KEY_ID") as caught:
+        S3Store("b", "p", settings).read("key")
+    assert not isinstance(caught.value, StoreUnavailableError)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"endpoint_url": "no address"}, "s3 settings: Invalid endpoint"),
+        ({"endpoint_url": "localhost:9000"}, "s3 settings: "),
+        ({"profile": "nobody"}, "s3 settings: The config profile .nobody. could not be found"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings: dict[str, str], problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        S3Store("bucket", "", S3Settings(**settings))
+
+
+def test_secrets_appear_in_no_text(s3: S3Settings, s3_address: str) -> None:
+    store = open_store(s3_address, s3)
+    assert SECRET in store.delta_options().values()
+    lost = open_store(
+        "s3://bucket/p", S3Settings(endpoint_url="http://127.0.0.1:9", max_attempts=1)
+    )
+    foreign = open_store("s3://no-such-bucket/p", s3)
+    texts = [repr(store), str(store), store.uri, repr(s3), s3.model_dump_json(), repr(vars(store))]
+    for act in (
+        lambda: store.read("none"),
+        lambda: lost.read("none"),
+        lambda: Tables(foreign).open(TableName.IMAGES),
+    ):
+        with pytest.raises((StoreError, TableError)) as caught:
+            act()
+        texts += [str(caught.value), repr(caught.value)]
+    assert not [text for text in texts if SECRET in text]
+
+
+def test_delta_is_told_what_boto3_found(
+    s3: S3Settings, s3_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = open_store(s3_address, s3).delta_options()
+    assert options == {
+        "AWS_ENDPOINT_URL": s3.endpoint_url,
+        "AWS_REGION": "us-east-1",
+        "AWS_CONDITIONAL_PUT": "etag",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "tester",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+    }
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    settings = S3Settings(endpoint_url="https://127.0.0.1:9", region="eu-west-1", max_attempts=1)
+    options = S3Store("b", "", settings).delta_options()
+    assert options["AWS_SESSION_TOKEN"] == "token"
+    assert options["AWS_ALLOW_HTTP"] == "false"
+    assert options["AWS_REGION"] == "eu-west-1"

@@ -1,0 +1,69 @@
+"""The record of a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from examples import MORNING, ORIGIN, finish, origin
+
+from steeldefect.commit import Tables
+from steeldefect.runs import Outcome, RunRecord, driver_rows, record_run, versions
+from steeldefect.stores import Store
+from steeldefect.tables import SCHEMAS, TableName
+
+
+def test_a_run_is_one_row_with_every_column(any_store: Store) -> None:
+    record = RunRecord(
+        job="score",
+        source="/archive",
+        outcome=Outcome.FAILED,
+        seconds=12.5,
+        settings='{"batch_size": 4}',
+        classes='{"1": "bright"}',
+        error="why",
+        planned=10,
+        skipped=1,
+        scored=6,
+        quarantined=3,
+        defective=2,
+        waves=2,
+        pictures_per_second=1.5,
+        stage_seconds='{"gate": 1.0}',
+    )
+    tables = Tables(any_store)
+    record_run(tables, ORIGIN, record)
+    (row,) = tables.read(TableName.RUNS).to_pylist()
+    assert list(row) == SCHEMAS[TableName.RUNS].columns.names
+    assert row["outcome"] == "failed"
+    assert json.loads(row.pop("versions")) == versions()
+    expected = vars(record) | {
+        "outcome": "failed",
+        "run_id": ORIGIN.run_id,
+        "bundle": ORIGIN.bundle,
+        "scored_at": MORNING,
+        "scored_date": MORNING.date(),
+    }
+    assert row == expected
+
+
+def test_runs_add_up(store: Store) -> None:
+    for number in range(3):
+        finish(store, origin(number), outcome=list(Outcome)[number])
+    read = Tables(store).read(TableName.RUNS, ["run_id", "outcome"]).to_pylist()
+    assert {row["run_id"]: row["outcome"] for row in read} == {
+        "run-0": "success",
+        "run-1": "nothing_new",
+        "run-2": "failed",
+    }
+
+
+@pytest.mark.parametrize("table", list(TableName))
+def test_rows_of_the_driver_have_the_whole_schema(table: TableName) -> None:
+    assert driver_rows(table, [], ORIGIN).schema == SCHEMAS[table].columns
+
+
+def test_versions_name_what_a_number_can_depend_on() -> None:
+    found = versions()
+    assert {"python", "steeldefect", "tensorflow", "openvino", "numpy", "pillow"} <= set(found)
+    assert all(found.values())

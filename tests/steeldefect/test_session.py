@@ -1,0 +1,102 @@
+"""What is made of an error that Spark reports."""
+
+from __future__ import annotations
+
+import pytest
+
+from steeldefect.errors import (
+    BundleError,
+    DataError,
+    DeviceError,
+    SteelDefectError,
+    StoreUnavailableError,
+    WaveError,
+)
+from steeldefect.session import explain_failure
+
+IN_A_WORKER = """Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times, most recent \
+failure: Lost task 0.3 in stage 1.0 (TID 7): org.apache.spark.api.python.PythonException: \
+Traceback (most recent call last):
+  File "worker.py", line 1234, in main
+    process()
+{cause}
+
+\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException
+Driver stacktrace:
+"""
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "message"),
+    [
+        (
+            "steeldefect.errors.DeviceError: device=gpu, but TensorFlow sees no GPU",
+            DeviceError,
+            "device=gpu, but TensorFlow sees no GPU",
+        ),
+        (
+            "steeldefect.errors.StoreUnavailableError: s3://b/k: no answer",
+            StoreUnavailableError,
+            "s3://b/k: no answer",
+        ),
+        (
+            "steeldefect.errors.BundleError: first\n\nDuring handling another occurred\n"
+            "steeldefect.errors.DeviceError: second",
+            DeviceError,
+            "second",
+        ),
+        (
+            "steeldefect.errors.RunLengthError: malformed run lengths: run 3: odd",
+            DataError,
+            "malformed run lengths: run 3: odd",
+        ),
+        (
+            "steeldefect.errors.BundleError: real\nsteeldefect.errors.Unheard: other",
+            BundleError,
+            "real",
+        ),
+    ],
+)
+def test_an_error_of_ours_is_found_in_what_spark_reports(
+    cause: str, kind: type[SteelDefectError], message: str
+) -> None:
+    error = explain_failure(RuntimeError(IN_A_WORKER.format(cause=cause)))
+    assert type(error) is kind
+    assert str(error) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (IN_A_WORKER.format(cause="MemoryError"), "MemoryError"),
+        (IN_A_WORKER.format(cause="MemoryError: no memory"), "MemoryError: no memory"),
+        (
+            IN_A_WORKER.format(
+                cause='  File "x.py", line 3, in f\n    raise ValueError("inner")\n'
+                "ValueError: inner\n\nDuring handling of the above exception, another exception "
+                "occurred:\n\nopenvino.OpenVINOError: outer"
+            ),
+            "openvino.OpenVINOError: outer",
+        ),
+        (
+            "An error occurred while calling o1.collect.\n: java.lang.OutOfMemoryError: Java heap",
+            "java.lang.OutOfMemoryError: Java heap",
+        ),
+        (
+            "Job aborted due to stage failure: ExecutorLostFailure (executor 1 exited)\n\tat a.b",
+            "Job aborted due to stage failure: ExecutorLostFailure (executor 1 exited)",
+        ),
+        ("", "unknown"),
+    ],
+)
+def test_any_other_error_is_a_wave_that_spark_gave_up(text: str, cause: str) -> None:
+    error = explain_failure(RuntimeError(text))
+    assert type(error) is WaveError
+    assert str(error) == (
+        f"Spark gave up on a wave: {cause}; nothing of it was published; start again, and see the "
+        "executors' logs if it stays"
+    )
+
+
+def test_a_long_report_is_cut() -> None:
+    assert len(str(explain_failure(RuntimeError("Error " * 10_000)))) < 1_000
