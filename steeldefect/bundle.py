@@ -187,8 +187,22 @@ def unpack(payload: bytes, folder: Path) -> None:
 
 
 def host_cache() -> Path:
-    """Folder of this user on this host in which broadcast bundles are unpacked."""
-    return Path(tempfile.gettempdir()) / f"steeldefect-bundles-{os.getuid()}"
+    """Make the folder of this user on this host in which broadcast bundles are unpacked.
+
+    Raises:
+        BundleError: it cannot be made, or others may write to it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"steeldefect-bundles-{os.getuid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.lstat()
+    except OSError as error:
+        raise BundleError(f"cannot make {folder}: {error.strerror}; set TMPDIR") from None
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise BundleError(
+            f"{folder} is somebody else's, or others may write to it; remove it, or set TMPDIR"
+        )
+    return folder
 
 
 def _seal(digest: str) -> bytes:

@@ -67,7 +67,6 @@ def host_copy(digest: str, forms: tuple[ModelForm, ...], fill: Callable[[Path], 
     folder = cached_folder(digest, forms)
     with suppress(BundleError):
         return _open_copy(folder, digest, forms)
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with folder.with_name(f"{folder.name}.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one process of the host removes and fills, others wait
         with suppress(BundleError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from steeldefect.errors import SettingsError, SteelDefectError
+from steeldefect.errors import SettingsError, SteelDefectError, StoreError
 
 INTERRUPTED = 130
 
@@ -45,7 +45,8 @@ def run_command(
 ) -> int:
     """Parse arguments, act, and turn errors into one line and an exit code.
 
-    An error that is not one of this project's is a fault of the program, and keeps its traceback.
+    An error that is neither this project's nor the operating system's is a fault of the program,
+    and keeps its traceback.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
@@ -53,6 +54,9 @@ def run_command(
     except SteelDefectError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return StoreError.exit_code
     except KeyboardInterrupt:
         print("interrupted: what was published stays whole, nothing else was", file=sys.stderr)
         return INTERRUPTED

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -20,24 +20,33 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pydantic import TypeAdapter, ValidationError
 
-from steeldefect.errors import StoreUnavailableError, TableError
+from steeldefect.errors import OutputBusyError, StoreUnavailableError, TableError
 from steeldefect.parts import Part
 from steeldefect.reading import dataset_of
 from steeldefect.stores import Store
 from steeldefect.tables import PARTITION, SCHEMAS, TableName
 
 RECORDS = "_waves/"
+RECOVERED = f"{RECORDS}recovered-by"
 
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
 
 
 @dataclass(frozen=True)
 class WaveRecord:
-    """The files of one wave. `wave` counts from 1 within the run."""
+    """The files of one wave.
+
+    Attributes:
+        run_id: of the run that scored it.
+        wave: counts from 1 within the run.
+        parts: the files.
+        holder: number of the lease under which it was decided; see `steeldefect.lease`.
+    """
 
     run_id: str
     wave: int
     parts: list[Part] = field(default_factory=list)
+    holder: int = 0
 
     @property
     def key(self) -> str:
@@ -55,28 +64,52 @@ class Tables:
         """Name the output; nothing is touched yet."""
         self._store = store
 
-    def publish(self, record: WaveRecord) -> None:
+    def publish(self, record: WaveRecord, still_holds: Callable[[], None]) -> None:
         """Decide for a wave, and commit it to every table.
+
+        A writer that was silent for long may have lost the output while its record was on the
+        way. If it still holds the output once the record is there, whoever takes over later will
+        find the record; if not, the record is withdrawn, or dropped by the next `recover`.
+
+        Args:
+            record: of the wave.
+            still_holds: raises `OutputBusyError` where another run has taken over.
 
         Raises:
             StoreError: the store refused; before the record was written nothing is published,
                 afterwards the next start completes the commit.
+            OutputBusyError: another run has taken over; nothing was published.
         """
         self._store.write_new(record.key, _RECORD.dump_json(record))
+        try:
+            still_holds()
+        except OutputBusyError:
+            self._store.delete(record.key)
+            raise
         self._apply(record)
 
-    def recover(self) -> list[WaveRecord]:
-        """Complete the commits that a dead driver left; gives the records that were found.
+    def recover(self, holder: int) -> list[WaveRecord]:
+        """Complete the commits that a dead driver left; gives the records that were completed.
 
-        Only the holder of the output's lease may do this.
+        A record of an older holder than one that has recovered before came too late: that one did
+        not see it, and has scored its pictures again. It is dropped.
+
+        Args:
+            holder: number of the lease that the caller holds.
 
         Raises:
             TableError: a record is none, or of a form that this version does not read.
         """
+        recovered_by = self._recovered_by()
         records = [self._read_record(key) for key in self.pending()]
+        decided = [record for record in records if record.holder >= recovered_by]
         for record in records:
-            self._apply(record)
-        return records
+            if record in decided:
+                self._apply(record)
+            else:
+                self._store.delete(record.key)
+        self._store.write(RECOVERED, str(holder).encode())
+        return decided
 
     def pending(self) -> list[str]:
         """List the records of waves that are decided, but maybe not yet in every table.
@@ -144,20 +177,29 @@ class Tables:
         except (DeltaError, OSError) as error:
             raise self._translate(error, table) from None
 
-    def upsert(self, table: TableName, rows: pa.Table, keys: Sequence[str]) -> None:
-        """Put rows in the place of those with the same `keys`, and append the others."""
-        delta = self._create(table)
+    def replace(self, table: TableName, rows: pa.Table, equal: dict[str, str]) -> None:
+        """Put rows in the place of those in which the columns of `equal` have its values.
+
+        One commit. (A merge would do for finer keys, but deltalake 1.6 writes its texts as Arrow
+        string views, on which filters then fail.)
+
+        Args:
+            table: to write.
+            rows: in the whole schema; all of them have the values of `equal`.
+            equal: column to text.
+        """
+        self._create(table)
+        terms = [
+            f"{name} = '{value.replace(chr(39), 2 * chr(39))}'" for name, value in equal.items()
+        ]
         try:
-            (
-                delta.merge(
-                    rows,
-                    predicate=" AND ".join(f"old.{key} = new.{key}" for key in keys),
-                    source_alias="new",
-                    target_alias="old",
-                )
-                .when_matched_update_all()
-                .when_not_matched_insert_all()
-                .execute()
+            write_deltalake(
+                self._store.delta_uri(table.value),
+                rows,
+                mode="overwrite",
+                predicate=" AND ".join(terms),
+                partition_by=[PARTITION],
+                storage_options=self._store.delta_options(),
             )
         except (DeltaError, OSError) as error:
             raise self._translate(error, table) from None
@@ -191,6 +233,12 @@ class Tables:
                 f"{self._store.uri}/{key} is not the record of a wave as this version writes it; "
                 "complete it with the version that wrote it, or move it away"
             ) from None
+
+    def _recovered_by(self) -> int:
+        """Number of the newest holder that has recovered; 0 for none."""
+        if not any(found.key == RECOVERED for found in self._store.scan(RECOVERED)):
+            return 0
+        return int(self._store.read(RECOVERED))
 
     def _apply(self, record: WaveRecord) -> None:
         for table in TableName:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import pandas as pd
+import pyarrow as pa
 
 from steeldefect import rle
 from steeldefect.errors import DataError, RunLengthError
 from steeldefect.labels import listed
 
 CONFUSION_SCHEMA = "row long, tp long, fp long, fn long, tn long, problem string"
+
+PAIR_SCHEMA = pa.schema(
+    {
+        "row": pa.int64(),
+        "truth": pa.string(),
+        "found": pa.string(),
+        "height": pa.int32(),
+        "width": pa.int32(),
+    }
+)
 
 _COLUMNS = ["row", "tp", "fp", "fn", "tn", "problem"]
 
@@ -28,6 +39,22 @@ def count_pixels(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         columns = (batch[name] for name in ("row", "truth", "found", "height", "width"))
         rows = [_count_pair(*values) for values in zip(*columns, strict=True)]
         yield pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def join_counts(pairs: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
+    """Put counts beside their pairs; a pair that was not counted has neither mask.
+
+    Args:
+        pairs: columns row, height, width (pixels) and any others.
+        counted: from `count_pixels`.
+
+    Returns:
+        The pairs' columns and tp, fp, fn, tn (pixels).
+    """
+    joined = pairs.merge(counted.drop(columns="problem"), on="row", how="left")
+    joined["tn"] = joined["tn"].fillna(joined["height"] * joined["width"])
+    joined = joined.fillna({"tp": 0, "fp": 0, "fn": 0})
+    return joined.astype(dict.fromkeys(("tp", "fp", "fn", "tn"), "int64"))
 
 
 def refuse_problems(pairs: pd.DataFrame, counted: pd.DataFrame) -> None:

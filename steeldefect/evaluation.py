@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +20,17 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 from steeldefect import lease, metrics
 from steeldefect.commit import Tables
-from steeldefect.confusions import CONFUSION_SCHEMA, count_pixels, refuse_problems
+from steeldefect.confusions import (
+    CONFUSION_SCHEMA,
+    PAIR_SCHEMA,
+    count_pixels,
+    join_counts,
+    refuse_problems,
+)
 from steeldefect.manifest import Score
 from steeldefect.parts import Origin
 from steeldefect.query import choose_bundle, open_database
-from steeldefect.runs import Outcome, RunRecord, driver_rows, new_run_id, record_run
+from steeldefect.runs import Outcome, RunRecord, driver_frame, driver_rows, new_run_id, record_run
 from steeldefect.session import explain_failure
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store
@@ -68,8 +73,8 @@ class Evaluation:
         self._tables = Tables(self._store)
         self._run_id = new_run_id(self._began)
         if self._tables.pending():
-            with self._hold():
-                self._tables.recover()
+            with self._hold() as held:
+                self._tables.recover(held.number)
         connection = open_database(self._store)
         self.bundle = choose_bundle(connection, request.bundle)
         self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
@@ -82,17 +87,16 @@ class Evaluation:
             DataError: true run lengths are malformed, or reach outside their picture.
         """
         pairs = pair_masks(self.scored, self.truth)
-        columns = ["row", "truth", "found", "height", "width"]
+        drawn = pairs[(pairs["truth"] != "") | (pairs["found"] != "")]
+        arrow = pa.Table.from_pandas(drawn[PAIR_SCHEMA.names], PAIR_SCHEMA, preserve_index=False)
         cores = session.sparkContext.defaultParallelism
-        arrow = pa.Table.from_pandas(pairs[columns], preserve_index=False)
-        shared = session.createDataFrame(arrow).repartition(2 * cores)
         try:
+            shared = session.createDataFrame(arrow).repartition(2 * cores)
             counted = shared.mapInPandas(count_pixels, CONFUSION_SCHEMA).toPandas()
         except (PySparkException, Py4JError) as error:
             raise explain_failure(error) from error
         refuse_problems(pairs, counted)
-        counted = counted.drop(columns="problem")
-        return pairs.drop(columns=["truth", "found"]).merge(counted, on="row").sort_values("row")
+        return join_counts(pairs.drop(columns=["truth", "found"]), counted)
 
     def scores(self, confusions: pd.DataFrame) -> list[Score]:
         """Compute all metrics."""
@@ -106,25 +110,25 @@ class Evaluation:
         return scores + metrics.verdict_scores(defective, found)
 
     def publish(self, confusions: pd.DataFrame, scores: list[Score]) -> None:
-        """Write `confusions` (in place of earlier rows of the same pictures), `metrics`, `runs`."""
+        """Write `confusions`, `metrics` and `runs`.
+
+        The confusions take the place of an earlier evaluation's against the same label file.
+        """
         settings = self._request.settings
         origin = Origin(self._run_id, self.bundle, self._began)
         names = self.scored.classes
-        columns = ["source", "key", "image_id", "class_id", "class_name", "tp", "fp", "fn", "tn"]
-        counts: list[dict[str, Any]] = [
-            dict(zip(columns, values, strict=True))
-            for values in confusions[columns].itertuples(index=False, name=None)
-        ]
+        confusions = confusions.assign(labels=self.truth.source)
         numbers = [
             score.model_dump()
             | {"class_name": names.get(score.class_id or 0), "labels": self.truth.source}
             for score in scores
         ]
-        with self._hold():
-            self._tables.upsert(
+        with self._hold() as held:
+            held.check()
+            self._tables.replace(
                 TableName.CONFUSIONS,
-                driver_rows(TableName.CONFUSIONS, counts, origin),
-                ["source", "key", "class_id", "bundle"],
+                driver_frame(TableName.CONFUSIONS, confusions, origin),
+                {"bundle": self.bundle, "labels": self.truth.source},
             )
             self._tables.append(TableName.METRICS, driver_rows(TableName.METRICS, numbers, origin))
             seconds = (datetime.now(UTC) - self._began).total_seconds()

@@ -13,9 +13,11 @@ import os
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from steeldefect.errors import AlreadyExistsError, OutputBusyError, StoreError
 from steeldefect.stores import Store
@@ -47,8 +49,8 @@ class Lease:
 
     def __init__(self, store: Store, number: int, timing: Timing) -> None:
         """Use `hold` instead."""
+        self.number = number
         self._store = store
-        self._number = number
         self._timing = timing
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
@@ -60,7 +62,7 @@ class Lease:
         Raises:
             OutputBusyError: somebody has, because this process was silent for too long.
         """
-        if _newest(self._store) != self._number:
+        if _newest(self._store) != self.number:
             raise OutputBusyError(
                 f"another run took over {self._store.uri}, because this one was silent for over "
                 f"{self._timing.dead_after:.0f} s; nothing more is published; start again"
@@ -72,9 +74,9 @@ class Lease:
         self._thread.join()
         # where the store has failed, others wait until this holder has been silent for long
         with suppress(StoreError):
-            self._store.write(_alive_key(self._number), b"released")
+            self._store.write(_alive_key(self.number), b"released")
             for found in list(self._store.scan(FOLDER)):
-                if _number(found.key) < self._number:
+                if _number(found.key) < self.number:
                     self._store.delete(found.key)
 
     def _beat(self) -> None:
@@ -83,7 +85,7 @@ class Lease:
             count += 1
             # a beat that fails is tried again; `check` decides before anything is published
             with suppress(StoreError):
-                self._store.write(_alive_key(self._number), str(count).encode())
+                self._store.write(_alive_key(self.number), str(count).encode())
             self._stopped.wait(self._timing.beat)
 
 
@@ -135,6 +137,7 @@ def _acquire(
             try:
                 holder = _this_process(run_id)
                 store.write_new(_holder_key(newest + 1), json.dumps(asdict(holder)).encode())
+                _probe(store, _holder_key(newest + 1))
                 return Lease(store, newest + 1, timing)
             except AlreadyExistsError:
                 continue
@@ -149,17 +152,34 @@ def _acquire(
         time.sleep(timing.look)
 
 
+def _probe(store: Store, key: str) -> None:
+    """Make sure that the store does refuse a second conditional write, as the lease relies on it.
+
+    Raises:
+        StoreError: it does not.
+    """
+    try:
+        store.write_new(key, b"a second holder")
+    except AlreadyExistsError:
+        return
+    raise StoreError(
+        f"{store.uri}: this store ignores conditional writes (If-None-Match), so that two runs "
+        "could write at once; use another store for the output"
+    )
+
+
 def _this_process(run_id: str) -> Holder:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Holder(run_id, _host(), os.getpid(), since)
 
 
 def _host() -> str:
-    """Name the host and its space of process ids: containers may share a host's name."""
+    """Name the host, since its start, and its space of process ids: names may be shared."""
     try:
-        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return socket.gethostname()
+        return f"{socket.gethostname()} {uuid.uuid4()}"  # no way to tell: equal to no other
 
 
 def _newest(store: Store) -> int:
@@ -195,7 +215,8 @@ def _describe(store: Store, number: int) -> str:
     holder = _holder(store, number)
     if holder is None:
         return "another run"
-    return f"run {holder.run_id} (host {holder.host}, process {holder.pid}, since {holder.since})"
+    host = holder.host.split()[0]
+    return f"run {holder.run_id} (host {host}, process {holder.pid}, since {holder.since})"
 
 
 def _died_here(store: Store, number: int) -> bool:

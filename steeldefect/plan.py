@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steeldefect.commit import Tables
-from steeldefect.errors import EmptyInputError
+from steeldefect.errors import EmptyInputError, PictureSizeError
+from steeldefect.settings import ScoreSettings
 from steeldefect.stores import ObjectInfo, Store
 from steeldefect.tables import TableName
 
@@ -72,23 +73,38 @@ def list_pictures(store: Store, include: Sequence[str]) -> pa.Table:
 
 
 def plan_run(
-    listing: pa.Table, tables: Tables, source: str, bundle: str, retry_quarantined: bool
+    listing: pa.Table, tables: Tables, source: str, bundle: str, settings: ScoreSettings
 ) -> Plan:
     """Drop what this bundle has dealt with, by key and etag.
+
+    Of a picture that was scored in several versions, the newest row counts: one that was put back
+    to an earlier version is scored again.
 
     Args:
         listing: from `list_pictures`.
         tables: the output.
         source: the input's address.
         bundle: digest.
-        retry_quarantined: try pictures again whose failure was final.
+        settings: say whether pictures are tried again whose failure was final; those of a size
+            that the bundle does not admit are, where any size is wanted now.
     """
     same = {"source": source, "bundle": bundle}
-    todo = _without(listing, tables.read(TableName.IMAGES, ["key", "etag"], same))
-    if not retry_quarantined:
-        failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient"], same)
-        todo = _without(todo, failed.filter(pc.invert(failed["transient"])))
+    scored = tables.read(TableName.IMAGES, ["key", "etag", "scored_at"], same)
+    todo = _without(listing, _newest(scored))
+    if not settings.retry_quarantined:
+        failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient", "error"], same)
+        final = failed.filter(pc.invert(failed["transient"]))
+        if settings.any_picture_size:
+            final = final.filter(pc.not_equal(final["error"], PictureSizeError.__name__))
+        todo = _without(todo, final)
     return Plan(todo, listing.num_rows)
+
+
+def _newest(scored: pa.Table) -> pa.Table:
+    """Keep the newest row of each key; columns key and etag."""
+    newest = scored.sort_by("scored_at").group_by("key", use_threads=False)
+    columns = newest.aggregate([("etag", "last")])
+    return columns.rename_columns({"etag_last": "etag"})
 
 
 def _without(pictures: pa.Table, dealt_with: pa.Table) -> pa.Table:

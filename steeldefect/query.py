@@ -1,8 +1,9 @@
 """SQL over the tables of one output, by DuckDB, without a server.
 
-Every table is there under its own name, empty where it was not written yet, and two views:
-`newest_images`, the newest row of each picture and bundle (a picture that was replaced in the
-archive is scored again), and `to_score_again`, quarantined pictures that no later run has scored.
+Every table is there under its own name, empty where it was not written yet, and three views:
+`newest_images` and `newest_predictions`, of each picture and bundle what the newest run said (a
+picture that was replaced in the archive is scored again), and `not_scored`, the newest failure of
+each picture that no later run has scored.
 """
 
 from __future__ import annotations
@@ -31,13 +32,17 @@ FROM (
     SELECT * FROM images
     QUALIFY row_number() OVER (PARTITION BY bundle, source, key ORDER BY scored_at DESC) = 1
 );
-CREATE VIEW to_score_again AS
+CREATE VIEW newest_predictions AS
+SELECT predictions.* FROM predictions
+SEMI JOIN newest_images USING (source, key, run_id);
+CREATE VIEW not_scored AS
 SELECT * FROM quarantine AS failed
 WHERE NOT EXISTS (
     SELECT 1 FROM images
     WHERE images.source = failed.source AND images.key = failed.key
       AND images.bundle = failed.bundle AND images.scored_at >= failed.scored_at
-);
+)
+QUALIFY row_number() OVER (PARTITION BY bundle, source, key ORDER BY scored_at DESC) = 1;
 """
 
 
@@ -106,18 +111,19 @@ def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
 
 
 def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> str:
-    """Find a bundle by the beginning of its digest; None takes that of the latest scoring run.
+    """Find a bundle by the beginning of its digest; None takes the latest that scored.
 
     Raises:
         TableError: none or several fit.
     """
     found: Sequence[tuple[str]] = connection.execute(
-        "SELECT bundle FROM runs WHERE job = 'score' AND starts_with(bundle, ?) "
+        "SELECT bundle FROM images WHERE starts_with(bundle, ?) "
         "GROUP BY bundle ORDER BY max(scored_at) DESC",
         [bundle or ""],
     ).fetchall()
     if not found:
-        raise TableError(f"no run with the bundle {bundle or 'any'}; see the table runs")
+        what = "nothing was scored" if bundle is None else f"no bundle begins with {bundle!r}"
+        raise TableError(f"{what} in these tables; see the table runs")
     if bundle and len(found) > 1:
         raise TableError(f"{len(found)} bundles begin with {bundle}; give more digits")
     return found[0][0]
@@ -125,11 +131,14 @@ def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> 
 
 def write_answer(rows: pa.Table, form: str) -> str:
     """Write rows as text: `table`, `csv` or `json` (one object a line)."""
-    frame: pd.DataFrame = rows.to_pandas()
+    # Arrow's own types: pandas' would turn whole numbers beside nulls into fractions
+    frame: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     if form == "csv":
         return str(frame.to_csv(index=False)).rstrip("\n")
     if form == "json":
-        return str(frame.to_json(orient="records", lines=True, date_format="iso")).rstrip("\n")
+        return str(
+            frame.to_json(orient="records", lines=True, date_format="iso", date_unit="us")
+        ).rstrip("\n")
     if frame.empty:
         return "(no rows) " + ", ".join(frame.columns)
     return str(frame.to_string(index=False, max_colwidth=60))

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from steeldefect.commit import Tables
@@ -33,7 +34,9 @@ _LIBRARIES = (
 
 
 class Outcome(str, Enum):
-    """How a run ended."""
+    """How a run ended; `running` until then, and for good where its driver was killed."""
+
+    RUNNING = "running"
 
     SUCCESS = "success"
     NOTHING_NEW = "nothing_new"
@@ -62,9 +65,10 @@ class RunRecord:
 
 
 def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:
-    """Append one run to the table `runs`."""
+    """Write one run to the table `runs`, in place of what was written of it before."""
     row = asdict(record) | {"outcome": record.outcome.value, "versions": json.dumps(versions())}
-    tables.append(TableName.RUNS, driver_rows(TableName.RUNS, [row], origin))
+    rows = driver_rows(TableName.RUNS, [row], origin)
+    tables.replace(TableName.RUNS, rows, {"run_id": origin.run_id})
 
 
 def new_run_id(began: datetime) -> str:
@@ -74,13 +78,30 @@ def new_run_id(began: datetime) -> str:
 
 def driver_rows(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
     """Join rows that the driver writes with their provenance, in the table's whole schema."""
-    provenance = {
+    provenance = _provenance(origin)
+    return pa.Table.from_pylist([row | provenance for row in rows], SCHEMAS[table].columns)
+
+
+def driver_frame(table: TableName, frame: pd.DataFrame, origin: Origin) -> pa.Table:
+    """Do as `driver_rows` for many rows, column by column."""
+    provenance = _provenance(origin)
+    schema = SCHEMAS[table].columns
+    columns = [
+        pa.repeat(pa.scalar(provenance[field.name], field.type), len(frame))
+        if field.name in provenance
+        else pa.array(frame[field.name], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _provenance(origin: Origin) -> dict[str, Any]:
+    return {
         "run_id": origin.run_id,
         "bundle": origin.bundle,
         "scored_at": origin.scored_at,
         "scored_date": origin.scored_at.date(),
     }
-    return pa.Table.from_pylist([row | provenance for row in rows], SCHEMAS[table].columns)
 
 
 def versions() -> dict[str, str]:

@@ -29,7 +29,7 @@ from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.session import explain_failure, open_session
 from steeldefect.settings import ScoreSettings
-from steeldefect.stores import open_store
+from steeldefect.stores import open_store, shipped_settings
 from steeldefect.task import REPORT, BundleShipment, Counters, WaveTask
 from steeldefect.worker import Limits, TaskReport, report_from_json
 
@@ -93,14 +93,14 @@ class ScoringRun:
 
     def make_plan(self) -> Plan:
         """Complete what a dead run left, then find what is still to be scored."""
-        for record in self._tables.recover():
+        for record in self._tables.recover(self._lease.number):
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
         self.plan = plan_run(
             self._listing,
             self._tables,
             self._source.uri,
             self.bundle.digest,
-            self.settings.retry_quarantined,
+            self.settings,
         )
         todo = self.plan.todo.num_rows
         waves = -(-todo // self.settings.wave_pictures)
@@ -141,12 +141,13 @@ class ScoringRun:
             self.settings.max_failure_share,
             first_failure(self._output, reports),
         )
-        self._lease.check()
         if self.totals.waves == 0:
             self._tables.create_all()
+            self.record(Outcome.RUNNING, None, 0.0)  # its rows are traced to it even if it dies
         parts = [part for report in reports for part in report.parts]
-        record = WaveRecord(self.origin.run_id, self.totals.waves + 1, parts)
-        self._tables.publish(record)
+        number = self.totals.waves + 1
+        record = WaveRecord(self.origin.run_id, number, parts, self._lease.number)
+        self._tables.publish(record, self._lease.check)
         self.totals.add(reports)
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
@@ -223,8 +224,8 @@ class WaveScorer:
         by_size = -(-wave.num_rows // settings.task_pictures)
         # rounded up to full rounds of all cores, so that no core idles at a wave's end
         tasks = min(wave.num_rows, -(-by_size // cores) * cores)
-        keys = self._session.createDataFrame(wave).repartition(tasks)
         try:
+            keys = self._session.createDataFrame(wave).repartition(tasks)
             answers = keys.mapInArrow(self._task(number).function(), "report string").collect()
         except (PySparkException, Py4JError) as error:
             raise explain_failure(error) from error
@@ -249,7 +250,7 @@ class WaveScorer:
             wave=number,
             source_uri=open_store(request.input_uri, settings.s3).uri,
             output_uri=open_store(request.output_uri, settings.s3).uri,
-            s3=settings.s3,
+            s3=shipped_settings([request.input_uri, request.output_uri], settings.s3),
             options=options,
             any_size=settings.any_picture_size,
             limits=limits,

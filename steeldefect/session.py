@@ -6,10 +6,12 @@ import os
 import re
 import sys
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from steeldefect.errors import WaveError
+from steeldefect.errors import SettingsError, WaveError
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
 _LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
@@ -22,7 +24,21 @@ def open_session(name: str) -> SparkSession:
     """Open a Spark session with the settings of `spark-submit` and `spark-defaults.conf`.
 
     Without any, it is a local one on all cores, and its workers run this very Python.
+
+    Raises:
+        SettingsError: Spark does not start: no Java, an unreachable master, or wrong settings.
     """
+    try:
+        return _open_session(name)
+    except (PySparkException, Py4JError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SettingsError(
+            f"Spark does not start: {reason}; it needs Java 17 or newer (`make java`), and a "
+            "master that can be reached"
+        ) from None
+
+
+def _open_session(name: str) -> SparkSession:
     # starts the JVM, or joins that of spark-submit: before, a SparkConf knows nothing of either
     SparkContext._ensure_initialized()
     conf = SparkConf()

@@ -151,7 +151,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
         ),
     ),
     TableName.CONFUSIONS: TableSchema(
-        "one picture and class that was compared with the truth; pixels counted",
+        "one picture and class that was compared with one label file; pixels counted",
         pa.schema(
             [
                 *_PICTURE,
@@ -160,6 +160,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("fp", pa.int64(), "pixels in the prediction alone"),
                 _column("fn", pa.int64(), "pixels in the truth alone"),
                 _column("tn", pa.int64(), "pixels in neither"),
+                _column("labels", pa.string(), "the label file"),
                 *_PROVENANCE,
             ]
         ),
@@ -185,7 +186,11 @@ SCHEMAS: dict[TableName, TableSchema] = {
             [
                 _column("job", pa.string(), "score or evaluate"),
                 _column("source", pa.string(), "the input, or the label file"),
-                _column("outcome", pa.string(), "success, nothing_new or failed"),
+                _column(
+                    "outcome",
+                    pa.string(),
+                    "success, nothing_new, failed; running: not ended, or killed",
+                ),
                 _column("error", pa.string(), "why it failed", nullable=True),
                 _column("planned", pa.int64(), "pictures found under the input"),
                 _column("skipped", pa.int64(), "of these, already scored by this bundle"),

@@ -18,7 +18,7 @@ class Truth:
     """What is known of the pictures.
 
     Attributes:
-        masks: columns ImageId, ClassId, EncodedPixels; rows without run lengths are left out.
+        masks: columns ImageId, ClassId, EncodedPixels; without run lengths, a class is absent.
         labels: defective or not, of all pictures that the truth covers; None if nothing says
             which: then it covers all, and pictures without a mask are clean.
         source: address of the masks' file.
@@ -86,7 +86,13 @@ def read_truth(masks_uri: str, labels_uri: str | None, s3: S3Settings) -> Truth:
     if len(twice):
         pairs = [f"{row.ImageId} class {row.ClassId}" for row in twice.itertuples()]
         raise DataError(f"{masks_uri} has more than one row for {labels.listed(pairs)}")
-    return Truth(masks[masks["EncodedPixels"] != ""], stated, masks_uri)
+    drawn = set(masks["ImageId"][masks["EncodedPixels"] != ""])
+    contradicted = sorted(name for name in drawn if stated and stated.get(name) is False)
+    if contradicted:
+        raise DataError(
+            f"labelled 0 (clean), but with masks in {masks_uri}: {labels.listed(contradicted)}"
+        )
+    return Truth(masks, stated, f"{folder.uri}/{name}")
 
 
 def read_answers(connection: duckdb.DuckDBPyConnection, bundle: str) -> Answers:
@@ -115,8 +121,8 @@ def match(answers: Answers, truth: Truth) -> Scored:
     Raises:
         DataError: none is found, or one name of the truth fits several scored pictures.
     """
-    with_masks = set(truth.masks["ImageId"])
-    covered = with_masks if truth.labels is None else set(truth.labels) | with_masks
+    with_masks = set(truth.masks["ImageId"][truth.masks["EncodedPixels"] != ""])
+    covered = set(truth.masks["ImageId"]) | set(truth.labels or ())
     images = answers.images
     by_key = images["key"].isin(covered)
     images = images.assign(name=images["key"].where(by_key, images["image_id"]))

@@ -27,7 +27,12 @@ class LocalStore:
 
     def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """List files folder by folder, each in the order of names; see `Store.scan`."""
-        for folder, subfolders, names in os.walk(self._root, onerror=_refuse_unreadable):
+        visited: set[tuple[int, int]] = set()
+        walk = os.walk(self._root, onerror=_refuse_unreadable, followlinks=True)
+        for folder, subfolders, names in walk:
+            if _seen(folder, visited):  # a link that leads back up
+                subfolders.clear()
+                continue
             relative = Path(folder).relative_to(self._root).as_posix()
             below = "" if relative == "." else f"{relative}/"
             subfolders[:] = sorted(
@@ -83,10 +88,13 @@ class LocalStore:
         return {}
 
     def _describe(self, key: str, path: Path) -> Iterator[ObjectInfo]:
+        key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         try:
             status = path.stat()
-        except FileNotFoundError:  # deleted since the folder was read, or a dangling link
-            return
+        except OSError:
+            if path.is_symlink():  # leads nowhere, or round in circles: reading it will tell
+                yield ObjectInfo(key, "unreadable", 0, datetime.now(UTC))
+            return  # deleted since the folder was read
         etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
         modified = datetime.fromtimestamp(status.st_mtime, UTC)
         yield ObjectInfo(key, etag, status.st_size, modified)
@@ -118,3 +126,13 @@ def _refuse_unreadable(error: OSError) -> None:
 def _may_hold(folder: str, prefix: str) -> bool:
     """Tell whether keys below a folder can begin with a prefix."""
     return folder.startswith(prefix) or prefix.startswith(folder)
+
+
+def _seen(folder: str, visited: set[tuple[int, int]]) -> bool:
+    """Tell whether a folder was visited before, under whichever name, and note it."""
+    status = os.stat(folder)
+    identity = (status.st_dev, status.st_ino)
+    if identity in visited:
+        return True
+    visited.add(identity)
+    return False

@@ -19,6 +19,7 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
     ResponseStreamingError,
 )
@@ -47,6 +48,10 @@ _HINTS = {
     "InvalidAccessKeyId": "the access key is unknown there; check the credentials and the endpoint",
     "SignatureDoesNotMatch": "the secret key does not fit the access key; check the credentials",
 }
+
+
+class _BrokenBodyError(Exception):
+    """The body of an answer broke off."""
 
 
 class S3Settings(BaseModel):
@@ -104,7 +109,7 @@ class S3Store:
         retrying = Retrying(
             stop=stop_after_attempt(self._settings.max_attempts),
             wait=wait_random_exponential(multiplier=0.2, max=10),
-            retry=retry_if_exception_type(_BROKEN_BODY),
+            retry=retry_if_exception_type(_BrokenBodyError),
             reraise=True,
         )
         name = self._prefix + key
@@ -138,6 +143,14 @@ class S3Store:
         name = self._prefix + key
         self._call(lambda: self._client.delete_object(Bucket=self._bucket, Key=name), name)
 
+    def shipped_settings(self) -> S3Settings:
+        """Give settings for other hosts, with the endpoint and region that were found here."""
+        endpoint = str(self._client.meta.endpoint_url)
+        found: dict[str, object] = {"region": self._client.meta.region_name}
+        if ".amazonaws.com" not in endpoint:
+            found["endpoint_url"] = endpoint
+        return self._settings.model_copy(update=found)
+
     def delta_uri(self, key: str) -> str:
         """Address of the folder `key`."""
         return f"{self.uri}/{key}"
@@ -161,7 +174,11 @@ class S3Store:
         return options
 
     def _read_once(self, name: str) -> bytes:
-        body: bytes = self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
+        answer = self._client.get_object(Bucket=self._bucket, Key=name)  # botocore retries this
+        try:
+            body: bytes = answer["Body"].read()
+        except _BROKEN_BODY as error:
+            raise _BrokenBodyError(str(error)) from error
         return body
 
     def _call(self, request: Callable[[], Answer], name: str) -> Answer:
@@ -175,7 +192,9 @@ class S3Store:
                 f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a "
                 "profile or a role"
             ) from None
-        except (BotoCoreError, *_BROKEN_BODY) as error:
+        except ParamValidationError:
+            raise SettingsError(f"{where} is not an address in S3") from None
+        except (BotoCoreError, _BrokenBodyError) as error:
             endpoint = self._client.meta.endpoint_url
             raise StoreUnavailableError(
                 f"{where}: no answer from {endpoint} after {self._settings.max_attempts} tries "
@@ -204,6 +223,8 @@ def open_client(settings: S3Settings) -> tuple[Any, Any]:
         )
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"s3 settings: {error}") from None
+    if "@" in client.meta.endpoint_url:
+        raise SettingsError("AWS_ENDPOINT_URL: an endpoint holds no credentials; remove them")
     return session, client
 
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from steeldefect.commit import Tables, WaveRecord
+from steeldefect.commit import RECORDS, Tables, WaveRecord
 from steeldefect.errors import StoreUnavailableError
 from steeldefect.parts import Origin, Part, to_table, write_part
 from steeldefect.runs import Outcome, RunRecord, record_run
 from steeldefect.stores import ObjectInfo, Store
 from steeldefect.tables import TableName
+
+WRITTEN = (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE)
+Visible = dict[TableName, list[str]]
 
 Row = dict[str, Any]
 Rows = dict[TableName, list[Row]]
@@ -21,6 +24,10 @@ BUCKET = "plant"
 BUNDLE = "b" * 64
 MORNING = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 ORIGIN = Origin("20260304T050607-0123abcd", BUNDLE, MORNING)
+
+
+def still_holds() -> None:
+    """Nobody took the output over: for writers that need no lease."""
 
 
 def origin(number: int = 0, bundle: str = BUNDLE) -> Origin:
@@ -102,7 +109,7 @@ def write(store: Store, rows: Rows, made: Origin = ORIGIN) -> list[Part]:
 def publish(store: Store, rows: Rows, made: Origin = ORIGIN, wave: int = 1) -> WaveRecord:
     """Write rows as parts and publish them as one wave."""
     record = WaveRecord(made.run_id, wave, write(store, rows, made))
-    Tables(store).publish(record)
+    Tables(store).publish(record, still_holds)
     return record
 
 
@@ -113,6 +120,23 @@ def finish(store: Store, made: Origin = ORIGIN, **changes: Any) -> None:
     record_run(
         Tables(store), made, RunRecord(**{"job": "score", "classes": classes} | values | changes)
     )
+
+
+def visible(store: Store) -> Visible:
+    """Give the keys in each table that a wave writes."""
+    tables = Tables(store)
+    return {table: sorted(tables.read(table, ["key"])["key"].to_pylist()) for table in WRITTEN}
+
+
+def expected(*keys: str) -> Visible:
+    return {
+        table: sorted(row["key"] for key in keys for row in one_of_each(key)[table])
+        for table in WRITTEN
+    }
+
+
+def records(store: Store) -> list[str]:
+    return [found.key for found in store.scan(RECORDS)]
 
 
 class UnreachableStore:

@@ -153,7 +153,7 @@ def test_what_is_to_be_scored_again(store: Store) -> None:
     publish(store, scored("b"), origin(0))  # scored before it failed, as an older version
     publish(store, scored("c"), origin(2, OTHER))  # by another bundle
     finish(store)
-    found = rows(store, "SELECT key, stage FROM to_score_again ORDER BY key")
+    found = rows(store, "SELECT key, stage FROM not_scored ORDER BY key")
     assert found == [{"key": "b", "stage": "decode"}, {"key": "c", "stage": "decode"}]
 
 
@@ -190,14 +190,16 @@ def test_the_latest_runs_bundle_is_taken(store: Store) -> None:
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
-        ("ff", "no run with the bundle ff; see the table runs"),
+        ("ff", "no bundle begins with 'ff'"),
         ("ab", "2 bundles begin with ab; give more digits"),
-        ("%", "no run with the bundle %"),
+        ("%", "no bundle begins with '%'"),
     ],
 )
 def test_a_bundle_that_is_not_one_is_refused(store: Store, wanted: str, problem: str) -> None:
-    finish(store, origin(0, "ab1" + "0" * 61))
-    finish(store, origin(1, "ab2" + "0" * 61))
+    for number, digest in enumerate(("ab1" + "0" * 61, "ab2" + "0" * 61, "ab3" + "0" * 61)):
+        finish(store, origin(number, digest))
+        if not digest.startswith("ab3"):  # that run failed before its first wave
+            publish(store, one_of_each(), origin(number, digest))
     connection = open_database(store)
     with pytest.raises(TableError, match=problem):
         choose_bundle(connection, wanted)
@@ -207,7 +209,7 @@ def test_a_bundle_that_is_not_one_is_refused(store: Store, wanted: str, problem:
 
 def test_only_evaluations_are_no_scoring_run(store: Store) -> None:
     finish(store, job="evaluate", outcome=Outcome.SUCCESS)
-    with pytest.raises(TableError, match="no run with the bundle any"):
+    with pytest.raises(TableError, match="nothing was scored"):
         kaggle_rows(store, None, all_pairs=False)
 
 
@@ -247,13 +249,25 @@ def test_asking_changes_nothing(store: Store) -> None:
     assert sorted((found.key, found.etag) for found in store.scan()) == before
 
 
+def test_who_asks_while_a_wave_is_being_published_is_told(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish(store)
+    answer(store, "SELECT 1")
+    assert caplog.messages == []
+    store.write("_waves/run-000001.json", b"decided, but not yet carried out")
+    answer(store, "SELECT 1")
+    assert len(caplog.messages) == 1
+    assert "its rows may be in some tables and not yet in others" in caplog.messages[0]
+
+
 @pytest.mark.parametrize(
     ("form", "expected"),
     [
         ("csv", "key,gate_probability,scored_at\na.png,0.75,2026-03-04 05:06:07.890123+00:00"),
         (
             "json",
-            '{"key":"a.png","gate_probability":0.75,"scored_at":"2026-03-04T05:06:07.890Z"}',
+            '{"key":"a.png","gate_probability":0.75,"scored_at":"2026-03-04T05:06:07.890123Z"}',
         ),
     ],
 )

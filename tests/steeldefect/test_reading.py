@@ -10,7 +10,18 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 from deltalake import DeltaTable
-from examples import MORNING, ORIGIN, Origin, failure, finish, image, one_of_each, publish, write
+from examples import (
+    MORNING,
+    ORIGIN,
+    Origin,
+    failure,
+    finish,
+    image,
+    one_of_each,
+    publish,
+    still_holds,
+    write,
+)
 
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.reading import dataset_of
@@ -63,7 +74,7 @@ def test_a_column_of_nulls_loses_no_row_to_a_filter(store: Store, tables: Tables
     assert found(tables, TableName.IMAGES, "gate_probability", None) == 2
     assert found(tables, TableName.IMAGES, "gate_probability", 0.5) == 1
     finish(store)
-    finish(store, error="why")
+    finish(store, Origin("2", "b", MORNING), error="why")
     assert found(tables, TableName.RUNS, "error", None) == 1
     assert found(tables, TableName.RUNS, "error", "why") == 1
 
@@ -80,7 +91,7 @@ def test_files_whose_statistics_are_incomplete_lose_no_row(
     store: Store, tables: Tables, stats: dict[str, Any]
 ) -> None:
     (part,) = write(store, {TableName.IMAGES: [image("a"), image("b")]})
-    tables.publish(WaveRecord("run", 1, [replace(part, stats=json.dumps(stats))]))
+    tables.publish(WaveRecord("run", 1, [replace(part, stats=json.dumps(stats))]), still_holds)
     for name, value in tables.read(TableName.IMAGES).to_pylist()[0].items():
         expected = 1 if name in ("key", "image_id") else 2
         assert found(tables, TableName.IMAGES, name, value) == expected, name

@@ -47,9 +47,23 @@ def test_a_run_is_one_row_with_every_column(any_store: Store) -> None:
     assert row == expected
 
 
+ENDINGS = (Outcome.SUCCESS, Outcome.NOTHING_NEW, Outcome.FAILED)
+
+
+def test_a_run_that_ends_takes_the_place_of_its_first_record(any_store: Store) -> None:
+    finish(any_store, origin(0), outcome=Outcome.SUCCESS)
+    for outcome in (Outcome.RUNNING, Outcome.FAILED):
+        finish(any_store, origin(1), outcome=outcome)
+    read = Tables(any_store).read(TableName.RUNS, ["run_id", "outcome"]).to_pylist()
+    assert sorted((row["run_id"], row["outcome"]) for row in read) == [
+        ("run-0", "success"),
+        ("run-1", "failed"),
+    ]
+
+
 def test_runs_add_up(store: Store) -> None:
     for number in range(3):
-        finish(store, origin(number), outcome=list(Outcome)[number])
+        finish(store, origin(number), outcome=ENDINGS[number])
     read = Tables(store).read(TableName.RUNS, ["run_id", "outcome"]).to_pylist()
     assert {row["run_id"]: row["outcome"] for row in read} == {
         "run-0": "success",

@@ -56,7 +56,7 @@ def test_labels_are_looked_for_beside_the_masks(
     any_store.write("train.csv", (HEADER + "a.jpg,1,1 3\nb.jpg,2,\n").encode())
     without = read_truth(f"{any_store.uri}/train.csv", None, s3)
     assert without.labels is None
-    assert without.masks.to_numpy().tolist() == [["a.jpg", 1, "1 3"]], "an empty row is no mask"
+    assert without.masks.to_numpy().tolist() == [["a.jpg", 1, "1 3"], ["b.jpg", 2, ""]]
     assert without.source == f"{any_store.uri}/train.csv"
     any_store.write(name, b"ImageID,label\na.jpg,1\nb.jpg,0\n")
     assert read_truth(f"{any_store.uri}/train.csv", None, s3).labels == {

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import io
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from examples import BUNDLE, MORNING, ORIGIN, Row, UnreachableStore
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from samples import (
     HEIGHT,
@@ -34,7 +28,7 @@ from steeldefect.detector import Detector
 from steeldefect.errors import StoreUnavailableError
 from steeldefect.imaging import DecodeLimits
 from steeldefect.parts import read_part
-from steeldefect.plan import LISTING, list_pictures
+from steeldefect.plan import list_pictures
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import Store, open_store
@@ -45,9 +39,7 @@ from steeldefect.worker import (
     PictureKey,
     TaskReport,
     TaskScorer,
-    in_batches,
     keys_of,
-    read_ahead,
     report_from_json,
     report_to_json,
 )
@@ -380,69 +372,6 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
     assert scorer.run(keys(), "label").scored == 40
     assert most_ahead <= limits.fetch_threads + 3 * limits.batch_size
     assert most_ahead > limits.batch_size, "something was fetched ahead"
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.integers(), max_size=30), st.integers(0, 8), st.integers(1, 4))
-def test_reading_ahead_keeps_the_order(items: list[int], depth: int, threads: int) -> None:
-    with ThreadPoolExecutor(threads) as pool:
-        done = list(read_ahead(items, lambda item: item * 2, pool, depth))
-    assert done == [(item, item * 2) for item in items]
-
-
-@pytest.mark.parametrize("depth", [0, 1, 5])
-def test_reading_ahead_goes_just_so_far(depth: int) -> None:
-    taken = 0
-
-    def items() -> Iterator[int]:
-        nonlocal taken
-        for item in range(20):
-            taken += 1
-            yield item
-
-    with ThreadPoolExecutor(2) as pool:
-        for given_back, _ in enumerate(read_ahead(items(), str, pool, depth), start=1):
-            assert taken <= given_back + depth
-
-
-def test_reading_ahead_happens_in_threads() -> None:
-    together = threading.Barrier(3)
-    with ThreadPoolExecutor(3) as pool:
-        done = list(read_ahead(range(3), lambda _: together.wait(timeout=10), pool, 3))
-    assert len(done) == 3
-
-
-def test_an_error_in_a_thread_comes_out_in_its_turn() -> None:
-    def work(item: int) -> int:
-        if item == 1:
-            raise ZeroDivisionError
-        time.sleep(0.01)
-        return item
-
-    with ThreadPoolExecutor(2) as pool:
-        results = read_ahead(range(3), work, pool, 3)
-        assert next(results) == (0, 0)
-        with pytest.raises(ZeroDivisionError):
-            next(results)
-
-
-@pytest.mark.parametrize(
-    ("count", "size", "expected"),
-    [(0, 3, []), (1, 3, [1]), (3, 3, [3]), (7, 3, [3, 3, 1]), (2, 1, [1, 1])],
-)
-def test_in_batches(count: int, size: int, expected: list[int]) -> None:
-    batches = list(in_batches(range(count), size))
-    assert [len(batch) for batch in batches] == expected
-    assert [item for batch in batches for item in batch] == list(range(count))
-
-
-def test_keys_come_from_arrow_batches() -> None:
-    table = pa.Table.from_pylist(
-        [{"key": f"k{number}", "etag": "e", "size": number} for number in range(5)], LISTING
-    )
-    keys = list(keys_of(table.to_batches(max_chunksize=2)))
-    assert keys == [PictureKey(f"k{number}", "e", number) for number in range(5)]
-    assert list(keys_of([])) == []
 
 
 def test_a_report_crosses_as_text(score: Score, archive: Path) -> None:

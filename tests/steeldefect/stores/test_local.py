@@ -53,12 +53,32 @@ def test_a_folder_that_may_not_be_read_is_no_empty_one(tmp_path: Path) -> None:
         (tmp_path / "shut").chmod(0o700)
 
 
-def test_a_dangling_link_is_passed_over(tmp_path: Path) -> None:
+def test_a_link_that_leads_nowhere_is_listed_and_cannot_be_read(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     store.write("a.png", b"x")
     (tmp_path / "b.png").symlink_to(tmp_path / "none.png")
     (tmp_path / "c.png").symlink_to(tmp_path / "a.png")
-    assert [found.key for found in store.scan()] == ["a.png", "c.png"]
+    (tmp_path / "d.png").symlink_to(tmp_path / "d.png")
+    assert [found.key for found in store.scan()] == ["a.png", "b.png", "c.png", "d.png"]
+    for key in ("b.png", "d.png"):
+        with pytest.raises(StoreError, match="cannot read"):
+            store.read(key)
+
+
+def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "archive")
+    store.write("line 1/a.png", b"x")
+    LocalStore(tmp_path / "mounted").write("b.png", b"x")
+    (tmp_path / "archive" / "line 2").symlink_to(tmp_path / "mounted")
+    (tmp_path / "archive" / "round").symlink_to(tmp_path / "archive")
+    assert [found.key for found in store.scan()] == ["line 1/a.png", "line 2/b.png"]
+
+
+def test_a_name_that_is_not_utf8_is_listed_escaped(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xfcber.png")).write_bytes(b"x")
+    (found,) = LocalStore(tmp_path).scan()
+    assert found.key == r"\xfcber.png"
+    assert found.key.encode("utf-8")
 
 
 def test_what_is_being_written_is_not_listed(tmp_path: Path) -> None:
