@@ -38,6 +38,7 @@ setup(
         "pydantic==2.14.3",  # settings, recipes and manifests that list every problem
         "PyYAML==6.0.3",  # settings files
         "tqdm==4.70.1",  # progress on the terminal
+        "matplotlib==3.11.2",  # charts of a data set, as SVG that needs nothing to be shown
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.0"],  # the same wheel, with CUDA's libraries

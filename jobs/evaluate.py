@@ -3,8 +3,9 @@
     spark-submit jobs/evaluate.py --output URI --labels CSV [--pictures CSV] [--bundle DIGEST]
 
 The labels are true run lengths (`ImageId,ClassId,EncodedPixels`). Which pictures they cover is
-read from `--pictures` (`ImageId,label`), or from `labels.csv` beside them; without either, every
-scored picture that has no mask counts as clean.
+read from `--pictures` (`ImageId,label`), or from `labels.csv` or the tutorial's
+`defect_and_no_defect.csv` beside them; without any, every scored picture that has no mask counts
+as clean.
 """
 
 from __future__ import annotations

@@ -55,12 +55,17 @@ def check_failure_share(quarantined: int, done: int, limit: float, example: str)
         FailureShareError: the share is over the limit.
     """
     share = quarantined / done if done else 0.0
-    if share > limit:
-        raise FailureShareError(
-            f"{quarantined} of {done} pictures failed ({share:.1%}), over max_failure_share="
-            f"{limit:g}; this wave was not published; for example {example}; mend the input, or "
-            f"raise the limit with --set max_failure_share={min(1.0, share + 0.05):.2f}"
-        )
+    if share <= limit:
+        return
+    if quarantined == done:
+        advice = "every picture failed: is this the bundle for this archive?"
+    else:
+        raised = min(1.0, share + 0.05)
+        advice = f"mend the input, or raise the limit with --set max_failure_share={raised:.2f}"
+    raise FailureShareError(
+        f"{quarantined} of {done} pictures failed ({share:.1%}), over max_failure_share="
+        f"{limit:g}; this wave was not published; for example {example}; {advice}"
+    )
 
 
 def first_failure(store: Store, reports: list[TaskReport]) -> str:

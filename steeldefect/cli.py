@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from steeldefect.command import CommandParser, add_settings_arguments, run_command
+from steeldefect.command import (
+    CommandParser,
+    add_settings_arguments,
+    local_path,
+    positive,
+    run_command,
+)
 from steeldefect.settings import load_settings
 from steeldefect.stores import Store, open_store
 
@@ -35,7 +40,12 @@ def overlays(arguments: argparse.Namespace) -> None:
 
     settings = load_settings(arguments.config, arguments.set)
     drawn = draw_overlays(
-        _output(arguments), settings, arguments.truth, arguments.folder, arguments.count
+        _output(arguments),
+        settings,
+        arguments.truth,
+        arguments.folder,
+        arguments.count,
+        arguments.bundle,
     )
     print(f"{len(drawn)} pictures in {arguments.folder}")
 
@@ -61,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ask.set_defaults(action=sql)
 
     export = commands.add_parser("export-kaggle", help="write ImageId,ClassId,EncodedPixels")
-    export.add_argument("file", type=Path, metavar="FILE.csv")
+    export.add_argument("file", type=local_path, metavar="FILE.csv")
     export.add_argument("--bundle", metavar="DIGEST", help="default: that of the latest run")
     export.add_argument(
         "--all-pairs", action="store_true", help="empty rows where nothing was found, too"
@@ -69,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.set_defaults(action=export_kaggle)
 
     draw = commands.add_parser("overlays", help="draw masks over a few pictures")
-    draw.add_argument("folder", type=Path, metavar="FOLDER", help="where the PNGs go")
+    draw.add_argument("folder", type=local_path, metavar="FOLDER", help="where the PNGs go")
     draw.add_argument("--truth", metavar="CSV", help="draw the true masks below the found ones")
-    draw.add_argument("--count", type=int, default=6, help="how many pictures (6)")
+    draw.add_argument("--count", type=positive, default=6, help="how many pictures (6)")
+    draw.add_argument("--bundle", metavar="DIGEST", help="default: the latest that scored")
     draw.set_defaults(action=overlays)
 
     for command in (ask, export, draw):

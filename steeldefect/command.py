@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +15,8 @@ from typing import NoReturn
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError
 
 INTERRUPTED = 130
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -38,6 +43,28 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def local_path(text: str) -> Path:
+    """Read a command-line argument that has to be a local path; for argparse's `type`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or looks like the address of something else.
+    """
+    if not text or _SCHEME.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a local path")
+    return Path(text).expanduser()
+
+
+def positive(text: str) -> int:
+    """Read a command-line argument that counts something; for argparse's `type`.
+
+    Raises:
+        argparse.ArgumentTypeError: not a whole number above 0.
+    """
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def run_command(
     parser: argparse.ArgumentParser,
     action: Callable[[argparse.Namespace], None],
@@ -49,6 +76,9 @@ def run_command(
     and keeps its traceback.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # what it reports, its caller raises
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)  # schedulers end a job so
     try:
         action(parser.parse_args(arguments))
     except SteelDefectError as error:
@@ -61,6 +91,11 @@ def run_command(
         print("interrupted: what was published stays whole, nothing else was", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt("terminated")
 
 
 def one_line(error: SteelDefectError) -> str:

@@ -43,12 +43,18 @@ class _Strip:
 
     caption: str
     masks: dict[int, rle.Runs]
+    names: dict[int, str]
 
 
 def draw_overlays(
-    store: Store, settings: ScoreSettings, truth_uri: str | None, folder: Path, count: int
+    store: Store,
+    settings: ScoreSettings,
+    truth_uri: str | None,
+    folder: Path,
+    count: int,
+    bundle: str | None = None,
 ) -> list[Path]:
-    """Draw the pictures with the largest masks, and those whose masks the gate kept back.
+    """Draw the pictures with the largest masks, found or true, of each class in turn.
 
     Args:
         store: the tables.
@@ -56,13 +62,14 @@ def draw_overlays(
         truth_uri: CSV of true masks; drawn as a second strip below the found ones.
         folder: PNG files go here.
         count: how many pictures.
+        bundle: digest or its beginning; None for the latest that scored.
 
     Raises:
         TableError: nothing to draw.
         StoreError: a picture cannot be read, or a drawing not be written.
     """
     connection = open_database(store)
-    answers = read_answers(connection, choose_bundle(connection, None))
+    answers = read_answers(connection, choose_bundle(connection, bundle))
     pairs = _pairs(answers.images, answers.predictions)
     if truth_uri is not None:
         truth = read_truth(truth_uri, None, settings.s3)
@@ -95,16 +102,20 @@ def _pairs(images: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _most_telling(pairs: pd.DataFrame, count: int) -> list[tuple[str, str]]:
-    """Choose pictures: every class in turn, those with the longest run lengths first."""
+    """Choose pictures: every class in turn, those with the largest masks first."""
     columns = [name for name in ("found", "truth") if name in pairs]
     drawn = pairs[(pairs[columns] != "").any(axis=1)]
-    drawn = drawn.assign(length=drawn[columns].apply(lambda column: column.str.len()).max(axis=1))
-    drawn = drawn.sort_values("length", ascending=False)
+    drawn = drawn.assign(area=drawn[columns].map(_area).max(axis=1))
+    drawn = drawn.sort_values("area", ascending=False)
     drawn = drawn.assign(turn=drawn.groupby("class_id").cumcount()).sort_values(
         "turn", kind="stable"
     )
     chosen = drawn.drop_duplicates(["source", "key"]).head(count)
     return list(zip(chosen["source"], chosen["key"], strict=True))
+
+
+def _area(text: str) -> int:
+    return rle.area(rle.parse(text))
 
 
 def _strips(rows: pd.DataFrame, classes: dict[int, str], key: str) -> list[_Strip]:
@@ -120,9 +131,10 @@ def _strips(rows: pd.DataFrame, classes: dict[int, str], key: str) -> list[_Stri
             int(class_id): rle.parse(text)
             for class_id, text in zip(drawn["class_id"], drawn[column], strict=True)
         }
-        names = ", ".join(classes.get(one, f"class {one}") for one in masks) or "nothing"
         note = f" ({verdict}{gate})" if what == "found" else ""
-        strips.append(_Strip(f"{key}: {what} {names}{note}", masks))
+        nothing = "" if masks else " nothing"
+        names = {one: classes.get(one, f"class {one}") for one in masks}
+        strips.append(_Strip(f"{key}: {what}{nothing}{note}", masks, names))
     return strips
 
 
@@ -137,33 +149,36 @@ def _sheet(picture: Gray, strips: list[_Strip]) -> Colour:
 
 
 def _masked(picture: Gray, masks: dict[int, rle.Runs], width: int) -> Colour:
+    """Tint all masks, then outline them (holes as well), so that none hides another's edge."""
     drawn = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    for class_id, runs in masks.items():
-        mask = rle.to_mask(runs, picture.shape).astype(np.uint8)
-        colour = _PALETTE[(class_id - 1) % len(_PALETTE)]
-        inside = mask == 1
-        drawn[inside] = (0.65 * drawn[inside] + 0.35 * np.array(colour)).astype(np.uint8)
-        outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-        cv2.drawContours(drawn, outlines, -1, colour, 2)
+    full = {one: rle.to_mask(runs, picture.shape) for one, runs in masks.items()}
+    for class_id, mask in full.items():
+        tint = 0.35 * np.array(_colour(class_id))
+        drawn[mask] = (0.65 * drawn[mask] + tint).astype(np.uint8)
+    for class_id, mask in full.items():
+        contours = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, contours[0], -1, _colour(class_id), 2)
     missing = width - drawn.shape[1]
     return np.pad(drawn, ((0, 0), (0, missing), (0, 0)), constant_values=255)
 
 
 def _caption(strip: _Strip, width: int) -> Colour:
+    """Write the picture's name and verdict, then each class beside its colour."""
     caption = np.full((_CAPTION_HEIGHT, width, 3), _WHITE, np.uint8)
-    left = 8
-    for class_id in strip.masks:
-        colour = _PALETTE[(class_id - 1) % len(_PALETTE)]
-        cv2.rectangle(caption, (left, 8), (left + 14, 22), colour, -1)
-        left += 20
-    cv2.putText(
-        caption,
-        strip.caption,
-        (left + 4, 21),
-        cv2.FONT_HERSHEY_SIMPLEX,
-        0.55,
-        (40, 40, 40),
-        1,
-        cv2.LINE_AA,
-    )
+    left = _write(caption, strip.caption, 8)
+    for class_id, name in strip.names.items():
+        left += 24
+        cv2.rectangle(caption, (left, 8), (left + 14, 22), _colour(class_id), -1)
+        left = _write(caption, name, left + 20)
     return caption
+
+
+def _write(caption: Colour, text: str, left: int) -> int:
+    """Write text into a caption; gives where it ends, in pixels."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.55
+    cv2.putText(caption, text, (left, 21), font, size, (40, 40, 40), 1, cv2.LINE_AA)
+    return left + int(cv2.getTextSize(text, font, size, 1)[0][0])
+
+
+def _colour(class_id: int) -> tuple[int, int, int]:
+    return _PALETTE[(class_id - 1) % len(_PALETTE)]

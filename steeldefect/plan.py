@@ -32,10 +32,12 @@ class Plan:
     Attributes:
         todo: table with the columns key, etag, size, in the order of the listing.
         listed: pictures found under the input.
+        given_up: of these, pictures that are in quarantine for good.
     """
 
     todo: pa.Table
     listed: int
+    given_up: int = 0
 
     @property
     def skipped(self) -> int:
@@ -90,14 +92,14 @@ def plan_run(
     """
     same = {"source": source, "bundle": bundle}
     scored = tables.read(TableName.IMAGES, ["key", "etag", "scored_at"], same)
-    todo = _without(listing, _newest(scored))
+    unscored = todo = _without(listing, _newest(scored))
     if not settings.retry_quarantined:
         failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient", "error"], same)
         final = failed.filter(pc.invert(failed["transient"]))
         if settings.any_picture_size:
             final = final.filter(pc.not_equal(final["error"], PictureSizeError.__name__))
         todo = _without(todo, final)
-    return Plan(todo, listing.num_rows)
+    return Plan(todo, listing.num_rows, unscored.num_rows - todo.num_rows)
 
 
 def _newest(scored: pa.Table) -> pa.Table:

@@ -124,6 +124,12 @@ def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> 
     if not found:
         what = "nothing was scored" if bundle is None else f"no bundle begins with {bundle!r}"
         raise TableError(f"{what} in these tables; see the table runs")
+    if bundle is None and len(found) > 1:
+        _LOG.warning(
+            "%d bundles have scored here; taking the latest, %s; --bundle DIGEST takes another",
+            len(found),
+            found[0][0][:12],
+        )
     if bundle and len(found) > 1:
         raise TableError(f"{len(found)} bundles begin with {bundle}; give more digits")
     return found[0][0]

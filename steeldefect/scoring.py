@@ -181,7 +181,8 @@ class ScoringRun:
         if totals.done == 0:
             return (
                 f"nothing new: all {self.plan.listed} pictures under {self._source.uri} are "
-                f"dealt with by bundle {self.bundle.digest[:12]}"
+                f"dealt with by bundle {self.bundle.digest[:12]} ({self.plan.given_up} of them in "
+                "quarantine for good; --set retry_quarantined=true tries those again)"
             )
         rate = totals.done / totals.seconds if totals.seconds else 0.0
         return (
@@ -309,6 +310,8 @@ def _say_waiting(holder: str) -> None:
 def _record_failure(run: ScoringRun, error: BaseException, seconds: float) -> None:
     """Note a failed run, without hiding why it failed where the store has failed as well."""
     try:
-        run.record(Outcome.FAILED, str(error) or type(error).__name__, seconds)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = "interrupted" if interrupted else str(error) or type(error).__name__
+        run.record(Outcome.FAILED, reason, seconds)
     except SteelDefectError as second:
         _LOG.warning("the failed run could not be recorded: %s", second)

@@ -52,7 +52,9 @@ def _open_session(name: str) -> SparkSession:
         if conf.get("spark.pyspark.python", None) is None:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     session = builder.master(master).getOrCreate()
-    session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or "ERROR")
+    # a local executor's errors come back with the wave's, in words; on a cluster they are logged
+    level = "FATAL" if local else "ERROR"
+    session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or level)
     return session
 
 

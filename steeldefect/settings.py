@@ -37,14 +37,14 @@ class ScoreSettings(BaseModel):
     max_picture_bytes: int = Field(default=64 * 2**20, gt=0)
     max_picture_pixels: int = Field(default=50_000_000, gt=0)
 
-    wave_pictures: int = Field(default=2_000, gt=0)
-    task_pictures: int = Field(default=128, gt=0)
+    wave_pictures: int = Field(default=2_000, gt=0, le=1_000_000)
+    task_pictures: int = Field(default=128, gt=0, le=1_000_000)
     fetch_threads: int = Field(default=4, gt=0, le=64)
 
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     device: DeviceChoice = DeviceChoice.AUTO
     precision: Precision = Precision.F32
-    batch_size: int = Field(default=4, gt=0)
+    batch_size: int = Field(default=4, gt=0, le=4_096)
 
     max_failure_share: float = Field(default=0.05, ge=0, le=1)
     retry_quarantined: bool = False

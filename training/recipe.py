@@ -132,6 +132,12 @@ class Gate(_Fitted):
     dropout: float = Field(default=0.3, ge=0, lt=1)
     threshold: float = Field(default=0.01, ge=0, le=1)
 
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Gate:
+        if self.weights is not None and self.kind is GateKind.SMALL:
+            raise ValueError("kind small begins with random weights; weights are for resnet50")
+        return self
+
 
 class Segmenter(_Fitted):
     """The model that outlines defects.

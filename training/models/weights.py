@@ -67,7 +67,7 @@ def _load_imagenet(base: keras.Model) -> LoadedWeights:
 
 def _load_file(base: keras.Model, path: Path) -> LoadedWeights:
     if not path.is_file():
-        raise _UnavailableError(f"gate.weights: no such file: {path}")
+        raise SettingsError(f"gate.weights: no such file: {path}")
     for end in _STAGE_ENDS:
         part = keras.Model(base.input, base.get_layer(end).output)
         if _fits(part, path):

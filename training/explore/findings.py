@@ -1,0 +1,82 @@
+"""Everything that was found in a folder, in one place: what tables, charts and page draw on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from training.explore.checks import find_faults
+from training.explore.duplicates import DuplicateSet, find_duplicates
+from training.explore.faults import Fault, FaultKind
+from training.explore.masks import MaskFacts, Masks, class_number, measure_masks
+from training.explore.pictures import PictureFacts, UnreadablePicture, measure_pictures
+from training.explore.source import Source
+from training.explore.verdicts import Verdict, read_verdicts
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found.
+
+    Attributes:
+        pictures: those that decode, by name, ascending.
+        verdicts: what is stated of each picture, by name; of all that any file names.
+        faults: in the order of `FaultKind`.
+    """
+
+    source: Source
+    pictures: dict[str, PictureFacts]
+    unreadable: list[UnreadablePicture]
+    masks: Masks
+    verdicts: dict[str, Verdict]
+    duplicates: list[DuplicateSet]
+    faults: list[Fault]
+
+    @cached_property
+    def class_names(self) -> dict[int, str]:
+        """Names by id: those of classes.json, and a makeshift for any other id in use."""
+        stated = self.source.class_names or {}
+        used = {one.class_id for one in self.masks.sound}
+        used |= {one.class_id for one in self.masks.faults if one.class_id is not None}
+        makeshift = {number: f"class_{number}" for number in used}
+        return dict(sorted({**makeshift, **stated}.items()))
+
+    @cached_property
+    def masks_by_picture(self) -> dict[str, dict[int, MaskFacts]]:
+        """Masks by picture and class id; of repeated rows the first."""
+        found: dict[str, dict[int, MaskFacts]] = {}
+        for mask in self.masks.sound:
+            found.setdefault(mask.name, {}).setdefault(mask.class_id, mask)
+        return found
+
+    @cached_property
+    def known(self) -> list[str]:
+        """Names of the pictures of which it is known which classes they show."""
+        return [name for name, verdict in self.verdicts.items() if verdict.outlined]
+
+    def faults_of(self, kind: FaultKind) -> list[Fault]:
+        """Give the faults of one kind."""
+        return [one for one in self.faults if one.kind is kind]
+
+
+def find(source: Source) -> Findings:
+    """Measure everything in a folder, and check it against each other."""
+    measured, unreadable = measure_pictures(source.pictures) if source.pictures else ([], [])
+    pictures = {one.name: one for one in measured}
+    shapes = {one.name: one.shape for one in measured}
+    masks = Masks()
+    if source.masks is not None:
+        masks = measure_masks(source.masks.rows, shapes, source.request.shape)
+    verdicts = read_verdicts(source, masked_names(source))
+    duplicates = find_duplicates(measured)
+    faults = find_faults(source, unreadable, masks, verdicts, duplicates)
+    return Findings(source, pictures, unreadable, masks, verdicts, duplicates, faults)
+
+
+def masked_names(source: Source) -> set[str]:
+    """Name the pictures that have a row with run lengths, be they sound or not."""
+    if source.masks is None:
+        return set()
+    rows = source.masks.rows
+    drawn = (rows["EncodedPixels"] != "") & rows["ClassId"].map(class_number).notna()
+    return set(rows["ImageId"][drawn])

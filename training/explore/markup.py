@@ -1,0 +1,114 @@
+"""Small pieces of HTML; every text that comes from a file is escaped here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from training.explore.drawings import Drawing
+from training.explore.palette import class_colour
+
+NOTHING = "-"  # what is not known
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table on the page: its heading, and how a cell is written.
+
+    Attributes:
+        style: `number`, `name` or `wrap`, for the style sheet.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    style: str = "number"
+
+
+def table(columns: Sequence[Column]) -> str:
+    """Write a table; the cells are HTML already."""
+    head = "".join(f'<th class="{one.style}">{escape(one.heading)}</th>' for one in columns)
+    rows = zip(*(one.cells for one in columns), strict=True)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{one.style}">{cell}</td>' for one, cell in zip(columns, row, strict=True)
+        )
+        + "</tr>\n"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}</tbody></table></div>\n"
+    )
+
+
+def counts(values: Iterable[Any]) -> list[str]:
+    """Write whole numbers with thousands apart; a dash for what is not known."""
+    return [NOTHING if _missing(value) else f"{value:,.0f}" for value in values]
+
+
+def percents(values: Iterable[Any], digits: int = 3) -> list[str]:
+    """Write shares of 1 as percent, to a number of significant digits."""
+    return [NOTHING if _missing(value) else f"{100 * value:.{digits}g}%" for value in values]
+
+
+def texts(values: Iterable[Any]) -> list[str]:
+    """Escape what comes from files."""
+    return [escape(str(value)) for value in values]
+
+
+def section(anchor: str, heading: str, *parts: str) -> str:
+    """Write a section with its heading."""
+    return f'<section id="{anchor}">\n<h2>{escape(heading)}</h2>\n{"".join(parts)}</section>\n'
+
+
+def paragraph(text: str, style: str = "") -> str:
+    """Write a paragraph of text that is not HTML."""
+    return f'<p class="{style}">{escape(text)}</p>\n' if text else ""
+
+
+def chart(svg: str, caption: str) -> str:
+    """Write a chart with its caption, which is its name for those who cannot see it, too."""
+    named = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
+    return f"<figure>{named}\n<figcaption>{escape(caption)}</figcaption></figure>\n"
+
+
+def card(value: str, meaning: str, style: str = "") -> str:
+    """Write one figure of the headline."""
+    return f'<div class="card {style}"><b>{escape(value)}</b><span>{escape(meaning)}</span></div>\n'
+
+
+def swatch(class_id: int) -> str:
+    """Write a small field of a class's colour."""
+    return f'<span class="swatch" style="background:{class_colour(class_id)}"></span>'
+
+
+def class_heading(class_id: int, name: str) -> str:
+    """Write a heading with a class's colour and name."""
+    return f"<h3>{swatch(class_id)}{escape(name)}</h3>\n"
+
+
+def gallery(drawings: Sequence[Drawing], style: str) -> str:
+    """Write pictures in a grid; each opens at its full size."""
+    wide = " wide" if any(one.wide for one in drawings) else ""
+    figures = "".join(
+        f'<figure><a href="{escape(one.path)}"><img loading="lazy" src="{escape(one.path)}" '
+        f'alt="{escape(one.name)}"></a><figcaption><b>{escape(one.name)}</b> '
+        f"{escape(one.caption)}</figcaption></figure>\n"
+        for one in drawings
+    )
+    return f'<div class="{style}{wide}">\n{figures}</div>\n'
+
+
+def pair(parts: Sequence[str]) -> str:
+    """Set parts side by side, two in a row where the window is wide enough."""
+    return f'<div class="pair">\n{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))

@@ -1,0 +1,109 @@
+"""The page: what an engineer wants to know of a data set before training on it.
+
+It opens from disk, without a network: charts are inline SVG, pictures lie beside it.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from training.explore import label_sections, markup, picture_sections
+from training.explore.drawings import Drawings
+from training.explore.faults import RULES
+from training.explore.findings import Findings
+from training.explore.markup import Column, counts, paragraph, section, texts
+from training.explore.statistics import Tables, headline
+from training.explore.style import STYLE
+
+
+def write_page(findings: Findings, tables: Tables, drawings: Drawings, out: Path) -> Path:
+    """Write `out/index.html` and give its path.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    sections = [
+        ("faults", "Faults", label_sections.faults(findings)),
+        ("labels", "Defective against clean", label_sections.labels(findings, tables)),
+        ("classes", "Classes", label_sections.classes(findings, tables)),
+        ("areas", "Mask areas", label_sections.areas(findings, tables)),
+        ("places", "Where each class lies", label_sections.places(findings)),
+        ("pictures", "Sizes and brightness", picture_sections.pictures(findings, tables)),
+        ("duplicates", "Duplicates", picture_sections.duplicates(findings, drawings)),
+        ("samples", "Samples", picture_sections.samples(findings, drawings)),
+        ("tables", "Tables", _files(tables)),
+    ]
+    shown = [one for one in sections if one[2]]
+    title = f"Data set {findings.source.request.folder.resolve().name}"
+    links = "".join(f'<a href="#{anchor}">{escape(name)}</a>\n' for anchor, name, _ in shown)
+    page = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<header>\n<h1>{escape(title)}</h1>\n{_read(findings)}<nav>{links}</nav>\n</header>\n"
+        f"<main>\n{_cards(findings)}"
+        + "".join(section(anchor, name, body) for anchor, name, body in shown)
+        + "</main>\n<footer>Run lengths are Kaggle's: column-major, 1-based. Written by "
+        "<code>python -m training explore</code>.</footer>\n</body>\n</html>\n"
+    )
+    path = out / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _read(findings: Findings) -> str:
+    """Say what was read, and what is left out for want of it."""
+    source = findings.source
+    files = [table.path.name for table in (source.masks, source.labels, source.groups) if table]
+    there = [f"{len(source.pictures):,} pictures"] if source.pictures else []
+    parts = [paragraph(f"Read: {', '.join(there + files)}.", "soft")]
+    if not source.pictures:
+        without = "sizes, brightness, duplicates and samples are left out"
+        if source.request.shape is None:
+            without += (
+                ", and so are places and shares: --picture-size WIDTHxHEIGHT says what size the "
+                "pictures have"
+            )
+        parts.append(paragraph(f"No pictures under images/: {without}.", "note"))
+    if source.masks is None:
+        parts.append(paragraph("No masks file (--masks FILE): nothing is known by class.", "note"))
+    if source.labels is None:
+        assumed = "pictures with a mask count as defective"
+        if source.pictures:
+            assumed += ", all others as clean"
+        if source.masks is None:
+            assumed = "nothing says which pictures are defective"
+        parts.append(paragraph(f"No labels file (--labels FILE): {assumed}.", "note"))
+    return "".join(parts)
+
+
+def _cards(findings: Findings) -> str:
+    head = headline(findings)
+    stops = sum(RULES[one.kind].stops_fit for one in findings.faults)
+    copies = sum(len(one.names) for one in findings.duplicates)
+    apart = head.label_rows not in (0, head.pictures)
+    rows = f" in {head.label_rows:,} label rows" if apart else ""
+    share = f"{100 * head.defective / max(1, head.pictures):.1f}% of all pictures"
+    cards = [
+        markup.card(f"{head.pictures:,}", f"pictures{rows}"),
+        markup.card(f"{head.defective:,}", f"defective pictures, {share}"),
+        markup.card(f"{head.clean:,}", "clean pictures"),
+        markup.card(f"{head.mask_rows:,}", f"masks of {len(findings.class_names)} classes"),
+    ]
+    if findings.pictures:
+        meaning = f"duplicates among the pictures; sets: {len(findings.duplicates):,}"
+        cards.append(markup.card(f"{copies:,}", meaning, "bad" if copies else "good"))
+    meaning = f"faults; {stops:,} of them stop a fit" if findings.faults else "faults"
+    style = "bad" if stops else ("" if findings.faults else "good")
+    cards.append(markup.card(f"{len(findings.faults):,}", meaning, style))
+    return f'<div class="cards">\n{"".join(cards)}</div>\n'
+
+
+def _files(tables: Tables) -> str:
+    columns = [
+        Column("file", [f'<a href="{name}.csv">{name}.csv</a>' for name in tables], "name"),
+        Column("rows", counts(len(table) for table in tables.values())),
+        Column("columns", texts(", ".join(table.columns) for table in tables.values()), "wrap"),
+    ]
+    return markup.table(columns)

@@ -1,0 +1,21 @@
+"""Colours: one a class, the same on charts and outlines as in `steeldefect.overlays`."""
+
+from __future__ import annotations
+
+# told apart by colour-blind eyes too (Okabe and Ito, 2008)
+_CLASSES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+
+NEUTRAL = "#7d8894"
+DEFECTIVE = "#b04a3f"
+CLEAN = "#8fa3b5"
+
+
+def class_colour(class_id: int) -> str:
+    """Give the colour of a class as `#rrggbb`; they repeat after seven."""
+    return _CLASSES[(class_id - 1) % len(_CLASSES)]
+
+
+def blue_green_red(colour: str) -> tuple[int, int, int]:
+    """Turn `#rrggbb` into the order that OpenCV draws in."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return blue, green, red

@@ -1,0 +1,90 @@
+"""One look at every picture, in parallel threads: what it measures and what it looks like."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from steeldefect.errors import DecodeError
+from steeldefect.imaging import DecodeLimits, decode_gray
+from steeldefect.preprocessing import Gray
+from training.explore.duplicates import Fingerprint, take_fingerprint
+from training.explore.progress import followed
+
+_LIMITS = DecodeLimits(max_pixels=200_000_000)
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What is measured of one picture.
+
+    Attributes:
+        shape: (height, width) in pixels.
+        file_size: in bytes.
+        mean: gray level, 0 to 255.
+        deviation: standard deviation of the gray level.
+        digest: of shape and pixels; equal for equal pixels, whatever the file format.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    file_size: int
+    mean: float
+    deviation: float
+    digest: str
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True)
+class UnreadablePicture:
+    """A picture that does not decode, and why."""
+
+    name: str
+    problem: str
+
+
+def measure_pictures(
+    paths: Mapping[str, Path],
+) -> tuple[list[PictureFacts], list[UnreadablePicture]]:
+    """Read every picture once; the answers are in the order of their names."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        answers = list(followed(pool.map(_measure, sorted(paths.values())), len(paths), "pictures"))
+    facts = [one for one in answers if isinstance(one, PictureFacts)]
+    return facts, [one for one in answers if isinstance(one, UnreadablePicture)]
+
+
+def read_picture(path: Path) -> Gray:
+    """Decode a picture: uint8 (height, width).
+
+    Raises:
+        DecodeError: it is not a picture of a kind that is trained on.
+        OSError: it cannot be read.
+    """
+    return decode_gray(path.read_bytes(), _LIMITS)
+
+
+def _measure(path: Path) -> PictureFacts | UnreadablePicture:
+    try:
+        gray = read_picture(path)
+        file_size = path.stat().st_size
+    except DecodeError as error:
+        return UnreadablePicture(path.name, str(error))
+    except OSError as error:
+        return UnreadablePicture(path.name, str(error.strerror))
+    height, width = gray.shape
+    digest = hashlib.sha256(f"{height}x{width} ".encode() + np.ascontiguousarray(gray).tobytes())
+    return PictureFacts(
+        name=path.name,
+        shape=(height, width),
+        file_size=file_size,
+        mean=float(gray.mean()),
+        deviation=float(gray.std()),
+        digest=digest.hexdigest(),
+        fingerprint=take_fingerprint(gray),
+    )

@@ -1,0 +1,69 @@
+"""Explores a folder: reads, measures, checks, and writes page and tables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from steeldefect.errors import StoreError
+from training.explore import statistics
+from training.explore.drawings import draw
+from training.explore.findings import find
+from training.explore.page import write_page
+from training.explore.source import Request, read_source
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What came of it.
+
+    Attributes:
+        page: the HTML file.
+        headline: the main figures.
+        faults: how many were found.
+    """
+
+    page: Path
+    headline: statistics.Headline
+    faults: int
+
+    def __str__(self) -> str:
+        """Say it in two lines."""
+        head = self.headline
+        return (
+            f"{head.pictures:,} pictures: {head.defective:,} defective, {head.clean:,} clean, "
+            f"{head.unsaid:,} not stated; {head.mask_rows:,} masks; {self.faults:,} faults\n"
+            f"{self.page}"
+        )
+
+
+def explore(request: Request, out: Path) -> Explored:
+    """Explore a folder and write `out/index.html`, its pictures, and a CSV file for each table.
+
+    Raises:
+        DataError: the folder is missing, holds nothing, or has a label file without rows and
+            columns that can be read. What the rows say is never an error here.
+        StoreError: `out` cannot be written.
+    """
+    source = read_source(request)
+    _make(out)
+    findings = find(source)
+    tables = statistics.tabulate(findings)
+    try:
+        for name, table in tables.items():
+            table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+        page = write_page(findings, tables, draw(findings, out), out)
+    except OSError as error:
+        raise StoreError(f"cannot write {error.filename or out}: {error.strerror}") from None
+    return Explored(page, statistics.headline(findings), len(findings.faults))
+
+
+def _make(out: Path) -> None:
+    """Find out that `out` can be written before the long part begins."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make {out}: {error.strerror}") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise StoreError(f"cannot write into {out}; give another --out")

@@ -1,0 +1,156 @@
+"""The files of a data folder, read without judging their rows.
+
+The folder is that of `training.dataset`; any part of it may be missing, as long as something is
+there. What a row says is checked later and becomes a fault; only a file that cannot be read at
+all, or lacks a column, ends here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from steeldefect.errors import DataError, SettingsError
+from steeldefect.labels import LABELS_FILES, MASKS_FILE, read_csv, require_columns
+from training.labels import GROUPS_FILE, read_class_names
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to explore.
+
+    Attributes:
+        folder: the data folder.
+        masks: name of the masks file in the folder, or a path; None for `train.csv`, if there.
+        labels: the same for the labels file; None for `labels.csv` and its other name.
+        shape: (height, width) in pixels of pictures that are not there, where they are known.
+    """
+
+    folder: Path
+    masks: Path | None = None
+    labels: Path | None = None
+    shape: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A label file: its rows as text, each with its `line` in the file."""
+
+    path: Path
+    rows: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Source:
+    """All files of a folder; None for those that are not there.
+
+    Attributes:
+        pictures: by name; empty where the folder holds none.
+        strays: names in `images/` that are not of a picture.
+        masks: rows ImageId, ClassId, EncodedPixels.
+        labels: rows ImageId, label.
+        ignored_labels: a second labels file, which was not read.
+        groups: rows ImageId, group.
+    """
+
+    request: Request
+    pictures: dict[str, Path]
+    strays: tuple[str, ...]
+    masks: Table | None
+    labels: Table | None
+    ignored_labels: Path | None
+    groups: Table | None
+    class_names: dict[int, str] | None
+
+
+def read_source(request: Request) -> Source:
+    """Find and read the files.
+
+    Raises:
+        DataError: no such folder or file, nothing in the folder to explore, or a file that is not
+            CSV or lacks a column.
+    """
+    folder = request.folder
+    if not folder.is_dir():
+        raise DataError(f"no such folder: {folder}; --data takes the folder of labelled pictures")
+    pictures, strays = _find_pictures(folder / "images")
+    masks = _choose(folder, request.masks, [MASKS_FILE])
+    labels = _choose(folder, request.labels, LABELS_FILES)
+    if not (pictures or masks or labels):
+        raise DataError(
+            f"{folder} holds neither images/ nor {MASKS_FILE} nor {' nor '.join(LABELS_FILES)}; "
+            "label files of other names are given by --masks FILE and --labels FILE"
+        )
+    groups = _choose(folder, None, [GROUPS_FILE])
+    return Source(
+        request=request,
+        pictures=pictures,
+        strays=strays,
+        masks=_read_masks(masks[0]) if masks else None,
+        labels=_read_pairs(labels[0], "label") if labels else None,
+        ignored_labels=labels[1] if len(labels) > 1 else None,
+        groups=_read_pairs(groups[0], "group") if groups else None,
+        class_names=read_class_names(folder),
+    )
+
+
+def read_shape(text: str) -> tuple[int, int]:
+    """Read `WIDTHxHEIGHT`; gives (height, width).
+
+    Raises:
+        SettingsError: it is not two whole numbers above 0.
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text)
+    if found is None:
+        raise SettingsError(f"--picture-size takes WIDTHxHEIGHT, such as 1600x256; got {text!r}")
+    return int(found[2]), int(found[1])
+
+
+def _find_pictures(images: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    files = sorted(images.iterdir()) if images.is_dir() else []
+    pictures = {path.name: path for path in files if path.suffix.lower() in PICTURE_SUFFIXES}
+    return pictures, tuple(path.name for path in files if path.name not in pictures)
+
+
+def _choose(folder: Path, named: Path | None, usual: Sequence[str]) -> list[Path]:
+    """Give the file that was named, or those that are there of the usual names."""
+    if named is None:
+        return [folder / name for name in usual if (folder / name).is_file()]
+    for path in (folder / named, named):
+        if path.is_file():
+            return [path]
+    raise DataError(f"no such file: {named}; neither in {folder} nor as a path of its own")
+
+
+def _read_masks(path: Path) -> Table:
+    table = _read(path)
+    if "imageid_classid" in table.columns:  # Kaggle's other form: `name.jpg_1`
+        parts = table["imageid_classid"].str.rpartition("_")
+        table = table.assign(imageid=parts[0], classid=parts[2])
+    require_columns(table, ("imageid", "classid", "encodedpixels"), str(path))
+    columns = {"imageid": "ImageId", "classid": "ClassId", "encodedpixels": "EncodedPixels"}
+    return _table(path, table, columns)
+
+
+def _read_pairs(path: Path, value: str) -> Table:
+    table = _read(path)
+    require_columns(table, ("imageid", value), str(path))
+    return _table(path, table, {"imageid": "ImageId", value: value})
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return read_csv(path.read_bytes(), str(path))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _table(path: Path, table: pd.DataFrame, columns: dict[str, str]) -> Table:
+    rows = table[list(columns)].rename(columns=columns)
+    return Table(path, rows.assign(line=range(2, len(rows) + 2)))
