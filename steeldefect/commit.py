@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pydantic import TypeAdapter, ValidationError
 
-from steeldefect.errors import OutputBusyError, StoreUnavailableError, TableError
+from steeldefect.errors import StoreUnavailableError, TableError
 from steeldefect.parts import Part
 from steeldefect.reading import dataset_of
 from steeldefect.stores import Store
@@ -69,7 +69,8 @@ class Tables:
 
         A writer that was silent for long may have lost the output while its record was on the
         way. If it still holds the output once the record is there, whoever takes over later will
-        find the record; if not, the record is withdrawn, or dropped by the next `recover`.
+        find the record. If not, it leaves the record to the next `recover`, which completes it or
+        drops it.
 
         Args:
             record: of the wave.
@@ -78,14 +79,10 @@ class Tables:
         Raises:
             StoreError: the store refused; before the record was written nothing is published,
                 afterwards the next start completes the commit.
-            OutputBusyError: another run has taken over; nothing was published.
+            OutputBusyError: another run has taken over; this one publishes nothing more.
         """
         self._store.write_new(record.key, _RECORD.dump_json(record))
-        try:
-            still_holds()
-        except OutputBusyError:
-            self._store.delete(record.key)
-            raise
+        still_holds()
         self._apply(record)
 
     def recover(self, holder: int) -> list[WaveRecord]:

@@ -99,7 +99,7 @@ def read_answers(connection: duckdb.DuckDBPyConnection, bundle: str) -> Answers:
     """Read what a bundle answered from the tables; see `steeldefect.query.open_database`."""
     images = connection.execute(
         "SELECT source, key, image_id, run_id, width, height, gate_probability, verdict "
-        "FROM newest_images WHERE bundle = ?",
+        "FROM newest_images WHERE bundle = ? ORDER BY source, key",  # sums depend on the order
         [bundle],
     ).df()
     predictions = connection.execute(

@@ -176,3 +176,13 @@ def test_each_choice_of_forms_has_its_own_copy() -> None:
     folders = {cached_folder(digest, forms) for forms in [(form,) for form in ModelForm] + [BOTH]}
     assert len(folders) == 3
     assert all(folder.name.startswith(digest[:32]) for folder in folders)
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(
+    published: str, s3: S3Settings, cache: Path
+) -> None:
+    folder = fetch_bundle(published, s3).folder.parent
+    assert folder.parent == cache
+    folder.chmod(0o777)
+    with pytest.raises(BundleError, match="others may write to it; remove it, or set TMPDIR"):
+        fetch_bundle(published, s3)

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from steeldefect import rle
-from steeldefect.confusions import CONFUSION_SCHEMA, count_pixels, refuse_problems
+from steeldefect.confusions import (
+    CONFUSION_SCHEMA,
+    count_pixels,
+    join_counts,
+    refuse_problems,
+)
 from steeldefect.errors import DataError, RunLengthError
 
 Mask = npt.NDArray[np.bool_]
@@ -104,3 +109,14 @@ def test_a_sound_truth_is_let_pass() -> None:
 def test_malformed_predictions_are_an_error_at_once() -> None:
     with pytest.raises(RunLengthError, match="out of bounds"):
         counted(batch(("1 1", "20 10")))
+
+
+def test_counts_are_joined_and_pairs_without_masks_are_all_background() -> None:
+    pairs = batch(("1 5", "3 5"), ("", ""), ("2 1", "")).assign(key=["a", "b", "c"])
+    joined = join_counts(pairs, counted(pairs.iloc[[2, 0]]))
+    assert joined[["key", *COUNTS]].to_numpy().tolist() == [
+        ["a", 3, 2, 2, 17],
+        ["b", 0, 0, 0, 24],
+        ["c", 0, 0, 1, 23],
+    ]
+    assert {str(joined[name].dtype) for name in COUNTS} == {"int64"}

@@ -88,8 +88,8 @@ def test_labels_of_pictures() -> None:
         ("a.jpg,1\nb.jpg,\n", "line 3 has ''"),
         ("a.jpg,1.0\n", "line 2 has '1.0'"),
         ("a.jpg,yes\n", "line 2 has 'yes'"),
-        ("a.jpg,1\nb.jpg,0\na.jpg,1\n", "more than one row for a.jpg; keep one row a picture"),
-        ("".join(f"p{n % 7},0\n" for n in range(14)), "p0, p1, p2, p3, p4 and 2 more"),
+        ("a.jpg,1\nb.jpg,0\na.jpg,0\n", "rows that contradict each other for a.jpg"),
+        ("".join(f"p{n % 7},{n % 2}\n" for n in range(14)), "p0, p1, p2, p3, p4 and 2 more"),
     ],
 )
 def test_labels_that_cannot_be_read_are_refused(rows: str, problem: str) -> None:

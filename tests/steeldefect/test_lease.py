@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from steeldefect.errors import OutputBusyError, StoreUnavailableError
+from steeldefect.errors import OutputBusyError, StoreError, StoreUnavailableError
 from steeldefect.lease import FOLDER, Lease, Timing, hold
 from steeldefect.stores import Store, open_store
 
@@ -285,3 +285,18 @@ def test_other_files_beside_the_lock_change_nothing(store: Store) -> None:
         lease.check()
     with hold(store, "run-2", 0, PATIENT) as lease:
         lease.check()
+
+
+def test_a_store_that_ignores_conditional_writes_is_refused(store: Store) -> None:
+    class Careless(SilencedStore):
+        """A store whose `If-None-Match` counts for nothing."""
+
+        def __init__(self, inner: Store) -> None:
+            super().__init__(inner)
+            self.write_new = inner.write
+
+    with (
+        pytest.raises(StoreError, match=r"ignores conditional writes .* use another store"),
+        hold(Careless(store), "run", 0, PATIENT),
+    ):
+        pytest.fail("nothing keeps a second run away")

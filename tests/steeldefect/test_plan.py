@@ -196,3 +196,23 @@ def test_a_hundred_thousand_pictures_are_planned(store: Store, tables: Tables) -
     made = plan(listed, tables)
     assert keys(made) == names[20_000:]
     assert sum(wave.num_rows for wave in made.waves(2_000)) == 80_000
+
+
+def test_a_picture_that_was_put_back_to_an_earlier_version_is_scored_again(
+    store: Store, tables: Tables
+) -> None:
+    publish(store, {TableName.IMAGES: [image("a", etag="e1")]})
+    publish(store, {TableName.IMAGES: [image("a", etag="e2")]}, origin(1))
+    assert keys(plan(listing("a", etag="e2"), tables)) == []
+    assert keys(plan(listing("a", etag="e1"), tables)) == ["a"]
+
+
+@pytest.mark.parametrize(("any_size", "again"), [(False, []), (True, ["small"])])
+def test_pictures_of_another_size_are_tried_again_when_any_size_is_wanted(
+    store: Store, tables: Tables, any_size: bool, again: list[str]
+) -> None:
+    rows = [failure("small", error="PictureSizeError", stage="prepare"), failure("broken")]
+    publish(store, {TableName.QUARANTINE: rows})
+    made = plan(listing("small", "broken"), tables, any_size=any_size)
+    assert keys(made) == again
+    assert made.given_up == 2 - len(again)

@@ -314,3 +314,36 @@ def test_the_command_writes_kaggles_file(
     )
     assert capsys.readouterr().out == f"4 rows in {file}\n"
     assert main(["export-kaggle", str(file), "--output", str(tmp_path / "none")]) == 10
+
+
+def test_of_findings_the_newest_runs_count(store: Store) -> None:
+    publish(store, scored("a", 1))
+    publish(store, scored("a", 2, etag="e2"), origin(1))
+    publish(store, scored("a", 3), origin(2, OTHER))
+    finish(store)
+    found = rows(store, "SELECT bundle, class_id FROM newest_predictions ORDER BY class_id")
+    assert found == [{"bundle": BUNDLE, "class_id": 2}, {"bundle": OTHER, "class_id": 3}]
+
+
+def test_who_names_no_bundle_is_told_where_there_are_several(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(store, scored("a", 1))
+    finish(store)
+    kaggle(store)
+    assert caplog.messages == []
+    publish(store, scored("a", 1), origin(1, OTHER))
+    kaggle(store)
+    (message,) = caplog.messages
+    assert message.startswith(f"2 bundles have scored here; taking the latest, {OTHER[:12]}; ")
+    caplog.clear()
+    kaggle(store, BUNDLE)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("csv", 'n\n1\n""'), ("json", '{"n":1}\n{"n":null}')]
+)
+def test_whole_numbers_beside_nulls_stay_whole(store: Store, form: str, expected: str) -> None:
+    finish(store)
+    assert write_answer(answer(store, "SELECT unnest([1, NULL]) AS n"), form) == expected

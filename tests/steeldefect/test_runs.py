@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
-from examples import MORNING, ORIGIN, finish, origin
+from examples import MORNING, ORIGIN, finish, origin, picture
 
 from steeldefect.commit import Tables
-from steeldefect.runs import Outcome, RunRecord, driver_rows, record_run, versions
+from steeldefect.runs import (
+    Outcome,
+    RunRecord,
+    driver_frame,
+    driver_rows,
+    record_run,
+    versions,
+)
 from steeldefect.stores import Store
 from steeldefect.tables import SCHEMAS, TableName
 
@@ -81,3 +89,16 @@ def test_versions_name_what_a_number_can_depend_on() -> None:
     found = versions()
     assert {"python", "steeldefect", "tensorflow", "openvino", "numpy", "pillow"} <= set(found)
     assert all(found.values())
+
+
+def test_many_rows_of_the_driver_are_made_column_by_column() -> None:
+    rows = [
+        picture(key)
+        | {"class_id": 1, "class_name": "bright", "labels": "l.csv"}
+        | {"tp": 1, "fp": 2, "fn": 3, "tn": 4}
+        for key in ("a", "b")
+    ]
+    frame = pd.DataFrame(rows).assign(further="columns are left out")
+    assert driver_frame(TableName.CONFUSIONS, frame, ORIGIN) == driver_rows(
+        TableName.CONFUSIONS, rows, ORIGIN
+    )

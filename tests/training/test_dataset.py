@@ -133,7 +133,7 @@ REFUSED: list[tuple[str, Callable[[Any], None], str]] = [
     ("mask of no picture", _masks(("z.png", 1, "1 2")), r"not in images/: z\.png"),
     ("label of no picture", _labels(("z.png", 1)), r"labels file names .*: z\.png"),
     ("label 2", _labels(("a.png", 2)), "1 .defective. or 0; line 2 has '2'"),
-    ("two labels", _labels(("a.png", 1), ("a.png", 1)), r"more than one row for a\.png"),
+    ("two labels", _labels(("a.png", 1), ("a.png", 0)), r"contradict each other for a\.png"),
     ("clean with mask", _labels(("a.png", 0), ("b.png", 1), ("c.png", 0)), r"with masks: a\.png"),
     ("no label", _labels(("a.png", 1)), r"neither in the labels file nor with a mask: c\.png"),
     ("two labels files", _both_labels, "has both"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from steeldefect.errors import SettingsError
-from steeldefect.stores import is_s3, open_store
+from steeldefect.stores import S3Settings, is_s3, open_store, shipped_settings
 from steeldefect.stores.local import LocalStore
 from steeldefect.stores.s3 import S3Store
 
@@ -75,3 +75,29 @@ def test_other_addresses_are_refused(address: str, problem: str) -> None:
     assert problem in str(caught.value)
     assert repr(address) in str(caught.value)
     assert not is_s3(address) or "bucket" in problem
+
+
+@pytest.mark.parametrize("address", ["s3://key:hush@bucket/prefix", "s3://bucket:hush/prefix"])
+def test_an_address_with_credentials_is_refused_without_repeating_them(address: str) -> None:
+    with pytest.raises(SettingsError, match="holds no credentials") as caught:
+        open_store(address)
+    assert "hush" not in str(caught.value)
+
+
+def test_settings_for_other_hosts_hold_what_was_found_on_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    # settings of their own, so that no client that was opened before is taken
+    settings = S3Settings(connect_timeout_seconds=4.25)
+    shipped = shipped_settings(["/archive", "s3://bucket/output"], settings)
+    assert shipped.endpoint_url == "http://127.0.0.1:9"
+    assert shipped.region == "eu-north-1"
+    assert shipped.connect_timeout_seconds == 4.25
+    assert shipped_settings(["/archive", "/output"], settings) == settings
+
+
+def test_amazons_own_endpoint_is_not_pinned() -> None:
+    settings = S3Settings(region="eu-west-1", connect_timeout_seconds=4.5)
+    assert shipped_settings(["s3://bucket"], settings) == settings

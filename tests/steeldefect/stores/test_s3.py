@@ -20,6 +20,7 @@ from steeldefect.errors import (
     StoreUnavailableError,
     TableError,
 )
+from steeldefect.settings import load_settings
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.stores.s3 import S3Store
 from steeldefect.tables import TableName
@@ -305,3 +306,22 @@ def test_delta_is_told_what_boto3_found(
     assert options["AWS_SESSION_TOKEN"] == "token"
     assert options["AWS_ALLOW_HTTP"] == "false"
     assert options["AWS_REGION"] == "eu-west-1"
+
+
+def test_a_bucket_that_cannot_be_is_refused(s3: S3Settings) -> None:
+    with pytest.raises(SettingsError, match="s3://no bucket!/p/key is not an address in S3"):
+        open_store("s3://no bucket!/p", s3).read("key")
+
+
+def test_an_endpoint_with_credentials_is_refused_without_repeating_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    endpoint = "http://key:hush@host:9000"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    for act in (
+        lambda: load_settings(None, [f"s3.endpoint_url={endpoint}"]),
+        lambda: S3Store("bucket", "", S3Settings(connect_timeout_seconds=4.75)),
+    ):
+        with pytest.raises(SettingsError, match="an endpoint holds no credentials") as caught:
+            act()
+        assert "hush" not in str(caught.value)
