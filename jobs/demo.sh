@@ -18,7 +18,7 @@ mkdir demo
 step "Generate strips to train on" \
     python -m training generate --data demo/train --pictures 300 --seed 1
 step "Generate an archive; its truth is never seen by training" \
-    python -m training generate --data demo/archive --pictures 120 --seed 2
+    python -m training generate --data demo/archive --pictures 120 --seed 2026
 step "Train gate and segmenter, export the bundle" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml --bundle demo/bundle
 step "Score the archive with Spark" \
