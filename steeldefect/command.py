@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import re
 import signal
 import sys
 import threading
@@ -12,11 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from steeldefect.addresses import has_scheme
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError
 
 INTERRUPTED = 130
-
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -49,7 +47,7 @@ def local_path(text: str) -> Path:
     Raises:
         argparse.ArgumentTypeError: it is empty, or looks like the address of something else.
     """
-    if not text or _SCHEME.match(text):
+    if not text or has_scheme(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a local path")
     return Path(text).expanduser()
 

@@ -1,8 +1,9 @@
 """Every error this project raises on purpose.
 
 Three facts decide what happens to an error, and the type tells all three: whether another try
-can help (`Transient`) or not (`Terminal`), which exit code a job ends with (`exit_code`), and
-whether it concerns one picture (`PictureError`, one row in `quarantine`) or the whole run.
+can help (`Transient`) or somebody has to act (all others), which exit code a job ends with
+(`exit_code`), and whether it concerns one picture (`PictureError`, one row in `quarantine`) or the
+whole run.
 
 Messages are one line and end with what to do next. All errors survive pickling, because Spark
 sends them from a worker process to the driver.
@@ -17,27 +18,23 @@ class SteelDefectError(Exception):
     exit_code = 1
 
 
-class Terminal:
-    """Mixin: trying again changes nothing; somebody has to act."""
-
-
 class Transient:
     """Mixin: the same call may succeed later."""
 
 
-class SettingsError(SteelDefectError, Terminal):
+class SettingsError(SteelDefectError):
     """Settings, arguments or a recipe are wrong. Lists every problem found."""
 
     exit_code = 2
 
 
-class BundleError(SteelDefectError, Terminal):
+class BundleError(SteelDefectError):
     """A model bundle is missing, incomplete, altered, or of a format that is not understood."""
 
     exit_code = 3
 
 
-class StoreError(SteelDefectError, Terminal):
+class StoreError(SteelDefectError):
     """A folder or an object store refused a request for good: missing or forbidden."""
 
     exit_code = 4
@@ -51,7 +48,7 @@ class AlreadyExistsError(StoreError):
     """A conditional write found an object under the same key."""
 
 
-class EmptyInputError(SteelDefectError, Terminal):
+class EmptyInputError(SteelDefectError):
     """No picture lies under the input."""
 
     exit_code = 5
@@ -63,13 +60,13 @@ class OutputBusyError(SteelDefectError, Transient):
     exit_code = 6
 
 
-class FailureShareError(SteelDefectError, Terminal):
+class FailureShareError(SteelDefectError):
     """More pictures failed than `max_failure_share` allows; the wave was not published."""
 
     exit_code = 7
 
 
-class AuditError(SteelDefectError, Terminal):
+class AuditError(SteelDefectError):
     """What the tasks wrote is not what was planned; the wave was not published."""
 
     exit_code = 8
@@ -81,25 +78,25 @@ class WaveError(SteelDefectError, Transient):
     exit_code = 9
 
 
-class TableError(SteelDefectError, Terminal):
+class TableError(SteelDefectError):
     """The output tables are missing, or hold something that the schema does not know."""
 
     exit_code = 10
 
 
-class DeviceError(SteelDefectError, Terminal):
+class DeviceError(SteelDefectError):
     """The device or the runtime that the settings ask for is not there."""
 
     exit_code = 11
 
 
-class DataError(SteelDefectError, Terminal):
+class DataError(SteelDefectError):
     """A training folder or a label file is incomplete or contradicts itself."""
 
     exit_code = 12
 
 
-class QueryError(SteelDefectError, Terminal):
+class QueryError(SteelDefectError):
     """SQL that the tables cannot answer."""
 
     exit_code = 13
@@ -128,7 +125,7 @@ class PictureError(SteelDefectError):
     """One picture cannot be scored. Becomes one row of `quarantine`, never a failed task."""
 
 
-class FetchError(PictureError, Terminal):
+class FetchError(PictureError):
     """The picture's bytes are more than is allowed."""
 
 
@@ -136,13 +133,13 @@ class FetchUnavailableError(FetchError, Transient):
     """The store did not give the picture's bytes (overloaded, gone, forbidden)."""
 
 
-class DecodeError(PictureError, Terminal):
+class DecodeError(PictureError):
     """The bytes are not a picture of a kind that is scored: empty, truncated, CMYK, huge."""
 
 
-class PictureSizeError(PictureError, Terminal):
+class PictureSizeError(PictureError):
     """The picture decodes, but its size is not what the bundle's models were trained on."""
 
 
-class InferenceError(PictureError, Terminal):
+class InferenceError(PictureError):
     """A model failed on this picture, or answered with numbers that are not finite."""

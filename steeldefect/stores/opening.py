@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from steeldefect.addresses import has_scheme
 from steeldefect.errors import SettingsError
 from steeldefect.stores.base import Store
 from steeldefect.stores.local import LocalStore
@@ -14,7 +14,6 @@ from steeldefect.stores.s3 import S3Settings, S3Store
 
 __all__ = ["S3Settings", "is_s3", "open_store", "shipped_settings"]
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")  # s3:/bucket is no folder, but a typing error
 _S3_SCHEMES = ("s3://", "s3a://", "s3n://")
 
 
@@ -52,6 +51,6 @@ def open_store(uri: str, settings: S3Settings | None = None) -> Store:
         return S3Store(bucket, prefix, settings or S3Settings())
     if uri.startswith("file:"):
         return LocalStore(Path(unquote(urlsplit(uri).path)))
-    if _SCHEME.match(uri) or not uri:
+    if has_scheme(uri) or not uri:
         raise SettingsError(f"{uri!r}: expected a local folder or s3://bucket/prefix")
     return LocalStore(Path(uri).expanduser())

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.server import ThreadedMotoServer
 
 ACCESS_KEY = "plant-key"
@@ -201,13 +202,13 @@ class _Cluster:
 
 
 def _wait(act: Callable[[], object], seconds: float) -> None:
-    """Try until it works."""
+    """Try until daemons that are still coming up do answer."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             act()
             return
-        except Exception:
+        except (subprocess.SubprocessError, BotoCoreError, ClientError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(1)
