@@ -38,7 +38,10 @@ setup(
         "pydantic==2.14.3",  # settings, recipes and manifests that list every problem
         "PyYAML==6.0.3",  # settings files
         "tqdm==4.70.1",  # progress on the terminal
-        "matplotlib==3.11.2",  # charts of a data set, as SVG that needs nothing to be shown
+        "matplotlib==3.11.2",  # charts of data sets and fits, as SVG that needs nothing to be shown
+        "scipy==1.17.1",  # exact binomial intervals of the gate's recall
+        "nncf==3.4.0",  # int8 forms of the models, calibrated on training pictures
+        "tensorboard==2.21.0",  # shows the logs that a fit writes while it runs
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.0"],  # the same wheel, with CUDA's libraries

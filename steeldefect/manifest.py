@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from steeldefect.preprocessing import InputSpec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_FORMATS = (1, 2)
+"""Format 1 lacks what stands with a default below."""
 
 
 class _Part(BaseModel):
@@ -25,9 +27,28 @@ class GateMode(str, Enum):
     """What the gate does with a picture whose probability lies below its threshold.
 
     `hard`: the picture is not segmented (the tutorial's way).
+    `soft`: it is segmented, but a defect has to be larger to count, the more so the surer the
+    gate is that the picture is clean.
     """
 
     HARD = "hard"
+    SOFT = "soft"
+
+
+class Mirror(str, Enum):
+    """A mirrored copy of a picture that the segmenter answers as well; the answers' mean counts."""
+
+    HORIZONTAL = "horizontal"
+    VERTICAL = "vertical"
+    BOTH = "both"
+
+
+class CpuPrecision(str, Enum):
+    """Arithmetic of a compiled model on CPUs, the most exact first."""
+
+    F32 = "f32"
+    BF16 = "bf16"
+    INT8 = "int8"
 
 
 class DefectClass(_Part):
@@ -44,17 +65,26 @@ class DefectClass(_Part):
 
 
 class Gate(_Part):
-    """The classifier in front of the segmenter; pictures at or above `threshold` pass."""
+    """The classifier in front of the segmenter; pictures at or above `threshold` pass.
+
+    `temperature`: the model's logit is divided by it before the threshold is applied (Guo et al.,
+    "On Calibration of Modern Neural Networks", 2017), so that probabilities mean what they say.
+    `soft_area`: for mode `soft`, in pixels of the picture: what is added to every class's least
+    area at probability 0; it falls in a straight line to nothing at `threshold`.
+    """
 
     input: InputSpec
     threshold: float = Field(ge=0, le=1)
     mode: GateMode = GateMode.HARD
+    temperature: float = Field(default=1.0, gt=0)
+    soft_area: int = Field(default=0, ge=0)
 
 
 class Segmenter(_Part):
     """The model that outlines defects: one sigmoid map for each class, in the classes' order."""
 
     input: InputSpec
+    mirrors: list[Mirror] = []
 
 
 class PictureSizes(_Part):
@@ -98,6 +128,52 @@ class Score(_Part):
     support: int
 
 
+class Calibration(_Part):
+    """How thresholds were chosen, on which pictures, and how sure that is.
+
+    `gate_recall` and its interval (`confidence`, Clopper and Pearson 1934) are measured on the
+    `defective` pictures among the `pictures` of the validation part, at the gate's threshold;
+    None without a gate. `gate_calibration_error`: expected calibration error of the gate's
+    probabilities, before and after its temperature. `scores`: of the validation part, with the
+    chosen thresholds; these are what was searched on, so the held-out scores are the honest ones.
+    """
+
+    pictures: int
+    defective: int
+    objective: str
+    target_recall: float | None = None
+    gate_recall: float | None = None
+    gate_recall_interval: tuple[float, float] | None = None
+    confidence: float = 0.95
+    gate_calibration_error: tuple[float, float] | None = None
+    scores: list[Score] = []
+
+
+class CompiledForm(_Part):
+    """One compiled form of the models, measured against Keras on the validation part.
+
+    `gate_difference`: the greatest between probabilities; None without a gate.
+    `segmenter_pixels`: share of mask pixels (picture by picture, all classes) that differ.
+    `positives_dice_drop` and `gate_recall_drop`: Keras' value less this form's; None where the
+    part has no mask, or the bundle no gate.
+    """
+
+    precision: CpuPrecision
+    pictures: int
+    gate_difference: float | None
+    segmenter_pixels: float
+    positives_dice_drop: float | None
+    gate_recall_drop: float | None
+
+
+class Compiled(_Part):
+    """The forms for CPUs, the one that scoring takes where it is not told, and why that one."""
+
+    default: CpuPrecision
+    reason: str
+    forms: list[CompiledForm]
+
+
 class BundleFile(_Part):
     """One file of the bundle."""
 
@@ -128,6 +204,8 @@ class Manifest(_Part):
     picture_sizes: PictureSizes
     metric_convention: str
     held_out_scores: list[Score]
+    calibration: Calibration | None = None
+    compiled: Compiled | None = None
     training: TrainingRecord
     versions: dict[str, str]
     files: dict[str, BundleFile]
@@ -135,10 +213,9 @@ class Manifest(_Part):
     @field_validator("format_version")
     @classmethod
     def _known_format(cls, version: int) -> int:
-        if version != FORMAT_VERSION:
-            raise ValueError(
-                f"format {version}, this version of steeldefect reads format {FORMAT_VERSION}"
-            )
+        if version not in READABLE_FORMATS:
+            known = " and ".join(map(str, READABLE_FORMATS))
+            raise ValueError(f"format {version}, this version of steeldefect reads {known}")
         return version
 
     @field_validator("classes")

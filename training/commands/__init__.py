@@ -1,0 +1,11 @@
+"""The commands of `python -m training`, one module each; `add_to` describes it, `run` does it.
+
+Modules import what they run only when they run it: TensorFlow takes seconds, and `--help` and
+cheap checks should not wait for it.
+"""
+
+from training.commands import explore, fit, generate
+
+COMMANDS = (explore, generate, fit)
+
+__all__ = ["COMMANDS"]

@@ -1,0 +1,33 @@
+"""`python -m training explore`: what lies in a folder of pictures, as a page and tables."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from steeldefect.command import local_path
+
+
+def add_to(commands: Any) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("explore", help="show what lies in a folder of pictures")
+    parser.set_defaults(run=run)
+    parser.add_argument("--data", type=local_path, required=True, help="folder; may lack any part")
+    parser.add_argument("--out", type=local_path, required=True, help="folder for page and tables")
+    parser.add_argument("--masks", type=local_path, metavar="FILE", help="instead of train.csv")
+    parser.add_argument("--labels", type=local_path, metavar="FILE", help="instead of labels.csv")
+    parser.add_argument(
+        "--picture-size",
+        metavar="WIDTHxHEIGHT",
+        help="in pixels, of pictures that are not there: for places and shares of their masks",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Explore, and print the headline."""
+    from training.explore.run import explore
+    from training.explore.source import Request, read_shape
+
+    shape = None if options.picture_size is None else read_shape(options.picture_size)
+    request = Request(options.data, options.masks, options.labels, shape)
+    print(explore(request, options.out))
