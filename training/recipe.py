@@ -70,6 +70,34 @@ class SegmenterPictures(str, Enum):
     ALL = "all"
 
 
+class NearDuplicates(str, Enum):
+    """What a split does with pictures of one view. `group`: they stay in one part."""
+
+    GROUP = "group"
+    IGNORE = "ignore"
+
+
+class GateModes(str, Enum):
+    """Which gate modes calibration may choose. `best`: the one that scores higher."""
+
+    HARD = "hard"
+    SOFT = "soft"
+    BEST = "best"
+
+
+class AreaObjective(str, Enum):
+    """What pixel thresholds and minimum areas are searched for.
+
+    `mean_dice`: Kaggle's measure over all pairs, which follows how many pictures are clean in
+    the data. `positives_dice`: over pairs with truth alone. `balanced`: the mean of Dice over
+    pairs with truth and of the share of empty pairs that stay empty, whatever their numbers.
+    """
+
+    MEAN_DICE = "mean_dice"
+    POSITIVES_DICE = "positives_dice"
+    BALANCED = "balanced"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,6 +107,7 @@ class Split(_Part):
 
     validation: float = Field(default=0.15, gt=0, lt=1)
     test: float = Field(default=0.15, gt=0, lt=1)
+    near_duplicates: NearDuplicates = NearDuplicates.GROUP
 
     @model_validator(mode="after")
     def _leave_some(self) -> Split:
@@ -154,6 +183,34 @@ class Segmenter(_Fitted):
     min_area: int = Field(default=0, ge=0)
 
 
+class Calibrate(_Part):
+    """How thresholds are chosen on the validation part, instead of taken from the sections above.
+
+    `gate_recall`: share of defective pictures that the gate has to let through; None keeps
+    `gate.threshold`. `gate_mode`: which modes may be chosen. `temperature`: whether the gate's
+    probabilities are calibrated first. `objective`: what pixel thresholds and minimum areas are
+    searched for; None keeps `segmenter.pixel_threshold` and `segmenter.min_area`.
+    """
+
+    gate_recall: float | None = Field(default=0.99, gt=0, le=1)
+    gate_mode: GateModes = GateModes.HARD
+    temperature: bool = True
+    objective: AreaObjective | None = AreaObjective.BALANCED
+
+
+class Compile(_Part):
+    """Which forms for CPUs are made, and what a fast one may cost.
+
+    `int8_pictures`: of the training part, on which int8 ranges are measured; 0 makes no int8
+    form. The other two say by how much positives-only Dice and gate recall may drop against
+    Keras for a form to become the default.
+    """
+
+    int8_pictures: int = Field(default=128, ge=0)
+    max_dice_drop: float = Field(default=0.005, ge=0)
+    max_recall_drop: float = Field(default=0.002, ge=0)
+
+
 class Recipe(_Part):
     """All settings of a fit.
 
@@ -167,6 +224,8 @@ class Recipe(_Part):
     split: Split = Split()
     gate: Gate
     segmenter: Segmenter
+    calibrate: Calibrate = Calibrate()
+    compile: Compile = Compile()
 
 
 def read_recipe(

@@ -1,0 +1,1 @@
+"""Thresholds, minimum areas and probabilities, chosen on the validation part of a split."""
