@@ -1,121 +1,154 @@
-"""One split for both models: by picture, groups kept whole, strata even, repeatable by its seed.
+"""One split for both models: by picture, groups and near-duplicates kept whole, strata even.
 
-A picture's stratum is the rarest class it shows, or that it is clean, or that it is defective
-without masks. The validation part steers early stopping; the test part is only ever measured on.
+The validation part steers early stopping; the test part is only ever measured on. A split is
+made anew from its seed, or once for many fits: `python -m training split` writes it to a file.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import warnings
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
+from pathlib import Path
 
 from steeldefect.errors import DataError
-from training.dataset import LabelledPicture
-from training.recipe import Split
+from training.dataset import DataSet, LabelledPicture
+from training.duplicates import DuplicateSet
+from training.recipe import NearDuplicates, Split
+from training.splitting.division import divide_into_folds, split_pictures, stratum_of
+from training.splitting.files import (
+    read_origin,
+    read_split,
+    refuse_existing,
+    write_split,
+)
+from training.splitting.origin import Origin
+from training.splitting.overlap import check_parts
+from training.splitting.parts import Folds, Parts, regrouped
+from training.splitting.views import find_near_duplicates, join_groups
 
-_CLEAN = "clean"
-_NOT_OUTLINED = "defective without masks"
-_CLOSE_ENOUGH = 0.02  # of a share: 0.15 becomes one fold of seven
-_MOST_FOLDS = 20
+__all__ = [
+    "Folds",
+    "Origin",
+    "Parts",
+    "SplitMade",
+    "check_parts",
+    "make_split",
+    "parts_for",
+    "read_split",
+    "split_pictures",
+    "stratum_of",
+    "write_split",
+]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The pictures of the three parts of a split."""
+class SplitMade:
+    """A split that was written to a file.
 
-    train: tuple[LabelledPicture, ...]
-    validation: tuple[LabelledPicture, ...]
-    test: tuple[LabelledPicture, ...]
+    Attributes:
+        groups_before: how many groups the data set states; ungrouped pictures are one each.
+        groups: how many are left after near-duplicates were joined.
+        largest_group: how many pictures it has.
+    """
 
-    def named(self) -> dict[str, tuple[LabelledPicture, ...]]:
-        """The parts by their name, in the order train, validation, test."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
-
-    def counts(self) -> dict[str, int]:
-        """How many pictures each part has."""
-        return {name: len(pictures) for name, pictures in self.named().items()}
-
-    def to_csv(self) -> str:
-        """Write the split as `ImageId,split,group`, sorted by name."""
-        rows = [
-            (picture.name, name, picture.group)
-            for name, pictures in self.named().items()
-            for picture in pictures
-        ]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("ImageId", "split", "group"))
-        writer.writerows(sorted(rows))
-        return text.getvalue()
+    division: Parts | Folds
+    groups_before: int
+    groups: int
+    largest_group: int
 
 
-def split_pictures(pictures: Sequence[LabelledPicture], shares: Split, seed: int) -> Parts:
-    """Divide pictures into train, validation and test.
+def parts_for(
+    dataset: DataSet, shares: Split, seed: int, split_file: Path | None, fold: int | None
+) -> Parts:
+    """Give a fit its parts: made, or read from a file, and in either case checked for overlap.
 
     Args:
-        pictures: in any order; the split depends on their names, labels and groups alone.
-        shares: of validation and test, met as closely as whole folds allow.
-        seed: of the split.
+        dataset: all of its pictures are divided.
+        shares: of the parts, and whether near-duplicates count. Of a split that is read, only
+            the latter matters.
+        seed: of a split that is made.
+        split_file: from `python -m training split`; None makes a split.
+        fold: which fold of the file is the test part, from 0; None for a file without folds.
+
+    Returns:
+        The parts; the groups of their pictures are joined where near-duplicates connect them.
 
     Raises:
-        DataError: too few groups of pictures to fill three parts.
+        DataError: the file cannot be used for these pictures, or parts are empty or overlap.
     """
-    ordered = sorted(pictures, key=lambda picture: picture.name)
-    rest, test = _hold_back(ordered, shares.test, seed)
-    train, validation = _hold_back(rest, shares.validation / (1 - shares.test), seed)
-    parts = Parts(tuple(train), tuple(validation), tuple(test))
-    empty = [name for name, count in parts.counts().items() if count == 0]
-    if empty:
-        raise DataError(
-            f"too few pictures for a split: {len(ordered)} in "
-            f"{len({picture.group for picture in ordered})} groups leave {' and '.join(empty)} "
-            "empty; add pictures"
+    if split_file is None and fold is not None:
+        raise DataError(f"--fold {fold} is one of a split file: name the file with --split")
+    stored = None if split_file is None else _read(split_file, dataset, fold)
+    duplicates = _near_duplicates(dataset.pictures, shares)
+    groups = join_groups(dataset.pictures, duplicates)
+    parts = stored
+    if parts is None:
+        parts = split_pictures(regrouped(dataset.pictures, groups), shares, seed)
+    check_parts(parts, duplicates)
+    return parts.regrouped(groups)
+
+
+def make_split(
+    path: Path, dataset: DataSet, shares: Split, seed: int, folds: int | None = None
+) -> SplitMade:
+    """Divide a data set, and write the split to a new file.
+
+    Args:
+        path: of the file; must not exist.
+        dataset: all of its pictures are divided.
+        shares: of the parts, and whether near-duplicates count; with folds, the test share is
+            not used.
+        seed: of the split.
+        folds: how many; None for train, validation and test.
+
+    Raises:
+        AlreadyExistsError: `path` exists.
+        DataError: a picture cannot be read, or there are too few.
+        OSError: the file cannot be written.
+    """
+    refuse_existing(path)
+    duplicates = _near_duplicates(dataset.pictures, shares)
+    pictures = regrouped(dataset.pictures, join_groups(dataset.pictures, duplicates))
+    division: Parts | Folds
+    if folds is None:
+        division = split_pictures(pictures, shares, seed)
+    else:
+        division = divide_into_folds(pictures, folds, seed)
+    origin = Origin(
+        seed=seed,
+        validation=shares.validation,
+        test=shares.test if folds is None else None,
+        folds=folds,
+        near_duplicates=shares.near_duplicates,
+        data=dataset.fingerprint,
+    )
+    write_split(path, division, origin)
+    sizes = Counter(picture.group for picture in pictures)
+    return SplitMade(
+        division,
+        groups_before=len({picture.group for picture in dataset.pictures}),
+        groups=len(sizes),
+        largest_group=max(sizes.values()),
+    )
+
+
+def _near_duplicates(pictures: Sequence[LabelledPicture], shares: Split) -> Sequence[DuplicateSet]:
+    if shares.near_duplicates is NearDuplicates.IGNORE:
+        return ()
+    return find_near_duplicates(pictures)
+
+
+def _read(split_file: Path, dataset: DataSet, fold: int | None) -> Parts:
+    parts = read_split(split_file, dataset.pictures, fold)
+    origin = read_origin(split_file)
+    if origin is not None and origin.data != dataset.fingerprint:
+        _LOG.warning(
+            "%s was made before labels or pictures in %s changed: classes may be uneven",
+            split_file,
+            dataset.folder,
         )
     return parts
-
-
-def stratum_of(picture: LabelledPicture, class_counts: Counter[int]) -> str:
-    """Name a picture's stratum; `class_counts` counts the pictures that show each class."""
-    if picture.runs:
-        return f"class {min(picture.runs, key=lambda number: (class_counts[number], number))}"
-    return _NOT_OUTLINED if picture.defective else _CLEAN
-
-
-def _hold_back(
-    pictures: Sequence[LabelledPicture], share: float, seed: int
-) -> tuple[list[LabelledPicture], list[LabelledPicture]]:
-    """Divide pictures in two; the second part has about `share` of them."""
-    counts = Counter(number for picture in pictures for number in picture.runs)
-    strata = np.array([stratum_of(picture, counts) for picture in pictures])
-    groups = np.array([picture.group for picture in pictures])
-    most = min(len(set(groups.tolist())), max(Counter(strata.tolist()).values(), default=0))
-    taken, folds = _as_folds(share, most)
-    if folds < 2:
-        return list(pictures), []
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    held: set[int] = set()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a stratum smaller than the folds is fine
-        for _, fold in list(splitter.split(groups, strata, groups))[:taken]:
-            held.update(fold.tolist())
-    kept = [picture for number, picture in enumerate(pictures) if number not in held]
-    return kept, [pictures[number] for number in sorted(held)]
-
-
-def _as_folds(share: float, most: int) -> tuple[int, int]:
-    """Write a share as `taken` of `folds`, with the fewest folds that come close."""
-    best = (1, min(2, most))
-    for folds in range(2, min(most, _MOST_FOLDS) + 1):
-        taken = min(max(1, round(share * folds)), folds - 1)
-        if abs(taken / folds - share) < abs(best[0] / best[1] - share):
-            best = (taken, folds)
-        if abs(best[0] / best[1] - share) <= _CLOSE_ENOUGH:
-            break
-    return best

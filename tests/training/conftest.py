@@ -47,7 +47,7 @@ class Folder:
 
     def picture(self, name: str, runs: dict[int, str] | None = None) -> None:
         """Write a picture of noise in which the pixels of `runs` are bright."""
-        rng = np.random.default_rng(len(name) + sum(map(ord, name)))
+        rng = np.random.default_rng(list(name.encode()))
         gray = rng.integers(60, 100, (HEIGHT, WIDTH), dtype=np.uint8)
         for class_id, text in (runs or {}).items():
             gray[rle.decode(text, (HEIGHT, WIDTH))] = 160 + 40 * class_id

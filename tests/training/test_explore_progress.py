@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 from steeldefect import overlays
-from training.explore.palette import blue_green_red, class_colour
 from training.explore.progress import followed, line_of
+from training.pages.palette import blue_green_red, class_colour
 
 
 class _Terminal(io.StringIO):

@@ -4,8 +4,17 @@ Modules import what they run only when they run it: TensorFlow takes seconds, an
 cheap checks should not wait for it.
 """
 
-from training.commands import explore, fit, generate
+from training.commands import (
+    compare,
+    explore,
+    fit,
+    generate,
+    list_bundles,
+    pool,
+    promote,
+    split,
+)
 
-COMMANDS = (explore, generate, fit)
+COMMANDS = (explore, generate, split, fit, pool, compare, promote, list_bundles)
 
 __all__ = ["COMMANDS"]

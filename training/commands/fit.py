@@ -19,6 +19,25 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--bundle", type=local_path, required=True, help="folder to write; must not exist"
     )
+    parser.add_argument(
+        "--split", type=local_path, metavar="FILE", help="of `split`, instead of the recipe's own"
+    )
+    parser.add_argument("--fold", type=int, help="of a split file with folds, from 0")
+    parser.add_argument(
+        "--max-minutes",
+        type=float,
+        metavar="N",
+        help="for the whole fit; it ends in time with a valid bundle, annealed to its end",
+    )
+    parser.add_argument(
+        "--work",
+        type=local_path,
+        metavar="DIR",
+        help="states and TensorBoard logs (default: BUNDLE.fit); a killed fit goes on from there",
+    )
+    parser.add_argument(
+        "--keep-states", action="store_true", help="leave the models' states in the work folder"
+    )
     parser.add_argument("--epochs", type=positive, help="for both models, instead of the recipe's")
     parser.add_argument("--seed", type=int, help="instead of the recipe's")
     parser.add_argument(
@@ -37,7 +56,14 @@ def run(options: argparse.Namespace) -> None:
 
     recipe = read_recipe(options.recipe, options.overrides, options.epochs, options.seed)
 
-    from training.fit import fit  # TensorFlow takes seconds to import: after all cheap checks
+    from training.fit import FitOptions, fit  # TensorFlow takes seconds: after cheap checks
     from training.summary import summarise
 
-    print(summarise(fit(options.data, recipe, options.bundle)))
+    how = FitOptions(
+        split_file=options.split,
+        fold=options.fold,
+        max_minutes=options.max_minutes,
+        work=options.work,
+        keep_states=options.keep_states,
+    )
+    print(summarise(fit(options.data, recipe, options.bundle, how)))

@@ -1,45 +1,20 @@
-"""Charts as inline SVG: text stays text, nothing is loaded from anywhere.
-
-Sizes are in pixels of the page: a figure of 540 shows its 12-pixel text at 12 pixels when it is
-540 pixels wide there.
-"""
+"""The charts of the page: counts, areas, brightness, sizes, and where a class lies."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from training.explore.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
+from training.pages.figures import POINTS_AN_INCH, bare, one_panel, styled, to_svg
+from training.pages.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
 
-_POINTS_AN_INCH = 72
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#aab2ba",
-    "axes.labelcolor": "#4a545e",
-    "axes.axisbelow": True,
-    "xtick.color": "#aab2ba",
-    "ytick.color": "#aab2ba",
-    "xtick.labelcolor": "#4a545e",
-    "ytick.labelcolor": "#1f2933",
-    "grid.color": "#e4e8ec",
-    "text.color": "#1f2933",
-}
 _AREA_BINS, _GRAY_BINS = 40, 51
 
 Values = npt.NDArray[np.float64]
@@ -56,8 +31,8 @@ class Bar:
 
 def bars(name: str, items: Sequence[Bar], unit: str, width: int = 540) -> str:
     """Draw horizontal bars, each with its number and its share of all."""
-    with _styled(name):
-        figure, axes = _figure(width, 44 + 34 * len(items))
+    with styled(name):
+        figure, axes = one_panel(width, 44 + 34 * len(items))
         total = sum(item.value for item in items) or 1
         greatest = max((item.value for item in items), default=0) or 1
         places = np.arange(len(items))[::-1]
@@ -74,13 +49,13 @@ def bars(name: str, items: Sequence[Bar], unit: str, width: int = 540) -> str:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.grid(axis="x")
         axes.set_xlabel(unit)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def areas(name: str, values: Mapping[int, Values], names: Mapping[int, str], unit: str) -> str:
     """Draw a histogram of mask areas for each class, one below the other on one log axis."""
-    with _styled(name):
-        figure = _bare_figure(1100, 52 + 78 * len(values))
+    with styled(name):
+        figure = bare(1100, 52 + 78 * len(values))
         panels = np.atleast_1d(figure.subplots(len(values), 1, sharex=True))
         everything = np.concatenate(list(values.values()))
         edges = np.geomspace(everything.min() / 1.05, everything.max() * 1.05, _AREA_BINS + 1)
@@ -95,13 +70,13 @@ def areas(name: str, values: Mapping[int, Values], names: Mapping[int, str], uni
         panels[-1].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
         panels[-1].xaxis.set_minor_formatter(NullFormatter())
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def grays(name: str, defective: Values, clean: Values, other: Values) -> str:
     """Draw how bright pictures are, defective against clean, each as a share of its own."""
-    with _styled(name):
-        figure, axes = _figure(540, 260)
+    with styled(name):
+        figure, axes = one_panel(540, 260)
         edges = np.linspace(0, 255, _GRAY_BINS + 1)
         for values, colour, label in (
             (clean, CLEAN, "clean"),
@@ -117,13 +92,13 @@ def grays(name: str, defective: Values, clean: Values, other: Values) -> str:
         axes.set_ylabel("% of pictures")
         axes.grid(axis="y")
         axes.legend(frameon=False)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def sizes(name: str, widths: Values, heights: Values, counts: Values) -> str:
     """Draw picture sizes; a dot's area grows with the number of pictures."""
-    with _styled(name):
-        figure, axes = _figure(540, 260)
+    with styled(name):
+        figure, axes = one_panel(540, 260)
         area = 12 + 160 * counts / counts.max() * (counts.max() > 1)
         axes.scatter(widths, heights, s=area, color=NEUTRAL, alpha=0.45, linewidths=0)
         axes.set_xlim(0, 1.08 * widths.max())
@@ -131,7 +106,7 @@ def sizes(name: str, widths: Values, heights: Values, counts: Values) -> str:
         axes.set_xlabel("width, pixels")
         axes.set_ylabel("height, pixels")
         axes.grid()
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def places(name: str, heat: npt.NDArray[np.float32], class_id: int, width: int) -> str:
@@ -139,9 +114,9 @@ def places(name: str, heat: npt.NDArray[np.float32], class_id: int, width: int) 
     left, right, top, bottom = 40, 82, 8, 26  # margins: the panels of all classes line up
     inner = width - left - right
     height = round(top + bottom + max(64, inner * heat.shape[0] / heat.shape[1]))
-    with _styled(name):
+    with styled(name):
         figure = Figure(
-            (width / _POINTS_AN_INCH, height / _POINTS_AN_INCH), _POINTS_AN_INCH, facecolor="none"
+            (width / POINTS_AN_INCH, height / POINTS_AN_INCH), POINTS_AN_INCH, facecolor="none"
         )
         low, tall = bottom / height, 1 - (top + bottom) / height
         axes = figure.add_axes((left / width, low, inner / width, tall))
@@ -155,39 +130,10 @@ def places(name: str, heat: npt.NDArray[np.float32], class_id: int, width: int) 
         greatest = 100 * float(heat.max())
         bar = figure.colorbar(image, cax=scale)
         bar.set_ticks([0, greatest], labels=["0%", f"{greatest:.3g}%"])
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _shades(colour: str) -> list[tuple[float, float, float]]:
     """From white over the colour to a dark shade of it, so that yellow reads as well as blue."""
     red, green, blue = (part / 255 for part in bytes.fromhex(colour.removeprefix("#")))
     return [(1.0, 1.0, 1.0), (red, green, blue), (red * 0.3, green * 0.3, blue * 0.3)]
-
-
-def _styled(name: str) -> AbstractContextManager[None]:
-    """Style figures while the block runs; the name keeps the ids of one figure from another's."""
-    settings: Any = _STYLE | {"svg.hashsalt": name}
-    return mpl.rc_context(settings)
-
-
-def _figure(width: int, height: int) -> tuple[Figure, Axes]:
-    figure = _bare_figure(width, height)
-    return figure, figure.subplots()
-
-
-def _bare_figure(width: int, height: int) -> Figure:
-    size = (width / _POINTS_AN_INCH, height / _POINTS_AN_INCH)
-    return Figure(figsize=size, dpi=_POINTS_AN_INCH, layout="constrained", facecolor="none")
-
-
-def _svg(figure: Figure) -> str:
-    """Write a figure as an SVG element that stands in HTML: no prolog, no names of its parts."""
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # the same in every figure of the page
-    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)  # HTML knows the namespaces of SVG
-    text = text.replace("xlink:href", "href")
-    return re.sub(r'(?<=<svg)( width="[^"]*"| height="[^"]*")+', "", text, count=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from steeldefect import rle
-from training.explore.duplicates import DuplicateSet
+from training.duplicates import DuplicateSet
 from training.explore.faults import Fault, FaultKind
 from training.explore.masks import MaskFacts, Masks
 from training.explore.pictures import UnreadablePicture

@@ -15,8 +15,9 @@ from steeldefect.errors import StoreError
 from steeldefect.preprocessing import Gray
 from training.explore.findings import Findings
 from training.explore.masks import MaskFacts
-from training.explore.palette import blue_green_red, class_colour
 from training.explore.pictures import read_picture
+from training.pages.markup import Drawing
+from training.pages.palette import blue_green_red, class_colour
 
 FOLDER = "pictures"
 
@@ -29,21 +30,6 @@ _SETS_SHOWN, _MEMBERS_SHOWN = 10, 6
 _THUMBNAIL = 360
 
 Colour = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A picture file that lies beside the page.
-
-    Attributes:
-        path: relative to the page.
-        wide: whether it wants a row for itself.
-    """
-
-    path: str
-    name: str
-    caption: str
-    wide: bool
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from training.duplicates import DuplicateSet, find_duplicates
 from training.explore.checks import find_faults
-from training.explore.duplicates import DuplicateSet, find_duplicates
 from training.explore.faults import Fault, FaultKind
 from training.explore.masks import MaskFacts, Masks, class_number, measure_masks
 from training.explore.pictures import PictureFacts, UnreadablePicture, measure_pictures

@@ -8,12 +8,13 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from training.explore import charts, markup
+from training.explore import charts
 from training.explore.faults import RULES, Fault, FaultKind
 from training.explore.findings import Findings
-from training.explore.markup import Column, counts, pair, paragraph, percents, texts
-from training.explore.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
 from training.explore.statistics import Tables, headline
+from training.pages import markup
+from training.pages.markup import Column, counts, pair, paragraph, percents, texts
+from training.pages.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
 
 _EXAMPLES = 3
 _ROWS_SHOWN = 12

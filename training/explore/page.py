@@ -5,16 +5,21 @@ It opens from disk, without a network: charts are inline SVG, pictures lie besid
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
-from training.explore import label_sections, markup, picture_sections
+from training.explore import label_sections, picture_sections
 from training.explore.drawings import Drawings
 from training.explore.faults import RULES
 from training.explore.findings import Findings
-from training.explore.markup import Column, counts, paragraph, section, texts
 from training.explore.statistics import Tables, headline
-from training.explore.style import STYLE
+from training.pages import markup
+from training.pages.document import Document, Section
+from training.pages.markup import Column, counts, paragraph, texts
+
+_FOOT = (
+    "Run lengths are Kaggle's: column-major, 1-based. Written by "
+    "<code>python -m training explore</code>."
+)
 
 
 def write_page(findings: Findings, tables: Tables, drawings: Drawings, out: Path) -> Path:
@@ -24,31 +29,25 @@ def write_page(findings: Findings, tables: Tables, drawings: Drawings, out: Path
         OSError: it cannot be written.
     """
     sections = [
-        ("faults", "Faults", label_sections.faults(findings)),
-        ("labels", "Defective against clean", label_sections.labels(findings, tables)),
-        ("classes", "Classes", label_sections.classes(findings, tables)),
-        ("areas", "Mask areas", label_sections.areas(findings, tables)),
-        ("places", "Where each class lies", label_sections.places(findings)),
-        ("pictures", "Sizes and brightness", picture_sections.pictures(findings, tables)),
-        ("duplicates", "Duplicates", picture_sections.duplicates(findings, drawings)),
-        ("samples", "Samples", picture_sections.samples(findings, drawings)),
-        ("tables", "Tables", _files(tables)),
+        Section("faults", "Faults", label_sections.faults(findings)),
+        Section("labels", "Defective against clean", label_sections.labels(findings, tables)),
+        Section("classes", "Classes", label_sections.classes(findings, tables)),
+        Section("areas", "Mask areas", label_sections.areas(findings, tables)),
+        Section("places", "Where each class lies", label_sections.places(findings)),
+        Section("pictures", "Sizes and brightness", picture_sections.pictures(findings, tables)),
+        Section("duplicates", "Duplicates", picture_sections.duplicates(findings, drawings)),
+        Section("samples", "Samples", picture_sections.samples(findings, drawings)),
+        Section("tables", "Tables", _files(tables)),
     ]
-    shown = [one for one in sections if one[2]]
-    title = f"Data set {findings.source.request.folder.resolve().name}"
-    links = "".join(f'<a href="#{anchor}">{escape(name)}</a>\n' for anchor, name, _ in shown)
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<header>\n<h1>{escape(title)}</h1>\n{_read(findings)}<nav>{links}</nav>\n</header>\n"
-        f"<main>\n{_cards(findings)}"
-        + "".join(section(anchor, name, body) for anchor, name, body in shown)
-        + "</main>\n<footer>Run lengths are Kaggle's: column-major, 1-based. Written by "
-        "<code>python -m training explore</code>.</footer>\n</body>\n</html>\n"
+    page = Document(
+        title=f"Data set {findings.source.request.folder.resolve().name}",
+        beginning=_read(findings),
+        cards=_cards(findings),
+        sections=sections,
+        foot=_FOOT,
     )
     path = out / "index.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page.to_html(), encoding="utf-8")
     return path
 
 
@@ -97,7 +96,7 @@ def _cards(findings: Findings) -> str:
     meaning = f"faults; {stops:,} of them stop a fit" if findings.faults else "faults"
     style = "bad" if stops else ("" if findings.faults else "good")
     cards.append(markup.card(f"{len(findings.faults):,}", meaning, style))
-    return f'<div class="cards">\n{"".join(cards)}</div>\n'
+    return markup.cards(cards)
 
 
 def _files(tables: Tables) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.explore import charts, markup
+from training.duplicates import HASH_BITS, MAX_DISTANCE, MIN_CORRELATION
+from training.explore import charts
 from training.explore.drawings import Drawings
-from training.explore.duplicates import HASH_BITS, MAX_DISTANCE, MIN_CORRELATION
 from training.explore.faults import FaultKind
 from training.explore.findings import Findings
-from training.explore.markup import pair, paragraph
 from training.explore.statistics import Tables
+from training.pages import markup
+from training.pages.markup import pair, paragraph
 
 
 def pictures(findings: Findings, tables: Tables) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from steeldefect.errors import DecodeError
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.preprocessing import Gray
-from training.explore.duplicates import Fingerprint, take_fingerprint
+from training.duplicates import Fingerprint, digest_of, take_fingerprint
 from training.explore.progress import followed
 
 _LIMITS = DecodeLimits(max_pixels=200_000_000)
@@ -78,13 +75,12 @@ def _measure(path: Path) -> PictureFacts | UnreadablePicture:
     except OSError as error:
         return UnreadablePicture(path.name, str(error.strerror))
     height, width = gray.shape
-    digest = hashlib.sha256(f"{height}x{width} ".encode() + np.ascontiguousarray(gray).tobytes())
     return PictureFacts(
         name=path.name,
         shape=(height, width),
         file_size=file_size,
         mean=float(gray.mean()),
         deviation=float(gray.std()),
-        digest=digest.hexdigest(),
+        digest=digest_of(gray),
         fingerprint=take_fingerprint(gray),
     )

@@ -12,6 +12,8 @@ h1 { font-size: 28px; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 20px; margin: 0 0 8px; }
 h3 { font-size: 15px; margin: 24px 0 8px; display: flex; align-items: center; gap: 8px; }
 p { margin: 0 0 12px; max-width: 78ch; }
+ul { margin: 0 0 12px; padding-left: 20px; max-width: 110ch; }
+li { margin: 0 0 4px; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 12px 0 20px; }
 a { color: #0b5cad; text-decoration: none; }
 a:hover { text-decoration: underline; }
@@ -28,6 +30,10 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .card.good b { color: var(--good); }
 .pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(440px, 100%), 1fr));
   gap: 12px 32px; align-items: start; }
+.trio { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr));
+  gap: 12px 28px; align-items: start; }
+.quad { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(230px, 100%), 1fr));
+  gap: 12px 22px; align-items: start; }
 figure { margin: 0 0 8px; min-width: 0; }
 figure svg { width: 100%; height: auto; display: block; }
 figure svg text { font-family: system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif

@@ -12,10 +12,11 @@ compared in bulk: no further library is needed for it.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -32,6 +33,7 @@ _BLOCK = 256  # rows of the distance matrix at a time: memory stays flat
 _FLAT = 1e-3  # gray levels; below it a picture has no pattern to compare
 
 Bits = npt.NDArray[np.uint64]
+Thing = TypeVar("Thing", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,23 @@ def take_fingerprint(gray: Gray) -> Fingerprint:
     return Fingerprint(bits, np.zeros_like(pattern) if flat else pattern / np.float32(length))
 
 
-def find_duplicates(pictures: Sequence[Comparable]) -> list[DuplicateSet]:
-    """Find all sets of pictures that hang together by pairs; the largest sets first."""
+def digest_of(gray: Gray) -> str:
+    """Digest shape and pixels: equal for equal pixels, whatever the file format."""
+    height, width = gray.shape
+    pixels = np.ascontiguousarray(gray).tobytes()
+    return hashlib.sha256(f"{height}x{width} ".encode() + pixels).hexdigest()
+
+
+def find_duplicates(
+    pictures: Sequence[Comparable], min_correlation: float = MIN_CORRELATION
+) -> list[DuplicateSet]:
+    """Find all sets of pictures that hang together by pairs; the largest sets first.
+
+    Args:
+        pictures: in any order.
+        min_correlation: of a pair whose hashes are close; lower values join what differs more,
+            such as exposures of one object.
+    """
     same: dict[str, list[int]] = defaultdict(list)
     for number, picture in enumerate(pictures):
         same[picture.digest].append(number)
@@ -100,13 +117,37 @@ def find_duplicates(pictures: Sequence[Comparable]) -> list[DuplicateSet]:
     links = [(members[0], other, 1.0) for members in same.values() for other in members[1:]]
     links += [
         (unlike[one], unlike[other], correlation)
-        for one, other, correlation in _similar_pairs([pictures[n].fingerprint for n in unlike])
+        for one, other, correlation in _similar_pairs(
+            [pictures[number].fingerprint for number in unlike], min_correlation
+        )
     ]
-    sets = [_describe(members, pictures, links) for members in _components(links)]
+    together = linked((one, other) for one, other, _ in links)
+    sets = [_describe(members, pictures, links) for members in together]
     return sorted(sets, key=lambda one: (-len(one.names), one.names))
 
 
-def _similar_pairs(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, float]]:
+def linked(links: Iterable[tuple[Thing, Thing]]) -> list[list[Thing]]:
+    """Collect what is linked, directly or over others (union-find)."""
+    parents: dict[Thing, Thing] = {}
+
+    def root(one: Thing) -> Thing:
+        parents.setdefault(one, one)
+        while parents[one] != one:
+            parents[one] = parents[parents[one]]
+            one = parents[one]
+        return one
+
+    for one, other in links:
+        parents[root(other)] = root(one)
+    members: dict[Thing, list[Thing]] = defaultdict(list)
+    for one in list(parents):
+        members[root(one)].append(one)
+    return list(members.values())
+
+
+def _similar_pairs(
+    prints: Sequence[Fingerprint], min_correlation: float
+) -> Iterator[tuple[int, int, float]]:
     if len(prints) < 2:
         return
     bits = np.stack([one.bits for one in prints])
@@ -116,7 +157,7 @@ def _similar_pairs(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, fl
         ones, others = np.nonzero(np.triu(near, k=1))
         correlations = np.einsum("ij,ij->i", patterns[first + ones], patterns[first + others])
         for one, other, correlation in zip(ones, others, correlations, strict=True):
-            if correlation >= MIN_CORRELATION:
+            if correlation >= min_correlation:
                 yield first + int(one), first + int(other), float(correlation)
 
 
@@ -126,25 +167,6 @@ def _distances(ones: Bits, others: Bits) -> npt.NDArray[np.uint16]:
     for word in range(ones.shape[1]):
         distances += np.bitwise_count(ones[:, None, word] ^ others[None, :, word])
     return distances
-
-
-def _components(links: Iterable[tuple[int, int, float]]) -> list[list[int]]:
-    """Join what is linked, directly or over others (union-find)."""
-    parents: dict[int, int] = {}
-
-    def root(one: int) -> int:
-        parents.setdefault(one, one)
-        while parents[one] != one:
-            parents[one] = parents[parents[one]]
-            one = parents[one]
-        return one
-
-    for one, other, _ in links:
-        parents[root(other)] = root(one)
-    members: dict[int, list[int]] = defaultdict(list)
-    for one in list(parents):
-        members[root(one)].append(one)
-    return list(members.values())
 
 
 def _describe(

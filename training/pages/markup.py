@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from training.explore.drawings import Drawing
-from training.explore.palette import class_colour
+from training.pages.palette import class_colour
 
 NOTHING = "-"  # what is not known
 
@@ -27,6 +26,21 @@ class Column:
     heading: str
     cells: Sequence[str]
     style: str = "number"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture file that lies beside the page.
+
+    Attributes:
+        path: relative to the page.
+        wide: whether it wants a row for itself.
+    """
+
+    path: str
+    name: str
+    caption: str
+    wide: bool
 
 
 def table(columns: Sequence[Column]) -> str:
@@ -52,6 +66,11 @@ def counts(values: Iterable[Any]) -> list[str]:
     return [NOTHING if _missing(value) else f"{value:,.0f}" for value in values]
 
 
+def decimals(values: Iterable[Any], digits: int = 3) -> list[str]:
+    """Write numbers with a fixed number of digits; a dash for what is not known."""
+    return [NOTHING if _missing(value) else f"{value:.{digits}f}" for value in values]
+
+
 def percents(values: Iterable[Any], digits: int = 3) -> list[str]:
     """Write shares of 1 as percent, to a number of significant digits."""
     return [NOTHING if _missing(value) else f"{100 * value:.{digits}g}%" for value in values]
@@ -62,14 +81,15 @@ def texts(values: Iterable[Any]) -> list[str]:
     return [escape(str(value)) for value in values]
 
 
-def section(anchor: str, heading: str, *parts: str) -> str:
-    """Write a section with its heading."""
-    return f'<section id="{anchor}">\n<h2>{escape(heading)}</h2>\n{"".join(parts)}</section>\n'
-
-
 def paragraph(text: str, style: str = "") -> str:
     """Write a paragraph of text that is not HTML."""
     return f'<p class="{style}">{escape(text)}</p>\n' if text else ""
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """Write a list of texts that are not HTML."""
+    items = "".join(f"<li>{escape(one)}</li>\n" for one in sentences)
+    return f"<ul>\n{items}</ul>\n"
 
 
 def chart(svg: str, caption: str) -> str:
@@ -83,9 +103,19 @@ def card(value: str, meaning: str, style: str = "") -> str:
     return f'<div class="card {style}"><b>{escape(value)}</b><span>{escape(meaning)}</span></div>\n'
 
 
+def cards(items: Iterable[str]) -> str:
+    """Set the figures of the headline in a row."""
+    return f'<div class="cards">\n{"".join(items)}</div>\n'
+
+
 def swatch(class_id: int) -> str:
     """Write a small field of a class's colour."""
     return f'<span class="swatch" style="background:{class_colour(class_id)}"></span>'
+
+
+def heading(text: str) -> str:
+    """Write a heading within a section."""
+    return f"<h3>{escape(text)}</h3>\n"
 
 
 def class_heading(class_id: int, name: str) -> str:
@@ -108,6 +138,16 @@ def gallery(drawings: Sequence[Drawing], style: str) -> str:
 def pair(parts: Sequence[str]) -> str:
     """Set parts side by side, two in a row where the window is wide enough."""
     return f'<div class="pair">\n{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
+
+
+def trio(parts: Sequence[str]) -> str:
+    """Set small parts side by side, three in a row where the window is wide enough."""
+    return f'<div class="trio">\n{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
+
+
+def quad(parts: Sequence[str]) -> str:
+    """Set tiny parts side by side, four in a row where the window is wide enough."""
+    return f'<div class="quad">\n{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 
 def _missing(value: Any) -> bool:

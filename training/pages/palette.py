@@ -8,6 +8,8 @@ _CLASSES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#
 NEUTRAL = "#7d8894"
 DEFECTIVE = "#b04a3f"
 CLEAN = "#8fa3b5"
+ACCENT = "#0b5cad"
+CHOSEN = "#1f2933"  # marks what was chosen on a curve
 
 
 def class_colour(class_id: int) -> str:

@@ -1,0 +1,26 @@
+"""`python -m training pool`: the held-out scores of a cross-validation's folds as one table."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add_to(commands: Any) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("pool", help="score the folds of a cross-validation as one")
+    parser.set_defaults(run=run)
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="one for each fold")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Join the folds' held-out answers, and print their scores."""
+    from steeldefect.stores import S3Settings
+    from training.registry.comparison import find_contender
+    from training.registry.pooling import pool
+    from training.tabulate import score_table
+
+    s3 = S3Settings()
+    pooled = pool([find_contender(uri, s3) for uri in options.bundles])
+    print(f"{pooled.pictures} pictures, each held out by one of {pooled.bundles} bundles")
+    print("\n".join(score_table(pooled.classes, pooled.scores)))

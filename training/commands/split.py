@@ -1,0 +1,111 @@
+"""`python -m training split`: one split in a file, for every fit that is to be compared."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from steeldefect.command import local_path
+from steeldefect.errors import SettingsError
+
+if TYPE_CHECKING:
+    from training.recipe import Split
+    from training.split import SplitMade
+
+_MADE_WITH = ("seed", "validation", "test", "folds")
+
+
+def add_to(commands: Any) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("split", help="divide pictures into train, validation and test")
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--data", type=local_path, required=True, help="folder of labelled pictures"
+    )
+    file = parser.add_mutually_exclusive_group(required=True)
+    file.add_argument("--out", type=local_path, metavar="FILE", help="to write; must not exist")
+    file.add_argument("--check", type=local_path, metavar="FILE", help="that exists, for overlap")
+    parser.add_argument("--seed", type=_seed, help="of the split (default: 0)")
+    parser.add_argument("--validation", type=float, metavar="SHARE", help="of all (default: 0.15)")
+    parser.add_argument("--test", type=float, metavar="SHARE", help="of all (default: 0.15)")
+    parser.add_argument(
+        "--folds", type=_folds, metavar="K", help="for cross-validation, instead of a test part"
+    )
+    parser.add_argument("--fold", type=int, metavar="N", help="to check; the first is 0")
+    parser.add_argument(
+        "--groups-only",
+        action="store_true",
+        help="near-duplicates are not searched, only groups.csv counts",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make a split and say what is in it, or check one."""
+    if options.check is None:
+        _make(options)
+    else:
+        _check(options)
+
+
+def _make(options: argparse.Namespace) -> None:
+    if options.fold is not None:
+        raise SettingsError("--fold is for --check; --folds K makes K of them")
+    if options.folds is not None and options.test is not None:
+        raise SettingsError("--folds take turns as the test part; leave out --test")
+    shares = _shares(options)
+
+    from training.dataset import read_dataset
+    from training.split import make_split
+    from training.splitting.files import refuse_existing
+    from training.splitting.table import table_of
+
+    refuse_existing(options.out)  # reading the data takes minutes
+    dataset = read_dataset(options.data)
+    made = make_split(options.out, dataset, shares, options.seed or 0, options.folds)
+    print(table_of(made.division, dataset.class_names))
+    print(_describe(made, options.groups_only))
+    print(options.out)
+
+
+def _check(options: argparse.Namespace) -> None:
+    extra = [f"--{name}" for name in _MADE_WITH if getattr(options, name) is not None]
+    if extra:
+        raise SettingsError(f"--check takes the file as it is; leave out {' and '.join(extra)}")
+    shares = _shares(options)
+
+    from training.dataset import read_dataset
+    from training.split import parts_for
+
+    parts = parts_for(read_dataset(options.data), shares, 0, options.check, options.fold)
+    counts = ", ".join(f"{count} {name}" for name, count in parts.counts().items())
+    print(f"no overlap: {counts}" + (" (near-duplicates not searched)" * options.groups_only))
+
+
+def _shares(options: argparse.Namespace) -> Split:
+    from steeldefect.settings import validate
+    from training.recipe import NearDuplicates, Split
+
+    test = options.test if options.folds is None else 1 / options.folds
+    given = {"validation": options.validation, "test": test}
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if options.groups_only:
+        values["near_duplicates"] = NearDuplicates.IGNORE
+    return validate(Split, values, "shares of the split")
+
+
+def _describe(made: SplitMade, groups_only: bool) -> str:
+    known = f"{made.groups_before} before near-duplicates were joined"
+    copies = "near-duplicates not searched" if groups_only else known
+    return f"{made.groups} groups, the largest of {made.largest_group} pictures; {copies}"
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^31 - 1")
+    return int(text)
+
+
+def _folds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 1")
+    return int(text)

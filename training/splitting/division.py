@@ -1,0 +1,159 @@
+"""Dividing pictures: groups kept whole, strata even, repeatable by the seed.
+
+A picture's stratum is the rarest class it shows, or that it is clean, or that it is defective
+without masks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedGroupKFold
+
+from steeldefect.errors import DataError
+from training.dataset import LabelledPicture
+from training.recipe import Split
+from training.splitting.parts import Folds, Parts
+
+_CLEAN = "clean"
+_NOT_OUTLINED = "defective without masks"
+_CLOSE_ENOUGH = 0.02  # of a share: 0.15 becomes one fold of seven
+_MOST_FOLDS = 20
+
+
+def split_pictures(pictures: Sequence[LabelledPicture], shares: Split, seed: int) -> Parts:
+    """Divide pictures into train, validation and test.
+
+    Args:
+        pictures: in any order; the split depends on their names, labels and groups alone.
+        shares: of validation and test, met as closely as whole folds allow.
+        seed: of the split.
+
+    Raises:
+        DataError: too few groups of pictures to fill three parts.
+    """
+    ordered = _by_name(pictures)
+    rest, test = _hold_back(ordered, shares.test, seed)
+    train, validation = _hold_back(rest, shares.validation / (1 - shares.test), seed)
+    parts = Parts(tuple(train), tuple(validation), tuple(test))
+    _refuse_empty(parts)
+    return parts
+
+
+def divide_into_folds(pictures: Sequence[LabelledPicture], folds: int, seed: int) -> Folds:
+    """Divide all pictures into folds of about one size.
+
+    Args:
+        pictures: in any order; the folds depend on their names, labels and groups alone.
+        folds: how many, at least 2.
+        seed: of the division.
+
+    Raises:
+        DataError: too few groups of pictures to fill the folds.
+    """
+    ordered = _by_name(pictures)
+    places = _fold_places(ordered, folds, seed) if folds <= _most_folds(ordered) else []
+    members = tuple(tuple(ordered[place] for place in fold) for fold in places)
+    if not members or not all(members):
+        raise DataError(
+            f"too few pictures for {folds} folds: {len(ordered)} in {_count_groups(ordered)} "
+            "groups; take fewer folds, or add pictures"
+        )
+    return Folds(members)
+
+
+def parts_of_fold(folds: Folds, fold: int, validation: float, seed: int) -> Parts:
+    """Make one fold the test part, and divide the others into train and validation.
+
+    Args:
+        folds: of all pictures.
+        fold: number of the test part, from 0.
+        validation: share of all pictures.
+        seed: of the division.
+
+    Raises:
+        DataError: too few groups of pictures outside the fold to fill two parts.
+    """
+    others = [one for number, fold_ in enumerate(folds.members) if number != fold for one in fold_]
+    everything = len(others) + len(folds.members[fold])
+    train, held = _hold_back(_by_name(others), validation * everything / len(others), seed)
+    parts = Parts(tuple(train), tuple(held), folds.members[fold])
+    _refuse_empty(parts)
+    return parts
+
+
+def stratum_of(picture: LabelledPicture, class_counts: Counter[int]) -> str:
+    """Name a picture's stratum; `class_counts` counts the pictures that show each class."""
+    if picture.runs:
+        return f"class {min(picture.runs, key=lambda number: (class_counts[number], number))}"
+    return _NOT_OUTLINED if picture.defective else _CLEAN
+
+
+def _hold_back(
+    pictures: Sequence[LabelledPicture], share: float, seed: int
+) -> tuple[list[LabelledPicture], list[LabelledPicture]]:
+    """Divide pictures in two; the second part has about `share` of them."""
+    taken, folds = _as_folds(share, _most_folds(pictures))
+    if folds < 2:
+        return list(pictures), []
+    held: set[int] = set()
+    for fold in _fold_places(pictures, folds, seed)[:taken]:
+        held.update(fold.tolist())
+    kept = [picture for number, picture in enumerate(pictures) if number not in held]
+    return kept, [pictures[number] for number in sorted(held)]
+
+
+def _fold_places(
+    pictures: Sequence[LabelledPicture], folds: int, seed: int
+) -> list[npt.NDArray[np.intp]]:
+    """Choose the places, in `pictures`, of each fold's members."""
+    strata, groups = _strata(pictures), np.array([picture.group for picture in pictures])
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a stratum smaller than the folds is fine
+        return [fold for _, fold in splitter.split(groups, strata, groups)]
+
+
+def _most_folds(pictures: Sequence[LabelledPicture]) -> int:
+    """How many folds can be filled at most."""
+    largest = max(Counter(_strata(pictures).tolist()).values(), default=0)
+    return min(_count_groups(pictures), largest)
+
+
+def _strata(pictures: Sequence[LabelledPicture]) -> npt.NDArray[np.str_]:
+    counts = Counter(number for picture in pictures for number in picture.runs)
+    return np.array([stratum_of(picture, counts) for picture in pictures], np.str_)
+
+
+def _as_folds(share: float, most: int) -> tuple[int, int]:
+    """Write a share as `taken` of `folds`, with the fewest folds that come close."""
+    best = (1, min(2, most))
+    for folds in range(2, min(most, _MOST_FOLDS) + 1):
+        taken = min(max(1, round(share * folds)), folds - 1)
+        if abs(taken / folds - share) < abs(best[0] / best[1] - share):
+            best = (taken, folds)
+        if abs(best[0] / best[1] - share) <= _CLOSE_ENOUGH:
+            break
+    return best
+
+
+def _by_name(pictures: Sequence[LabelledPicture]) -> list[LabelledPicture]:
+    return sorted(pictures, key=lambda picture: picture.name)
+
+
+def _count_groups(pictures: Sequence[LabelledPicture]) -> int:
+    return len({picture.group for picture in pictures})
+
+
+def _refuse_empty(parts: Parts) -> None:
+    empty = [name for name, count in parts.counts().items() if count == 0]
+    if empty:
+        pictures = [picture for part in parts.named().values() for picture in part]
+        raise DataError(
+            f"too few pictures for a split: {len(pictures)} in {_count_groups(pictures)} groups "
+            f"leave {' and '.join(empty)} empty; add pictures"
+        )

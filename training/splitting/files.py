@@ -1,0 +1,188 @@
+"""Split files: made once, read by every fit that is to be compared.
+
+    # steeldefect split: seed 0, validation 0.15, test 0.15, near-duplicates grouped, data 3f...
+    ImageId,split,group
+
+With folds the first line says `folds 5` instead of the test share, and the second column is
+`fold`. A split without the first line, such as the `split.csv` of a bundle, is read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from steeldefect.errors import AlreadyExistsError, DataError
+from steeldefect.labels import listed, read_csv, require_columns
+from training.dataset import LabelledPicture
+from training.splitting.division import parts_of_fold
+from training.splitting.origin import PREFIX, Origin
+from training.splitting.parts import Folds, Parts, regrouped
+
+_PARTS = ("train", "validation", "test")
+_ANEW = "make it anew with python -m training split"
+
+Members = dict[str, list[LabelledPicture]]  # by the part or fold that the file puts them in
+
+
+@dataclass(frozen=True)
+class _File:
+    """A split file as it was read: `table` has columns imageid, group, and split or fold."""
+
+    path: Path
+    origin: Origin | None
+    table: pd.DataFrame
+
+    @property
+    def column(self) -> str:
+        return "fold" if "fold" in self.table.columns else "split"
+
+
+def refuse_existing(path: Path) -> None:
+    """Stop before any work where a split would be written over something.
+
+    Raises:
+        AlreadyExistsError: `path` exists.
+    """
+    if path.exists():
+        raise AlreadyExistsError(f"{path} exists; fits may rely on it, choose another path")
+
+
+def write_split(path: Path, division: Parts | Folds, origin: Origin) -> None:
+    """Write a split, or folds, to a new file.
+
+    Raises:
+        AlreadyExistsError: `path` exists.
+        OSError: it cannot be written.
+    """
+    refuse_existing(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8", newline="") as file:
+        file.write(f"{origin.line()}\n{division.to_csv()}")
+
+
+def read_origin(path: Path) -> Origin | None:
+    """Read how a split was made; None where its file does not say.
+
+    Raises:
+        DataError: no such file, or it is malformed.
+    """
+    return _read(path).origin
+
+
+def read_split(path: Path, pictures: Sequence[LabelledPicture], fold: int | None = None) -> Parts:
+    """Read a split file.
+
+    Of a file with folds, `fold` is the test part. Validation is taken from the other folds, by
+    the share, the seed and the groups that the file states: every fit takes the same.
+
+    Args:
+        path: of the file.
+        pictures: of the data folder, in any order; they keep their own groups.
+        fold: which is the test part, from 0; None for a file without folds.
+
+    Raises:
+        DataError: the file is missing or malformed, has other pictures than the folder, or no
+            such fold; or a part would be empty.
+    """
+    file = _read(path)
+    _check_pictures(file, {picture.name for picture in pictures})
+    if file.column == "fold":
+        return _read_fold(file, pictures, fold)
+    if fold is not None:
+        raise DataError(f"{path} has no folds; leave out --fold, or make it with --folds")
+    return _read_parts(file, pictures)
+
+
+def _read(path: Path) -> _File:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(
+            f"no such file: {path}; make it with python -m training split --out {path}"
+        ) from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
+    origin = None
+    if content.startswith(b"#"):
+        first, _, content = content.partition(b"\n")
+        origin = _parse_origin(first, path)
+    file = _File(path, origin, read_csv(content, str(path)).fillna(""))
+    require_columns(file.table, ("imageid", file.column, "group"), str(path))
+    return file
+
+
+def _parse_origin(first: bytes, path: Path) -> Origin:
+    try:
+        return Origin.parse(first.decode().strip())
+    except ValueError as error:
+        raise DataError(f"{path}: malformed first line ({error}); {_ANEW}") from None
+
+
+def _check_pictures(file: _File, names: set[str]) -> None:
+    rows = file.table["imageid"]
+    found = {
+        "more than one row for": set(rows[rows.duplicated()]),
+        "pictures that are not in images/:": set(rows) - names,
+        "no row for": names - set(rows),
+    }
+    problems = [f"{what} {listed(sorted(which))}" for what, which in found.items() if which]
+    if problems:
+        raise DataError(f"{file.path} does not fit the data: {'; '.join(problems)}; {_ANEW}")
+
+
+def _read_parts(file: _File, pictures: Sequence[LabelledPicture]) -> Parts:
+    members = _members(file, pictures)
+    unknown = sorted(set(members) - set(_PARTS))
+    if unknown:
+        raise DataError(
+            f"{file.path}: parts are {', '.join(_PARTS)}; received {listed(_quoted(unknown))}"
+        )
+    empty = [name for name in _PARTS if name not in members]
+    if empty:
+        raise DataError(f"{file.path} leaves {' and '.join(empty)} empty; {_ANEW}")
+    return Parts(*(tuple(members[name]) for name in _PARTS))
+
+
+def _read_fold(file: _File, pictures: Sequence[LabelledPicture], fold: int | None) -> Parts:
+    origin = file.origin
+    if origin is None or origin.folds is None:
+        raise DataError(
+            f"{file.path} has folds, but no first line `{PREFIX}...` that says how many; {_ANEW}"
+        )
+    last = origin.folds - 1
+    if fold is None:
+        raise DataError(f"{file.path} has folds; name the test part: --fold 0 to {last}")
+    if not 0 <= fold <= last:
+        raise DataError(f"{file.path} has folds 0 to {last}; received --fold {fold}")
+    members = _members(file, regrouped(pictures, _groups(file)))
+    expected = [str(number) for number in range(len(members))]
+    if len(members) != origin.folds or set(members) != set(expected):
+        raise DataError(
+            f"{file.path}: folds are 0 to {last}, all with pictures; received "
+            f"{listed(_quoted(sorted(members)))}; {_ANEW}"
+        )
+    folds = Folds(tuple(tuple(members[number]) for number in expected))
+    parts = parts_of_fold(folds, fold, origin.validation, origin.seed)
+    return parts.regrouped({picture.name: picture.group for picture in pictures})
+
+
+def _members(file: _File, pictures: Sequence[LabelledPicture]) -> Members:
+    places = dict(zip(file.table["imageid"], file.table[file.column], strict=True))
+    members: Members = {}
+    for picture in sorted(pictures, key=lambda one: one.name):
+        members.setdefault(places[picture.name], []).append(picture)
+    return members
+
+
+def _groups(file: _File) -> dict[str, str]:
+    """Groups by name of the picture, where the file states one."""
+    rows = zip(file.table["imageid"], file.table["group"], strict=True)
+    return {name: group for name, group in rows if group}
+
+
+def _quoted(texts: Sequence[str]) -> list[str]:
+    return [repr(text) for text in texts]
