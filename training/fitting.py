@@ -1,22 +1,32 @@
-"""Fits one model: optimizer, early stopping, and back to the best epoch at the end."""
+"""Fits one model: optimizer, early stopping, time, and back to the best epoch at the end.
+
+Keras runs the epochs; the callbacks here decide what is kept. After every epoch the state is on
+disk, so that a fit that was killed goes on with the epoch after.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steeldefect.errors import SettingsError
+import numpy as np
+
+from steeldefect.errors import DeviceError, SettingsError
 from training.backend import keras, tf
-from training.progress import EpochLines, on_terminal
-from training.recipe import Gate, Optimizer, OptimizerKind, Schedule, Segmenter
+from training.progress import EpochLines, on_terminal, say
+from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
+from training.schedule import Clock, Pace
+from training.state import Arrays, FitState, load_state, save_state
 
-History = dict[str, list[float]]
+STATE_FILE = "state.npz"
 
-_WARM_UP = 0.1  # share of all steps in which a cosine schedule rises to its learning rate
 _OPTIMIZERS = {
     OptimizerKind.ADAM: keras.optimizers.Adam,
+    OptimizerKind.ADAMW: keras.optimizers.AdamW,
     OptimizerKind.NADAM: keras.optimizers.Nadam,
 }
 
@@ -29,13 +39,29 @@ class Objective:
     metrics: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class Batches:
+    """What a fit is fed.
+
+    Attributes:
+        train: gives the batches of epochs from one number to, but without, another.
+        steps: batches of one epoch.
+        validation: the same in every epoch.
+    """
+
+    train: Callable[[int, int], tf.data.Dataset]
+    steps: int
+    validation: tf.data.Dataset
+
+
 def fit_model(
     model: keras.Model,
-    batches: tuple[tf.data.Dataset, tf.data.Dataset],
+    batches: Batches,
     settings: Gate | Segmenter,
     objective: Objective,
-    checkpoint: Path,
-) -> History:
+    folder: Path,
+    budget: float | None = None,
+) -> FitState:
     """Fit a model in place; it ends with the weights of the epoch whose val_loss was the least.
 
     Args:
@@ -43,62 +69,144 @@ def fit_model(
         batches: of training and of validation.
         settings: epochs, patience and optimizer.
         objective: loss and metrics.
-        checkpoint: path ending in `.weights.h5` where the best weights are kept meanwhile.
+        folder: where the state lies, of this fit or of one that was killed, and TensorBoard's logs.
+        budget: seconds over all starts; None for as long as it takes.
 
     Returns:
-        The value of each loss and metric in each epoch.
+        How it went: history, best epoch, seconds, and why it stopped, if early.
 
     Raises:
         SettingsError: the loss was never finite.
+        DeviceError: batches do not fit into memory.
     """
-    train, validation = batches
-    steps = settings.epochs * int(train.cardinality())
+    folder.mkdir(parents=True, exist_ok=True)
+    state = load_state(folder / STATE_FILE)
+    if state.finished:
+        say(f"{model.name}: fitted already, {state.epochs} epochs, going on from there")
+        model.set_weights(state.best)
+        return state
     model.compile(
-        optimizer=make_optimizer(settings.optimizer, steps),
+        optimizer=make_optimizer(settings.optimizer),
         loss=objective.loss,
         metrics=list(objective.metrics),
         jit_compile=bool(tf.config.list_physical_devices("GPU")),  # on a CPU, XLA is the slower
     )
-    callbacks = [
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.ModelCheckpoint(
-            str(checkpoint),
-            monitor="val_loss",
-            mode="min",
-            save_best_only=True,
-            save_weights_only=True,
-        ),
-        keras.callbacks.EarlyStopping(monitor="val_loss", mode="min", patience=settings.patience),
-    ]
-    if not on_terminal():
-        callbacks.append(EpochLines(model.name, settings.epochs))
-    fitted = model.fit(
-        train,
-        validation_data=validation,
-        epochs=settings.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # the batches are, already
-        verbose=1 if on_terminal() else 0,
+    if state.epochs:
+        _restore(model, state)
+        say(f"{model.name}: going on after epoch {state.epochs} of {settings.epochs}")
+    clock = Clock(budget, state.seconds)
+    keeper = Keeper(state, settings.patience, folder / STATE_FILE, clock)
+    pace = Pace(
+        settings.optimizer, settings.epochs * batches.steps, state.epochs * batches.steps, clock
     )
-    history = {name: [float(value) for value in values] for name, values in fitted.history.items()}
-    if not any(math.isfinite(value) for value in history.get("val_loss", [])):
+    with _memory_explained(model.name):
+        model.fit(
+            batches.train(state.epochs, settings.epochs),
+            steps_per_epoch=batches.steps,
+            validation_data=batches.validation,
+            initial_epoch=state.epochs,
+            epochs=settings.epochs,
+            callbacks=_callbacks(model, settings, folder, pace, keeper),
+            shuffle=False,  # the batches are, already
+            verbose=1 if on_terminal() else 0,
+        )
+    if not state.best:
         raise SettingsError(
             f"{model.name}: the loss is not finite; lower its optimizer.learning_rate"
         )
-    model.load_weights(checkpoint)
-    return history
+    state.finished = True
+    save_state(state, folder / STATE_FILE)
+    model.set_weights(state.best)
+    return state
 
 
-def make_optimizer(settings: Optimizer, steps: int) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a recipe for a fit of at most `steps` batches."""
-    rate: Any = settings.learning_rate
-    if settings.schedule is Schedule.COSINE:
-        warm_up = max(1, round(_WARM_UP * steps))
-        rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            decay_steps=max(1, steps - warm_up),
-            warmup_target=settings.learning_rate,
-            warmup_steps=warm_up,
-        )
-    options = {} if settings.epsilon is None else {"epsilon": settings.epsilon}
-    return _OPTIMIZERS[settings.kind](learning_rate=rate, **options)
+def make_optimizer(settings: Optimizer) -> keras.optimizers.Optimizer:
+    """Make the optimizer of a recipe; its rate is set batch by batch (`training.schedule`)."""
+    options: dict[str, Any] = {}
+    if settings.epsilon is not None:
+        options["epsilon"] = settings.epsilon
+    if settings.weight_decay:
+        options["weight_decay"] = settings.weight_decay
+    if settings.averaging:
+        options |= {"use_ema": True, "ema_momentum": settings.averaging}
+    return _OPTIMIZERS[settings.kind](learning_rate=settings.learning_rate, **options)
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps the best epoch's weights and the whole state; ends a fit that no longer improves."""
+
+    def __init__(self, state: FitState, patience: int, path: Path, clock: Clock) -> None:
+        """Take the state to go on from; it is changed in place."""
+        super().__init__()
+        self._state = state
+        self._patience = patience
+        self._path = path
+        self._clock = clock
+        self._validated: Arrays = []
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Take the weights that were validated, before averaged ones are swapped out again."""
+        self._validated = self.model.get_weights()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Compare, and write everything down."""
+        state, values = self._state, {name: float(value) for name, value in (logs or {}).items()}
+        loss = values.get("val_loss", float("nan"))
+        if not all(math.isfinite(values.get(name, loss)) for name in ("loss", "val_loss")):
+            self._stop(f"the loss was not finite in epoch {epoch + 1}; the best before it is kept")
+            return
+        for name, value in values.items():
+            state.history.setdefault(name, []).append(value)
+        if loss < state.best_loss:
+            state.best_loss, state.best_epoch, state.best = loss, epoch, self._validated
+        state.epochs, state.seconds = epoch + 1, self._clock.used
+        state.variables = _values(self.model.variables)
+        state.optimizer = _values(self.model.optimizer.variables)
+        if self._clock.over:
+            self._stop(f"its time was over in epoch {epoch + 1}")
+        elif epoch - state.best_epoch >= self._patience:
+            self._stop(f"no better epoch in {self._patience}")
+        save_state(state, self._path)
+
+    def _stop(self, reason: str) -> None:
+        self._state.stopped = reason
+        self.model.stop_training = True
+
+
+def _callbacks(
+    model: keras.Model, settings: Gate | Segmenter, folder: Path, pace: Pace, keeper: Keeper
+) -> list[keras.callbacks.Callback]:
+    # the order counts: the rate is noted before lines are written, and the keeper takes averaged
+    # weights before they are swapped out
+    callbacks = [keras.callbacks.TerminateOnNaN(), pace, keeper]
+    if settings.optimizer.averaging:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
+    if not on_terminal():
+        callbacks.append(EpochLines(model.name, settings.epochs))
+    callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
+    return callbacks
+
+
+def _values(variables: Sequence[Any]) -> Arrays:
+    return [np.array(keras.ops.convert_to_numpy(one)) for one in variables]
+
+
+def _restore(model: keras.Model, state: FitState) -> None:
+    model.optimizer.build(model.trainable_variables)
+    for variables, values in (
+        (model.variables, state.variables),
+        (model.optimizer.variables, state.optimizer),
+    ):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
+@contextmanager
+def _memory_explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        raise DeviceError(
+            f"{name}: out of memory; lower its batch_size or input size, or train on crops "
+            "(augment.crop)"
+        ) from None

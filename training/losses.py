@@ -54,15 +54,79 @@ class BceDice(keras.losses.Loss):  # type: ignore[misc]
     def call(self, truth: Any, answer: Any) -> Any:
         """Return the loss, a scalar."""
         truth = ops.cast(truth, answer.dtype)
-        entropy = ops.mean(ops.binary_crossentropy(truth, answer))
         area = ops.sum(truth, axis=(0, 1, 2))
         both = ops.sum(truth * answer, axis=(0, 1, 2))
         dice = 2.0 * both / (area + ops.sum(answer, axis=(0, 1, 2)) + keras.config.epsilon())
-        shown = ops.cast(area > 0, answer.dtype)
-        missing = ops.sum(shown * (1.0 - dice)) / ops.maximum(ops.sum(shown), 1.0)
-        return entropy + missing
+        return _entropy(truth, answer) + _mean_over_shown(1.0 - dice, area)
+
+
+class BceLovasz(keras.losses.Loss):  # type: ignore[misc]
+    """Binary cross-entropy over pixels plus the Lovász extension of 1 - IoU, over classes shown.
+
+    Source: Berman, Triki and Blaschko, "The Lovász-Softmax loss", 2018, algorithm 1, applied to
+    each class's errors |truth - answer| over the pixels of a batch.
+    """
+
+    def call(self, truth: Any, answer: Any) -> Any:
+        """Return the loss, a scalar."""
+        truth = ops.cast(truth, answer.dtype)
+        classes = answer.shape[-1]
+        truths = ops.transpose(ops.reshape(truth, (-1, classes)))
+        errors = ops.transpose(ops.reshape(ops.abs(truth - answer), (-1, classes)))
+        order = ops.argsort(-errors, axis=-1)
+        errors = ops.take_along_axis(errors, order, axis=-1)
+        truths = ops.take_along_axis(truths, order, axis=-1)
+        area = ops.sum(truths, axis=-1)
+        left = ops.expand_dims(area, -1) - ops.cumsum(truths, axis=-1)
+        union = ops.expand_dims(area, -1) + ops.cumsum(1.0 - truths, axis=-1)
+        jaccard = 1.0 - left / union
+        steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=-1)
+        extension = ops.sum(errors * ops.stop_gradient(steps), axis=-1)
+        return _entropy(truth, answer) + _mean_over_shown(extension, area)
+
+
+def _entropy(truth: Any, answer: Any) -> Any:
+    return ops.mean(ops.binary_crossentropy(truth, answer))
+
+
+def _mean_over_shown(values: Any, area: Any) -> Any:
+    """Mean of one value a class (classes,) over the classes that have any area in the batch."""
+    shown = ops.cast(area > 0, values.dtype)
+    return ops.sum(shown * values) / ops.maximum(ops.sum(shown), 1.0)
+
+
+class PositivesDice(keras.metrics.Metric):  # type: ignore[misc]
+    """Mean Dice over the (picture, class) pairs with truth, answers cut at 0.5, in model pixels."""
+
+    def __init__(self, name: str = "positives_dice") -> None:
+        super().__init__(name=name)
+        self._sum = self.add_weight(name="sum", initializer="zeros")
+        self._pairs = self.add_weight(name="pairs", initializer="zeros")
+
+    def update_state(self, truth: Any, answer: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        del sample_weight
+        truth = ops.cast(truth, "float32")
+        found = ops.cast(answer > 0.5, "float32")
+        area = ops.sum(truth, axis=(1, 2))
+        dice = (
+            2.0
+            * ops.sum(truth * found, axis=(1, 2))
+            / (area + ops.sum(found, axis=(1, 2)) + keras.config.epsilon())
+        )
+        shown = ops.cast(area > 0, "float32")
+        self._sum.assign_add(ops.sum(shown * dice))
+        self._pairs.assign_add(ops.sum(shown))
+
+    def result(self) -> Any:
+        """Give the mean so far; 0 where no pair has truth."""
+        return self._sum / ops.maximum(self._pairs, 1.0)
 
 
 def segmenter_loss(kind: LossKind) -> keras.losses.Loss:
     """Make the loss that a recipe names."""
-    return {LossKind.FOCAL_TVERSKY: FocalTversky, LossKind.BCE_DICE: BceDice}[kind]()
+    return {
+        LossKind.FOCAL_TVERSKY: FocalTversky,
+        LossKind.BCE_DICE: BceDice,
+        LossKind.BCE_LOVASZ: BceLovasz,
+    }[kind]()

@@ -7,6 +7,7 @@ threads prepare batches. The last batch may be smaller; it is never dropped.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,43 +23,91 @@ Batch = tuple[Float32, Float32]
 Change = Callable[[Sample, np.random.Generator], Sample]
 
 
-def training_batches(
-    samples: Samples, spec: InputSpec, batch_size: int, changes: Augment, seed: int
-) -> tf.data.Dataset:
-    """Batches in a new order and with new random changes in every epoch.
+@dataclass(frozen=True)
+class Plan:
+    """How batches of training are drawn.
+
+    Attributes:
+        batch_size: pictures in a batch; the last of an epoch may have fewer.
+        changes: random changes of each picture.
+        seed: of order and changes.
+        epochs: first and one past the last, counted from 0: a fit that goes on where another
+            ended gets the batches that the other would have had.
+        weights: float64 (samples,), how often each picture is drawn; None: once an epoch.
+    """
+
+    batch_size: int
+    changes: Augment
+    seed: int
+    epochs: tuple[int, int]
+    weights: npt.NDArray[np.float64] | None = None
+
+
+def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.Dataset:
+    """Batches of all epochs, one after the other, each in a new order and with new changes.
 
     Returns:
-        (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`.
+        (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`;
+        `batches_of_epoch` of them for each epoch.
     """
-    numbers = tf.data.Dataset.range(len(samples))
-    numbers = numbers.shuffle(len(samples), seed=seed, reshuffle_each_iteration=True)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-    chosen = tf.data.Dataset.zip(numbers.batch(batch_size), seeds)
-    return _prepared(chosen, samples, spec, lambda sample, rng: augment(sample, changes, rng))
+    count = len(samples)
+    steps = batches_of_epoch(count, plan.batch_size)
+
+    def draw(epoch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        rng = np.random.default_rng([plan.seed, int(epoch)])
+        if plan.weights is None:
+            return rng.permutation(count)
+        return rng.choice(count, count, p=plan.weights / plan.weights.sum())
+
+    def epoch_of_batches(epoch: Any) -> tf.data.Dataset:
+        order = tf.numpy_function(draw, [epoch], tf.int64)
+        order.set_shape((count,))
+        numbers = tf.data.Dataset.from_tensor_slices(order).batch(plan.batch_size)
+        seeds = tf.data.Dataset.range(steps).map(lambda step: tf.stack([epoch, step]))
+        return tf.data.Dataset.zip(numbers, seeds)
+
+    chosen = tf.data.Dataset.range(*plan.epochs).flat_map(epoch_of_batches)
+
+    def change(sample: Sample, rng: np.random.Generator) -> Sample:
+        return augment(sample, plan.changes, rng)
+
+    shown = spec
+    if plan.changes.crop is not None:
+        size = {"height": plan.changes.crop.height, "width": plan.changes.crop.width}
+        shown = spec.model_copy(update=size)
+    return _prepared(chosen, samples, shown, change, plan.seed)
+
+
+def batches_of_epoch(samples: int, batch_size: int) -> int:
+    """Count the batches of one epoch."""
+    return -(-samples // batch_size)
 
 
 def fixed_batches(samples: Samples, spec: InputSpec, batch_size: int) -> tf.data.Dataset:
     """Batches in the samples' own order, unchanged; shaped as `training_batches`."""
     numbers = tf.data.Dataset.range(len(samples)).batch(batch_size)
-    chosen = numbers.map(lambda batch: (batch, tf.constant(0, tf.int64)))
-    return _prepared(chosen, samples, spec, lambda sample, rng: sample)
+    chosen = numbers.map(lambda batch: (batch, tf.constant([0, 0], tf.int64)))
+    return _prepared(chosen, samples, spec, lambda sample, rng: sample, 0)
 
 
 def _prepared(
-    chosen: tf.data.Dataset, samples: Samples, spec: InputSpec, change: Change
+    chosen: tf.data.Dataset, samples: Samples, spec: InputSpec, change: Change, seed: int
 ) -> tf.data.Dataset:
-    """Turn (numbers, seed) into batches, several at a time and ahead of the model."""
+    """Turn (numbers, (epoch, step)) into batches, several at a time and ahead of the model."""
+    truth_shape = samples[0].truth.shape
+    if len(truth_shape) > 1:
+        truth_shape = (spec.height, spec.width, truth_shape[-1])
 
-    def make(numbers: npt.NDArray[np.int64], seed: npt.NDArray[np.int64]) -> Batch:
-        rng = np.random.default_rng(int(seed))
+    def make(numbers: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> Batch:
+        rng = np.random.default_rng([seed, *(int(one) for one in place)])
         changed = [change(samples[int(number)], rng) for number in numbers]
         inputs = np.stack([scale(one.picture, spec) for one in changed])
         return inputs, np.stack([one.truth for one in changed]).astype(np.float32)
 
-    def make_tensors(numbers: Any, seed: Any) -> tuple[Any, Any]:
-        inputs, truth = tf.numpy_function(make, [numbers, seed], [tf.float32, tf.float32])
+    def make_tensors(numbers: Any, place: Any) -> tuple[Any, Any]:
+        inputs, truth = tf.numpy_function(make, [numbers, place], [tf.float32, tf.float32])
         inputs.set_shape((None, spec.height, spec.width, spec.channels))
-        truth.set_shape((None, *samples[0].truth.shape))
+        truth.set_shape((None, *truth_shape))
         return inputs, truth
 
     prepared = chosen.map(make_tensors, num_parallel_calls=tf.data.AUTOTUNE)

@@ -9,93 +9,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from steeldefect.preprocessing import InputSpec
+from steeldefect.manifest import Mirror
+from steeldefect.preprocessing import InputSpec, Interpolation, Scaling
 from steeldefect.settings import apply_overrides, read_yaml, validate
+from training.choices import (
+    AreaObjective,
+    Arithmetic,
+    Encoder,
+    GateKind,
+    GateModes,
+    LossKind,
+    MissingClass,
+    NearDuplicates,
+    OptimizerKind,
+    Sampling,
+    Schedule,
+    SegmenterKind,
+    SegmenterPictures,
+    Unavailable,
+)
+
+__all__ = [
+    "IMAGENET",
+    "SEGMENTER",
+    "AreaObjective",
+    "Arithmetic",
+    "Augment",
+    "Calibrate",
+    "Compile",
+    "Crop",
+    "Encoder",
+    "FittedPart",
+    "Gate",
+    "GateKind",
+    "GateModes",
+    "LossKind",
+    "MissingClass",
+    "NearDuplicates",
+    "Optimizer",
+    "OptimizerKind",
+    "Recipe",
+    "Sampling",
+    "Schedule",
+    "Segmenter",
+    "SegmenterKind",
+    "SegmenterPictures",
+    "SizedInput",
+    "Split",
+    "Unavailable",
+    "read_recipe",
+]
 
 IMAGENET = "imagenet"
+SEGMENTER = "segmenter"
 
-
-class GateKind(str, Enum):
-    """Which gate is trained. `none`: the bundle has no gate, every picture is segmented."""
-
-    RESNET50 = "resnet50"
-    SMALL = "small"
-    NONE = "none"
-
-
-class SegmenterKind(str, Enum):
-    """Which segmenter is trained."""
-
-    RESUNET = "resunet"
-    SMALL = "small"
-
-
-class LossKind(str, Enum):
-    """What the segmenter minimises; see `training.losses`."""
-
-    FOCAL_TVERSKY = "focal_tversky"
-    BCE_DICE = "bce_dice"
-
-
-class OptimizerKind(str, Enum):
-    """The optimizers that the recipes use."""
-
-    ADAM = "adam"
-    NADAM = "nadam"
-
-
-class Schedule(str, Enum):
-    """How the learning rate runs. `cosine`: a short warm-up, then down to zero at the end."""
-
-    CONSTANT = "constant"
-    COSINE = "cosine"
-
-
-class Unavailable(str, Enum):
-    """What to do when pre-trained weights cannot be had."""
-
-    ERROR = "error"
-    RANDOM = "random"
-
-
-class SegmenterPictures(str, Enum):
-    """Which pictures the segmenter learns from. `defective`: those with masks (the tutorial)."""
-
-    DEFECTIVE = "defective"
-    ALL = "all"
-
-
-class NearDuplicates(str, Enum):
-    """What a split does with pictures of one view. `group`: they stay in one part."""
-
-    GROUP = "group"
-    IGNORE = "ignore"
-
-
-class GateModes(str, Enum):
-    """Which gate modes calibration may choose. `best`: the one that scores higher."""
-
-    HARD = "hard"
-    SOFT = "soft"
-    BEST = "best"
-
-
-class AreaObjective(str, Enum):
-    """What pixel thresholds and minimum areas are searched for.
-
-    `mean_dice`: Kaggle's measure over all pairs, which follows how many pictures are clean in
-    the data. `positives_dice`: over pairs with truth alone. `balanced`: the mean of Dice over
-    pairs with truth and of the share of empty pairs that stay empty, whatever their numbers.
-    """
-
-    MEAN_DICE = "mean_dice"
-    POSITIVES_DICE = "positives_dice"
-    BALANCED = "balanced"
+_STRIDE = 32  # of all encoders
+_MOST_ENLARGED = 1.25
 
 
 class _Part(BaseModel):
@@ -117,62 +92,149 @@ class Split(_Part):
 
 
 class Optimizer(_Part):
-    """How weights are stepped. `epsilon` as in Keras: None for the optimizer's own."""
+    """How weights are stepped.
+
+    `epsilon` as in Keras: None for the optimizer's own. `warm_up`: share of all steps in which a
+    cosine schedule rises to the learning rate. `averaging`: momentum of the exponential moving
+    average of the weights, which is what is validated and exported; 0 for the weights themselves.
+    """
 
     kind: OptimizerKind
     learning_rate: float = Field(gt=0)
     epsilon: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     schedule: Schedule = Schedule.CONSTANT
+    warm_up: float = Field(default=0.1, ge=0, le=0.5)
+    averaging: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _decay_fits(self) -> Optimizer:
+        if self.weight_decay and self.kind is not OptimizerKind.ADAMW:
+            raise ValueError("weight_decay is for kind adamw")
+        return self
+
+
+class Crop(_Part):
+    """Windows that training sees instead of whole pictures; scoring always sees whole ones.
+
+    Height and width in pixels of the model's input, multiples of 32. `defect_share`: how many of
+    the windows of a defective picture are placed over a defect; the others lie anywhere.
+    """
+
+    height: int = Field(gt=0, multiple_of=32)
+    width: int = Field(gt=0, multiple_of=32)
+    defect_share: float = Field(default=0.7, ge=0, le=1)
 
 
 class Augment(_Part):
     """Random changes of training pictures, anew in every epoch.
 
     `brightness` is the greatest change, as a share: 0.2 gives factors 0.8 to 1.2. It is lost on
-    models whose input scaling is `standard`.
+    models whose input scaling is `standard`; `gamma` is not: 0.3 gives exponents of 1 / 1.3 to
+    1.3. `zoom`: 0.2 shows a picture at 1 / 1.2 to 1.2 of its size. `quarter_turns` needs square
+    inputs or crops. `noise`: greatest standard deviation, in gray levels. `black_margin`: how
+    many of the pictures get a black margin at their left or right, as at a strip's end, of at
+    most 30% of the width.
     """
 
     flip_horizontal: bool = False
     flip_vertical: bool = False
+    quarter_turns: bool = False
     brightness: float = Field(default=0.0, ge=0, lt=1)
+    gamma: float = Field(default=0.0, ge=0, le=2)
+    zoom: float = Field(default=0.0, ge=0, le=1)
+    noise: float = Field(default=0.0, ge=0, le=50)
+    black_margin: float = Field(default=0.0, ge=0, le=1)
+    crop: Crop | None = None
+
+
+class SizedInput(_Part):
+    """A model's input whose size follows from the pictures.
+
+    It keeps the proportions of the pictures' median size, has about `pixels` pixels, is at most
+    a quarter larger than they are, and its sides are multiples of 32.
+    """
+
+    pixels: int = Field(ge=32 * 32)
+    channels: int = Field(ge=1, le=3)
+    scaling: Scaling
+    interpolation: Interpolation = Interpolation.AREA
+
+    def for_pictures(self, shapes: Sequence[tuple[int, int]]) -> InputSpec:
+        """Fix the size for pictures of these (height, width)."""
+        height, width = (float(side) for side in np.median(np.array(shapes), axis=0))
+        scale = min((self.pixels / (height * width)) ** 0.5, _MOST_ENLARGED)
+        return InputSpec(
+            height=max(1, round(height * scale / _STRIDE)) * _STRIDE,
+            width=max(1, round(width * scale / _STRIDE)) * _STRIDE,
+            channels=self.channels,
+            scaling=self.scaling,
+            interpolation=self.interpolation,
+        )
 
 
 class _Fitted(_Part):
-    input: InputSpec
+    input: InputSpec | SizedInput
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     optimizer: Optimizer
     patience: int = Field(default=20, ge=1)
+    sampling: Sampling = Sampling.EVEN
     augment: Augment = Augment()
+    encoder: Encoder = Encoder.MOBILENETV2
+    weights: str | None = None
+    weights_if_unavailable: Unavailable = Unavailable.ERROR
+    freeze_base: bool = False
+
+    @property
+    def spec(self) -> InputSpec:
+        """The input, once its size is fixed (`Recipe.for_pictures`)."""
+        if isinstance(self.input, SizedInput):
+            raise TypeError("the input's size is not fixed yet")
+        return self.input
+
+    @model_validator(mode="after")
+    def _turns_fit(self) -> _Fitted:
+        shown = self.augment.crop or self.input
+        square = not isinstance(shown, SizedInput) and shown.height == shown.width
+        if self.augment.quarter_turns and not square:
+            raise ValueError("quarter_turns needs an input or a crop as high as it is wide")
+        return self
+
+
+FittedPart = TypeVar("FittedPart", bound=_Fitted)
 
 
 class Gate(_Fitted):
     """The classifier in front of the segmenter.
 
-    `weights`: None (random), `imagenet`, or the path of a `.weights.h5` file.
+    `weights`: None (random), `imagenet`, the path of a `.weights.h5` file, the folder of a bundle
+    (its gate), or `segmenter`: what this fit's own segmenter has learnt in its encoder.
     `freeze_base`: layers that were loaded keep their weights.
-    `threshold`: pictures at or above it are segmented; goes into the bundle.
+    `threshold`: pictures at or above it are segmented; calibration may choose another.
     """
 
     kind: GateKind
-    weights: str | None = None
-    weights_if_unavailable: Unavailable = Unavailable.ERROR
-    freeze_base: bool = False
     dropout: float = Field(default=0.3, ge=0, lt=1)
     threshold: float = Field(default=0.01, ge=0, le=1)
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Gate:
         if self.weights is not None and self.kind is GateKind.SMALL:
-            raise ValueError("kind small begins with random weights; weights are for resnet50")
+            raise ValueError("kind small begins with random weights; weights are for the others")
+        if self.weights == SEGMENTER and self.kind is not GateKind.ENCODER:
+            raise ValueError("weights of the segmenter are for kind encoder")
         return self
 
 
 class Segmenter(_Fitted):
     """The model that outlines defects.
 
+    `weights`: None (random), `imagenet`, the path of a `.weights.h5` file of the encoder, or the
+    folder of a bundle, whose segmenter of the same kind it goes on from.
     `mask_coverage`: share of a model pixel that a mask has to cover to count in training.
-    `pixel_threshold` and `min_area` (pixels of the picture) go into the bundle for every class.
+    `pixel_threshold` and `min_area` (pixels of the picture) hold for every class; calibration may
+    choose others. `mirrors`: copies that scoring answers as well; each costs as much as the first.
     """
 
     kind: SegmenterKind
@@ -181,6 +243,17 @@ class Segmenter(_Fitted):
     mask_coverage: float = Field(default=0.5, gt=0, le=1)
     pixel_threshold: float = Field(default=0.5, gt=0, lt=1)
     min_area: int = Field(default=0, ge=0)
+    mirrors: tuple[Mirror, ...] = ()
+
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> Segmenter:
+        if self.weights is not None and self.kind is not SegmenterKind.UNET:
+            known = self.weights != IMAGENET and not self.weights.endswith(".h5")
+            if not known:
+                raise ValueError(f"weights of an encoder are for kind unet, not {self.kind.value}")
+        if self.weights == SEGMENTER:
+            raise ValueError("the segmenter cannot begin with its own weights")
+        return self
 
 
 class Calibrate(_Part):
@@ -215,17 +288,41 @@ class Recipe(_Part):
     """All settings of a fit.
 
     `cache_gib`: resized pictures and masks stay in memory where they need less than this;
-    beyond it they are decoded anew in every epoch.
+    beyond it they are decoded anew in every epoch. `gate_share`: of a time budget, for the gate.
     """
 
     name: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
     cache_gib: float = Field(default=4.0, ge=0)
+    arithmetic: Arithmetic = Arithmetic.FLOAT32
+    gate_share: float = Field(default=0.3, gt=0, lt=1)
+    missing_class: MissingClass = MissingClass.ERROR
     split: Split = Split()
     gate: Gate
     segmenter: Segmenter
     calibrate: Calibrate = Calibrate()
     compile: Compile = Compile()
+
+    @model_validator(mode="after")
+    def _encoders_fit(self) -> Recipe:
+        if self.gate.weights == SEGMENTER and (
+            self.segmenter.kind is not SegmenterKind.UNET
+            or self.segmenter.encoder is not self.gate.encoder
+        ):
+            raise ValueError("gate.weights: segmenter needs a unet of the gate's own encoder")
+        return self
+
+    def for_pictures(self, shapes: Sequence[tuple[int, int]]) -> Recipe:
+        """Fix the sizes of inputs that follow from the pictures' (height, width)."""
+
+        def fixed(part: FittedPart) -> FittedPart:
+            if not isinstance(part.input, SizedInput):
+                return part
+            return part.model_copy(update={"input": part.input.for_pictures(shapes)})
+
+        return self.model_copy(
+            update={"gate": fixed(self.gate), "segmenter": fixed(self.segmenter)}
+        )
 
 
 def read_recipe(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.backend import keras, tf
-from training.losses import BceDice, FocalTversky, segmenter_loss, tversky
+from training.losses import BceDice, BceLovasz, FocalTversky, PositivesDice, segmenter_loss, tversky
 from training.recipe import LossKind
 
 TRUTH = np.array([1, 1, 0, 0], np.float32).reshape(1, 2, 2, 1)
@@ -65,6 +65,46 @@ def test_a_class_that_no_picture_shows_adds_no_dice() -> None:
     # entropy is now the mean over twice the pixels; the Dice part is what it was
     expected = alone - entropy + (entropy - np.log(0.99)) / 2
     assert both == pytest.approx(expected, rel=1e-4)
+
+
+def lovasz_by_definition(truth: np.ndarray, answer: np.ndarray) -> float:
+    """Berman et al., equation 8: errors in falling order, times what each adds to 1 - IoU."""
+    errors = np.abs(truth - answer)
+    total, before = 0.0, 0.0
+    order = np.argsort(-errors, kind="stable")
+    for count in range(1, len(order) + 1):
+        wrong = order[:count]
+        missed = truth[wrong].sum()
+        invented = (1 - truth[wrong]).sum()
+        loss = 1 - (truth.sum() - missed) / (truth.sum() + invented)
+        total += errors[order[count - 1]] * (loss - before)
+        before = loss
+    return total
+
+
+def test_lovasz_is_its_definition() -> None:
+    rng = np.random.default_rng(2)
+    truth = (rng.random((2, 4, 5, 2)) > 0.6).astype(np.float32)
+    answer = rng.uniform(0.05, 0.95, truth.shape).astype(np.float32)
+    entropy = -np.mean(truth * np.log(answer) + (1 - truth) * np.log(1 - answer))
+    each = [
+        lovasz_by_definition(truth[..., one].ravel(), answer[..., one].ravel()) for one in (0, 1)
+    ]
+    assert float(BceLovasz()(truth, answer)) == pytest.approx(entropy + np.mean(each), rel=1e-4)
+
+
+def test_positives_dice_is_the_mean_over_pairs_with_truth() -> None:
+    truth = np.zeros((2, 2, 2, 2), np.float32)
+    truth[0, 0, :, 0] = 1  # found by half: Dice 2 * 1 / (2 + 1)
+    truth[1, :, :, 1] = 1  # found whole: 1
+    answer = np.full_like(truth, 0.2)
+    answer[0, 0, 0, 0] = 0.9
+    answer[1, :, :, 1] = 0.8
+    answer[1, :, :, 0] = 0.9  # invented, in a pair without truth: does not count here
+    metric = PositivesDice()
+    metric.update_state(truth[:1], answer[:1])
+    metric.update_state(truth[1:], answer[1:])
+    assert float(metric.result()) == pytest.approx((2 / 3 + 1) / 2, rel=1e-5)
 
 
 def test_losses_of_partial_batches_are_weighted_by_keras() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,8 +13,8 @@ from steeldefect import rle
 from steeldefect.preprocessing import InputSpec, Scaling, prepare
 from training.augmentation import augment
 from training.dataset import DataSet, LabelledPicture, read_dataset
-from training.pipeline import fixed_batches, training_batches
-from training.recipe import Augment
+from training.pipeline import Plan, batches_of_epoch, fixed_batches, training_batches
+from training.recipe import Augment, Crop
 from training.samples import Sample, Samples, gate_samples, segmenter_samples, truth_maps
 
 SPEC = InputSpec(height=16, width=32, channels=1, scaling=Scaling.STANDARD)
@@ -85,6 +84,73 @@ def test_no_augmentation_changes_nothing() -> None:
     assert (changed.picture == sample.picture).all()
 
 
+EVERYTHING = Augment(
+    flip_horizontal=True,
+    flip_vertical=True,
+    quarter_turns=True,
+    brightness=0.2,
+    gamma=0.3,
+    zoom=0.3,
+    noise=5,
+    black_margin=0.5,
+    crop=Crop(height=32, width=32),
+)
+
+
+def disc(classes: int) -> Sample:
+    """A bright disc on dark ground; the truth of class 0, and nothing of the others."""
+    picture = np.full((64, 64), 50, np.uint8)
+    cv2.circle(picture, (40, 24), 10, 200, -1)
+    truth = np.zeros((64, 64, classes), np.uint8)
+    truth[:, :, 0] = picture > 100
+    return Sample(picture, truth)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_truth_follows_the_picture_through_all_changes(classes: int) -> None:
+    rng = np.random.default_rng(1)
+    sample = disc(classes)
+    for _ in range(60):
+        changed = augment(sample, EVERYTHING, rng)
+        assert changed.picture.shape == (32, 32)
+        assert changed.truth.shape == (32, 32, classes)
+        bright = changed.picture > 125
+        differing = (bright != changed.truth[:, :, 0].astype(bool)).mean()
+        assert differing < 0.04, "only pixels on the outline may differ"
+        assert not changed.truth[:, :, 1:].any()
+
+
+def test_the_same_seed_changes_alike() -> None:
+    one, other = (augment(disc(1), EVERYTHING, np.random.default_rng(3)) for _ in range(2))
+    assert (one.picture == other.picture).all()
+    assert (one.truth == other.truth).all()
+
+
+def test_a_black_margin_hides_defects() -> None:
+    sample = Sample(np.full((8, 100), 200, np.uint8), np.ones((8, 100, 1), np.uint8))
+    rng = np.random.default_rng(0)
+    widths = []
+    for _ in range(50):
+        changed = augment(sample, Augment(black_margin=1.0), rng)
+        assert ((changed.picture < 100) == (changed.truth[:, :, 0] == 0)).all()
+        widths.append(int((changed.picture[0] < 100).sum()))
+    assert max(widths) <= 30
+    assert max(widths) > 20
+    assert sample.truth.all(), "the cached sample is not touched"
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_crops_favour_defects_as_often_as_stated(share: float) -> None:
+    picture = np.zeros((64, 640), np.uint8)
+    truth = np.zeros((64, 640, 1), np.uint8)
+    truth[30:34, 600:604] = 1
+    settings = Augment(crop=Crop(height=64, width=64, defect_share=share))
+    rng = np.random.default_rng(0)
+    sample = Sample(picture, truth)
+    shown = [augment(sample, settings, rng).truth.any() for _ in range(60)]
+    assert np.mean(shown) == 1.0 if share else np.mean(shown) < 0.3
+
+
 @pytest.fixture(scope="module")
 def dataset(learnable: Path) -> DataSet:
     return read_dataset(learnable)
@@ -95,12 +161,18 @@ def samples(request: pytest.FixtureRequest, dataset: DataSet) -> Samples:
     return segmenter_samples(dataset.pictures, SPEC, [1, 2], 0.5, request.param)
 
 
+def plan(
+    seed: int = 1, epochs: tuple[int, int] = (0, 1), size: int = 16, **changes: object
+) -> Plan:
+    return Plan(size, Augment.model_validate(changes), seed, epochs)
+
+
 def test_batches_hold_every_picture_and_the_last_may_be_smaller(samples: Samples) -> None:
     sizes = [len(inputs) for inputs, _ in fixed_batches(samples, SPEC, 16)]
     assert sizes == [16, 16, 8]
-    shuffled = training_batches(samples, SPEC, 16, Augment(), seed=1)
-    assert [len(inputs) for inputs, _ in shuffled] == sizes
-    assert int(shuffled.cardinality()) == 3
+    shuffled = training_batches(samples, SPEC, plan(epochs=(0, 2)))
+    assert [len(inputs) for inputs, _ in shuffled] == sizes * 2
+    assert batches_of_epoch(40, 16) == 3
 
 
 def test_inputs_are_those_of_scoring(samples: Samples, dataset: DataSet) -> None:
@@ -112,13 +184,36 @@ def test_inputs_are_those_of_scoring(samples: Samples, dataset: DataSet) -> None
 
 
 def test_epochs_differ_and_repeat_with_their_seed(samples: Samples) -> None:
-    make = partial(training_batches, samples, SPEC, 8, Augment(flip_horizontal=True))
-    one, other = make(7), make(7)
-    first, second = _epoch(one), _epoch(one)
-    assert not (first == second).all()
-    assert (_epoch(other) == first).all()
-    assert (_epoch(other) == second).all()
-    assert not (_epoch(make(8)) == first).all()
+    def epoch(number: int, seed: int = 7) -> np.ndarray:
+        planned = plan(seed, (number, number + 1), 8, flip_horizontal=True)
+        return _epoch(training_batches(samples, SPEC, planned))
+
+    assert not (epoch(0) == epoch(1)).all()
+    assert not (epoch(0) == epoch(0, seed=8)).all()
+    both = _epoch(training_batches(samples, SPEC, plan(7, (0, 2), 8, flip_horizontal=True)))
+    assert (both == np.concatenate([epoch(0), epoch(1)])).all()
+
+
+def test_weights_say_how_often_a_picture_is_drawn(dataset: DataSet) -> None:
+    samples = gate_samples(dataset.pictures, SPEC, 2**30)
+    weights = np.array([3.0 if one.defective else 1.0 for one in dataset.pictures])
+    planned = replace(plan(epochs=(0, 60)), weights=weights)
+    drawn = np.concatenate([truth for _, truth in training_batches(samples, SPEC, planned)])
+    assert len(drawn) == 60 * len(samples)
+    defective = np.array([one.defective for one in dataset.pictures])
+    expected = (weights * defective).sum() / weights.sum()
+    assert drawn.mean() == pytest.approx(expected, abs=0.04)
+
+
+def test_crops_are_what_a_model_of_any_size_sees(dataset: DataSet) -> None:
+    spec = SPEC.model_copy(update={"height": 64, "width": 96})
+    samples = segmenter_samples(dataset.pictures, spec, [1, 2], 0.5, 2**30)
+    crop = {"height": 32, "width": 32, "defect_share": 1.0}
+    inputs, truth = next(iter(training_batches(samples, spec, plan(size=40, crop=crop))))
+    assert inputs.shape == (40, 32, 32, 1)
+    assert truth.shape == (40, 32, 32, 2)
+    shown = truth.numpy().any(axis=(1, 2, 3)).mean()
+    assert shown == pytest.approx(np.mean([bool(one.runs) for one in dataset.pictures]))
 
 
 def test_gate_samples_carry_the_label(dataset: DataSet) -> None:

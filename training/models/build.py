@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
-from steeldefect.preprocessing import InputSpec
 from training.backend import keras
 from training.models import resunet, small
+from training.models.gates import encoder_gate
 from training.models.resnet50 import resnet50_base, resnet50_gate
-from training.models.weights import LoadedWeights, load_weights
+from training.models.unet import unet
+from training.models.weights import (
+    LoadedWeights,
+    load_encoder_weights,
+    load_resnet50_weights,
+    load_twin,
+)
 from training.recipe import Gate, GateKind, Segmenter, SegmenterKind
 
 
-def build_gate(settings: Gate) -> tuple[keras.Model, LoadedWeights]:
+def build_gate(
+    settings: Gate, segmenter: keras.Model | None = None
+) -> tuple[keras.Model, LoadedWeights]:
     """Build the gate of a recipe, with the pre-trained weights it names.
+
+    Args:
+        settings: with its input's size fixed.
+        segmenter: the fitted one, for a gate that begins with its encoder.
 
     Returns:
         A model from (n, height, width, channels) to probabilities (n, 1); what was loaded.
 
     Raises:
-        SettingsError: the weights cannot be had; see `load_weights`.
+        SettingsError: the weights cannot be had; see `training.models.weights`.
     """
-    shape = _shape(settings.input)
+    spec = settings.spec
+    shape = (spec.height, spec.width, spec.channels)
     if settings.kind is GateKind.SMALL:
         return small.small_gate(shape, settings.dropout), LoadedWeights()
-    base = resnet50_base(shape)
-    loaded = load_weights(base, settings)
+    if settings.kind is GateKind.ENCODER:
+        model = encoder_gate(shape, settings.encoder, spec.scaling, settings.dropout)
+        return model, load_encoder_weights(model, settings, segmenter)
+    base = resnet50_base((spec.height, spec.width, 3))
+    loaded = load_resnet50_weights(base, settings)
     return resnet50_gate(base, loaded, settings.dropout, settings.freeze_base), loaded
 
 
-def build_segmenter(settings: Segmenter, classes: int) -> keras.Model:
-    """Build the segmenter of a recipe.
+def build_segmenter(settings: Segmenter, classes: int) -> tuple[keras.Model, LoadedWeights]:
+    """Build the segmenter of a recipe, with the pre-trained weights it names.
+
+    A recipe that trains on crops gets a model for pictures of any size.
 
     Returns:
-        A model from (n, height, width, channels) to probabilities (n, height, width, classes).
+        A model from (n, height, width, channels) to probabilities (n, height, width, classes);
+        what was loaded.
+
+    Raises:
+        SettingsError: the weights cannot be had; see `training.models.weights`.
     """
-    shape = _shape(settings.input)
+    spec = settings.spec
+    shape: tuple[int | None, int | None, int] = (spec.height, spec.width, spec.channels)
+    if settings.augment.crop is not None:
+        shape = (None, None, spec.channels)
+    if settings.kind is SegmenterKind.UNET:
+        model = unet(shape, classes, settings.encoder, spec.scaling)
+        return model, load_encoder_weights(model, settings, None)
     if settings.kind is SegmenterKind.SMALL:
-        return small.small_unet(shape, classes)
-    return resunet.resunet(shape, classes)
-
-
-def _shape(spec: InputSpec) -> tuple[int, int, int]:
-    return spec.height, spec.width, spec.channels
+        model = small.small_unet(shape, classes)
+    else:
+        model = resunet.resunet(shape, classes)
+    return model, load_twin(model, settings)

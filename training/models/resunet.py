@@ -16,11 +16,12 @@ REDUCTION = 16
 """Height and width of the input are multiples of this."""
 
 
-def resunet(shape: tuple[int, int, int], classes: int) -> keras.Model:
+def resunet(shape: tuple[int | None, int | None, int], classes: int) -> keras.Model:
     """Build the network.
 
     Args:
-        shape: (height, width, channels) of the input; height and width multiples of `REDUCTION`.
+        shape: (height, width, channels) of the input; height and width multiples of `REDUCTION`,
+            or None for any.
         classes: number of maps.
 
     Returns:

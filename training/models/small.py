@@ -37,11 +37,12 @@ def small_gate(shape: tuple[int, int, int], dropout: float = 0.2) -> keras.Model
     return keras.Model(inputs, outputs, name="small_gate")
 
 
-def small_unet(shape: tuple[int, int, int], classes: int) -> keras.Model:
+def small_unet(shape: tuple[int | None, int | None, int], classes: int) -> keras.Model:
     """Build a U-Net whose first stage already works at half the input's size.
 
     Args:
-        shape: (height, width, channels) of the input; height and width multiples of `REDUCTION`.
+        shape: (height, width, channels) of the input; height and width multiples of `REDUCTION`,
+            or None for any.
         classes: number of maps.
 
     Returns:

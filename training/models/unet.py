@@ -1,0 +1,56 @@
+"""A U-Net on a pre-trained encoder, with a decoder light enough for two cores.
+
+The decoder takes the narrow (projected) features of each stage, works down to half the input's
+size, and is enlarged linearly from there: the last stage of a classic U-Net costs as much as all
+others together and adds little where outlines are resized to the picture's size anyway.
+Source of the form: Ronneberger et al., "U-Net", 2015; pre-trained encoders: Iglovikov and Shvets,
+"TernausNet", 2018.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from steeldefect.preprocessing import Scaling
+from training.backend import keras
+from training.choices import Encoder
+from training.models.encoders import BATCH_NORM_MOMENTUM, gray_encoder, rescaling
+
+layers = keras.layers
+
+FILTERS = (128, 64, 48, 32)
+"""Of the decoder at strides 16, 8, 4 and 2."""
+
+_MOSTLY_SOUND = -3.0  # begin with answers near 5%: that few pixels are defective need not be learnt
+
+
+def unet(
+    shape: tuple[int | None, int | None, int], classes: int, kind: Encoder, scaling: Scaling
+) -> keras.Model:
+    """Build the network at random weights.
+
+    Args:
+        shape: (height, width, 1); multiples of 32, or None for any.
+        classes: number of maps.
+        kind: of the encoder.
+        scaling: of the inputs.
+
+    Returns:
+        A model from (n, height, width, 1) to probabilities float32 (n, height, width, classes).
+    """
+    inputs = keras.Input(shape)
+    *skips, x = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
+    for filters, skip in zip(FILTERS, reversed(skips), strict=True):
+        x = layers.UpSampling2D(2)(x)
+        x = _block(layers.Concatenate()([x, skip]), filters)
+    x = layers.Conv2D(
+        classes, 3, padding="same", bias_initializer=keras.initializers.Constant(_MOSTLY_SOUND)
+    )(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear")(x)
+    outputs = layers.Activation("sigmoid", dtype="float32")(x)
+    return keras.Model(inputs, outputs, name="unet")
+
+
+def _block(x: Any, filters: int) -> Any:
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    return layers.Activation("relu")(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
