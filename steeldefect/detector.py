@@ -2,8 +2,9 @@
 
 prepared = [detector.prepare(picture) for picture in pictures]    # any thread
 probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
-passing = [p for p, ok in zip(prepared, detector.passes(probabilities)) if ok]
-findings = detector.segment(passing)                              # one list for each picture
+passed = detector.passes(probabilities)                           # (n,), all where it is soft
+passing = [picture for picture, ok in zip(prepared, passed) if ok]
+findings = detector.segment(passing, probabilities[passed])       # one list for each picture
 """
 
 from __future__ import annotations
@@ -15,11 +16,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steeldefect import rle
+from steeldefect import gating, rle
 from steeldefect.errors import InferenceError, PictureSizeError
-from steeldefect.manifest import DefectClass, Manifest
+from steeldefect.manifest import DefectClass, Manifest, Mirror
 from steeldefect.preprocessing import Float32, Gray, prepare, resize, scale
 from steeldefect.runtimes.base import Runtime
+
+_HEIGHT, _WIDTH = 1, 2  # axes of a batch
+_MIRRORED = {
+    Mirror.HORIZONTAL: (_WIDTH,),
+    Mirror.VERTICAL: (_HEIGHT,),
+    Mirror.BOTH: (_HEIGHT, _WIDTH),
+}
 
 
 @dataclass(frozen=True)
@@ -94,23 +102,36 @@ class Detector:
         """Ask the gate for the probability of a defect.
 
         Returns:
-            float32 (n,); NaN where the model's answer is not finite, and without a gate.
+            float32 (n,), calibrated by the bundle's temperature (see `gating.temper`); NaN where
+            the model's answer is not finite, and without a gate.
         """
         inputs = [p.gate_input for p in pictures if p.gate_input is not None]
-        if self._gate is None or not inputs:
+        if self._gate is None or self.manifest.gate is None or not inputs:
             return np.full(len(pictures), np.nan, dtype=np.float32)
         answers = self._gate.predict(np.stack(inputs)).reshape(len(pictures))
-        return np.where(np.isfinite(answers), answers, np.float32(np.nan))
+        finite = np.where(np.isfinite(answers), answers, np.float32(np.nan))
+        return gating.temper(finite, self.manifest.gate.temperature)
 
     def passes(self, probabilities: Float32) -> npt.NDArray[np.bool_]:
-        """Tell which pictures go on to the segmenter: bool (n,)."""
+        """Tell which pictures go on to the segmenter: bool (n,); see `gating.passes`.
+
+        Without a gate, and with a soft one, all do; but never one whose probability is NaN
+        although there is a gate.
+        """
         gate = self.manifest.gate
         if gate is None:
             return np.ones(len(probabilities), dtype=bool)
-        return np.asarray(probabilities >= gate.threshold)
+        return gating.passes(gate, probabilities)
 
-    def segment(self, pictures: Sequence[Prepared]) -> list[list[Finding] | InferenceError]:
+    def segment(
+        self, pictures: Sequence[Prepared], probabilities: Float32
+    ) -> list[list[Finding] | InferenceError]:
         """Outline the defects of pictures.
+
+        Args:
+            pictures: those that pass.
+            probabilities: float32 (n,), what `gate` said of them. A soft gate raises the least
+                areas of pictures below its threshold; otherwise they change nothing.
 
         Returns:
             For each picture its findings, one for each class found, in the bundle's order; or
@@ -118,22 +139,56 @@ class Detector:
         """
         if not pictures:
             return []
-        spec = self.manifest.segmenter.input
-        maps = self.segmenter.predict(np.stack([scale(p.resized, spec) for p in pictures]))
-        return [self._findings(one, p.shape) for one, p in zip(maps, pictures, strict=True)]
+        added = self._added_areas(probabilities)
+        return [
+            self._findings(one, picture.shape, extra)
+            for one, picture, extra in zip(self.maps(pictures), pictures, added, strict=True)
+        ]
 
-    def _findings(self, maps: Float32, shape: tuple[int, int]) -> list[Finding] | InferenceError:
+    def maps(self, pictures: Sequence[Prepared]) -> Float32:
+        """Ask the segmenter for its class maps.
+
+        Where the bundle says so, mirrored copies are asked as well, one call of the model for
+        each kind of copy; their maps are mirrored back, and the mean counts.
+
+        Args:
+            pictures: at least one.
+
+        Returns:
+            float32 (n, height, width, classes), probabilities at the model's own size.
+        """
+        spec = self.manifest.segmenter.input
+        batch = np.stack([scale(picture.resized, spec) for picture in pictures])
+        maps = self.segmenter.predict(batch)
+        mirrors = self.manifest.segmenter.mirrors
+        if not mirrors:
+            return maps
+        for mirror in mirrors:
+            axes = _MIRRORED[mirror]
+            copies = np.ascontiguousarray(np.flip(batch, axes))
+            maps = maps + np.flip(self.segmenter.predict(copies), axes)
+        return np.asarray(maps / np.float32(1 + len(mirrors)))
+
+    def _added_areas(self, probabilities: Float32) -> list[int]:
+        gate = self.manifest.gate
+        if gate is None:
+            return [0] * len(probabilities)
+        return list(map(int, gating.added_area(gate, probabilities)))
+
+    def _findings(
+        self, maps: Float32, shape: tuple[int, int], added_area: int
+    ) -> list[Finding] | InferenceError:
         if not np.isfinite(maps).all():
             return InferenceError("the segmenter's answer is not finite")
         found = [
-            find_defect(maps[:, :, channel], shape, defect_class)
+            find_defect(maps[:, :, channel], shape, defect_class, added_area)
             for channel, defect_class in enumerate(self.manifest.classes)
         ]
         return [finding for finding in found if finding is not None]
 
 
 def find_defect(
-    probability: Float32, shape: tuple[int, int], defect_class: DefectClass
+    probability: Float32, shape: tuple[int, int], defect_class: DefectClass, added_area: int = 0
 ) -> Finding | None:
     """Turn one class map into a mask at the picture's own size, and measure it.
 
@@ -144,6 +199,7 @@ def find_defect(
         probability: float32 (h, w), the class map of the model.
         shape: (height, width) of the picture.
         defect_class: gives threshold and least area.
+        added_area: what a soft gate adds to the least area, in pixels of the picture.
 
     Returns:
         The finding, or None where the class covers less than its least area, or nothing.
@@ -151,10 +207,10 @@ def find_defect(
     threshold = defect_class.pixel_threshold
     if probability.max() <= threshold:
         return None
-    full = _resize_map(probability, shape)
+    full = resize_map(probability, shape)
     mask = full > threshold
     area = int(np.count_nonzero(mask))
-    if area == 0 or area < defect_class.min_area:
+    if area == 0 or area < defect_class.min_area + added_area:
         return None
     runs = rle.from_mask(mask)
     box = rle.bounding_box(runs, shape[0])
@@ -174,7 +230,8 @@ def find_defect(
     )
 
 
-def _resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
+def resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
+    """Bring a class map float32 (h, w) to a picture's (height, width), bilinear."""
     if probability.shape == shape:
         return probability
     size = (shape[1], shape[0])

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter
 
@@ -199,7 +200,8 @@ class TaskScorer:
     def _segment(self, batch: list[tuple[PictureKey, Prepared, float]]) -> None:
         """Outline the defects of pictures that passed, and note them."""
         began = time.perf_counter()
-        answers = self._detector.segment([prepared for _, prepared, _ in batch])
+        probabilities = np.array([probability for _, _, probability in batch], dtype=np.float32)
+        answers = self._detector.segment([prepared for _, prepared, _ in batch], probabilities)
         self._seconds["segment"] += time.perf_counter() - began
         for (key, prepared, probability), answer in zip(batch, answers, strict=True):
             if isinstance(answer, InferenceError):

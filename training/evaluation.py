@@ -1,4 +1,4 @@
-"""Held-out scores: the exported models, run as scoring runs them, against the true masks."""
+"""The held-out part: the exported models, run as scoring runs them, against the true masks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,32 @@ from steeldefect import metrics, rle
 from steeldefect.detector import Detector, Finding
 from steeldefect.errors import InferenceError
 from steeldefect.manifest import Score
+from training.asking import Asked, ask
 from training.dataset import LabelledPicture
 
-_CHUNK = 16  # pictures in memory at a time
 _NO_RUNS = rle.parse("")
+_COUNTS = ("tp", "fp", "fn", "tn")
+_COLUMNS = ("ImageId", "group", "defective", "gate_probability", "passed", "class_id", *_COUNTS)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How a detector does on pictures that no model was fitted to.
+
+    Attributes:
+        scores: of `steeldefect.metrics`; without a gate, none of the gate.
+        table: one row for each picture and class. Columns ImageId, group, defective (0 or 1),
+            gate_probability (NaN without a gate), passed (0 or 1: went on to the segmenter),
+            class_id, and tp, fp, fn, tn in pixels (Int64; missing for defective pictures whose
+            masks nobody drew).
+    """
+
+    scores: list[Score]
+    table: pd.DataFrame
+
+    def to_csv(self) -> str:
+        """Write the table; missing values are empty, probabilities keep all float32 digits."""
+        return self.table.to_csv(index=False, lineterminator="\n", float_format="%.9g")
 
 
 @dataclass(frozen=True)
@@ -28,7 +50,7 @@ class _Answer:
     runs: dict[int, rle.Runs]
 
 
-def held_out_scores(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[Score]:
+def hold_out(detector: Detector, pictures: Sequence[LabelledPicture]) -> HeldOut:
     """Score pictures that no model was fitted to.
 
     Mask metrics leave out defective pictures whose masks nobody drew; gate and verdict metrics
@@ -38,63 +60,76 @@ def held_out_scores(detector: Detector, pictures: Sequence[LabelledPicture]) -> 
         detector: of the exported models.
         pictures: the test part of the split.
 
-    Returns:
-        The scores of `steeldefect.metrics`; without a gate, none of the gate.
-
     Raises:
-        InferenceError: a model answered with numbers that are not finite.
+        DataError: a picture cannot be read.
+        InferenceError: a model answered with numbers that are not finite; names the picture.
     """
-    answers = [answer for chunk in _chunks(pictures) for answer in _ask(detector, chunk)]
+    answers = [one for asked in ask(detector, pictures) for one in _outline(detector, asked)]
     class_ids = [one.id for one in detector.manifest.classes]
-    scores = metrics.segmentation_scores(_confusions(answers, class_ids), class_ids)
+    table = _table(answers, class_ids)
+    scores = metrics.segmentation_scores(_outlined(table), class_ids)
     defective = np.array([answer.picture.defective for answer in answers], dtype=bool)
-    if detector.manifest.gate is not None:
+    if detector.has_gate:
         probability = np.array([answer.probability for answer in answers], dtype=np.float64)
         passed = np.array([answer.passed for answer in answers], dtype=bool)
         scores += metrics.gate_scores(defective, probability, passed)
     found = np.array([bool(answer.runs) for answer in answers], dtype=bool)
-    return scores + metrics.verdict_scores(defective, found)
+    return HeldOut(scores + metrics.verdict_scores(defective, found), table)
 
 
-def _chunks(pictures: Sequence[LabelledPicture]) -> Iterator[Sequence[LabelledPicture]]:
-    for start in range(0, len(pictures), _CHUNK):
-        yield pictures[start : start + _CHUNK]
+def held_out_scores(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[Score]:
+    """Give the scores of `hold_out` alone."""
+    return hold_out(detector, pictures).scores
 
 
-def _ask(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[_Answer]:
-    prepared = [detector.prepare(picture.read()) for picture in pictures]
-    probabilities = detector.gate(prepared)
-    passed = detector.passes(probabilities)
-    passing = [one for one, passes in zip(prepared, passed, strict=True) if passes]
-    findings = iter(detector.segment(passing))
-    return [
-        _Answer(
-            picture,
-            float(probability),
-            bool(passes),
-            _runs_of(next(findings), picture) if passes else {},
-        )
-        for picture, probability, passes in zip(pictures, probabilities, passed, strict=True)
-    ]
+def _outline(detector: Detector, asked: Asked) -> Iterator[_Answer]:
+    passed = detector.passes(asked.probabilities)
+    passing = [one for one, passes in zip(asked.prepared, passed, strict=True) if passes]
+    findings = iter(detector.segment(passing, asked.probabilities[passed]))
+    for picture, probability, passes in zip(
+        asked.pictures, asked.probabilities.tolist(), passed.tolist(), strict=True
+    ):
+        runs = _runs_of(next(findings), picture) if passes else {}
+        yield _Answer(picture, probability, passes, runs)
 
 
 def _runs_of(
     findings: list[Finding] | InferenceError, picture: LabelledPicture
 ) -> dict[int, rle.Runs]:
     if isinstance(findings, InferenceError):
-        raise InferenceError(f"{picture.name}: {findings}")
+        raise InferenceError(f"{picture.name}: {findings}; fit the segmenter anew")
     return {finding.defect_class.id: finding.runs for finding in findings}
 
 
-def _confusions(answers: Sequence[_Answer], class_ids: Sequence[int]) -> pd.DataFrame:
-    """Count pixels: one row for each picture with known masks, and class."""
-    rows = []
-    for answer in answers:
-        if not answer.picture.outlined:
-            continue
-        for class_id in class_ids:
-            truth = answer.picture.runs.get(class_id, _NO_RUNS)
-            found = answer.runs.get(class_id, _NO_RUNS)
-            both = rle.overlap(truth, found)
-            rows.append((class_id, both, rle.area(found) - both, rle.area(truth) - both))
-    return pd.DataFrame(rows, columns=["class_id", "tp", "fp", "fn"])
+def _table(answers: Sequence[_Answer], class_ids: Sequence[int]) -> pd.DataFrame:
+    rows = [
+        (
+            answer.picture.name,
+            answer.picture.group,
+            int(answer.picture.defective),
+            answer.probability,
+            int(answer.passed),
+            class_id,
+            *_count(answer, class_id),
+        )
+        for answer in answers
+        for class_id in class_ids
+    ]
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return table.astype(dict.fromkeys(_COUNTS, "Int64"))
+
+
+def _count(answer: _Answer, class_id: int) -> tuple[int | None, ...]:
+    """Count tp, fp, fn and tn in pixels; None each where the true masks are not known."""
+    if not answer.picture.outlined:
+        return (None,) * len(_COUNTS)
+    truth = answer.picture.runs.get(class_id, _NO_RUNS)
+    found = answer.runs.get(class_id, _NO_RUNS)
+    tp = rle.overlap(truth, found)
+    fp, fn = rle.area(found) - tp, rle.area(truth) - tp
+    height, width = answer.picture.shape
+    return tp, fp, fn, height * width - tp - fp - fn
+
+
+def _outlined(table: pd.DataFrame) -> pd.DataFrame:
+    return table.dropna(subset=["tp"]).astype(dict.fromkeys(_COUNTS, "int64"))

@@ -54,12 +54,13 @@ def masks_of(detector: Detector, strips: list[Gray]) -> tuple[np.ndarray, np.nda
     """Give gate probabilities (n,) and masks bool (n, 4, H, W)."""
     prepared = [detector.prepare(strip) for strip in strips]
     drawn = np.zeros((len(strips), 4, *strips[0].shape), dtype=bool)
-    for place, findings in enumerate(detector.segment(prepared)):
+    probabilities = detector.gate(prepared)
+    for place, findings in enumerate(detector.segment(prepared, probabilities)):
         assert isinstance(findings, list)
         for finding in findings:
             class_place = finding.defect_class.id - 1
             drawn[place, class_place] = to_mask(finding.runs, strips[0].shape)
-    return detector.gate(prepared), drawn
+    return probabilities, drawn
 
 
 def test_both_runtimes_draw_the_same_masks(tutorial_bundle: Bundle, strips: list[Gray]) -> None:

@@ -22,7 +22,7 @@ from steeldefect import rle
 from steeldefect.bundle import Bundle
 from steeldefect.detector import Detector, Finding, find_defect
 from steeldefect.errors import InferenceError, PictureSizeError
-from steeldefect.manifest import DefectClass, PictureSizes
+from steeldefect.manifest import DefectClass, GateMode, Manifest, Mirror, PictureSizes, Segmenter
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.task import open_detector
@@ -43,15 +43,52 @@ class Answering:
         return np.stack([self._answer] * len(batch))
 
 
+class Lopsided:
+    """A segmenter that is right about the left half of what it is shown, and the upper half.
+
+    Its map of class 1 is 1 in bright pixels, but half as much in the right half of the picture,
+    and half as much again in the lower half; class 2 is nowhere. It notes its batches' sizes.
+    """
+
+    name = RuntimeChoice.OPENVINO
+    device = DeviceChoice.CPU
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def predict(self, batch: Float32) -> Float32:
+        assert batch.flags.c_contiguous
+        self.batches.append(len(batch))
+        maps = np.zeros((*batch.shape[:3], 2), np.float32)
+        maps[..., 0] = batch[..., 0] > 0.8
+        maps[:, :, WIDTH // 2 :] *= 0.5
+        maps[:, HEIGHT // 2 :] *= 0.5
+        return maps
+
+
 @pytest.fixture(scope="module")
 def detector(rule_bundle: Bundle) -> Detector:
     return open_detector(rule_bundle, OPTIONS)
 
 
+def outline(
+    detector: Detector, *pictures: np.ndarray[Any, Any]
+) -> list[list[Finding] | InferenceError]:
+    prepared = [detector.prepare(picture) for picture in pictures]
+    return detector.segment(prepared, detector.gate(prepared))
+
+
 def found(detector: Detector, picture: np.ndarray[Any, Any]) -> list[Finding]:
-    (answer,) = detector.segment([detector.prepare(picture)])
+    (answer,) = outline(detector, picture)
     assert isinstance(answer, list)
     return answer
+
+
+def with_gate(bundle: Bundle, **values: Any) -> Manifest:
+    """The bundle's manifest with other values of the gate."""
+    gate = bundle.manifest.gate
+    assert gate is not None
+    return bundle.manifest.model_copy(update={"gate": gate.model_copy(update=values)})
 
 
 def test_findings_are_what_was_drawn(detector: Detector) -> None:
@@ -88,13 +125,13 @@ def test_separate_regions_are_counted_and_diagonal_neighbours_are_one(detector: 
 
 def test_nothing_is_found_where_nothing_is(detector: Detector) -> None:
     assert found(detector, plain_picture()) == []
-    assert detector.segment([]) == []
+    assert outline(detector) == []
     assert detector.gate([]).shape == (0,)
 
 
 def test_many_pictures_keep_their_order(detector: Detector) -> None:
     kinds = [plain_picture, both_picture, bright_picture, plain_picture, both_picture]
-    answers = detector.segment([detector.prepare(kind()) for kind in kinds])
+    answers = outline(detector, *(kind() for kind in kinds))
     assert [len(answer) for answer in answers if isinstance(answer, list)] == [0, 2, 1, 0, 2]
 
 
@@ -166,9 +203,105 @@ def test_a_segmenter_whose_answer_is_not_finite_is_an_error_of_that_picture(
     maps = np.zeros((HEIGHT, WIDTH, 2))
     maps[3, 4, 1] = wrong
     detector = Detector(rule_bundle.manifest, None, Answering(maps))
-    (answer,) = detector.segment([detector.prepare(plain_picture())])
+    (answer,) = outline(detector, plain_picture())
     assert isinstance(answer, InferenceError)
     assert str(answer) == "the segmenter's answer is not finite"
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
+def test_the_gate_answers_calibrated_probabilities(rule_bundle: Bundle, temperature: float) -> None:
+    manifest = with_gate(rule_bundle, temperature=temperature)
+    detector = Detector(manifest, Answering([0.2]), Answering(np.zeros((HEIGHT, WIDTH, 2))))
+    (probability,) = detector.gate([detector.prepare(plain_picture())])
+    assert probability.dtype == np.float32
+    assert probability == pytest.approx(1 / (1 + 4 ** (1 / temperature)), rel=1e-5)
+    if temperature == 1:
+        assert probability == np.float32(0.2)
+
+
+def soft(bundle: Bundle, probability: float, soft_area: int) -> Detector:
+    """A detector whose gate, soft below 0.5, answers always the same."""
+    manifest = with_gate(bundle, mode=GateMode.SOFT, soft_area=soft_area)
+    return Detector(manifest, Answering([probability]), Lopsided())
+
+
+@pytest.mark.parametrize(
+    ("probability", "soft_area", "areas"),
+    [
+        (0.5, 10**6, [256]),  # at the threshold nothing is added
+        (0.9, 10**6, [256]),
+        (0.25, 512, [256]),  # half of it is added: just enough is found
+        (0.25, 514, []),
+        (0.0, 256, [256]),
+        (0.0, 257, []),
+    ],
+)
+def test_a_soft_gate_asks_for_larger_defects(
+    rule_bundle: Bundle, probability: float, soft_area: int, areas: list[int]
+) -> None:
+    detector = soft(rule_bundle, probability, soft_area)
+    prepared = [detector.prepare(bright_picture())]
+    assert detector.passes(detector.gate(prepared)).tolist() == [True]
+    findings = found(detector, bright_picture())
+    assert [one.area for one in findings] == areas
+    assert all(one.defect_class in rule_bundle.manifest.classes for one in findings)
+
+
+def test_a_soft_gate_raises_each_picture_by_its_own_probability(rule_bundle: Bundle) -> None:
+    detector = soft(rule_bundle, 0.0, 1000)
+    prepared = [detector.prepare(bright_picture())] * 4
+    answers = detector.segment(prepared, np.array([0.1, 0.45, 0.2, 0.8], np.float32))
+    assert [len(answer) for answer in answers if isinstance(answer, list)] == [0, 1, 0, 1]
+
+
+def test_a_soft_gate_whose_answer_is_not_finite_lets_nothing_pass(rule_bundle: Bundle) -> None:
+    detector = soft(rule_bundle, np.nan, 10)
+    probabilities = detector.gate([detector.prepare(plain_picture())])
+    assert not detector.passes(probabilities).any()
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "values"),
+    [
+        # the four quarters of an all bright picture: upper left, upper right, lower left and right
+        ([], [1, 0.5, 0.5, 0.25]),
+        ([Mirror.HORIZONTAL], [0.75, 0.75, 0.375, 0.375]),
+        ([Mirror.VERTICAL], [0.75, 0.375, 0.75, 0.375]),
+        ([Mirror.BOTH], [0.625, 0.5, 0.5, 0.625]),
+        ([Mirror.HORIZONTAL, Mirror.VERTICAL, Mirror.BOTH], [0.5625] * 4),
+    ],
+)
+def test_mirrored_copies_are_asked_and_mirrored_back(
+    rule_bundle: Bundle, mirrors: list[Mirror], values: list[float]
+) -> None:
+    segmenter = Segmenter(input=rule_bundle.manifest.segmenter.input, mirrors=mirrors)
+    manifest = rule_bundle.manifest.model_copy(update={"segmenter": segmenter})
+    runtime = Lopsided()
+    detector = Detector(manifest, None, runtime)
+    picture = np.full((HEIGHT, WIDTH), 250, np.uint8)
+    maps = detector.maps([detector.prepare(picture)] * 3)
+    assert maps.shape == (3, HEIGHT, WIDTH, 2)
+    assert maps.dtype == np.float32
+    assert runtime.batches == [3] * (1 + len(mirrors))
+    down, right = HEIGHT // 2, WIDTH // 2
+    quarters = [
+        maps[:, rows, columns, 0]
+        for rows in (slice(0, down), slice(down, None))
+        for columns in (slice(0, right), slice(right, None))
+    ]
+    assert [np.unique(quarter).tolist() for quarter in quarters] == [[value] for value in values]
+    assert not maps[..., 1].any()
+
+
+def test_a_defect_stays_where_it_is_however_many_copies_are_asked(rule_bundle: Bundle) -> None:
+    detector = open_detector(rule_bundle, OPTIONS)
+    segmenter = Segmenter(input=rule_bundle.manifest.segmenter.input, mirrors=list(Mirror))
+    manifest = rule_bundle.manifest.model_copy(update={"segmenter": segmenter})
+    mirrored = Detector(manifest, None, detector.segmenter)
+    for one, other in zip(
+        found(detector, both_picture()), found(mirrored, both_picture()), strict=True
+    ):
+        assert np.array_equal(one.runs, other.runs)
 
 
 CLASS = DefectClass(id=3, name="scratch", pixel_threshold=0.5, min_area=0)
@@ -195,6 +328,15 @@ def test_thresholds_and_minimum_areas(
     wanted = CLASS.model_copy(update={"pixel_threshold": threshold, "min_area": min_area})
     finding = find_defect(np.array(probability, np.float32), (2, 2), wanted)
     assert (finding.area if finding else None) == area
+
+
+@pytest.mark.parametrize(("added", "area"), [(0, 3), (1, 3), (2, None)])
+def test_a_least_area_may_be_raised(added: int, area: int | None) -> None:
+    wanted = CLASS.model_copy(update={"min_area": 2})
+    probability = np.array([[0.6, 0.6], [0.6, 0.1]], np.float32)
+    finding = find_defect(probability, (2, 2), wanted, added)
+    assert (finding.area if finding else None) == area
+    assert finding is None or finding.defect_class is wanted
 
 
 @settings(deadline=None, max_examples=150)

@@ -27,6 +27,7 @@ from steeldefect.bundle import Bundle
 from steeldefect.detector import Detector
 from steeldefect.errors import StoreUnavailableError
 from steeldefect.imaging import DecodeLimits
+from steeldefect.manifest import GateMode
 from steeldefect.parts import read_part
 from steeldefect.plan import list_pictures
 from steeldefect.preprocessing import Float32
@@ -226,6 +227,24 @@ def test_a_gate_that_is_wrong_lets_a_clean_picture_be_clean(
     (row,) = rows(store, score(detector=wrong), TableName.IMAGES)
     assert (row["verdict"], row["defects"]) == ("clean", 0)
     assert row["gate_probability"] == pytest.approx(0.9)
+
+
+def test_a_soft_gate_lets_all_pass_and_the_surer_it_is_the_larger_a_defect_has_to_be(
+    score: Score, archive: Path, store: Store, rule_bundle: Bundle, detector: Detector
+) -> None:
+    gate = rule_bundle.manifest.gate
+    assert gate is not None
+    soft = gate.model_copy(update={"mode": GateMode.SOFT, "soft_area": 512})
+    manifest = rule_bundle.manifest.model_copy(update={"gate": soft})
+    for name in ("a", "b", "c", "d"):
+        picture = plain_picture() if name == "a" else bright_picture()
+        picture[0, 0] = 0 if name == "d" else 100
+        save(picture, archive / f"{name}.png")
+    # of 512 pixels half are added at probability 0.25, and four fifths at 0.1; 256 are found
+    doubting = Detector(manifest, Failing((1,), 0.25, 0.1), detector.segmenter)
+    images = rows(store, score(detector=doubting), TableName.IMAGES)
+    assert [row["verdict"] for row in images] == ["clean", "defect", "defect", "clean"]
+    assert [row["gate_probability"] for row in images] == [0.25, 0.25, 0.25, pytest.approx(0.1)]
 
 
 def jpeg(picture: np.ndarray[Any, Any]) -> bytes:

@@ -1,0 +1,83 @@
+"""The gate's threshold for a recall that is asked for, and how sure that recall is."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from steeldefect.preprocessing import Float32
+from training.calibration.curves import GateCurve
+
+Bools = npt.NDArray[np.bool_]
+
+
+def choose_threshold(probability: Float32, defective: Bools, target_recall: float) -> float:
+    """Find the largest threshold at which enough defective pictures pass.
+
+    The lowest of the defective pictures that have to pass decides. The threshold is put midway
+    between its probability and the next lower one of any picture (0 where there is none): it
+    stops exactly the same pictures as the deciding probability itself would, and rounding or
+    another arithmetic of the same model does not turn the deciding picture over.
+
+    Args:
+        probability: float32 (n,), calibrated, finite.
+        defective: bool (n,), the truth; at least one.
+        target_recall: share of defective pictures at or above the threshold, in (0, 1].
+
+    Raises:
+        ValueError: no picture is defective.
+    """
+    ranked = np.sort(probability[defective])[::-1]
+    if not len(ranked):
+        raise ValueError("no defective picture to choose a threshold on")
+    recall = np.arange(1, len(ranked) + 1) / len(ranked)
+    deciding = ranked[np.argmax(recall >= target_recall)]
+    lower = probability[probability < deciding]
+    below = float(lower.max()) if len(lower) else 0.0
+    return (below + float(deciding)) / 2
+
+
+def recall_interval(passed: int, defective: int, confidence: float) -> tuple[float, float]:
+    """Give the exact binomial interval of a share.
+
+    C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the
+    case of the binomial", Biometrika 26, 1934.
+
+    Args:
+        passed: of the defective pictures.
+        defective: at least 1.
+        confidence: of the interval, such as 0.95.
+
+    Returns:
+        Lower and upper limit, 0 to 1.
+    """
+    interval = binomtest(passed, defective).proportion_ci(confidence, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def gate_curve(probability: Float32, defective: Bools) -> GateCurve:
+    """Follow the gate over its thresholds: each probability that occurs, ascending.
+
+    Args:
+        probability: float32 (n,), calibrated, finite.
+        defective: bool (n,), the truth; a share of no pictures is 1.
+    """
+    threshold = np.unique(probability)
+    positives, negatives = np.sort(probability[defective]), np.sort(probability[~defective])
+    caught = len(positives) - np.searchsorted(positives, threshold, side="left")
+    stopped = np.searchsorted(negatives, threshold, side="left")
+    passed = caught + len(negatives) - stopped
+    return GateCurve(
+        threshold=threshold.astype(np.float64),
+        recall=_share(caught, len(positives)),
+        clean_recall=_share(stopped, len(negatives)),
+        precision=_share(caught, passed),
+    )
+
+
+def _share(
+    part: npt.NDArray[np.int64], whole: int | npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    wholes = np.broadcast_to(np.asarray(whole, dtype=np.float64), part.shape)
+    return np.divide(part, wholes, out=np.ones(part.shape), where=wholes > 0)

@@ -1,0 +1,125 @@
+"""The models' answers on labelled pictures, at every pixel threshold that may be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from steeldefect import rle
+from steeldefect.detector import Detector, resize_map
+from steeldefect.errors import InferenceError
+from steeldefect.preprocessing import Float32
+from training.asking import Asked, ask
+from training.dataset import LabelledPicture
+
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Pixel thresholds that are tried for every class, beside the manifest's own."""
+
+_COLUMNS = ("picture", "class_id", "threshold", "area", "tp", "truth")
+
+Int64 = npt.NDArray[np.int64]
+_Row = tuple[int, int, float, int, int, int]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the models say of pictures.
+
+    Attributes:
+        probability: float32 (pictures,), the gate's own answers; NaN without a gate.
+        sweep: one row for each outlined picture, class and pixel threshold, in this order.
+            Columns picture (its place among those given), class_id, threshold, and in pixels of
+            the picture area (found), tp (found and true), truth (true).
+    """
+
+    probability: Float32
+    sweep: pd.DataFrame
+
+
+def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured:
+    """Run both models over labelled pictures; only counts are kept, no maps.
+
+    Pictures whose masks nobody drew are shown to the gate alone.
+
+    Args:
+        detector: opened models with a draft manifest, whose gate's temperature is still 1.
+        pictures: of the validation part.
+
+    Raises:
+        ValueError: the gate has a temperature already.
+        DataError: a picture cannot be read.
+        InferenceError: a model answered with numbers that are not finite; names the picture.
+    """
+    gate = detector.manifest.gate
+    if gate is not None and gate.temperature != 1:
+        raise ValueError(f"the gate's temperature is {gate.temperature}; measure with a draft's, 1")
+    thresholds = _thresholds(detector)
+    probabilities: list[Float32] = []
+    rows: list[_Row] = []
+    first = 0
+    for asked in ask(detector, pictures):
+        probabilities.append(asked.probabilities)
+        rows += _sweep(detector, asked, first, thresholds)
+        first += len(asked.pictures)
+    empty = np.empty(0, dtype=np.float32)
+    return Measured(
+        np.concatenate(probabilities) if probabilities else empty,
+        pd.DataFrame(rows, columns=list(_COLUMNS)),
+    )
+
+
+def sweep_map(
+    probability: Float32, shape: tuple[int, int], truth: rle.Runs, thresholds: Sequence[float]
+) -> tuple[Int64, Int64]:
+    """Cut one class map at many thresholds, as `steeldefect.detector.find_defect` cuts it at one.
+
+    Args:
+        probability: float32 (h, w), the class map of the model.
+        shape: (height, width) of the picture.
+        truth: int64 (n, 2), run lengths of the true mask.
+        thresholds: t of them; a pixel is found where it is above.
+
+    Returns:
+        int64 (t,) each: pixels found, and those of them that are true, without a least area.
+    """
+    levels = np.array(thresholds, dtype=np.float32)
+    counted = levels < probability.max()
+    if not counted.any():
+        return np.zeros(len(levels), np.int64), np.zeros(len(levels), np.int64)
+    full = resize_map(probability, shape)
+    areas = _above(full[full > levels.min()], levels)
+    true = full[rle.to_mask(truth, shape)] if len(truth) else full[:0, 0]
+    return areas * counted, _above(true, levels) * counted
+
+
+def _above(values: Float32, levels: Float32) -> Int64:
+    return np.array([np.count_nonzero(values > level) for level in levels], dtype=np.int64)
+
+
+def _thresholds(detector: Detector) -> list[float]:
+    return sorted({*THRESHOLDS, *(one.pixel_threshold for one in detector.manifest.classes)})
+
+
+def _sweep(
+    detector: Detector, asked: Asked, first: int, thresholds: Sequence[float]
+) -> Iterator[_Row]:
+    places = [place for place, picture in enumerate(asked.pictures) if picture.outlined]
+    if not places:
+        return
+    answers = detector.maps([asked.prepared[place] for place in places])
+    for place, maps in zip(places, answers, strict=True):
+        picture = asked.pictures[place]
+        if not np.isfinite(maps).all():
+            raise InferenceError(
+                f"{picture.name}: the segmenter's answer is not finite; fit the segmenter anew"
+            )
+        for channel, one in enumerate(detector.manifest.classes):
+            truth = picture.runs.get(one.id, np.empty((0, 2), dtype=np.int64))
+            areas, hits = sweep_map(maps[:, :, channel], picture.shape, truth, thresholds)
+            true = rle.area(truth)
+            for threshold, area, tp in zip(thresholds, areas.tolist(), hits.tolist(), strict=True):
+                yield first + place, one.id, threshold, area, tp, true
