@@ -1,4 +1,7 @@
-"""Fetches a bundle from where it is published: a local folder or an object-store prefix."""
+"""Fetches a bundle from where it is published: a local folder or an object-store prefix.
+
+The address may also be an alias of a registry, `REGISTRY/production`; see `steeldefect.aliases`.
+"""
 
 from __future__ import annotations
 
@@ -7,58 +10,125 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from steeldefect.aliases import AliasRecord, bundle_uri, newest_record, record_key
 from steeldefect.bundle import (
     MANIFEST_NAME,
     SEAL_NAME,
     Bundle,
     ModelForm,
+    check_file,
     host_cache,
     open_bundle,
     read_manifest,
 )
 from steeldefect.errors import BundleError, StoreError, StoreUnavailableError
+from steeldefect.manifest import Manifest
 from steeldefect.stores import S3Settings, Store, is_s3, open_store
+
+
+@dataclass(frozen=True)
+class Published:
+    """A bundle where it is published, its manifest checked against its seal.
+
+    Attributes:
+        store: the bundle's own folder or prefix; an alias is resolved.
+        digest: sha256 of `content`.
+        content: of `bundle.json`.
+        seal: of `bundle.sha256`.
+    """
+
+    store: Store
+    manifest: Manifest
+    digest: str
+    content: bytes
+    seal: bytes
+
+    def read(self, name: str) -> bytes:
+        """Read one of the manifest's files, checked against its hash.
+
+        Raises:
+            BundleError: the bundle has no such file, or it is missing or altered.
+            StoreUnavailableError: the store does not answer.
+        """
+        expected = self.manifest.files.get(name)
+        if expected is None:
+            raise BundleError(f"bundle {self.store.uri} has no {name}; export it anew")
+        content = _read(self.store, name)
+        check_file(name, expected, content, self.store.uri)
+        return content
+
+
+def find_bundle(uri: str, s3: S3Settings) -> Published:
+    """Look a bundle up, by its own address or by an alias, and read its manifest alone.
+
+    Args:
+        uri: local folder or `s3://bucket/prefix`, of a bundle or of an alias.
+        s3: how S3 is reached.
+
+    Raises:
+        BundleError: neither bundle nor alias; the manifest is altered; or what lies where the
+            alias leads is not the bundle that it names.
+        StoreUnavailableError: the store does not answer.
+    """
+    store = open_store(uri, s3)
+    try:
+        content = store.read(MANIFEST_NAME)
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        alias = _alias_at(store, error)
+        home = open_store(bundle_uri(store.uri, alias.digest), s3)
+        published = _describe(home, _read(home, MANIFEST_NAME))
+        if published.digest != alias.digest:
+            raise BundleError(
+                f"alias {store.uri} names bundle {alias.digest}, but {home.uri} holds "
+                f"{published.digest}; promote the bundle again"
+            ) from None
+        return published
+    return _describe(store, content)
 
 
 def fetch_bundle(uri: str, s3: S3Settings) -> Bundle:
     """Open a bundle, every file checked against its hash; from S3 it is copied here first.
 
     Args:
-        uri: local folder or `s3://bucket/prefix`.
+        uri: local folder or `s3://bucket/prefix`, of a bundle or of an alias. An alias is
+            resolved once, here: the bundle's digest says what it stood for.
         s3: how S3 is reached.
 
     Raises:
         BundleError: missing, incomplete or altered.
         StoreUnavailableError: the store does not answer.
     """
-    store = open_store(uri, s3)
-    if not is_s3(uri):
-        return open_bundle(Path(store.uri))
-    content, seal = (_read(store, name) for name in (MANIFEST_NAME, SEAL_NAME))
-    manifest, digest = read_manifest(content, seal, uri)
+    published = find_bundle(uri, s3)
+    if not is_s3(published.store.uri):
+        return open_bundle(Path(published.store.uri))
 
     def fetch(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as name:
             staging = Path(name, folder.name)
-            files = {MANIFEST_NAME: content, SEAL_NAME: seal}
-            files |= {file: _read(store, file) for file in manifest.files}
+            files = {MANIFEST_NAME: published.content, SEAL_NAME: published.seal}
+            files |= {file: published.read(file) for file in published.manifest.files}
             for file, data in files.items():
                 (staging / file).parent.mkdir(parents=True, exist_ok=True)
                 (staging / file).write_bytes(data)
             open_bundle(staging)
             staging.rename(folder)
 
-    return host_copy(digest, tuple(ModelForm), fetch)
+    return host_copy(published.digest, None, fetch)
 
 
-def host_copy(digest: str, forms: tuple[ModelForm, ...], fill: Callable[[Path], None]) -> Bundle:
+def host_copy(
+    digest: str, forms: tuple[ModelForm, ...] | None, fill: Callable[[Path], None]
+) -> Bundle:
     """Open this host's copy of a bundle; where it is absent or damaged, it is made anew.
 
     Args:
         digest: of the bundle; a copy that is sealed but is another bundle counts as damaged.
-        forms: the model forms of the copy.
+        forms: the model forms of the copy; None for a whole bundle.
         fill: puts the bundle's files into a folder that does not exist yet.
 
     Raises:
@@ -76,16 +146,41 @@ def host_copy(digest: str, forms: tuple[ModelForm, ...], fill: Callable[[Path], 
     return _open_copy(folder, digest, forms)
 
 
-def cached_folder(digest: str, forms: tuple[ModelForm, ...]) -> Path:
-    """Where this host keeps its copy of a bundle."""
-    return host_cache() / "-".join([digest[:32], *(form.value for form in forms)])
+def cached_folder(digest: str, forms: tuple[ModelForm, ...] | None) -> Path:
+    """Where this host keeps its copy of a bundle, or of some of its forms."""
+    parts = ["whole"] if forms is None else [form.value for form in forms]
+    return host_cache() / "-".join([digest[:32], *parts])
 
 
-def _open_copy(folder: Path, digest: str, forms: tuple[ModelForm, ...]) -> Bundle:
+def _open_copy(folder: Path, digest: str, forms: tuple[ModelForm, ...] | None) -> Bundle:
     bundle = open_bundle(folder, forms)
     if bundle.digest != digest:
         raise BundleError(f"bundle {folder}: it is {bundle.digest}, not {digest}")
     return bundle
+
+
+def _describe(store: Store, content: bytes) -> Published:
+    seal = _read(store, SEAL_NAME)
+    manifest, digest = read_manifest(content, seal, store.uri)
+    return Published(store, manifest, digest, content, seal)
+
+
+def _alias_at(store: Store, missing: StoreError) -> AliasRecord:
+    """Read the alias's record where no bundle lies; `missing` says why there is none."""
+    record = None
+    try:
+        record = newest_record(store)
+    except StoreUnavailableError:
+        raise
+    except StoreError:
+        pass  # why the bundle could not be read says more
+    if record is None:
+        raise BundleError(
+            f"no bundle at {store.uri}: {missing}; there is no such file, nor a record of an alias "
+            f"({record_key(1)} and on); a bundle is a folder that `python -m training fit` wrote, "
+            "an alias one that `python -m training promote` wrote"
+        ) from None
+    return record
 
 
 def _read(store: Store, name: str) -> bytes:

@@ -102,6 +102,12 @@ class QueryError(SteelDefectError):
     exit_code = 13
 
 
+class PromotionError(SteelDefectError):
+    """A bundle may not take an alias, or two bundles cannot be compared."""
+
+    exit_code = 14
+
+
 class RunLengthError(DataError, ValueError):
     """Malformed run lengths.
 

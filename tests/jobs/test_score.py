@@ -118,6 +118,24 @@ def test_tensorflow_answers_as_openvino_does(
     ]
 
 
+def test_the_bundle_decides_the_precision(
+    archive: Path, int8_bundle: Bundle, tmp_path: Path
+) -> None:
+    assert score(archive, int8_bundle, tmp_path / "output") == 0
+    used = rows(tmp_path / "output", TableName.IMAGES, "runtime", "precision", "verdict")
+    assert {(row["runtime"], row["precision"]) for row in used} == {("openvino", "int8")}
+    assert sum(row["verdict"] == "defect" for row in used) == 20
+
+
+def test_int8_of_a_bundle_without_it_is_refused_before_anything_is_written(
+    archive: Path, rule_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score(archive, rule_bundle, tmp_path / "output", "--set", "precision=int8") == 3
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "it has no openvino_int8/gate.xml; set precision=auto, or export it anew" in message
+    assert not (tmp_path / "output").exists()
+
+
 def test_spark_submit_runs_the_job(archive: Path, rule_bundle: Bundle, tmp_path: Path) -> None:
     ended = spark_submit(
         *("--master", "local[2]", str(ROOT / "jobs" / "score.py")),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from steeldefect.bundle import (
+    MANDATORY_FORMS,
     MANIFEST_NAME,
     SEAL_NAME,
     Bundle,
@@ -24,8 +25,6 @@ from steeldefect.bundle import (
 from steeldefect.bundle_store import cached_folder, fetch_bundle, host_copy
 from steeldefect.errors import BundleError, StoreUnavailableError
 from steeldefect.stores import S3Settings, open_store
-
-BOTH = tuple(ModelForm)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +79,7 @@ def test_from_s3_it_is_copied_here_once(
     fetched = fetch_bundle(published, s3)
     assert fetched.digest == rule_bundle.digest
     assert fetched.manifest == rule_bundle.manifest
-    assert fetched.folder == cached_folder(rule_bundle.digest, BOTH)
+    assert fetched.folder == cached_folder(rule_bundle.digest, None)
     before = {path: path.stat().st_ino for path in fetched.folder.rglob("*")}
     assert fetch_bundle(f"{published}/", s3).folder == fetched.folder
     assert {path: path.stat().st_ino for path in fetched.folder.rglob("*")} == before
@@ -173,8 +172,9 @@ def test_what_is_shipped_must_be_the_bundle_that_was_named(rule_bundle: Bundle) 
 
 def test_each_choice_of_forms_has_its_own_copy() -> None:
     digest = "ab" * 32
-    folders = {cached_folder(digest, forms) for forms in [(form,) for form in ModelForm] + [BOTH]}
-    assert len(folders) == 3
+    choices = [None, MANDATORY_FORMS, *((form,) for form in ModelForm)]
+    folders = {cached_folder(digest, forms) for forms in choices}
+    assert len(folders) == len(choices)
     assert all(folder.name.startswith(digest[:32]) for folder in folders)
 
 

@@ -1,0 +1,196 @@
+"""Two bundles side by side on the same held-out pictures, with intervals of the differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from steeldefect.bundle_store import Published, find_bundle
+from steeldefect.errors import PromotionError
+from steeldefect.labels import listed
+from steeldefect.manifest import Manifest, Score
+from steeldefect.stores import S3Settings
+from training.registry.bootstrap import Metric, difference_intervals, joint_groups
+from training.registry.held_out import HELD_OUT_NAME, HeldOutRows, read_held_out
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Figure(_Part):
+    """One metric of both bundles.
+
+    `difference`: second less first. `interval`: 95%, of the difference. None where nothing
+    supports a number.
+    """
+
+    name: str
+    class_id: int | None = None
+    class_name: str | None = None
+    first: float | None
+    second: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+
+
+class Named(_Part):
+    """A bundle as a comparison names it."""
+
+    address: str
+    digest: str
+    recipe: str
+
+
+class Comparison(_Part):
+    """What came of it.
+
+    `notes`: what the numbers do not show. `unoutlined`: defective pictures whose masks nobody
+    drew, of which only gates can tell.
+    """
+
+    first: Named
+    second: Named
+    notes: tuple[str, ...] = ()
+    pictures: int
+    groups: int
+    unoutlined: int
+    figures: list[Figure]
+
+    def figure(self, name: str) -> Figure | None:
+        """Look up an overall metric; None where neither bundle has it."""
+        found = (one for one in self.figures if one.name == name and one.class_id is None)
+        return next(found, None)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A bundle that is compared.
+
+    Attributes:
+        home: where it lies; where `name.address` is an alias, that is another address.
+        fingerprint: of the data that the rows were counted on.
+        rows: its answers on pictures held out; None for a bundle that carries none.
+        notes: what speaks against these answers.
+    """
+
+    name: Named
+    home: str
+    manifest: Manifest
+    fingerprint: str
+    rows: HeldOutRows | None
+    notes: tuple[str, ...] = ()
+
+    def measured(self, rows: HeldOutRows, fingerprint: str, notes: tuple[str, ...]) -> Contender:
+        """Give the same bundle with answers on other pictures."""
+        return replace(self, rows=rows, fingerprint=fingerprint, notes=notes)
+
+
+def find_contender(uri: str, s3: S3Settings) -> Contender:
+    """Read what a comparison needs of a bundle: its manifest and its held-out answers.
+
+    Args:
+        uri: folder, S3 address, or alias.
+        s3: how S3 is reached.
+
+    Raises:
+        BundleError: there is none, or it is altered.
+    """
+    return as_contender(uri, find_bundle(uri, s3))
+
+
+def as_contender(address: str, published: Published) -> Contender:
+    """Read the held-out answers of a bundle that was found.
+
+    Raises:
+        BundleError: they are missing or altered.
+    """
+    training = published.manifest.training
+    carried = HELD_OUT_NAME in published.manifest.files
+    rows = read_held_out(published.read(HELD_OUT_NAME), address) if carried else None
+    name = Named(address=address, digest=published.digest, recipe=training.recipe_name)
+    home = published.store.uri
+    return Contender(name, home, published.manifest, training.data_fingerprint, rows)
+
+
+def why_not_comparable(first: Contender, second: Contender) -> str | None:
+    """Say why two bundles' answers cannot be set side by side; None where they can."""
+    for one in (first, second):
+        if one.rows is None:
+            return f"{_short(one)} carries no {HELD_OUT_NAME}"
+    if first.fingerprint != second.fingerprint:
+        return f"{_short(first)} and {_short(second)} were trained on different data"
+    return None if first.rows is None or second.rows is None else _differ(first.rows, second.rows)
+
+
+def compare(first: Contender, second: Contender) -> Comparison:
+    """Set two bundles side by side.
+
+    Raises:
+        PromotionError: they were not held out on the same pictures.
+    """
+    problem = why_not_comparable(first, second)
+    if problem is not None or first.rows is None or second.rows is None:
+        raise PromotionError(
+            f"cannot compare: {problem}; fit both with the same split file, or have both run on "
+            "one: --data DIR --split FILE"
+        )
+    intervals = difference_intervals(first.rows, second.rows)
+    groups = joint_groups(first.rows.pictures["group"], second.rows.pictures["group"])
+    names = {one.id: one.name for side in (first, second) for one in side.manifest.classes}
+    return Comparison(
+        first=first.name,
+        second=second.name,
+        notes=(*first.notes, *second.notes),
+        pictures=len(groups),
+        groups=len(set(groups.tolist())),
+        unoutlined=len(groups) - int(first.rows.pairs["ImageId"].nunique()),
+        figures=_figures(first.rows.scores(), second.rows.scores(), intervals, names),
+    )
+
+
+def _figures(
+    first: Iterable[Score],
+    second: Iterable[Score],
+    intervals: dict[Metric, tuple[float, float]],
+    names: dict[int, str],
+) -> list[Figure]:
+    values: dict[Metric, list[float | None]] = {}
+    for place, scores in enumerate((first, second)):
+        for score in scores:
+            values.setdefault((score.name, score.class_id), [None, None])[place] = score.value
+    return [
+        Figure(
+            name=name,
+            class_id=class_id,
+            class_name=None if class_id is None else names.get(class_id),
+            first=one,
+            second=two,
+            difference=None if one is None or two is None else two - one,
+            interval=intervals.get((name, class_id)),
+        )
+        for (name, class_id), (one, two) in values.items()
+    ]
+
+
+def _differ(first: HeldOutRows, second: HeldOutRows) -> str | None:
+    if first.class_ids != second.class_ids:
+        return "they know different classes"
+    others = first.pictures.index.symmetric_difference(second.pictures.index)
+    if len(others):
+        return f"they were held out on different pictures: {listed(list(others))}"
+    if not _truth(first).equals(_truth(second)) or (first.defective != second.defective).any():
+        return "the true masks they were measured against are not the same"
+    return None
+
+
+def _truth(rows: HeldOutRows) -> pd.DataFrame:
+    """Count the true pixels of each picture and class."""
+    return rows.pairs[["ImageId", "class_id"]].assign(truth=rows.pairs["tp"] + rows.pairs["fn"])
+
+
+def _short(one: Contender) -> str:
+    return f"bundle {one.name.digest[:12]}"

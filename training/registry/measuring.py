@@ -1,0 +1,90 @@
+"""Runs bundles on the test part of one split, where they do not carry answers to the same pictures.
+
+The models run as scoring runs them on a CPU, in the form and at the precision that the bundle has
+as its default.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from steeldefect.bundle import Bundle, ModelName
+from steeldefect.bundle_store import fetch_bundle, find_bundle
+from steeldefect.detector import Detector
+from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, open_runtime
+from steeldefect.stores import S3Settings
+from training.dataset import DataSet, LabelledPicture, read_dataset
+from training.evaluation import hold_out
+from training.recipe import NearDuplicates, Split
+from training.registry.comparison import Contender
+from training.registry.held_out import read_held_out
+from training.split import parts_for
+from training.splitting.files import read_origin
+
+_SPLIT_NAME = "split.csv"
+_OPTIONS = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.AUTO, threads=0)
+
+
+def measured_on(
+    data: Path, split_file: Path, fold: int | None, s3: S3Settings
+) -> Callable[[Contender], Contender]:
+    """Read data and split, and give the function that runs a bundle on the test part.
+
+    The function notes it in the contender where the bundle's models have seen pictures of the
+    test part, for then its answers flatter it.
+
+    Args:
+        data: folder of labelled pictures.
+        split_file: of `python -m training split`.
+        fold: the test part, of a file with folds.
+        s3: how S3 is reached.
+
+    Raises:
+        DataError: data or split cannot be used.
+    """
+    dataset = read_dataset(data)
+    origin = read_origin(split_file)
+    searched = NearDuplicates.GROUP if origin is None else origin.near_duplicates
+    parts = parts_for(dataset, Split(near_duplicates=searched), 0, split_file, fold)
+    measured: dict[str, Contender] = {}
+
+    def measure(contender: Contender) -> Contender:
+        digest = contender.name.digest
+        if digest not in measured:
+            measured[digest] = _run(contender, dataset, parts.test, s3)
+        return measured[digest]
+
+    return measure
+
+
+def _run(
+    contender: Contender, dataset: DataSet, pictures: Sequence[LabelledPicture], s3: S3Settings
+) -> Contender:
+    answers = hold_out(_open(fetch_bundle(contender.home, s3)), pictures)
+    rows = read_held_out(answers.to_csv().encode(), contender.name.address)
+    seen = _seen(contender, s3) & {picture.name for picture in pictures}
+    notes: tuple[str, ...] = ()
+    if seen:
+        notes = (
+            f"{len(seen)} of {len(pictures)} pictures were among those that bundle "
+            f"{contender.name.digest[:12]} was fitted on, which flatters it",
+        )
+    return contender.measured(rows, dataset.fingerprint, notes)
+
+
+def _open(bundle: Bundle) -> Detector:
+    runtimes = {model: open_runtime(bundle, model, _OPTIONS) for model in bundle.models}
+    return Detector(bundle.manifest, runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER])
+
+
+def _seen(contender: Contender, s3: S3Settings) -> set[str]:
+    """Name the pictures that a bundle's models were fitted on or steered by."""
+    if _SPLIT_NAME not in contender.manifest.files:
+        return set()
+    content = find_bundle(contender.home, s3).read(_SPLIT_NAME)
+    table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    return set(table.loc[table["split"] != "test", "ImageId"])

@@ -1,0 +1,60 @@
+"""The folds of a cross-validation as one: every picture held out once, by the model of its fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from steeldefect.errors import DataError
+from steeldefect.labels import listed
+from steeldefect.manifest import DefectClass, Score
+from training.registry.comparison import Contender
+from training.registry.held_out import HeldOutRows
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The scores of all folds' pictures together.
+
+    Attributes:
+        bundles: how many folds.
+        pictures: held out, all folds.
+        classes: of the bundles.
+        scores: of `steeldefect.metrics`, each model judged on the pictures that it did not see.
+    """
+
+    bundles: int
+    pictures: int
+    classes: tuple[DefectClass, ...]
+    scores: list[Score]
+
+
+def pool(contenders: Sequence[Contender]) -> Pooled:
+    """Join the held-out answers of several bundles.
+
+    Raises:
+        DataError: the bundles are not folds of one data set, or share held-out pictures.
+    """
+    rows = [_rows_of(one) for one in contenders]
+    if len({one.fingerprint for one in contenders}) > 1:
+        raise DataError("these bundles were trained on different data; pool the folds of one set")
+    pictures = pd.concat([one.pictures for one in rows])
+    twice = sorted(set(pictures.index[pictures.index.duplicated()]))
+    if twice:
+        raise DataError(
+            f"held out by more than one of these bundles: {listed(twice)}; pool the folds of one "
+            "split file, each once"
+        )
+    pictures = pictures.sort_index()
+    pairs = pd.concat([one.pairs for one in rows]).sort_values(["ImageId", "class_id"])
+    joined = HeldOutRows(pictures, pairs.reset_index(drop=True), rows[0].class_ids)
+    classes = tuple(contenders[0].manifest.classes)
+    return Pooled(len(rows), len(pictures), classes, joined.scores())
+
+
+def _rows_of(contender: Contender) -> HeldOutRows:
+    if contender.rows is None:
+        raise DataError(f"{contender.name.address} carries no held-out answers; export it anew")
+    return contender.rows
