@@ -1,0 +1,127 @@
+"""What a report is made from, and the views of it that several sections take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from steeldefect import metrics, rle
+from steeldefect.manifest import Manifest, Score
+from steeldefect.preprocessing import Gray
+from training.calibration.curves import Curves
+from training.dataset import LabelledPicture
+from training.report.intervals import Interval, positives_dice_interval
+
+_COUNTS = ["tp", "fp", "fn", "tn"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a report tells of.
+
+    Attributes:
+        manifest: final, with held-out scores, calibration, compiled forms and training record.
+        history: by model, then by curve (loss, val_loss, auc, learning_rate, ...): one value for
+            each epoch.
+        held_out: one row for each held-out picture and class; columns ImageId, group, defective
+            (0 or 1), gate_probability (calibrated; NaN without a gate), passed (0 or 1),
+            class_id, and tp, fp, fn, tn (pixels; NA where the true masks are not known).
+        curves: what calibration looked at, on the validation part.
+        pictures: the held-out ones.
+        find: gives the runs of each class that the exported models find on a picture.
+    """
+
+    manifest: Manifest
+    history: Mapping[str, Mapping[str, Sequence[float]]]
+    held_out: pd.DataFrame
+    curves: Curves
+    pictures: Sequence[LabelledPicture]
+    find: Callable[[Gray], Mapping[int, rle.Runs]]
+
+    @cached_property
+    def class_names(self) -> dict[int, str]:
+        """Names by id, in the bundle's order."""
+        return {one.id: one.name for one in self.manifest.classes}
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """The rows of `held_out` with known masks, counts as int64, and with dice and truth.
+
+        `dice` is as in `steeldefect.metrics.dice`; `truth` the true mask's area in pixels.
+        """
+        known = self.held_out.dropna(subset=_COUNTS)
+        known = known.astype(dict.fromkeys(_COUNTS, "int64"))
+        return known.assign(dice=metrics.dice(known), truth=known["tp"] + known["fn"])
+
+    @cached_property
+    def positives(self) -> pd.DataFrame:
+        """The rows of `pairs` whose picture shows the class."""
+        return self.pairs[self.pairs["truth"] > 0]
+
+    @cached_property
+    def judged(self) -> pd.DataFrame:
+        """One row for each held-out picture.
+
+        Columns ImageId, group, gate_probability, and as bool defective, passed and above: at or
+        above the gate's threshold, which is more than to pass where the gate is soft.
+        """
+        columns = ["ImageId", "group", "defective", "gate_probability", "passed"]
+        each = self.held_out[columns].drop_duplicates("ImageId").reset_index(drop=True)
+        each = each.astype({"defective": bool, "passed": bool})
+        gate = self.manifest.gate
+        if gate is None:
+            return each.assign(above=each["passed"])
+        probability = each["gate_probability"].to_numpy(np.float32)
+        return each.assign(above=probability >= np.float32(gate.threshold))
+
+    def score(self, name: str, class_id: int | None = None) -> Score | None:
+        """Find a held-out score; None where there is none, or nothing supports it."""
+        return _find(self.manifest.held_out_scores, name, class_id)
+
+    def gate_score(self, name: str) -> Score | None:
+        """Find a held-out score of the gate at its threshold, be it hard or soft."""
+        return _find(self._gate_scores, name, None)
+
+    @cached_property
+    def _gate_scores(self) -> list[Score]:
+        if self.manifest.gate is None:
+            return []
+        defective, above = (self.judged[name].to_numpy(bool) for name in ("defective", "above"))
+        return metrics.gate_scores(defective, floats(self.judged["gate_probability"]), above)
+
+    def validation_score(self, name: str, class_id: int | None = None) -> Score | None:
+        """Find a score of the validation part; None where nothing was calibrated."""
+        calibration = self.manifest.calibration
+        return None if calibration is None else _find(calibration.scores, name, class_id)
+
+    def interval(self, class_id: int | None = None) -> Interval | None:
+        """The 95% interval of Dice over pairs with truth, of one class or all."""
+        return self._intervals[class_id]
+
+    @cached_property
+    def _intervals(self) -> dict[int | None, Interval | None]:
+        rows = self.positives
+        intervals: dict[int | None, Interval | None] = {None: positives_dice_interval(rows)}
+        for one in self.class_names:
+            intervals[one] = positives_dice_interval(rows[rows["class_id"] == one])
+        return intervals
+
+
+def value_of(score: Score | None) -> float | None:
+    """Give a score's value; None where there is no score."""
+    return None if score is None else score.value
+
+
+def floats(column: pd.Series) -> npt.NDArray[np.float64]:
+    """Give a column as float64 (rows,)."""
+    return column.to_numpy(np.float64)
+
+
+def _find(scores: Sequence[Score], name: str, class_id: int | None) -> Score | None:
+    matching = (one for one in scores if one.name == name and one.class_id == class_id)
+    return next((one for one in matching if one.value is not None), None)

@@ -1,0 +1,65 @@
+"""How each model learnt: loss, metrics and learning rate, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from training.pages import markup
+from training.pages.markup import heading, paragraph, quad
+from training.report import learning_charts
+from training.report.contents import Report
+
+Curves = Mapping[str, Sequence[float]]
+
+_LEARNING_RATES = ("learning_rate", "lr")
+_VALIDATION = "val_"
+
+
+def best_epoch(curves: Curves) -> int | None:
+    """Find the epoch (from 0) of the least validation loss; None where none was finite."""
+    loss = np.array(curves.get("val_loss", ()), dtype=np.float64)
+    if not np.isfinite(loss).any():
+        return None
+    return int(np.argmin(np.where(np.isfinite(loss), loss, np.inf)))
+
+
+def learning(report: Report) -> str:
+    """The curves of each model; empty without any."""
+    return "".join(_model(name, curves) for name, curves in report.history.items() if any(curves))
+
+
+def _model(name: str, curves: Curves) -> str:
+    best = best_epoch(curves)
+    epochs = max(len(values) for values in curves.values())
+    charts = [
+        markup.chart(
+            learning_charts.curve(
+                f"{name}-{one}", curves[one], curves.get(_VALIDATION + one), best
+            ),
+            _caption(one, curves, best),
+        )
+        for one in _order(curves)
+    ]
+    charts += [
+        markup.chart(learning_charts.rate(f"{name}-{one}", curves[one]), "learning rate")
+        for one in _LEARNING_RATES
+        if curves.get(one)
+    ]
+    kept = "" if best is None else f"; the weights of epoch {best + 1} are kept (dashed line)"
+    return heading(name) + paragraph(f"{epochs:,} epochs{kept}.") + quad(charts)
+
+
+def _order(curves: Curves) -> list[str]:
+    """The loss first; each metric once, whether training, validation or both have it."""
+    names = {name.removeprefix(_VALIDATION) for name, values in curves.items() if values}
+    names -= {"loss", *_LEARNING_RATES}
+    return [one for one in ("loss", *sorted(names)) if curves.get(one)]
+
+
+def _caption(name: str, curves: Curves, best: int | None) -> str:
+    validation = curves.get(_VALIDATION + name)
+    if best is None or not validation or best >= len(validation):
+        return name.replace("_", " ")
+    return f"{name.replace('_', ' ')}: {validation[best]:.4f} on validation"
