@@ -3,7 +3,9 @@
     bundle.json                     the manifest, with the sha256 of every other file
     bundle.sha256                   the sha256 of bundle.json, in the form of `sha256sum`
     keras/gate.keras, ...           the models as trained: the source of truth
-    openvino/gate.xml, gate.bin     the same, compiled for executors with a CPU
+    openvino/gate.xml, gate.bin     the same for executors with a CPU; serves f32 and bf16
+    openvino_int8/gate.xml, ...     optional: the same with int8 weights and activations
+    selftest.json                   what the Keras models answer to generated pictures
 
 The digest of a bundle is the sha256 of its `bundle.json`; as that file holds all other hashes,
 one changed byte anywhere changes the digest or is refused. `sha256sum -c bundle.sha256` checks
@@ -26,7 +28,8 @@ from pathlib import Path, PurePosixPath
 from pydantic import ValidationError
 
 from steeldefect.errors import BundleError
-from steeldefect.manifest import BundleFile, Manifest
+from steeldefect.manifest import BundleFile, CpuPrecision, Manifest
+from steeldefect.preprocessing import InputSpec
 
 MANIFEST_NAME = "bundle.json"
 SEAL_NAME = "bundle.sha256"
@@ -40,10 +43,29 @@ class ModelName(str, Enum):
 
 
 class ModelForm(str, Enum):
-    """The forms that a bundle carries of each model; also the names of their folders."""
+    """The forms that a bundle carries of each model; also the names of their folders.
+
+    A bundle may be without the int8 form.
+    """
 
     KERAS = "keras"
     OPENVINO = "openvino"
+    OPENVINO_INT8 = "openvino_int8"
+
+
+MANDATORY_FORMS = (ModelForm.KERAS, ModelForm.OPENVINO)
+"""What every bundle holds."""
+
+_SUFFIXES = {
+    ModelForm.KERAS: "keras",
+    ModelForm.OPENVINO: "xml",
+    ModelForm.OPENVINO_INT8: "xml",
+}
+_REMEDIES = {
+    ModelForm.KERAS: "export it anew",
+    ModelForm.OPENVINO: "export it anew",
+    ModelForm.OPENVINO_INT8: "set precision=auto, or export it anew with an int8 form",
+}
 
 
 @dataclass(frozen=True)
@@ -69,8 +91,30 @@ class Bundle:
 
     def model_path(self, model: ModelName, form: ModelForm) -> Path:
         """Path of a model's file: `.keras`, or `.xml` beside its `.bin`."""
-        suffix = {ModelForm.KERAS: "keras", ModelForm.OPENVINO: "xml"}[form]
-        return self.folder / form.value / f"{model.value}.{suffix}"
+        return self.folder / form.value / f"{model.value}.{_SUFFIXES[form]}"
+
+    def has(self, form: ModelForm) -> bool:
+        """Tell whether the manifest lists anything of a form."""
+        return bool(selected_files(self.manifest, [form]))
+
+    def require(self, forms: Iterable[ModelForm]) -> None:
+        """Refuse to go on where the manifest lacks a model in one of the forms.
+
+        Raises:
+            BundleError: names what is missing.
+        """
+        for form in forms:
+            for model in self.models:
+                name = self.model_path(model, form).relative_to(self.folder).as_posix()
+                if name not in self.manifest.files:
+                    raise BundleError(f"bundle {self.folder}: it has no {name}; {_REMEDIES[form]}")
+
+
+def input_spec(manifest: Manifest, model: ModelName) -> InputSpec:
+    """Tell what a model takes."""
+    if model is ModelName.GATE and manifest.gate is not None:
+        return manifest.gate.input
+    return manifest.segmenter.input
 
 
 def open_bundle(folder: Path, forms: Collection[ModelForm] | None = None) -> Bundle:
@@ -78,7 +122,8 @@ def open_bundle(folder: Path, forms: Collection[ModelForm] | None = None) -> Bun
 
     Args:
         folder: holds `bundle.json`.
-        forms: the model forms that must be there and are checked; None for all, and every file.
+        forms: the model forms that must be there and are checked; None for those that this
+            bundle is meant to have, and every file.
 
     Raises:
         BundleError: missing, altered, or of a format that this version does not read.
@@ -87,11 +132,7 @@ def open_bundle(folder: Path, forms: Collection[ModelForm] | None = None) -> Bun
         _read(folder / MANIFEST_NAME), _read(folder / SEAL_NAME), str(folder)
     )
     bundle = Bundle(manifest, digest, folder)
-    for form in ModelForm if forms is None else forms:
-        for model in bundle.models:
-            name = bundle.model_path(model, form).relative_to(folder).as_posix()
-            if name not in manifest.files:
-                raise BundleError(f"bundle {folder}: it has no {name}; export it anew")
+    bundle.require(_meant_forms(bundle) if forms is None else forms)
     for name in selected_files(manifest, forms):
         check_file(name, manifest.files[name], _read(folder / name), str(folder))
     return bundle
@@ -203,6 +244,15 @@ def host_cache() -> Path:
             f"{folder} is somebody else's, or others may write to it; remove it, or set TMPDIR"
         )
     return folder
+
+
+def _meant_forms(bundle: Bundle) -> tuple[ModelForm, ...]:
+    """List the forms of a whole bundle: int8 where it lists such files, or has it as default."""
+    compiled = bundle.manifest.compiled
+    default = compiled is not None and compiled.default is CpuPrecision.INT8
+    if default or bundle.has(ModelForm.OPENVINO_INT8):
+        return (*MANDATORY_FORMS, ModelForm.OPENVINO_INT8)
+    return MANDATORY_FORMS
 
 
 def _seal(digest: str) -> bytes:

@@ -153,7 +153,8 @@ class CompiledForm(_Part):
     """One compiled form of the models, measured against Keras on the validation part.
 
     `gate_difference`: the greatest between probabilities; None without a gate.
-    `segmenter_pixels`: share of mask pixels (picture by picture, all classes) that differ.
+    `segmenter_pixels`: of the pixels that lie in a final mask of either (picture by picture, all
+    classes), the share that lie in one alone.
     `positives_dice_drop` and `gate_recall_drop`: Keras' value less this form's; None where the
     part has no mask, or the bundle no gate.
     """

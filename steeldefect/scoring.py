@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from steeldefect import lease, progress
 from steeldefect.audit import audit_wave, check_failure_share, first_failure
-from steeldefect.bundle import Bundle, ModelForm, pack
+from steeldefect.bundle import Bundle, pack
 from steeldefect.bundle_store import fetch_bundle
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.errors import SteelDefectError
@@ -26,11 +26,11 @@ from steeldefect.imaging import DecodeLimits
 from steeldefect.parts import Origin
 from steeldefect.plan import Plan, list_pictures, plan_run
 from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
+from steeldefect.runtimes import RuntimeOptions
 from steeldefect.session import explain_failure, open_session
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store, shipped_settings
-from steeldefect.task import REPORT, BundleShipment, Counters, WaveTask
+from steeldefect.task import REPORT, BundleShipment, Counters, WaveTask, needed_forms
 from steeldefect.worker import Limits, TaskReport, report_from_json
 
 _LOG = logging.getLogger(__name__)
@@ -201,7 +201,8 @@ class WaveScorer:
         """Broadcast the bundle."""
         context = session.sparkContext
         gpus = context.getConf().get("spark.task.resource.gpu.amount", None)
-        forms = needed_forms(request.settings, gpus_scheduled=gpus is not None)
+        compiled = bundle.manifest.compiled
+        forms = needed_forms(request.settings, compiled, gpus_scheduled=gpus is not None)
         self.counters = Counters(context.accumulator(0), context.accumulator(0))
         self._session = session
         self._request = request
@@ -273,6 +274,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     settings = request.settings
     began = time.monotonic()
     bundle = fetch_bundle(request.bundle_uri, settings.s3)
+    bundle.require(needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=False))
     listing = list_pictures(open_store(request.input_uri, settings.s3), settings.include)
     now = datetime.now(UTC)
     run_id = new_run_id(now)
@@ -286,21 +288,6 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
             raise
         outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
         run.record(outcome, None, time.monotonic() - began)
-
-
-def needed_forms(settings: ScoreSettings, gpus_scheduled: bool) -> tuple[ModelForm, ...]:
-    """Tell which forms of the models the executors will need.
-
-    Args:
-        settings: of the run.
-        gpus_scheduled: whether Spark gives tasks GPUs.
-    """
-    may_use_gpu = gpus_scheduled and settings.device is not DeviceChoice.CPU
-    if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
-        return (ModelForm.KERAS,)
-    if settings.runtime is RuntimeChoice.AUTO and may_use_gpu:
-        return (ModelForm.KERAS, ModelForm.OPENVINO)
-    return (ModelForm.OPENVINO,)
 
 
 def _say_waiting(holder: str) -> None:

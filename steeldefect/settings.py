@@ -43,7 +43,7 @@ class ScoreSettings(BaseModel):
 
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     device: DeviceChoice = DeviceChoice.AUTO
-    precision: Precision = Precision.F32
+    precision: Precision = Precision.AUTO
     batch_size: int = Field(default=4, gt=0, le=4_096)
 
     max_failure_share: float = Field(default=0.05, ge=0, le=1)

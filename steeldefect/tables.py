@@ -107,7 +107,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("defects", pa.int32(), "number of defect classes found"),
                 _column("runtime", pa.string(), "library that ran the models"),
                 _column("device", pa.string(), "cpu or gpu"),
-                _column("precision", pa.string(), "arithmetic of the models: f32 or bf16"),
+                _column("precision", pa.string(), "arithmetic of the models: f32, bf16 or int8"),
                 *_PROVENANCE,
             ]
         ),

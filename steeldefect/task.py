@@ -18,14 +18,34 @@ from steeldefect.bundle import Bundle, ModelForm, ModelName, unpack
 from steeldefect.bundle_store import host_copy
 from steeldefect.detector import Detector
 from steeldefect.errors import DeviceError
+from steeldefect.manifest import Compiled
 from steeldefect.parts import Origin
-from steeldefect.runtimes import RuntimeOptions, open_runtime, resolve
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Precision,
+    RuntimeChoice,
+    RuntimeOptions,
+    default_precision,
+    form_of,
+    open_runtime,
+    resolve,
+)
+from steeldefect.settings import ScoreSettings
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.worker import Limits, TaskScorer, keys_of, report_to_json
 
 REPORT = pa.schema([("report", pa.string())])
 
-_DETECTORS: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
+
+@dataclass(frozen=True)
+class _Opened:
+    """Models that a worker process keeps, and how they run: `options` holds no `auto`."""
+
+    detector: Detector
+    options: RuntimeOptions
+
+
+_OPENED: dict[tuple[str, RuntimeOptions, bool], _Opened] = {}
 
 
 @dataclass(frozen=True)
@@ -89,10 +109,11 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
     gpus = context.resources().get("gpu")
     addresses = () if gpus is None else tuple(gpus.addresses)
     expose_gpus(addresses)
-    options = resolve(replace(task.options, threads=context.cpus(), gpu_addresses=addresses))
+    options = replace(task.options, threads=context.cpus(), gpu_addresses=addresses)
+    opened = _open(task, options)
     scorer = TaskScorer(
-        _detector(task, options),
-        options,
+        opened.detector,
+        opened.options,
         open_store(task.source_uri, task.s3),
         open_store(task.output_uri, task.s3),
         task.origin,
@@ -103,6 +124,28 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
     task.counters.done.add(report.scored + report.quarantined)
     task.counters.failed.add(report.quarantined)
     return pa.record_batch([[report_to_json(report)]], schema=REPORT)
+
+
+def needed_forms(
+    settings: ScoreSettings, compiled: Compiled | None, gpus_scheduled: bool
+) -> tuple[ModelForm, ...]:
+    """Tell which forms of the models the executors will need.
+
+    Args:
+        settings: of the run.
+        compiled: what the bundle says of its forms for CPUs.
+        gpus_scheduled: whether Spark gives tasks GPUs.
+    """
+    may_use_gpu = gpus_scheduled and settings.device is not DeviceChoice.CPU
+    if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
+        return (ModelForm.KERAS,)
+    precision = settings.precision
+    if precision is Precision.AUTO:
+        precision = default_precision(compiled)
+    on_cpu = form_of(RuntimeChoice.OPENVINO, precision)
+    if settings.runtime is RuntimeChoice.AUTO and may_use_gpu:
+        return (ModelForm.KERAS, on_cpu)
+    return (on_cpu,)
 
 
 def expose_gpus(addresses: tuple[str, ...]) -> None:
@@ -125,17 +168,25 @@ def expose_gpus(addresses: tuple[str, ...]) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
 
 
-def _detector(task: WaveTask, options: RuntimeOptions) -> Detector:
+def _open(task: WaveTask, options: RuntimeOptions) -> _Opened:
+    """Give the task's models; what `auto` means is settled here, on the executor's own CPU."""
     cached = (task.shipment.digest, options, task.any_size)
-    if cached not in _DETECTORS:
+    if cached not in _OPENED:
         cv2.setNumThreads(0)  # its thread pool would fight the models for the task's cores
-        _DETECTORS.clear()  # one bundle at a time: two would need twice the memory
-        _DETECTORS[cached] = open_detector(_unpacked(task.shipment), options, task.any_size)
-    return _DETECTORS[cached]
+        _OPENED.clear()  # one bundle at a time: two would need twice the memory
+        bundle = _unpacked(task.shipment)
+        resolved = resolve(options, bundle.manifest.compiled)
+        _OPENED[cached] = _Opened(open_detector(bundle, resolved, task.any_size), resolved)
+    return _OPENED[cached]
 
 
 def open_detector(bundle: Bundle, options: RuntimeOptions, any_size: bool = False) -> Detector:
-    """Open the models of a bundle."""
+    """Open the models of a bundle.
+
+    Raises:
+        BundleError: the bundle has no form for what is asked.
+        DeviceError: the device is not there, or the runtime does not serve it.
+    """
     runtimes = {model: open_runtime(bundle, model, options) for model in bundle.models}
     return Detector(
         bundle.manifest, runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER], any_size

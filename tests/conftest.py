@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from samples import build_rule_bundle
+from samples import INT8_BY_HAND, build_rule_bundle
 
 from steeldefect.bundle import Bundle
 
@@ -15,6 +15,13 @@ from steeldefect.bundle import Bundle
 def rule_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The bundle described above, for pictures of 128 x 64 pixels."""
     return build_rule_bundle(tmp_path_factory.mktemp("bundles") / "rule")
+
+
+@pytest.fixture(scope="session")
+def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same bundle with int8 forms, which are its default."""
+    target = tmp_path_factory.mktemp("bundles") / "int8"
+    return build_rule_bundle(target, compiled=INT8_BY_HAND)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from steeldefect.bundle import Bundle
-from steeldefect.manifest import DefectClass, Gate, PictureSizes, Segmenter, TrainingRecord
+from steeldefect.manifest import (
+    Compiled,
+    CpuPrecision,
+    DefectClass,
+    Gate,
+    PictureSizes,
+    Segmenter,
+    TrainingRecord,
+)
 from steeldefect.preprocessing import InputSpec, Scaling
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +38,8 @@ HEIGHT, WIDTH = 64, 128
 BY_HAND = TrainingRecord(
     recipe_name="by hand", recipe={}, seed=0, data_fingerprint="none", pictures={}, minutes=0
 )
+
+INT8_BY_HAND = Compiled(default=CpuPrecision.INT8, reason="stated by hand", forms=[])
 
 Gray = npt.NDArray[np.uint8]
 
@@ -68,10 +78,16 @@ def fill_archive(folder: Path, pictures: int) -> Path:
     return folder
 
 
-def build_rule_bundle(target: Path, with_gate: bool = True) -> Bundle:
-    """Write the rule bundle into a folder that does not exist yet."""
+def build_rule_bundle(
+    target: Path, with_gate: bool = True, compiled: Compiled | None = None
+) -> Bundle:
+    """Write the rule bundle into a folder that does not exist yet.
+
+    Where `compiled` is given, the manifest says that of the forms, and there are int8 forms: they
+    answer as the others do, since a single layer is both the first and the last.
+    """
     from training.backend import keras
-    from training.export import Models, draft_manifest, write_bundle
+    from training.export import Completed, Models, Staged, draft_manifest, write_bundle
 
     inputs = keras.Input((HEIGHT, WIDTH, 1))
     rule = keras.layers.Conv2D(2, 1, activation="sigmoid", name="rule")
@@ -87,7 +103,14 @@ def build_rule_bundle(target: Path, with_gate: bool = True) -> Bundle:
         picture_sizes=PictureSizes(height=(HEIGHT, HEIGHT), width=(WIDTH, WIDTH)),
         training=BY_HAND,
     )
-    return write_bundle(target, Models(gate if with_gate else None, segmenter), draft)
+
+    def complete(staged: Staged) -> Completed:
+        if compiled is not None:
+            staged.quantise([both_picture(seed) for seed in range(4)])
+        return Completed(draft.model_copy(update={"compiled": compiled}))
+
+    models = Models(gate if with_gate else None, segmenter)
+    return write_bundle(target, models, draft, complete=complete)
 
 
 def _build_gate(keras: Any, weights: npt.NDArray[np.float64]) -> Any:

@@ -1,4 +1,4 @@
-"""Writes a bundle: both models in both forms, checked against each other, scored and sealed.
+"""Writes a bundle: both models in all forms, checked against each other, completed and sealed.
 
 Everything is written into a folder beside the target, which takes the target's name at the very
 end: a bundle is there whole or not at all, and one that is there is never touched.
@@ -11,62 +11,63 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import openvino as ov
 
 import steeldefect
-from steeldefect.bundle import (
-    Bundle,
-    ModelForm,
-    ModelName,
-    describe_files,
-    open_bundle,
-    seal_bundle,
-)
-from steeldefect.detector import Detector
+from steeldefect.bundle import Bundle, describe_files, input_spec, open_bundle, seal_bundle
 from steeldefect.errors import AlreadyExistsError, BundleError, StoreError
 from steeldefect.manifest import (
     FORMAT_VERSION,
+    CpuPrecision,
     DefectClass,
     Gate,
     Manifest,
     PictureSizes,
-    Score,
     Segmenter,
     TrainingRecord,
 )
 from steeldefect.metrics import CONVENTION
 from steeldefect.preprocessing import Float32, Gray, InputSpec, prepare
-from steeldefect.runtimes.base import RuntimeChoice, RuntimeOptions
-from steeldefect.runtimes.openvino import OpenVinoRuntime
+from steeldefect.selftest import write_selftest
 from training.backend import keras, tf
+from training.staging import Models, Staged
 
-Measure = Callable[[Detector], list[Score]]
+__all__ = [
+    "Complete",
+    "Completed",
+    "Models",
+    "Staged",
+    "draft_manifest",
+    "refuse_existing",
+    "write_bundle",
+]
 
 TOLERANCE = 1e-4
 """How far the answers of the two forms, probabilities, may differ."""
 
 _NO_ATTACHMENTS: Mapping[str, str] = MappingProxyType({})
-_OPTIONS = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, threads=0)  # 0: all cores
 
 
 @dataclass(frozen=True)
-class Models:
-    """The two Keras models of a bundle; without a gate every picture is segmented."""
+class Completed:
+    """What is known once the models were looked at in all their forms.
 
-    gate: keras.Model | None
-    segmenter: keras.Model
+    Attributes:
+        manifest: the draft with scores, thresholds and compiled forms; its `files` is ignored.
+        attachments: further text files by name.
+    """
 
-    def named(self) -> dict[ModelName, keras.Model]:
-        """The models that are there, by name."""
-        named = {ModelName.GATE: self.gate, ModelName.SEGMENTER: self.segmenter}
-        return {name: model for name, model in named.items() if model is not None}
+    manifest: Manifest
+    attachments: Mapping[str, str] = field(default_factory=dict)
+
+
+Complete = Callable[[Staged], Completed]
 
 
 def draft_manifest(
@@ -109,7 +110,7 @@ def write_bundle(
     *,
     check_on: Sequence[Gray] = (),
     attachments: Mapping[str, str] = _NO_ATTACHMENTS,
-    measure: Measure | None = None,
+    complete: Complete | None = None,
 ) -> Bundle:
     """Write a bundle from Keras models.
 
@@ -119,34 +120,34 @@ def write_bundle(
         draft: of `draft_manifest`.
         check_on: gray pictures on which Keras and OpenVINO have to agree; noise where empty.
         attachments: further text files by name.
-        measure: computes the held-out scores; it is given the exported models.
+        complete: is given the models once they are written and agree, and finishes the manifest;
+            without it the draft is the manifest, and there is no int8 form.
 
     Returns:
         The bundle, opened and checked.
 
     Raises:
         AlreadyExistsError: `target` exists.
-        BundleError: models and manifest do not match, or the two forms do not agree.
+        BundleError: models and manifest do not match, or the forms do not agree.
         StoreError: the bundle cannot be written.
     """
     refuse_existing(target)
     _check_shapes(models, draft)
     pictures = check_on or [_noise(draft.picture_sizes)]
-    with _staging(target) as staging:
-        runtimes = {}
-        for name, model in models.named().items():
-            _save_keras(model, staging, name)
-            runtimes[name] = _save_openvino(model, staging, name)
-            _check_agreement(model, runtimes[name], _inputs(pictures, _spec(draft, name)), name)
-        for file_name, text in attachments.items():
-            (staging / file_name).write_text(text, encoding="utf-8")
-        gate, segmenter = runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER]
-        scores = [] if measure is None else measure(Detector(draft, gate, segmenter))
-        sealed = {"held_out_scores": scores, "files": describe_files(staging)}
-        seal_bundle(staging, draft.model_copy(update=sealed))
+    with _staging(target) as folder:
+        staged = Staged(folder, models, draft)
+        _check_agreement(staged, pictures)
+        completed = Completed(draft) if complete is None else complete(staged)
+        for file_name, text in {**attachments, **completed.attachments}.items():
+            (folder / file_name).write_text(text, encoding="utf-8")
+        compiled = {one: staged.compiled_runtimes(one) for one in staged.precisions}
+        write_selftest(folder, completed.manifest, staged.keras_runtimes(), compiled)
+        files = describe_files(folder)
+        seal_bundle(folder, completed.manifest.model_copy(update={"files": files}))
+        checked = open_bundle(folder)
         refuse_existing(target)
-        staging.rename(target)
-    return open_bundle(target)
+        folder.rename(target)
+    return replace(checked, folder=target)
 
 
 @contextmanager
@@ -164,30 +165,16 @@ def _staging(target: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _save_keras(model: keras.Model, folder: Path, name: ModelName) -> None:
-    path = folder / ModelForm.KERAS.value / f"{name.value}.keras"
-    path.parent.mkdir(exist_ok=True)
-    # The same layers in a new model that was never compiled: no optimizer state is saved.
-    keras.Model(model.input, model.output, name=model.name).save(path)
-
-
-def _save_openvino(model: keras.Model, folder: Path, name: ModelName) -> OpenVinoRuntime:
-    path = folder / ModelForm.OPENVINO.value / f"{name.value}.xml"
-    path.parent.mkdir(exist_ok=True)
-    signature = [tf.TensorSpec(model.input_shape, tf.float32)]
-    answer = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
-    converted = ov.convert_model(answer.get_concrete_function())
-    ov.save_model(converted, path, compress_to_fp16=False)
-    return OpenVinoRuntime(path, _OPTIONS)
-
-
 def _check_shapes(models: Models, draft: Manifest) -> None:
     if (models.gate is None) != (draft.gate is None):
         raise BundleError("the manifest has a gate just where there is a model for it")
     for name, model in models.named().items():
-        spec = _spec(draft, name)
+        spec = input_spec(draft, name)
         expected = (None, spec.height, spec.width, spec.channels)
-        if model.input_shape != expected:
+        if any(
+            size not in (None, wanted)
+            for size, wanted in zip(model.input_shape, expected, strict=True)
+        ):
             raise BundleError(
                 f"{name.value}: the manifest says input {expected}, the model takes "
                 f"{model.input_shape}"
@@ -197,22 +184,16 @@ def _check_shapes(models: Models, draft: Manifest) -> None:
         raise BundleError(f"segmenter: {len(draft.classes)} classes, but {maps} maps")
 
 
-def _check_agreement(
-    model: keras.Model, runtime: OpenVinoRuntime, inputs: Float32, name: ModelName
-) -> None:
-    expected = model(tf.constant(inputs), training=False).numpy()
-    difference = float(np.abs(runtime.predict(inputs) - expected).max())
-    if not difference <= TOLERANCE:
-        raise BundleError(
-            f"{name.value}: the OpenVINO form differs from Keras by {difference:.2g}, at most "
-            f"{TOLERANCE:.0e} is allowed; this model cannot be exported"
-        )
-
-
-def _spec(draft: Manifest, name: ModelName) -> InputSpec:
-    if name is ModelName.GATE and draft.gate is not None:
-        return draft.gate.input
-    return draft.segmenter.input
+def _check_agreement(staged: Staged, pictures: Sequence[Gray]) -> None:
+    compiled = staged.compiled_runtimes(CpuPrecision.F32)
+    for name, model in staged.keras_runtimes().items():
+        inputs = _inputs(pictures, input_spec(staged.draft, name))
+        difference = float(np.abs(compiled[name].predict(inputs) - model.predict(inputs)).max())
+        if not difference <= TOLERANCE:
+            raise BundleError(
+                f"{name.value}: the OpenVINO form differs from Keras by {difference:.2g}, at most "
+                f"{TOLERANCE:.0e} is allowed; this model cannot be exported"
+            )
 
 
 def _inputs(pictures: Sequence[Gray], spec: InputSpec) -> Float32:
@@ -229,6 +210,7 @@ def _versions() -> dict[str, str]:
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "openvino": version("openvino"),
+        "nncf": version("nncf"),
         "numpy": np.__version__,
         "opencv": version("opencv-python-headless"),
     }

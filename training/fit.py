@@ -1,171 +1,137 @@
-"""A whole fit: data and recipe in, sealed bundle out."""
+"""A whole fit: data and recipe in, sealed bundle out.
+
+Beside the bundle lies a work folder (`BUNDLE.fit`) with the state of both models and their
+TensorBoard logs; the same command goes on from there after it was killed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
-import time
-from collections.abc import Sequence
+import shutil
+from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from steeldefect import manifest
 from steeldefect.bundle import Bundle
-from steeldefect.errors import DataError
+from steeldefect.errors import DataError, SettingsError
 from training import export
-from training.backend import keras
-from training.dataset import DataSet, LabelledPicture, read_dataset
-from training.evaluation import held_out_scores
-from training.fitting import History, Objective, fit_model
-from training.losses import segmenter_loss, tversky
-from training.models import build_gate, build_segmenter
-from training.pipeline import fixed_batches, training_batches
+from training.dataset import DataSet, read_dataset
+from training.finish import Finish
+from training.fit_models import FittedModel, Job, fit_gate, fit_segmenter
+from training.fitting import STATE_FILE
+from training.manifests import draft_of
 from training.progress import say, warn
-from training.recipe import Gate, GateKind, Recipe, Segmenter, SegmenterPictures
-from training.samples import Samples, gate_samples, segmenter_samples
-from training.split import Parts, split_pictures
+from training.recipe import GateKind, MissingClass, Recipe
+from training.split import Parts, parts_for
 
-_GIB = 2**30
+_IDENTITY = "identity.json"
+_AFTERWARDS: Any = {
+    "calibrate": True,
+    "compile": True,
+    "gate": {"threshold"},
+    "segmenter": {"pixel_threshold", "min_area", "mirrors"},
+}
+"""What counts only once the models are fitted, and may differ from one start to the next."""
+
 _CHECKED_PICTURES = 8  # of the validation part, on which Keras and OpenVINO have to agree
+_FOR_MODELS = 0.9  # of a time budget; the rest is for calibration and export
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a fit is run; nothing here changes what it would end with if it had time enough.
+
+    Attributes:
+        split_file: of `python -m training split`; None: the recipe's own split.
+        fold: of a split file with folds, from 0.
+        max_minutes: for the whole fit, over all starts; None for as long as it takes.
+        work: folder for states and logs; None: beside the bundle.
+        keep_states: leave the models' states there when the bundle is written.
+    """
+
+    split_file: Path | None = None
+    fold: int | None = None
+    max_minutes: float | None = None
+    work: Path | None = None
+    keep_states: bool = False
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """The bundle that a fit wrote, opened, and how long it took."""
+    """The bundle that a fit wrote, opened, and how long its models took to fit."""
 
     bundle: Bundle
     minutes: float
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What both models of one fit share."""
-
-    recipe: Recipe
-    parts: Parts
-    class_ids: tuple[int, ...]
-    workdir: Path
-
-    @property
-    def cache_bytes(self) -> int:
-        return int(self.recipe.cache_gib * _GIB)
+_DEFAULTS = FitOptions()
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """One model after its fit, with what the manifest says about it."""
-
-    model: keras.Model
-    history: History
-    notes: tuple[str, ...] = ()
-
-
-def fit(data: Path, recipe: Recipe, bundle: Path) -> FitResult:
+def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULTS) -> FitResult:
     """Train gate and segmenter, and write them as a bundle.
 
     Args:
         data: folder of labelled pictures; see `training.dataset`.
         recipe: all settings.
         bundle: folder to write; must not exist.
+        options: split file, time and work folder.
 
     Raises:
         DataError: the data are incomplete or contradict themselves, or cannot train this recipe.
-        SettingsError: the recipe asks for weights that cannot be had, or does not converge.
+        SettingsError: the recipe asks for weights that cannot be had, or does not converge; or
+            the work folder holds another fit.
         AlreadyExistsError: `bundle` exists.
     """
-    started = time.monotonic()
     export.refuse_existing(bundle)
     dataset = read_dataset(data)
-    parts = split_pictures(dataset.pictures, recipe.split, recipe.seed)
-    _check_trainable(parts, recipe)
+    recipe = recipe.for_pictures([picture.shape for picture in dataset.pictures])
+    parts = parts_for(dataset, recipe.split, recipe.seed, options.split_file, options.fold)
+    missing = _check_trainable(dataset, parts, recipe)
     say(_describe(dataset, parts))
-    with tempfile.TemporaryDirectory(prefix="steeldefect-fit-") as workdir:
-        run = _Run(recipe, parts, tuple(dataset.class_names), Path(workdir))
-        gate = _fit_gate(run)
-        segmenter = _fit_segmenter(run)
-    models = {"gate": gate, "segmenter": segmenter}
-    minutes = (time.monotonic() - started) / 60
-    notes = [note for one in models.values() if one is not None for note in one.notes]
-    history = {name: one.history for name, one in models.items() if one is not None}
-    written = export.write_bundle(
-        bundle,
-        export.Models(None if gate is None else gate.model, segmenter.model),
-        _draft(dataset, parts, recipe, notes, minutes),
-        check_on=[picture.read() for picture in parts.validation[:_CHECKED_PICTURES]],
-        attachments={
-            "split.csv": parts.to_csv(),
-            "history.json": json.dumps(history, indent=1) + "\n",
-        },
-        measure=partial(held_out_scores, pictures=parts.test),
-    )
+    work = options.work or bundle.with_name(f"{bundle.name}.fit")
+    _claim(work, dataset, parts, recipe)
+    seconds = None if options.max_minutes is None else _FOR_MODELS * 60 * options.max_minutes
+    job = Job(recipe, parts, tuple(dataset.class_names), work, seconds)
+    segmenter = fit_segmenter(job)
+    gate = fit_gate(job, segmenter)
+    written = _write(dataset, job, segmenter, gate, missing, bundle)
+    if not options.keep_states:
+        _forget_states(work)
+    minutes = (segmenter.seconds + (0.0 if gate is None else gate.seconds)) / 60
     return FitResult(written, minutes)
 
 
-def _fit_gate(run: _Run) -> _Fitted | None:
-    settings = run.recipe.gate
-    if settings.kind is GateKind.NONE:
-        return None
-    keras.utils.set_random_seed(run.recipe.seed)
-    model, loaded = build_gate(settings)
-    if loaded.note and not loaded.layers:
-        warn(loaded.note)
-    load = partial(gate_samples, spec=settings.input, cache_bytes=run.cache_bytes)
-    samples = (load(run.parts.train), load(run.parts.validation))
-    objective = Objective("binary_crossentropy", ("accuracy", keras.metrics.AUC(name="auc")))
-    history = _fit(run, model, samples, settings, objective)
-    return _Fitted(model, history, (loaded.note,) if loaded.note else ())
-
-
-def _fit_segmenter(run: _Run) -> _Fitted:
-    settings = run.recipe.segmenter
-    keras.utils.set_random_seed(run.recipe.seed)
-    model = build_segmenter(settings, len(run.class_ids))
-    load = partial(
-        segmenter_samples,
-        spec=settings.input,
-        class_ids=run.class_ids,
-        coverage=settings.mask_coverage,
-        cache_bytes=run.cache_bytes,
+def _write(
+    dataset: DataSet,
+    job: Job,
+    segmenter: FittedModel,
+    gate: FittedModel | None,
+    missing: list[str],
+    bundle: Path,
+) -> Bundle:
+    models = {"segmenter": segmenter} | ({} if gate is None else {"gate": gate})
+    minutes = sum(one.seconds for one in models.values()) / 60
+    notes = [*missing, *(note for one in models.values() for note in one.notes)]
+    history = {name: one.history for name, one in models.items()}
+    parts = job.parts
+    return export.write_bundle(
+        bundle,
+        export.Models(None if gate is None else gate.model, segmenter.model),
+        draft_of(dataset, parts.counts(), job.recipe, notes, minutes),
+        check_on=[picture.read() for picture in parts.validation[:_CHECKED_PICTURES]],
+        complete=Finish(job.recipe, parts, history),
     )
-    samples = (
-        load(_for_segmenter(run.parts.train, settings)),
-        load(_for_segmenter(run.parts.validation, settings)),
-    )
-    objective = Objective(segmenter_loss(settings.loss), (tversky,))
-    return _Fitted(model, _fit(run, model, samples, settings, objective))
 
 
-def _fit(
-    run: _Run,
-    model: keras.Model,
-    samples: tuple[Samples, Samples],
-    settings: Gate | Segmenter,
-    objective: Objective,
-) -> History:
-    train, validation = samples
-    spec, size = settings.input, settings.batch_size
-    say(
-        f"{model.name}: {model.count_params():,} parameters, {len(train)} pictures to train on, "
-        f"{len(validation)} to validate"
-    )
-    batches = (
-        training_batches(train, spec, size, settings.augment, run.recipe.seed),
-        fixed_batches(validation, spec, size),
-    )
-    return fit_model(model, batches, settings, objective, run.workdir / f"{model.name}.weights.h5")
+def _check_trainable(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str]:
+    """Refuse data that a part of the recipe cannot learn from; give notes on what it goes without.
 
-
-def _for_segmenter(
-    pictures: Sequence[LabelledPicture], settings: Segmenter
-) -> list[LabelledPicture]:
-    """Choose the pictures whose true masks are known, and that the recipe wants."""
-    everything = settings.pictures is SegmenterPictures.ALL
-    return [picture for picture in pictures if picture.runs or (everything and picture.outlined)]
-
-
-def _check_trainable(parts: Parts, recipe: Recipe) -> None:
-    """Refuse data that a part of the recipe cannot learn from."""
+    Raises:
+        DataError: a part without masks, a gate without clean or without defective pictures, or a
+            class without a picture to learn it from.
+    """
     for name, pictures in (("train", parts.train), ("validation", parts.validation)):
         if not any(picture.runs for picture in pictures):
             raise DataError(f"no picture with a mask in the {name} part; add labelled pictures")
@@ -176,6 +142,57 @@ def _check_trainable(parts: Parts, recipe: Recipe) -> None:
                 f"a gate cannot learn without {kind} pictures: the {name} part has none; add "
                 "some, or go without a gate: --set gate.kind=none"
             )
+    return _missing_classes(dataset, parts, recipe)
+
+
+def _missing_classes(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str]:
+    notes = []
+    for part, pictures in parts.named().items():
+        counts = Counter(number for picture in pictures for number in picture.runs)
+        missing = [f"{one} {name}" for one, name in dataset.class_names.items() if not counts[one]]
+        if missing and part == "train" and recipe.missing_class is MissingClass.ERROR:
+            raise DataError(
+                f"no picture of the train part shows class {', '.join(missing)}: it cannot be "
+                "learnt; add pictures, split with another --seed, take it out of classes.json, "
+                "or accept that it is never found: --set missing_class=warn"
+            )
+        if missing:
+            notes.append(f"no picture of the {part} part shows class {', '.join(missing)}")
+    for note in notes:
+        warn(note)
+    return notes
+
+
+def _claim(work: Path, dataset: DataSet, parts: Parts, recipe: Recipe) -> None:
+    """Make the work folder this fit's, or see that it is.
+
+    Raises:
+        SettingsError: it is another fit's.
+    """
+    split = hashlib.sha256(parts.to_csv().encode()).hexdigest()
+    identity = {
+        "recipe": recipe.model_dump(mode="json", exclude=_AFTERWARDS),
+        "data": dataset.fingerprint,
+        "split": split,
+    }
+    path = work / _IDENTITY
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != identity:
+        raise SettingsError(
+            f"{work} holds a fit of another recipe, data or split; delete it, or give another with "
+            "--work"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
+
+
+def _forget_states(work: Path) -> None:
+    """Delete what only a fit that goes on would need; TensorBoard's logs stay."""
+    (work / _IDENTITY).unlink(missing_ok=True)
+    for state in work.glob(f"*/{STATE_FILE}"):
+        state.unlink()
+    for folder in [*work.iterdir(), work]:
+        if folder.is_dir() and not any(folder.iterdir()):
+            shutil.rmtree(folder)
 
 
 def _describe(dataset: DataSet, parts: Parts) -> str:
@@ -184,42 +201,4 @@ def _describe(dataset: DataSet, parts: Parts) -> str:
     return (
         f"{dataset.folder}: {len(dataset.pictures)} pictures ({defective} defective), "
         f"{len(dataset.class_names)} classes; {counts}"
-    )
-
-
-def _draft(
-    dataset: DataSet, parts: Parts, recipe: Recipe, notes: list[str], minutes: float
-) -> manifest.Manifest:
-    settings = recipe.segmenter
-    classes = [
-        manifest.DefectClass(
-            id=number,
-            name=name,
-            pixel_threshold=settings.pixel_threshold,
-            min_area=settings.min_area,
-        )
-        for number, name in dataset.class_names.items()
-    ]
-    gate = None
-    if recipe.gate.kind is not GateKind.NONE:
-        gate = manifest.Gate(input=recipe.gate.input, threshold=recipe.gate.threshold)
-    record = manifest.TrainingRecord(
-        recipe_name=recipe.name,
-        recipe=recipe.model_dump(mode="json"),
-        seed=recipe.seed,
-        data_fingerprint=dataset.fingerprint,
-        pictures=parts.counts(),
-        notes=notes,
-        minutes=round(minutes, 2),
-    )
-    return export.draft_manifest(
-        classes, gate, manifest.Segmenter(input=settings.input), _sizes(dataset), record
-    )
-
-
-def _sizes(dataset: DataSet) -> manifest.PictureSizes:
-    heights = [picture.shape[0] for picture in dataset.pictures]
-    widths = [picture.shape[1] for picture in dataset.pictures]
-    return manifest.PictureSizes(
-        height=(min(heights), max(heights)), width=(min(widths), max(widths))
     )

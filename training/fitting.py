@@ -17,7 +17,8 @@ import numpy as np
 
 from steeldefect.errors import DeviceError, SettingsError
 from training.backend import keras, tf
-from training.progress import EpochLines, on_terminal, say
+from training.epoch_lines import EpochLines
+from training.progress import on_terminal, say
 from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
 from training.schedule import Clock, Pace
 from training.state import Arrays, FitState, load_state, save_state

@@ -1,12 +1,17 @@
-"""What a fit tells while it runs: Keras' bar on a terminal, one line for each epoch in a log."""
+"""How far a long work is: a bar on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TextIO, TypeVar
 
-from training.backend import keras
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+_LOG_SECONDS = 10.0
 
 
 def say(line: str) -> None:
@@ -24,30 +29,32 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes `gate 3/40  loss 0.1234  val_loss 0.2345  12.3 s, about 7 min left`."""
+def followed(
+    items: Iterable[Item], total: int, unit: str, stream: TextIO | None = None
+) -> Iterator[Item]:
+    """Hand on items and say how many are done, how fast, and how long the others will take.
 
-    def __init__(self, name: str, epochs: int) -> None:
-        """Take the model's name and the greatest number of epochs."""
-        super().__init__()
-        self._name = name
-        self._epochs = epochs
-        self._started = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the time."""
-        self._started = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the epoch's line."""
-        seconds = time.monotonic() - self._started
-        left = seconds * (self._epochs - epoch - 1)
-        values = "  ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
-        say(
-            f"{self._name} {epoch + 1}/{self._epochs}  {values}  "
-            f"{seconds:.1f} s, at most {_duration(left)} left"
-        )
+    Args:
+        items: as they get done.
+        total: how many there will be.
+        unit: what they are, in the plural.
+        stream: where to; None for standard error.
+    """
+    stream = stream or sys.stderr
+    if stream.isatty():
+        yield from tqdm(items, total=total, unit=f" {unit}", file=stream, dynamic_ncols=True)
+        return
+    began = logged = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if done == total or now - logged > _LOG_SECONDS:
+            logged = now
+            print(line_of(done, total, unit, now - began), file=stream, flush=True)
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+def line_of(done: int, total: int, unit: str, seconds: float) -> str:
+    """Say in one line how far it is."""
+    rate = done / max(seconds, 1e-3)
+    left = tqdm.format_interval((total - done) / rate)
+    return f"{unit}: {done}/{total} ({100 * done / total:.0f}%), {rate:.0f} a second, {left} left"

@@ -70,7 +70,6 @@ IMAGENET = "imagenet"
 SEGMENTER = "segmenter"
 
 _STRIDE = 32  # of all encoders
-_MOST_ENLARGED = 1.25
 
 
 class _Part(BaseModel):
@@ -151,8 +150,8 @@ class Augment(_Part):
 class SizedInput(_Part):
     """A model's input whose size follows from the pictures.
 
-    It keeps the proportions of the pictures' median size, has about `pixels` pixels, is at most
-    a quarter larger than they are, and its sides are multiples of 32.
+    It keeps the proportions of the pictures' median size, has about `pixels` pixels, or fewer
+    where the pictures have: they are not enlarged. Its sides are multiples of 32.
     """
 
     pixels: int = Field(ge=32 * 32)
@@ -163,7 +162,7 @@ class SizedInput(_Part):
     def for_pictures(self, shapes: Sequence[tuple[int, int]]) -> InputSpec:
         """Fix the size for pictures of these (height, width)."""
         height, width = (float(side) for side in np.median(np.array(shapes), axis=0))
-        scale = min((self.pixels / (height * width)) ** 0.5, _MOST_ENLARGED)
+        scale = min((self.pixels / (height * width)) ** 0.5, 1.0)
         return InputSpec(
             height=max(1, round(height * scale / _STRIDE)) * _STRIDE,
             width=max(1, round(width * scale / _STRIDE)) * _STRIDE,
@@ -247,12 +246,11 @@ class Segmenter(_Fitted):
 
     @model_validator(mode="after")
     def _weights_are_used(self) -> Segmenter:
-        if self.weights is not None and self.kind is not SegmenterKind.UNET:
-            known = self.weights != IMAGENET and not self.weights.endswith(".h5")
-            if not known:
-                raise ValueError(f"weights of an encoder are for kind unet, not {self.kind.value}")
         if self.weights == SEGMENTER:
             raise ValueError("the segmenter cannot begin with its own weights")
+        of_encoder = self.weights == IMAGENET or (self.weights or "").endswith(".h5")
+        if of_encoder and self.kind is not SegmenterKind.UNET:
+            raise ValueError(f"weights of an encoder are for kind unet, not {self.kind.value}")
         return self
 
 

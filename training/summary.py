@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from steeldefect.manifest import Manifest, Score
-from steeldefect.metrics import PER_CLASS
+from steeldefect.manifest import Calibration, Manifest
+from training.finish import REPORT_NAME
 from training.fit import FitResult
-
-_MASK_SCORES = ("mean_dice", "all_empty_dice", "positives_dice", "pooled_dice", "iou")
+from training.tabulate import score_table
 
 
 def summarise(result: FitResult) -> str:
@@ -18,42 +17,31 @@ def summarise(result: FitResult) -> str:
     return "\n".join(
         [
             f"held-out scores on {pictures} pictures ({result.minutes:.1f} min of training)",
-            *_mask_table(manifest),
-            *_picture_lines(manifest.held_out_scores),
+            *score_table(manifest.classes, manifest.held_out_scores),
+            *_chosen(manifest),
             *(f"note: {note}" for note in manifest.training.notes),
+            f"report {result.bundle.folder / REPORT_NAME}",
             f"bundle {result.bundle.folder}",
             f"digest {result.bundle.digest}",
         ]
     )
 
 
-def _mask_table(manifest: Manifest) -> list[str]:
-    names = {one.id: f"{one.id} {one.name}" for one in manifest.classes}
-    rows: dict[str, dict[str, Score]] = {"all classes": {}}
-    for score in manifest.held_out_scores:
-        if score.name in _MASK_SCORES:
-            is_class = score.scope == PER_CLASS and score.class_id is not None
-            row = names[score.class_id or 0] if is_class else "all classes"
-            rows.setdefault(row, {})[score.name] = score
-    first = max(map(len, rows))
-    header = " ".join([" " * first, *(f"{name:>14}" for name in _MASK_SCORES)])
-    return [header] + [
-        " ".join([f"{row:<{first}}", *(_cell(scores.get(name)) for name in _MASK_SCORES)])
-        for row, scores in rows.items()
-    ]
+def _chosen(manifest: Manifest) -> Iterator[str]:
+    """Say what calibration and compiling decided."""
+    gate, calibration = manifest.gate, manifest.calibration
+    if gate is not None:
+        known = "" if calibration is None else _recall(calibration)
+        yield f"gate {gate.mode.value}, threshold {gate.threshold:.4g}{known}"
+    if manifest.compiled is not None:
+        yield f"scored on CPUs in {manifest.compiled.default.value}: {manifest.compiled.reason}"
 
 
-def _picture_lines(scores: Iterable[Score]) -> list[str]:
-    return [
-        f"{score.name:<20} {_number(score)}  ({score.support} pictures)"
-        for score in scores
-        if score.name.startswith(("gate_", "verdict_"))
-    ]
-
-
-def _cell(score: Score | None) -> str:
-    return f"{'-' if score is None else _number(score):>14}"
-
-
-def _number(score: Score) -> str:
-    return "-" if score.value is None else f"{score.value:.4f}"
+def _recall(calibration: Calibration) -> str:
+    if calibration.gate_recall is None or calibration.gate_recall_interval is None:
+        return ""
+    low, high = calibration.gate_recall_interval
+    return (
+        f": recall {calibration.gate_recall:.3f} on {calibration.defective} defective validation "
+        f"pictures ({100 * calibration.confidence:.0f}% interval {low:.3f} to {high:.3f})"
+    )

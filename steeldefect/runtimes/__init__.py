@@ -12,6 +12,8 @@ from steeldefect.runtimes.base import (
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
+    cpu_has_bf16,
+    default_precision,
     form_of,
     resolve,
 )
@@ -23,6 +25,8 @@ __all__ = [
     "Runtime",
     "RuntimeChoice",
     "RuntimeOptions",
+    "cpu_has_bf16",
+    "default_precision",
     "form_of",
     "open_runtime",
     "resolve",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
 from steeldefect.bundle import ModelForm
 from steeldefect.errors import DeviceError
+from steeldefect.manifest import Compiled, CpuPrecision
 from steeldefect.preprocessing import Float32
 
 
@@ -28,10 +30,17 @@ class DeviceChoice(str, Enum):
 
 
 class Precision(str, Enum):
-    """Arithmetic inside the models. `bf16` needs the OpenVINO runtime."""
+    """Arithmetic inside the models; `bf16` and `int8` need the OpenVINO runtime on a CPU.
 
-    F32 = "f32"
-    BF16 = "bf16"
+    `int8`: what is not quantised runs at bf16 where the CPU has it, else at f32.
+    `auto`: on OpenVINO what the bundle proved good enough when it was exported, elsewhere f32.
+    Where that is bf16 and this CPU has no instructions for it, f32 as well.
+    """
+
+    AUTO = "auto"
+    F32 = CpuPrecision.F32.value
+    BF16 = CpuPrecision.BF16.value
+    INT8 = CpuPrecision.INT8.value
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,32 @@ class Runtime(Protocol):
         ...
 
 
-def resolve(options: RuntimeOptions) -> RuntimeOptions:
+def cpu_has_bf16() -> bool:
+    """Tell whether this CPU computes bf16 by its own instructions (AVX-512 BF16 or AMX)."""
+    import openvino as ov
+
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def default_precision(compiled: Compiled | None) -> Precision:
+    """Tell what `auto` means on OpenVINO; a bundle that says nothing is scored at f32."""
+    return Precision.F32 if compiled is None else Precision(compiled.default.value)
+
+
+def resolve(
+    options: RuntimeOptions,
+    compiled: Compiled | None = None,
+    has_bf16: Callable[[], bool] = cpu_has_bf16,
+) -> RuntimeOptions:
     """Replace `auto` by what it means on this host, and refuse what cannot be.
 
+    Args:
+        options: as they were set.
+        compiled: what the bundle says of its forms for CPUs.
+        has_bf16: tells whether the CPU computes bf16; asked only where that matters.
+
     Raises:
-        DeviceError: a GPU is asked for and none was assigned, or the combination does not exist.
+        DeviceError: the combination does not exist, or bf16 is asked for and the CPU has none.
     """
     device = options.device
     if device is DeviceChoice.AUTO:
@@ -85,23 +115,38 @@ def resolve(options: RuntimeOptions) -> RuntimeOptions:
         on_gpu = device is DeviceChoice.GPU
         runtime = RuntimeChoice.TENSORFLOW if on_gpu else RuntimeChoice.OPENVINO
     check_combination(runtime, device, options.precision)
-    return replace(options, runtime=runtime, device=device)
+    precision = options.precision
+    if precision is Precision.AUTO:
+        on_cpu = runtime is RuntimeChoice.OPENVINO
+        precision = default_precision(compiled) if on_cpu else Precision.F32
+    if precision is Precision.BF16 and not has_bf16():
+        if options.precision is Precision.BF16:
+            raise DeviceError(
+                "precision=bf16, but this CPU has no instructions for it (AVX-512 BF16 or AMX) "
+                "and would be slower than at f32; set precision=auto"
+            )
+        precision = Precision.F32
+    return replace(options, runtime=runtime, device=device, precision=precision)
 
 
 def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:
     """Refuse settings that no runtime fulfils.
 
     Raises:
-        DeviceError: OpenVINO on a GPU, or TensorFlow at bf16.
+        DeviceError: OpenVINO on a GPU, or TensorFlow at bf16 or int8.
     """
     if device is DeviceChoice.GPU and runtime is RuntimeChoice.OPENVINO:
         raise DeviceError("device gpu is served by runtime tensorflow; set runtime=tensorflow")
-    if precision is Precision.BF16 and (
+    if precision in (Precision.BF16, Precision.INT8) and (
         runtime is RuntimeChoice.TENSORFLOW or device is DeviceChoice.GPU
     ):
-        raise DeviceError("precision bf16 is served by runtime openvino on device cpu")
+        raise DeviceError(
+            f"precision {precision.value} is served by runtime openvino on device cpu"
+        )
 
 
-def form_of(runtime: RuntimeChoice) -> ModelForm:
-    """Tell which form of the models a runtime reads."""
-    return ModelForm.KERAS if runtime is RuntimeChoice.TENSORFLOW else ModelForm.OPENVINO
+def form_of(runtime: RuntimeChoice, precision: Precision) -> ModelForm:
+    """Tell which form of the models a runtime reads at a precision other than `auto`."""
+    if runtime is RuntimeChoice.TENSORFLOW:
+        return ModelForm.KERAS
+    return ModelForm.OPENVINO_INT8 if precision is Precision.INT8 else ModelForm.OPENVINO

@@ -12,10 +12,13 @@ def open_runtime(bundle: Bundle, model: ModelName, options: RuntimeOptions) -> R
     TensorFlow is imported only where it runs: importing it takes seconds and 300 MB.
 
     Raises:
+        BundleError: the bundle has no form for what is asked.
         DeviceError: the device is not there, or the runtime does not serve it.
     """
-    resolved = resolve(options)
-    path = bundle.model_path(model, form_of(resolved.runtime))
+    resolved = resolve(options, bundle.manifest.compiled)
+    form = form_of(resolved.runtime, resolved.precision)
+    bundle.require([form])
+    path = bundle.model_path(model, form)
     if resolved.runtime is RuntimeChoice.OPENVINO:
         from steeldefect.runtimes.openvino import OpenVinoRuntime
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from steeldefect.bundle import (
+    MANDATORY_FORMS,
     MANIFEST_NAME,
     SEAL_NAME,
     Bundle,
@@ -35,6 +36,12 @@ FILES = (
     "openvino/gate.bin",
     "openvino/segmenter.xml",
     "openvino/segmenter.bin",
+    "selftest.json",
+)
+INT8_FILES = tuple(
+    f"openvino_int8/{model}.{suffix}"
+    for model in ("gate", "segmenter")
+    for suffix in ("xml", "bin")
 )
 every_file = pytest.mark.parametrize("name", FILES)
 
@@ -73,7 +80,7 @@ def test_the_files_are_these(rule_bundle: Bundle) -> None:
 def test_models_and_their_paths(rule_bundle: Bundle) -> None:
     assert rule_bundle.models == (ModelName.GATE, ModelName.SEGMENTER)
     for model in ModelName:
-        for form in ModelForm:
+        for form in MANDATORY_FORMS:
             assert rule_bundle.model_path(model, form).is_file()
 
 
@@ -164,33 +171,80 @@ def test_a_changed_threshold_that_is_sealed_anew_is_another_bundle(
     assert open_bundle(copied).digest == digest != rule_bundle.digest
 
 
-@pytest.mark.parametrize("form", list(ModelForm))
+@pytest.mark.parametrize("form", MANDATORY_FORMS)
 def test_only_the_wanted_form_has_to_be_there(copied: Path, form: ModelForm) -> None:
-    other = next(one for one in ModelForm if one is not form)
+    other = next(one for one in MANDATORY_FORMS if one is not form)
     shutil.rmtree(copied / other.value)
     open_bundle(copied, [form])
-    for wanted in ([other], list(ModelForm), None):
+    for wanted in ([other], MANDATORY_FORMS, None):
         with pytest.raises(BundleError, match="no such file"):
             open_bundle(copied, wanted)
 
 
-@pytest.mark.parametrize("form", list(ModelForm))
+@pytest.mark.parametrize("form", MANDATORY_FORMS)
 def test_a_wanted_form_that_the_manifest_does_not_know_is_missed(
     copied: Path, form: ModelForm
 ) -> None:
     shutil.rmtree(copied / form.value)
-    whole = open_bundle(copied, [one for one in ModelForm if one is not form])
+    whole = open_bundle(copied, [one for one in MANDATORY_FORMS if one is not form])
     seal_bundle(copied, whole.manifest.model_copy(update={"files": describe_files(copied)}))
     for wanted in ([form], None):
         with pytest.raises(BundleError, match=f"it has no {form.value}/gate"):
             open_bundle(copied, wanted)
 
 
-def test_selected_files(rule_bundle: Bundle) -> None:
+def test_a_bundle_with_int8_forms_has_to_have_them_whole(
+    int8_bundle: Bundle, tmp_path: Path
+) -> None:
+    assert set(int8_bundle.manifest.files) == {*FILES[2:], *INT8_FILES}
+    copied = Path(shutil.copytree(int8_bundle.folder, tmp_path / "copied"))
+    open_bundle(copied)
+    (copied / "openvino_int8/segmenter.xml").unlink()
+    open_bundle(copied, MANDATORY_FORMS)
+    for wanted in ([ModelForm.OPENVINO_INT8], None):
+        with pytest.raises(BundleError, match=r"no such file: .*/openvino_int8/segmenter\.xml"):
+            open_bundle(copied, wanted)
+    listed = int8_bundle.manifest.model_copy(update={"files": describe_files(copied)})
+    seal_bundle(copied, listed)
+    with pytest.raises(BundleError, match=r"it has no openvino_int8/segmenter\.xml"):
+        open_bundle(copied)
+
+
+def test_a_default_of_int8_needs_the_form(int8_bundle: Bundle, copied: Path) -> None:
+    stated = open_bundle(copied).manifest.model_copy(
+        update={"compiled": int8_bundle.manifest.compiled}
+    )
+    seal_bundle(copied, stated)
+    with pytest.raises(BundleError, match=r"it has no openvino_int8/gate\.xml; set precision=auto"):
+        open_bundle(copied)
+
+
+def test_a_bundle_of_format_1_opens(rule_bundle: Bundle, copied: Path) -> None:
+    (copied / "selftest.json").unlink()
+    stated = rule_bundle.manifest.model_dump(mode="json")
+    stated |= {"format_version": 1}
+    stated["files"].pop("selftest.json")
+    for section, fields in {
+        "gate": ("mode", "temperature", "soft_area"),
+        "segmenter": ("mirrors",),
+    }.items():
+        for field in fields:
+            del stated[section][field]
+    del stated["calibration"], stated["compiled"]
+    seal(copied, json.dumps(stated).encode())
+    opened = open_bundle(copied)
+    assert opened.manifest.compiled is None
+    with pytest.raises(BundleError, match=r"no openvino_int8/gate\.xml; set precision=auto, or"):
+        opened.require([ModelForm.OPENVINO_INT8])
+
+
+def test_selected_files(rule_bundle: Bundle, int8_bundle: Bundle) -> None:
     manifest = rule_bundle.manifest
     assert set(selected_files(manifest, None)) == set(FILES[2:])
     assert set(selected_files(manifest, [ModelForm.KERAS])) == set(FILES[2:4])
-    assert set(selected_files(manifest, [ModelForm.OPENVINO])) == set(FILES[4:])
+    assert set(selected_files(manifest, [ModelForm.OPENVINO])) == set(FILES[4:8])
+    assert selected_files(manifest, [ModelForm.OPENVINO_INT8]) == []
+    assert set(selected_files(int8_bundle.manifest, [ModelForm.OPENVINO_INT8])) == set(INT8_FILES)
     assert selected_files(manifest, []) == []
 
 
@@ -205,7 +259,7 @@ def test_every_file_below_a_folder_is_described(tmp_path: Path) -> None:
     assert described["a/b/c.bin"].sha256 == hashlib.sha256(b"123").hexdigest()
 
 
-@pytest.mark.parametrize("forms", [(ModelForm.KERAS,), (ModelForm.OPENVINO,), tuple(ModelForm)])
+@pytest.mark.parametrize("forms", [(ModelForm.KERAS,), (ModelForm.OPENVINO,), MANDATORY_FORMS])
 def test_packed_and_unpacked_it_is_the_same_bundle(
     rule_bundle: Bundle, tmp_path: Path, forms: tuple[ModelForm, ...]
 ) -> None:
@@ -227,7 +281,7 @@ def test_unpacking_over_a_folder_leaves_it_as_it_is(rule_bundle: Bundle, tmp_pat
 def test_many_that_unpack_at_once_leave_one_whole_bundle(
     rule_bundle: Bundle, tmp_path: Path
 ) -> None:
-    payload = pack(rule_bundle, list(ModelForm))
+    payload = pack(rule_bundle, [ModelForm.KERAS, ModelForm.OPENVINO])
     target = tmp_path / "unpacked"
     failures: list[Exception] = []
     ready = threading.Barrier(8)
@@ -236,7 +290,7 @@ def test_many_that_unpack_at_once_leave_one_whole_bundle(
         ready.wait()
         try:
             unpack(payload, target)
-            open_bundle(target)
+            open_bundle(target, MANDATORY_FORMS)
         except Exception as error:
             failures.append(error)
 

@@ -1,35 +1,9 @@
-"""What a scoring run decides before Spark starts."""
+"""What a scoring run counts."""
 
 from __future__ import annotations
 
-import pytest
-
-from steeldefect.bundle import ModelForm
-from steeldefect.scoring import Totals, needed_forms
-from steeldefect.settings import load_settings
+from steeldefect.scoring import Totals
 from steeldefect.worker import TaskReport
-
-KERAS, OPENVINO = (ModelForm.KERAS,), (ModelForm.OPENVINO,)
-EITHER = (ModelForm.KERAS, ModelForm.OPENVINO)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "gpus", "forms"),
-    [
-        ([], False, OPENVINO),
-        ([], True, EITHER),  # a task may be given a GPU, or none
-        (["device=cpu"], True, OPENVINO),
-        (["device=gpu"], True, KERAS),
-        (["device=gpu"], False, KERAS),
-        (["runtime=tensorflow"], False, KERAS),
-        (["runtime=tensorflow", "device=cpu"], True, KERAS),
-        (["runtime=openvino"], True, OPENVINO),
-    ],
-)
-def test_which_forms_of_the_models_are_shipped(
-    overrides: list[str], gpus: bool, forms: tuple[ModelForm, ...]
-) -> None:
-    assert needed_forms(load_settings(None, overrides), gpus_scheduled=gpus) == forms
 
 
 def test_totals_add_up_over_waves() -> None:

@@ -50,6 +50,8 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ("device=cpu", "device", DeviceChoice.CPU),
         ("runtime=tensorflow", "runtime", RuntimeChoice.TENSORFLOW),
         ("precision=bf16", "precision", Precision.BF16),
+        ("precision=int8", "precision", Precision.INT8),
+        ("precision=auto", "precision", Precision.AUTO),
         (" audit_masks =0", "audit_masks", 0),
         ("lock_wait_seconds=1e3", "lock_wait_seconds", 1000.0),
     ],
@@ -72,6 +74,7 @@ def test_one_setting_by_text(override: str, name: str, value: object) -> None:
         ("include=[]", "include: "),
         ("include=", "include: "),
         ("device=tpu", "device: Input should be 'auto', 'cpu' or 'gpu', received 'tpu'"),
+        ("precision=f16", "precision: Input should be 'auto', 'f32', 'bf16' or 'int8', received"),
         ("runtime=onnx", "runtime: Input should be 'auto', 'openvino' or 'tensorflow'"),
         ("batchsize=4", "batchsize: no such setting (known: include, any_picture_size,"),
         ("s3.secret_key=x", "s3.secret_key: no such setting"),
@@ -110,6 +113,8 @@ def test_a_secret_that_does_not_belong_here_is_not_repeated() -> None:
         (["device=gpu", "runtime=openvino"], "device gpu is served by runtime tensorflow"),
         (["precision=bf16", "runtime=tensorflow"], "bf16 is served by runtime openvino"),
         (["precision=bf16", "device=gpu"], "bf16 is served by runtime openvino"),
+        (["precision=int8", "runtime=tensorflow"], "int8 is served by runtime openvino"),
+        (["precision=int8", "device=gpu"], "int8 is served by runtime openvino"),
     ],
 )
 def test_what_no_runtime_serves_is_refused(overrides: list[str], problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Which GPUs a worker process lets its models see."""
+"""What a task is shipped, and which GPUs its worker process lets the models see."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import os
 
 import pytest
 
+from steeldefect.bundle import ModelForm
 from steeldefect.errors import DeviceError
-from steeldefect.task import expose_gpus, run_task
+from steeldefect.manifest import Compiled, CpuPrecision
+from steeldefect.settings import load_settings
+from steeldefect.task import expose_gpus, needed_forms, run_task
+
+KERAS, OPENVINO, INT8 = ((form,) for form in ModelForm)
+EITHER = (ModelForm.KERAS, ModelForm.OPENVINO)
+EITHER_INT8 = (ModelForm.KERAS, ModelForm.OPENVINO_INT8)
 
 OUTER = "STEELDEFECT_OUTER_GPUS"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -67,3 +74,35 @@ def test_an_address_that_is_no_index_is_an_error(
 def test_outside_spark_there_is_no_task_to_run() -> None:
     with pytest.raises(DeviceError, match="inside a Spark task only"):
         run_task(None, iter([]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "default", "gpus", "forms"),
+    [
+        ([], None, False, OPENVINO),
+        ([], None, True, EITHER),  # a task may be given a GPU, or none
+        ([], "f32", False, OPENVINO),
+        ([], "bf16", False, OPENVINO),
+        ([], "int8", False, INT8),
+        ([], "int8", True, EITHER_INT8),
+        (["precision=f32"], "int8", False, OPENVINO),
+        (["precision=bf16"], "int8", True, EITHER),
+        (["precision=int8"], "bf16", False, INT8),
+        (["device=cpu"], None, True, OPENVINO),
+        (["device=cpu"], "int8", True, INT8),
+        (["device=gpu"], "int8", True, KERAS),
+        (["device=gpu"], None, False, KERAS),
+        (["runtime=tensorflow"], "int8", False, KERAS),
+        (["runtime=tensorflow", "device=cpu"], None, True, KERAS),
+        (["runtime=openvino"], None, True, OPENVINO),
+        (["runtime=openvino"], "int8", True, INT8),
+    ],
+)
+def test_which_forms_of_the_models_are_shipped(
+    overrides: list[str], default: str | None, gpus: bool, forms: tuple[ModelForm, ...]
+) -> None:
+    compiled = None
+    if default is not None:
+        compiled = Compiled(default=CpuPrecision(default), reason="", forms=[])
+    settings = load_settings(None, overrides)
+    assert needed_forms(settings, compiled, gpus_scheduled=gpus) == forms

@@ -1,4 +1,4 @@
-"""Bundles from models: accepted by scoring, equal in both forms, all or nothing."""
+"""Bundles from models: accepted by scoring, equal in all forms, all or nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from steeldefect.bundle import ModelForm, ModelName, open_bundle
-from steeldefect.detector import Detector
 from steeldefect.errors import AlreadyExistsError, BundleError
-from steeldefect.manifest import Manifest, Score, Segmenter
+from steeldefect.manifest import Compiled, CpuPrecision, Manifest, Score, Segmenter
 from steeldefect.preprocessing import InputSpec, Scaling, prepare
-from steeldefect.runtimes import RuntimeChoice, RuntimeOptions, open_runtime
+from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, open_runtime
+from steeldefect.selftest import check_selftest
+from steeldefect.task import open_detector
 from training import export
 from training.backend import keras
-from training.export import Models, write_bundle
+from training.export import Completed, Models, Staged, write_bundle
 from training.models.small import small_gate, small_unet
 
 SHAPE = (32, 64, 1)
@@ -47,6 +48,7 @@ def test_a_bundle_holds_both_forms_that_agree(models: Models, tmp_path: Path, dr
         "openvino/gate.xml",
         "openvino/segmenter.bin",
         "openvino/segmenter.xml",
+        "selftest.json",
         "split.csv",
     }
     assert set(bundle.manifest.versions) >= {"keras", "tensorflow", "openvino", "steeldefect"}
@@ -71,17 +73,71 @@ def test_models_are_saved_without_their_optimizer(
     assert path.stat().st_size < 1.5 * 4 * gate.count_params() + 100_000
 
 
-def test_scores_are_measured_on_the_exported_models(
+def test_completing_a_bundle(models: Models, tmp_path: Path, draft: Draft) -> None:
+    score = Score(scope="overall", name="mean_dice", value=0.5, support=1)
+    compiled = Compiled(default=CpuPrecision.INT8, reason="by hand", forms=[])
+
+    def complete(staged: Staged) -> Completed:
+        assert CpuPrecision.INT8 not in staged.precisions
+        staged.quantise([PICTURE, PICTURE[::-1]])
+        detectors = [staged.keras_detector(staged.draft)]
+        detectors += [staged.detector(staged.draft, one) for one in staged.precisions]
+        maps = [one.maps([one.prepare(PICTURE)]) for one in detectors]
+        assert all(np.abs(one - maps[0]).max() < 0.1 for one in maps)
+        assert np.abs(maps[1] - maps[0]).max() < 1e-4
+        assert np.abs(maps[-1] - maps[0]).max() > 1e-5, "int8 is no copy of f32"
+        changed = {"held_out_scores": [score], "compiled": compiled}
+        return Completed(staged.draft.model_copy(update=changed), {"held_out.csv": "ImageId\n"})
+
+    bundle = write_bundle(
+        tmp_path / "b", models, draft(), attachments={"split.csv": ""}, complete=complete
+    )
+    assert bundle.manifest.held_out_scores == [score]
+    assert bundle.manifest.compiled == compiled
+    assert {"held_out.csv", "split.csv", "openvino_int8/gate.xml"} <= set(bundle.manifest.files)
+    check_selftest(bundle)
+    sizes = [
+        bundle.model_path(ModelName.SEGMENTER, form).with_suffix(".bin").stat().st_size
+        for form in (ModelForm.OPENVINO, ModelForm.OPENVINO_INT8)
+    ]
+    assert sizes[1] < 0.5 * sizes[0]
+    options = RuntimeOptions(precision=Precision.INT8, threads=0)
+    detector = open_detector(bundle, options)
+    prepared = [detector.prepare(PICTURE)]
+    assert isinstance(detector.segment(prepared, detector.gate(prepared))[0], list)
+
+
+def test_a_model_that_cannot_be_quantised_leaves_no_int8_form(
     models: Models, tmp_path: Path, draft: Draft
 ) -> None:
-    score = Score(scope="overall", name="mean_dice", value=0.5, support=1)
+    def complete(staged: Staged) -> Completed:
+        with pytest.raises(BundleError, match="the gate cannot be quantised: "):
+            staged.quantise([])  # no picture, no ranges
+        assert CpuPrecision.INT8 not in staged.precisions
+        return Completed(staged.draft)
 
-    def measure(detector: Detector) -> list[Score]:
-        assert len(detector.segment([detector.prepare(PICTURE)])) == 1
-        return [score]
+    bundle = write_bundle(tmp_path / "b", models, draft(), complete=complete)
+    assert not bundle.has(ModelForm.OPENVINO_INT8)
 
-    bundle = write_bundle(tmp_path / "b", models, draft(), measure=measure)
-    assert bundle.manifest.held_out_scores == [score]
+
+def test_a_default_without_its_form_is_refused(
+    models: Models, tmp_path: Path, draft: Draft
+) -> None:
+    compiled = Compiled(default=CpuPrecision.INT8, reason="by hand", forms=[])
+    manifest = draft().model_copy(update={"compiled": compiled})
+    with pytest.raises(BundleError, match="it has no openvino_int8/gate"):
+        write_bundle(tmp_path / "b", models, manifest)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_for_any_size_is_compiled_for_the_manifests(
+    models: Models, tmp_path: Path, draft: Draft
+) -> None:
+    inputs = keras.Input((None, None, 1))
+    maps = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(inputs)
+    bundle = write_bundle(tmp_path / "b", Models(None, keras.Model(inputs, maps)), draft(False))
+    runtime = open_runtime(bundle, ModelName.SEGMENTER, RuntimeOptions(threads=0))
+    assert runtime.predict(np.zeros((3, *SHAPE), dtype=np.float32)).shape == (3, 32, 64, 2)
 
 
 def test_a_bundle_without_a_gate(models: Models, tmp_path: Path, draft: Draft) -> None:
@@ -98,11 +154,11 @@ def test_what_exists_is_never_touched(models: Models, tmp_path: Path, draft: Dra
 
 
 def test_nothing_is_left_behind_on_failure(models: Models, tmp_path: Path, draft: Draft) -> None:
-    def fail(detector: Detector) -> list[Score]:
+    def fail(staged: Staged) -> Completed:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_bundle(tmp_path / "b", models, draft(), measure=fail)
+        write_bundle(tmp_path / "b", models, draft(), complete=fail)
     assert list(tmp_path.iterdir()) == []
 
 

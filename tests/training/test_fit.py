@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steeldefect.bundle import ModelName, open_bundle
-from steeldefect.errors import AlreadyExistsError, DataError
+from steeldefect.bundle import Bundle, ModelForm, ModelName, open_bundle
+from steeldefect.errors import AlreadyExistsError, DataError, SettingsError
+from steeldefect.manifest import CpuPrecision
 from steeldefect.preprocessing import prepare
 from steeldefect.runtimes import RuntimeChoice, RuntimeOptions, open_runtime
+from steeldefect.selftest import check_selftest
 from training.__main__ import main
+from training.backend import keras
 from training.dataset import read_dataset
-from training.fit import FitResult, fit
+from training.fit import FitOptions, FitResult, fit
 from training.recipe import Recipe
 from training.summary import summarise
 
@@ -29,6 +34,9 @@ Write = Callable[[dict[str, Any]], Path]
 def fitted(learnable: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
     recipe = Recipe.model_validate(_tiny(epochs=2))
     return fit(learnable, recipe, tmp_path_factory.mktemp("fit") / "bundle")
+
+
+AS_STATED = {"gate_recall": None, "objective": None, "temperature": False}
 
 
 def _tiny(epochs: int) -> dict[str, Any]:
@@ -44,15 +52,13 @@ def _tiny(epochs: int) -> dict[str, Any]:
         "split": {"validation": 0.25, "test": 0.25},
         "gate": {**part, "threshold": 0.2},
         "segmenter": {**part, "loss": "bce_dice", "min_area": 4, "pixel_threshold": 0.4},
+        "compile": {"int8_pictures": 8},
     }
 
 
 def test_the_bundle_tells_where_it_comes_from(fitted: FitResult, learnable: Path) -> None:
     manifest = open_bundle(fitted.bundle.folder).manifest
     assert [(one.id, one.name) for one in manifest.classes] == [(1, "light"), (2, "bright")]
-    assert {(one.min_area, one.pixel_threshold) for one in manifest.classes} == {(4, 0.4)}
-    assert manifest.gate is not None
-    assert manifest.gate.threshold == 0.2
     assert str(manifest.picture_sizes) == "64x32"
     record = manifest.training
     assert record.recipe_name == "tiny"
@@ -75,12 +81,53 @@ def test_scores_come_from_the_test_part_alone(fitted: FitResult) -> None:
     assert ("verdict_recall", None) in supports
 
 
-def test_split_and_history_are_part_of_the_bundle(fitted: FitResult) -> None:
-    assert {"split.csv", "history.json"} <= set(fitted.bundle.manifest.files)
-    lines = (fitted.bundle.folder / "split.csv").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 41
-    history = json.loads((fitted.bundle.folder / "history.json").read_text(encoding="utf-8"))
+def test_thresholds_are_chosen_on_the_validation_part(fitted: FitResult) -> None:
+    manifest = fitted.bundle.manifest
+    calibration = manifest.calibration
+    assert manifest.gate is not None
+    assert calibration is not None
+    assert (calibration.pictures, calibration.target_recall) == (10, 0.99)
+    assert calibration.gate_recall == 1.0
+    assert calibration.gate_recall_interval is not None
+    assert calibration.gate_recall_interval[0] < 0.9, "seven pictures cannot show more"
+    assert manifest.gate.threshold != 0.2
+
+
+def test_forms_are_measured_and_one_is_the_default(fitted: FitResult) -> None:
+    compiled = fitted.bundle.manifest.compiled
+    assert compiled is not None
+    measured = {one.precision for one in compiled.forms}
+    assert {CpuPrecision.F32, CpuPrecision.INT8} <= measured
+    assert compiled.default in measured
+    assert compiled.default.value in compiled.reason
+
+
+def test_a_recipe_may_keep_its_own_thresholds(learnable: Path, tmp_path: Path) -> None:
+    content = _tiny(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
+    manifest = fit(learnable, Recipe.model_validate(content), tmp_path / "b").bundle.manifest
+    assert {(one.min_area, one.pixel_threshold) for one in manifest.classes} == {(4, 0.4)}
+    assert manifest.gate is not None
+    assert (manifest.gate.threshold, manifest.gate.temperature) == (0.2, 1.0)
+    assert manifest.compiled is not None
+    assert CpuPrecision.INT8 not in {one.precision for one in manifest.compiled.forms}
+
+
+def test_split_history_answers_and_report_are_part_of_the_bundle(fitted: FitResult) -> None:
+    attached = {"split.csv", "history.json", "held_out.csv", "report.html"}
+    assert attached <= set(fitted.bundle.manifest.files)
+    folder = fitted.bundle.folder
+    assert len((folder / "split.csv").read_text(encoding="utf-8").splitlines()) == 41
+    assert len((folder / "held_out.csv").read_text(encoding="utf-8").splitlines()) == 21
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     assert len(history["gate"]["val_loss"]) == len(history["segmenter"]["val_loss"]) == 2
+    check_selftest(fitted.bundle)
+
+
+def test_logs_stay_beside_the_bundle_and_states_do_not(fitted: FitResult) -> None:
+    work = fitted.bundle.folder.with_name("bundle.fit")
+    assert {path.name for path in work.iterdir()} == {"gate", "segmenter"}
+    assert not list(work.rglob("*.npz"))
+    assert list(work.rglob("events.out.tfevents*"))
 
 
 def test_keras_and_openvino_give_the_same_answers(fitted: FitResult, learnable: Path) -> None:
@@ -122,6 +169,104 @@ def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -
     for model, curves in histories[0].items():
         for curve, values in curves.items():
             assert values == pytest.approx(histories[1][model][curve], rel=1e-3), (model, curve)
+
+
+def test_a_split_file_serves_every_recipe(learnable: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split.csv"
+    arguments = ["split", "--data", str(learnable), "--out", str(split), "--folds", "3"]
+    assert main(arguments) == 0
+    content = _tiny(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
+    recipe = Recipe.model_validate(content)
+    folders = []
+    for fold in range(3):
+        options = FitOptions(split_file=split, fold=fold)
+        folders.append(fit(learnable, recipe, tmp_path / f"b{fold}", options).bundle.folder)
+    assert main(["pool", *map(str, folders)]) == 0
+    assert main(["pool", str(folders[0]), str(folders[0])]) == DataError.exit_code
+
+
+KILLED_AFTER = """
+import os, sys
+from training import fit_models, fitting
+keep = fitting.save_state
+def save_and_die(state, path):
+    keep(state, path)
+    if path.parent.name == sys.argv[1] and state.epochs == 2:
+        os.kill(os.getpid(), 9)
+fitting.save_state = save_and_die
+from training.__main__ import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("model", ["segmenter", "gate"])
+def test_a_fit_that_was_killed_ends_as_one_that_was_not(
+    learnable: Path, tmp_path: Path, write_recipe: Write, model: str
+) -> None:
+    content = _tiny(epochs=4) | {"compile": {"int8_pictures": 0}}
+    for part in ("gate", "segmenter"):
+        content[part]["optimizer"] |= {"schedule": "cosine", "averaging": 0.9}
+    recipe = str(write_recipe(content))
+
+    def arguments(bundle: str) -> list[str]:
+        return [
+            *("fit", "--data", str(learnable), "--recipe", recipe),
+            *("--bundle", str(tmp_path / bundle)),
+        ]
+
+    assert main(arguments("straight")) == 0
+    dying = [sys.executable, "-c", KILLED_AFTER, model, *arguments("killed")]
+    assert subprocess.run(dying, check=False, capture_output=True).returncode == -9
+    assert not (tmp_path / "killed").exists()
+    assert main(arguments("killed")) == 0
+    models = []
+    for name in ("straight", "killed"):
+        bundle = open_bundle(tmp_path / name)
+        models.append([keras_weights(bundle, one) for one in bundle.models])
+    for one, other in zip(*models, strict=True):
+        for expected, found in zip(one, other, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def keras_weights(bundle: Bundle, model: ModelName) -> list[np.ndarray]:
+    path = bundle.model_path(model, ModelForm.KERAS)
+    loaded = keras.saving.load_model(path, compile=False)
+    return loaded.get_weights()  # type: ignore[no-any-return]
+
+
+def test_a_work_folder_of_another_fit_is_refused(learnable: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "identity.json").write_text('{"recipe": "another"}', encoding="utf-8")
+    recipe = Recipe.model_validate(_tiny(epochs=1))
+    with pytest.raises(SettingsError, match="another recipe, data or split; delete it"):
+        fit(learnable, recipe, tmp_path / "b", FitOptions(work=work))
+
+
+def test_a_time_budget_ends_in_a_valid_bundle(learnable: Path, tmp_path: Path) -> None:
+    content = _tiny(epochs=100_000) | {"compile": {"int8_pictures": 0}}
+    for part in ("gate", "segmenter"):
+        content[part]["patience"] = 100_000
+    recipe = Recipe.model_validate(content)
+    began = time.monotonic()
+    result = fit(learnable, recipe, tmp_path / "b", FitOptions(max_minutes=0.5))
+    assert time.monotonic() - began < 300
+    assert result.minutes < 2
+    assert sum("its time was over" in note for note in result.bundle.manifest.training.notes) == 2
+    check_selftest(open_bundle(tmp_path / "b"))
+
+
+def test_a_class_without_pictures_is_named(learnable: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(learnable, data)
+    names = {"1": "light", "2": "bright", "7": "never seen"}
+    (data / "classes.json").write_text(json.dumps(names), encoding="utf-8")
+    content = _tiny(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
+    with pytest.raises(DataError, match=r"shows class 7 never seen.*missing_class=warn"):
+        fit(data, Recipe.model_validate(content), tmp_path / "b")
+    content["missing_class"] = "warn"
+    manifest = fit(data, Recipe.model_validate(content), tmp_path / "b").bundle.manifest
+    assert any("7 never seen" in note for note in manifest.training.notes)
 
 
 def test_an_existing_bundle_stops_the_fit_before_it_begins(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from steeldefect.errors import SettingsError
-from training.recipe import GateKind, Recipe, read_recipe
+from training.recipe import GateKind, Recipe, SizedInput, read_recipe
 
 Write = Callable[[dict[str, Any]], Path]
 RECIPES = Path(__file__).parents[2] / "conf" / "recipes"
@@ -98,3 +98,59 @@ def test_a_missing_recipe_names_its_path(tmp_path: Path) -> None:
 def test_a_recipe_survives_its_own_json(settings: dict[str, Any], write_recipe: Write) -> None:
     recipe = read_recipe(write_recipe(settings))
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+STRIP, PORTRAIT = [(256, 1600)] * 5, [(380, 300), (400, 280), (360, 310)]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "pixels", "expected"),
+    [
+        (STRIP, 102_400, (128, 800)),
+        (STRIP, 65_536, (96, 640)),
+        (STRIP, 10**7, (256, 1600)),
+        (PORTRAIT, 65_536, (288, 224)),
+        ([(200, 200)], 65_536, (192, 192)),
+        ([(20, 20)], 65_536, (32, 32)),
+    ],
+    ids=["strip", "fewer pixels", "never enlarged", "median proportions", "multiples", "tiny"],
+)
+def test_a_sized_input_keeps_the_pictures_proportions(
+    shapes: list[tuple[int, int]], pixels: int, expected: tuple[int, int]
+) -> None:
+    stated = {"pixels": pixels, "channels": 1, "scaling": "standard"}
+    spec = SizedInput.model_validate(stated).for_pictures(shapes)
+    assert (spec.height, spec.width) == expected
+
+
+def test_sizes_are_fixed_for_both_models_at_once() -> None:
+    recipe = read_recipe(RECIPES / "strong.yaml")
+    with pytest.raises(TypeError, match="not fixed yet"):
+        _ = recipe.gate.spec
+    fixed = recipe.for_pictures(STRIP)
+    assert (fixed.gate.spec.width, fixed.segmenter.spec.width) == (640, 640)
+    assert Recipe.model_validate(fixed.model_dump(mode="json")) == fixed
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "problem"),
+    [
+        ("segmenter", {"augment": {"quarter_turns": True}}, "as high as it is wide"),
+        ("segmenter", {"weights": "imagenet"}, "for kind unet, not small"),
+        ("segmenter", {"weights": "segmenter"}, "cannot begin with its own"),
+        ("gate", {"weights": "segmenter"}, "kind small begins with random weights"),
+        ("gate", {"kind": "encoder", "weights": "segmenter"}, "a unet of the gate's own encoder"),
+        ("gate", {"optimizer": {"kind": "adam", "learning_rate": 1, "weight_decay": 1}}, "adamw"),
+        ("segmenter", {"augment": {"crop": {"height": 33, "width": 64}}}, "multiple of 32"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(
+    settings: dict[str, Any],
+    write_recipe: Write,
+    section: str,
+    change: dict[str, Any],
+    problem: str,
+) -> None:
+    settings[section] |= change
+    with pytest.raises(SettingsError, match=problem):
+        read_recipe(write_recipe(settings))

@@ -15,7 +15,7 @@ import pandas as pd
 from steeldefect import rle
 from steeldefect.errors import RunLengthError
 from training.explore.faults import Fault, FaultKind
-from training.explore.progress import followed
+from training.progress import followed
 
 _LONGER_SIDE = 128  # cells of a heat map
 _FEWEST_CELLS = 8

@@ -11,7 +11,7 @@ from steeldefect.errors import DecodeError
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.preprocessing import Gray
 from training.duplicates import Fingerprint, digest_of, take_fingerprint
-from training.explore.progress import followed
+from training.progress import followed
 
 _LIMITS = DecodeLimits(max_pixels=200_000_000)
 _READERS = 4

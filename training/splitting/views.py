@@ -21,7 +21,7 @@ from training.duplicates import (
     linked,
     take_fingerprint,
 )
-from training.explore.progress import followed
+from training.progress import followed
 
 SAME_PIECE_CORRELATION = 0.9
 

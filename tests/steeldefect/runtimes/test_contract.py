@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 from samples import HEIGHT, WIDTH, both_picture, bright_picture, plain_picture
 
 from steeldefect.bundle import Bundle, ModelForm, ModelName
-from steeldefect.errors import DeviceError
+from steeldefect.errors import BundleError, DeviceError
+from steeldefect.manifest import Compiled, CpuPrecision
 from steeldefect.preprocessing import Float32, prepare
 from steeldefect.runtimes import (
     DeviceChoice,
@@ -19,6 +22,7 @@ from steeldefect.runtimes import (
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
+    cpu_has_bf16,
     form_of,
     open_runtime,
     resolve,
@@ -129,12 +133,34 @@ def test_a_runtime_says_what_it_is(opened: Opened, runtime: RuntimeChoice) -> No
     assert gate.device is DeviceChoice.CPU
 
 
-def test_bf16_is_close(rule_bundle: Bundle, opened: Opened, batch: Float32) -> None:
-    options = replace(OPTIONS, runtime=RuntimeChoice.OPENVINO, precision=Precision.BF16)
-    half = open_runtime(rule_bundle, ModelName.SEGMENTER, options).predict(batch)
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.INT8])
+def test_less_exact_arithmetic_is_close(
+    int8_bundle: Bundle, opened: Opened, batch: Float32, precision: Precision
+) -> None:
+    if precision is Precision.BF16 and not cpu_has_bf16():
+        pytest.skip("this CPU has no bf16")
+    options = replace(OPTIONS, runtime=RuntimeChoice.OPENVINO, precision=precision)
+    rough = open_runtime(int8_bundle, ModelName.SEGMENTER, options).predict(batch)
     full = opened[RuntimeChoice.OPENVINO, ModelName.SEGMENTER].predict(batch)
-    assert half.dtype == np.float32
-    assert (half.round() == full.round()).mean() > 0.999
+    assert rough.dtype == np.float32
+    assert (rough.round() == full.round()).mean() > 0.999
+
+
+def test_int8_reads_its_own_form(int8_bundle: Bundle, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(int8_bundle.folder, tmp_path / "copied"))
+    bundle = replace(int8_bundle, folder=copied)
+    shutil.rmtree(copied / "openvino")
+    options = replace(OPTIONS, runtime=RuntimeChoice.OPENVINO)
+    for precision in (Precision.INT8, Precision.AUTO):
+        open_runtime(bundle, ModelName.GATE, replace(options, precision=precision))
+    with pytest.raises(RuntimeError, match=r"openvino/gate\.xml"):
+        open_runtime(bundle, ModelName.GATE, replace(options, precision=Precision.F32))
+
+
+def test_a_bundle_without_int8_says_so(rule_bundle: Bundle) -> None:
+    options = replace(OPTIONS, precision=Precision.INT8)
+    with pytest.raises(BundleError, match=r"has no openvino_int8/gate\.xml; set precision=auto"):
+        open_runtime(rule_bundle, ModelName.GATE, options)
 
 
 def test_a_gpu_that_is_not_there_is_an_error(rule_bundle: Bundle) -> None:
@@ -188,12 +214,11 @@ def test_what_auto_means(
 
 
 REFUSED = {
-    (OV, G, Precision.F32): "device gpu is served by runtime tensorflow",
-    (OV, G, Precision.BF16): "device gpu is served by runtime tensorflow",
-    (TF, A, Precision.BF16): "precision bf16 is served by runtime openvino",
-    (TF, C, Precision.BF16): "precision bf16 is served by runtime openvino",
-    (TF, G, Precision.BF16): "precision bf16 is served by runtime openvino",
-    (AUTO, G, Precision.BF16): "precision bf16 is served by runtime openvino",
+    (OV, G, precision): "device gpu is served by runtime tensorflow" for precision in Precision
+} | {
+    (*place, precision): f"precision {precision.value} is served by runtime openvino"
+    for place in ((TF, A), (TF, C), (TF, G), (AUTO, G))
+    for precision in (Precision.BF16, Precision.INT8)
 }
 
 
@@ -212,6 +237,54 @@ def test_bf16_on_a_gpu_that_auto_chose_is_refused() -> None:
         resolve(options)
 
 
-@pytest.mark.parametrize(("runtime", "form"), [(OV, ModelForm.OPENVINO), (TF, ModelForm.KERAS)])
-def test_which_form_a_runtime_reads(runtime: RuntimeChoice, form: ModelForm) -> None:
-    assert form_of(runtime) is form
+@pytest.mark.parametrize(
+    ("default", "precision", "has_bf16", "expected"),
+    [
+        (None, "auto", True, "f32"),  # a bundle that says nothing
+        ("f32", "auto", True, "f32"),
+        ("bf16", "auto", True, "bf16"),
+        ("bf16", "auto", False, "f32"),  # never by emulation
+        ("int8", "auto", False, "int8"),
+        ("int8", "bf16", True, "bf16"),
+        ("bf16", "int8", True, "int8"),
+        ("int8", "f32", True, "f32"),
+    ],
+)
+def test_what_auto_precision_means(
+    default: str | None, precision: str, has_bf16: bool, expected: str
+) -> None:
+    compiled = None
+    if default is not None:
+        compiled = Compiled(default=CpuPrecision(default), reason="", forms=[])
+    options = RuntimeOptions(OV, C, Precision(precision))
+    resolved = resolve(options, compiled, lambda: has_bf16)
+    assert resolved == replace(options, precision=Precision(expected))
+    assert resolve(resolved, compiled, lambda: has_bf16) == resolved
+
+
+@pytest.mark.parametrize(("device", "gpus"), [(C, ()), (G, ("0",))])
+def test_auto_precision_is_f32_in_tensorflow(device: DeviceChoice, gpus: tuple[str, ...]) -> None:
+    compiled = Compiled(default=CpuPrecision.INT8, reason="", forms=[])
+    options = RuntimeOptions(TF, device, Precision.AUTO, gpu_addresses=gpus)
+    assert resolve(options, compiled).precision is Precision.F32
+
+
+def test_bf16_that_is_asked_for_is_never_emulated() -> None:
+    options = RuntimeOptions(OV, C, Precision.BF16)
+    with pytest.raises(DeviceError, match=r"this CPU has no instructions for it.* precision=auto"):
+        resolve(options, None, lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "form"),
+    [
+        (OV, Precision.F32, ModelForm.OPENVINO),
+        (OV, Precision.BF16, ModelForm.OPENVINO),
+        (OV, Precision.INT8, ModelForm.OPENVINO_INT8),
+        (TF, Precision.F32, ModelForm.KERAS),
+    ],
+)
+def test_which_form_a_runtime_reads(
+    runtime: RuntimeChoice, precision: Precision, form: ModelForm
+) -> None:
+    assert form_of(runtime, precision) is form

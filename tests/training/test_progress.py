@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 from steeldefect import overlays
-from training.explore.progress import followed, line_of
 from training.pages.palette import blue_green_red, class_colour
+from training.progress import followed, line_of
 
 
 class _Terminal(io.StringIO):

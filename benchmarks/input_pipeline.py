@@ -1,0 +1,92 @@
+"""Does a training step ever wait for its data?
+
+One number tells: the speed with real batches, over the speed with one batch that lies ready in
+memory. 1.00 means that nothing ever waits.
+
+    python benchmarks/input_pipeline.py --data DIR --recipe conf/recipes/strong.yaml
+
+All figures come from one process, one after the other and in turns, so that a noisy machine
+slows them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from steeldefect.command import CommandParser, local_path, positive, run_command
+
+
+def main() -> int:
+    """Measure, and print the table; returns the exit code."""
+    parser = CommandParser(prog="python benchmarks/input_pipeline.py", description=__doc__)
+    parser.add_argument("--data", type=local_path, required=True, help="labelled pictures")
+    parser.add_argument("--recipe", type=local_path, required=True, help="YAML file of settings")
+    parser.add_argument("--steps", type=positive, default=15, help="of training, in each turn")
+    parser.add_argument("--turns", type=positive, default=3, help="the medians of these are shown")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="overrides", help="of the recipe"
+    )
+    return run_command(parser, _measure)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from training.dataset import read_dataset
+    from training.fitting import make_optimizer
+    from training.losses import segmenter_loss
+    from training.models import build_segmenter
+    from training.pipeline import Plan, training_batches
+    from training.recipe import read_recipe
+    from training.samples import segmenter_samples
+
+    recipe = read_recipe(options.recipe, [*options.overrides, "segmenter.weights=null"])
+    dataset = read_dataset(Path(options.data))
+    recipe = recipe.for_pictures([one.shape for one in dataset.pictures])
+    settings, classes = recipe.segmenter, tuple(dataset.class_names)
+    model = build_segmenter(settings, len(classes))[0]
+    model.compile(make_optimizer(settings.optimizer), segmenter_loss(settings.loss))
+    pictures = [one for one in dataset.pictures if one.outlined]
+    plan = Plan(settings.batch_size, settings.augment, recipe.seed, (0, 10_000))
+    print(f"{len(pictures)} pictures, batches of {settings.batch_size}, {model.name}")
+    print(f"{'':<28}{'pictures/s':>12}{'of ready-made':>15}")
+    for name, cache in (("from memory", 2**40), ("decoded in every epoch", 0)):
+        samples = segmenter_samples(pictures, settings.spec, classes, settings.mask_coverage, cache)
+        batches = iter(training_batches(samples, settings.spec, plan).repeat())
+        ready = next(batches)
+        rates: dict[str, list[float]] = {"ready": [], "real": [], "pipeline": []}
+        _train(model, [ready] * 3)
+        for _ in range(options.turns):
+            rates["ready"].append(_train(model, [ready] * options.steps))
+            rates["real"].append(_train(model, _some(batches, options.steps)))
+            rates["pipeline"].append(_train(None, _some(batches, 4 * options.steps)))
+        middle = {one: statistics.median(values) for one, values in rates.items()}
+        for label, rate in (
+            ("one batch, ready-made", middle["ready"]),
+            (f"training, {name}", middle["real"]),
+            ("pipeline alone", middle["pipeline"]),
+        ):
+            print(f"{label:<28}{rate:>12.1f}{rate / middle['ready']:>15.2f}")
+
+
+def _some(batches: Any, count: int) -> Iterable[Any]:
+    for _ in range(count):
+        yield next(batches)
+
+
+def _train(model: Any, batches: Iterable[Any]) -> float:
+    """Train on batches, or only take them; gives pictures a second."""
+    began, pictures = time.perf_counter(), 0
+    for inputs, truth in batches:
+        pictures += len(inputs)
+        if model is not None:
+            model.train_on_batch(inputs, truth)
+    return pictures / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

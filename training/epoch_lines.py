@@ -1,0 +1,64 @@
+"""What a fit writes to a log, where nobody watches Keras' bar on a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from training.backend import keras
+from training.progress import say
+
+_QUIET_SECONDS = 30.0  # within an epoch
+
+
+class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes `gate 3/40  loss 0.1234  val_loss 0.2345  12.3 s, at most 7 min left`.
+
+    Within a long epoch, a line now and then says how far it is.
+    """
+
+    def __init__(self, name: str, epochs: int) -> None:
+        """Take the model's name and the greatest number of epochs."""
+        super().__init__()
+        self._name = name
+        self._epochs = epochs
+        self._epoch = 0
+        self._started = self._said = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the time."""
+        self._epoch = epoch
+        self._started = self._said = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Say how far a long epoch is."""
+        now = time.monotonic()
+        if now - self._said < _QUIET_SECONDS:
+            return
+        self._said = now
+        steps, seconds = self.params["steps"], now - self._started
+        left = seconds / (batch + 1) * (steps - batch - 1)
+        loss = float((logs or {}).get("loss", float("nan")))
+        say(
+            f"{self._name} {self._epoch + 1}/{self._epochs}  batch {batch + 1} of {steps}, "
+            f"{(batch + 1) / seconds:.2f} a second, loss {loss:.4f}, "
+            f"{_duration(left)} left in this epoch"
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the epoch's line."""
+        seconds = time.monotonic() - self._started
+        left = seconds * (self._epochs - epoch - 1)
+        values = "  ".join(f"{name} {_short(name, value)}" for name, value in (logs or {}).items())
+        say(
+            f"{self._name} {epoch + 1}/{self._epochs}  {values}  "
+            f"{seconds:.1f} s, at most {_duration(left)} left"
+        )
+
+
+def _short(name: str, value: Any) -> str:
+    return f"{float(value):.2g}" if name == "learning_rate" else f"{float(value):.4f}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,96 @@
+"""The end of a fit: models are calibrated, compiled, measured and reported on.
+
+Thresholds are chosen and forms compared on the validation part. The test part comes last, once,
+in the form that scoring will run: nothing is chosen by what it says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from steeldefect import rle
+from steeldefect.detector import Detector, Finding
+from steeldefect.manifest import CpuPrecision
+from steeldefect.preprocessing import Gray
+from training.calibration.calibrate import calibrate
+from training.compiling import prove
+from training.evaluation import hold_out
+from training.export import Completed
+from training.progress import say
+from training.recipe import Recipe
+from training.registry.held_out import HELD_OUT_NAME
+from training.report import Report, write_report
+from training.split import Parts
+from training.staging import Staged
+from training.state import History
+
+SPLIT_NAME = "split.csv"
+HISTORY_NAME = "history.json"
+REPORT_NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Completes a bundle from its staged models.
+
+    Attributes:
+        recipe: with the sizes of its inputs fixed.
+        parts: of the split.
+        history: of each model.
+    """
+
+    recipe: Recipe
+    parts: Parts
+    history: Mapping[str, History]
+
+    def __call__(self, staged: Staged) -> Completed:
+        """Choose, compare, measure, report; see `training.export.write_bundle`."""
+        parts, draft = self.parts, staged.draft
+        say(f"calibrating on {len(parts.validation)} validation pictures")
+        exact = staged.detector(draft, CpuPrecision.F32)
+        calibrated = calibrate(exact, draft, parts.validation, self.recipe.calibrate)
+        notes = [*draft.training.notes, *calibrated.notes]
+        manifest = calibrated.manifest.model_copy(
+            update={"training": draft.training.model_copy(update={"notes": notes})}
+        )
+        compiled = prove(staged, manifest, parts.train, parts.validation, self.recipe.compile)
+        say(f"measuring on {len(parts.test)} test pictures, in {compiled.default.value}")
+        detector = staged.detector(manifest, compiled.default)
+        held_out = hold_out(detector, parts.test)
+        final = manifest.model_copy(
+            update={"compiled": compiled, "held_out_scores": held_out.scores}
+        )
+        report = Report(
+            manifest=final,
+            history=self.history,
+            held_out=held_out.table,
+            curves=calibrated.curves,
+            pictures=parts.test,
+            find=_finder(detector),
+        )
+        return Completed(
+            final,
+            {
+                SPLIT_NAME: parts.to_csv(),
+                HISTORY_NAME: json.dumps(self.history, indent=1) + "\n",
+                HELD_OUT_NAME: held_out.to_csv(),
+                REPORT_NAME: write_report(report),
+            },
+        )
+
+
+def _finder(detector: Detector) -> Callable[[Gray], dict[int, rle.Runs]]:
+    """Give the function that says of one picture what scoring would."""
+
+    def find(picture: Gray) -> dict[int, rle.Runs]:
+        prepared = [detector.prepare(picture)]
+        probabilities = detector.gate(prepared)
+        if not detector.passes(probabilities)[0]:
+            return {}
+        found = detector.segment(prepared, probabilities)[0]
+        findings: list[Finding] = [] if isinstance(found, Exception) else found
+        return {one.defect_class.id: one.runs for one in findings}
+
+    return find
