@@ -7,3 +7,5 @@ In the order a fit runs: `recipe` (settings), `dataset` and `labels` (what lies 
 `evaluation` (held-out scores), `export` (the bundle), `fit` (all of it). `synthetic` draws a
 labelled data set. Nothing here imports Spark, and scoring imports nothing from here.
 """
+
+import steeldefect as steeldefect  # before OpenVINO: its telemetry is never loaded
