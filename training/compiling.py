@@ -269,11 +269,10 @@ def _allowed(form: CompiledForm, settings: Compile) -> bool:
 
 
 def _figures(form: CompiledForm, settings: Compile) -> str:
-    parts = [
-        _figure("positives-only Dice", form.positives_dice_drop, settings.max_dice_drop),
-        _figure("gate recall", form.gate_recall_drop, settings.max_recall_drop),
-    ]
-    return " and ".join(parts)
+    figures = [_figure("positives-only Dice", form.positives_dice_drop, settings.max_dice_drop)]
+    if form.gate_recall_drop is not None:
+        figures.append(_figure("gate recall", form.gate_recall_drop, settings.max_recall_drop))
+    return " and ".join(figures)
 
 
 def _figure(name: str, drop: float | None, allowed: float) -> str:
