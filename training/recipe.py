@@ -184,6 +184,7 @@ class _Fitted(_Part):
     weights: str | None = None
     weights_if_unavailable: Unavailable = Unavailable.ERROR
     freeze_base: bool = False
+    freeze_batch_norm: bool = False
 
     @property
     def spec(self) -> InputSpec:
@@ -209,7 +210,7 @@ class Gate(_Fitted):
 
     `weights`: None (random), `imagenet`, the path of a `.weights.h5` file, the folder of a bundle
     (its gate), or `segmenter`: what this fit's own segmenter has learnt in its encoder.
-    `freeze_base`: layers that were loaded keep their weights.
+    `freeze_base`: layers that were loaded keep their weights; of an encoder, all of it.
     `threshold`: pictures at or above it are segmented; calibration may choose another.
     """
 
@@ -231,6 +232,9 @@ class Segmenter(_Fitted):
 
     `weights`: None (random), `imagenet`, the path of a `.weights.h5` file of the encoder, or the
     folder of a bundle, whose segmenter of the same kind it goes on from.
+    `freeze_batch_norm`: a pre-trained encoder keeps the batch statistics that came with its
+    weights. Small batches that are drawn by class have others than pictures have in production;
+    and it saves a third of the time.
     `mask_coverage`: share of a model pixel that a mask has to cover to count in training.
     `pixel_threshold` and `min_area` (pixels of the picture) hold for every class; calibration may
     choose others. `mirrors`: copies that scoring answers as well; each costs as much as the first.

@@ -199,13 +199,17 @@ def test_a_gate_begins_with_the_encoder_of_the_segmenter() -> None:
         exclude={"loss", "pictures", "mask_coverage", "pixel_threshold", "min_area", "mirrors"}
     ) | {"kind": "encoder", "weights": "segmenter"}
     gate, loaded = build_gate(Gate.model_validate(content), segmenter)
-    pairs = zip(
-        gate.get_layer(ENCODER).get_weights(),
-        segmenter.get_layer(ENCODER).get_weights(),
-        strict=True,
-    )
-    assert all((one == other).all() for one, other in pairs)
-    assert loaded.note == "gate began with the encoder of the segmenter"
+    shared = [one.name for one in loaded.layers]
+    assert shared[0] == ENCODER
+    assert any(name.startswith("decoder_8") for name in shared)
+    for name in shared:
+        pairs = zip(
+            gate.get_layer(name).get_weights(),
+            segmenter.get_layer(name).get_weights(),
+            strict=True,
+        )
+        assert all((one == other).all() for one, other in pairs)
+    assert loaded.note == "gate began with the weights of the segmenter"
 
 
 def test_a_file_of_an_encoder_is_loaded_and_frozen(tmp_path: Path) -> None:
@@ -216,6 +220,20 @@ def test_a_file_of_an_encoder_is_loaded_and_frozen(tmp_path: Path) -> None:
     assert "mobilenetv2.weights.h5 up to" in (loaded.note or "")
     assert not model.get_layer(ENCODER).trainable_weights
     assert model.trainable_weights, "the decoder learns"
+
+
+def test_frozen_statistics_stay_and_all_else_learns(tmp_path: Path) -> None:
+    path = tmp_path / "mobilenetv2.weights.h5"
+    colour_network(Encoder.MOBILENETV2).save_weights(path)
+    model = build_segmenter(encoder_settings(str(path), freeze_batch_norm=True), 2)[0]
+    before = {one.path: one.numpy() for one in model.get_layer(ENCODER).weights}
+    model.compile("adam", "binary_crossentropy")
+    rng = np.random.default_rng(0)
+    model.fit(rng.normal(size=(4, *SHAPE)), rng.random((4, 64, 96, 2)), verbose=0)
+    for variable in model.get_layer(ENCODER).weights:
+        same = bool((variable.numpy() == before[variable.path]).all())
+        norm = any(part in variable.path for part in ("gamma", "beta", "moving"))
+        assert same == norm, variable.path
 
 
 def mobilenet_is_ones(model: keras.Model) -> bool:

@@ -1,8 +1,10 @@
-"""A gate on a pre-trained encoder: is there a suspicious place anywhere?
+"""A gate that looks where a segmenter looks: is there a suspicious place anywhere?
 
-A defect may be a few pixels of a strip. Beside the mean of the last features, which sees what
-covers much of a picture, the head therefore takes their maximum, at two strides: one place that
-answers strongly is enough.
+A defect may be a few pixels of a strip. The gate is therefore the first half of the U-Net, encoder
+and decoder down to stride 8, and a head that takes the maximum of its features beside their mean:
+one place that answers strongly is enough. Where it begins with the segmenter's own weights, every
+pixel that somebody outlined has taught it; labels of whole pictures alone teach less. (Mixed
+supervision: Bozic, Tabernik and Skocaj, "Mixed supervision for surface-defect detection", 2021.)
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from steeldefect.preprocessing import Scaling
 from training.backend import keras
 from training.choices import Encoder
 from training.models.encoders import gray_encoder, rescaling
+from training.models.unet import decode
 
 layers = keras.layers
+
+_STRIDE = 8
 
 
 def encoder_gate(
@@ -30,15 +35,15 @@ def encoder_gate(
         A model from (n, height, width, 1) to probabilities float32 (n, 1).
     """
     inputs = keras.Input(shape)
-    *_, fine, coarse = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
+    features = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
+    places = decode(features, down_to=_STRIDE)
     x = layers.Concatenate()(
         [
-            layers.GlobalMaxPooling2D()(fine),
-            layers.GlobalMaxPooling2D()(coarse),
-            layers.GlobalAveragePooling2D()(coarse),
+            layers.GlobalMaxPooling2D()(places),
+            layers.GlobalAveragePooling2D()(places),
+            layers.GlobalAveragePooling2D()(features[-1]),
         ]
     )
-    x = layers.BatchNormalization(momentum=0.95)(x)
     x = layers.Dropout(dropout)(x)
     outputs = layers.Dense(1, activation="sigmoid", dtype="float32")(x)
     return keras.Model(inputs, outputs, name="encoder_gate")

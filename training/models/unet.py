@@ -9,6 +9,7 @@ Source of the form: Ronneberger et al., "U-Net", 2015; pre-trained encoders: Igl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from steeldefect.preprocessing import Scaling
@@ -18,8 +19,12 @@ from training.models.encoders import BATCH_NORM_MOMENTUM, gray_encoder, rescalin
 
 layers = keras.layers
 
+STRIDES = (16, 8, 4, 2)
 FILTERS = (128, 64, 48, 32)
-"""Of the decoder at strides 16, 8, 4 and 2."""
+"""Of the decoder, at these strides."""
+
+DECODER = "decoder"
+"""How the names of its layers begin."""
 
 _MOSTLY_SOUND = -3.0  # begin with answers near 5%: that few pixels are defective need not be learnt
 
@@ -39,10 +44,8 @@ def unet(
         A model from (n, height, width, 1) to probabilities float32 (n, height, width, classes).
     """
     inputs = keras.Input(shape)
-    *skips, x = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
-    for filters, skip in zip(FILTERS, reversed(skips), strict=True):
-        x = layers.UpSampling2D(2)(x)
-        x = _block(layers.Concatenate()([x, skip]), filters)
+    features = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
+    x = decode(features, down_to=2)
     x = layers.Conv2D(
         classes, 3, padding="same", bias_initializer=keras.initializers.Constant(_MOSTLY_SOUND)
     )(x)
@@ -51,6 +54,28 @@ def unet(
     return keras.Model(inputs, outputs, name="unet")
 
 
-def _block(x: Any, filters: int) -> Any:
-    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    return layers.Activation("relu")(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
+def decode(features: Sequence[Any], down_to: int) -> Any:
+    """Add the decoder to an encoder's features, from stride 16 down to a stride of 2 at least.
+
+    Its layers have the same names in every model, so that one can begin with another's weights.
+    """
+    *skips, x = features
+    for stride, filters, skip in zip(STRIDES, FILTERS, reversed(skips), strict=True):
+        if stride < down_to:
+            break
+        x = layers.UpSampling2D(2)(x)
+        x = _block(layers.Concatenate()([x, skip]), filters, f"{DECODER}_{stride}")
+    return x
+
+
+def _block(x: Any, filters: int, name: str) -> Any:
+    x = layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_norm")(x)
+    return layers.Activation("relu")(x)

@@ -12,6 +12,7 @@ from steeldefect.bundle import ModelForm, ModelName, open_bundle
 from steeldefect.errors import SettingsError
 from training.backend import keras
 from training.models.encoders import ENCODER, colour_network, stage_ends, transfer
+from training.models.unet import DECODER
 from training.recipe import IMAGENET, SEGMENTER, Encoder, Gate, Segmenter, Unavailable
 
 
@@ -69,8 +70,7 @@ def load_encoder_weights(
     if weights == SEGMENTER:
         if segmenter is None:
             raise SettingsError("gate.weights: segmenter, but there is no fitted segmenter")
-        encoder.set_weights(segmenter.get_layer(ENCODER).get_weights())
-        loaded = LoadedWeights((encoder,), "gate began with the encoder of the segmenter")
+        loaded = _load_segmenter(model, segmenter)
     elif weights != IMAGENET and Path(weights).is_dir():
         loaded = load_twin(model, settings)
     else:
@@ -80,6 +80,8 @@ def load_encoder_weights(
             return _go_on_without(name, settings, error)
     if settings.freeze_base:
         encoder.trainable = False
+    elif settings.freeze_batch_norm:
+        _freeze_batch_norm(encoder)
     return loaded
 
 
@@ -114,6 +116,22 @@ def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
             copied.append(new)
     digest = bundle.digest[:12]
     return LoadedWeights(tuple(copied), f"{name} began with the weights of bundle {digest}")
+
+
+def _load_segmenter(model: keras.Model, segmenter: keras.Model) -> LoadedWeights:
+    """Copy encoder and decoder of a segmenter into a gate, as far as the gate has them."""
+    named = {layer.name: layer for layer in segmenter.layers}
+    shared = [one for one in model.layers if one.name == ENCODER or one.name.startswith(DECODER)]
+    for layer in shared:
+        layer.set_weights(named[layer.name].get_weights())
+    return LoadedWeights(tuple(shared), "gate began with the weights of the segmenter")
+
+
+def _freeze_batch_norm(encoder: keras.Model) -> None:
+    """Keep the statistics and scales that came with the weights; see `recipe`."""
+    for layer in encoder.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
 
 
 def section_of(settings: Gate | Segmenter) -> str:
