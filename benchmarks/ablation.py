@@ -1,0 +1,105 @@
+"""What is each choice of a recipe worth? Fits it once as it stands, then with one change at a time.
+
+    python benchmarks/ablation.py --data DIR --split split.csv --recipe conf/recipes/strong.yaml \
+        --out DIR --set gate.kind=none --set gate.weights=null --set segmenter.epochs=2
+
+Prints a table: Dice on the test part of the split for each row, and the difference to the recipe
+as it stands with its 95% interval, paired picture by picture. Every row is one `fit` that can be
+given by hand; rows whose bundle is there already are not fitted again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from steeldefect.command import CommandParser, local_path, run_command
+from steeldefect.errors import SettingsError
+
+BASE = "base"
+ROWS: dict[str, tuple[str, ...]] = {
+    BASE: (),
+    "focal_tversky": ("segmenter.loss=focal_tversky",),
+    "lovasz": ("segmenter.loss=bce_lovasz",),
+    "random_weights": ("segmenter.weights=null",),
+    "no_augmentation": ("segmenter.augment={}",),
+    "flips_alone": ("segmenter.augment={flip_horizontal: true, flip_vertical: true}",),
+    "no_averaging": ("segmenter.optimizer.averaging=0",),
+    "constant_rate": ("segmenter.optimizer.schedule=constant",),
+    "even_sampling": ("segmenter.sampling=even",),
+    "defective_only": ("segmenter.pictures=defective",),
+    "own_batch_statistics": ("segmenter.freeze_batch_norm=false",),
+    "square_input": ("segmenter.input={height: 256, width: 256, channels: 1, scaling: standard}",),
+    "crops": ("segmenter.augment.crop={height: 128, width: 256, defect_share: 0.7}",),
+    "black_margins": ("segmenter.augment.black_margin=0.15",),
+    "mirrors": ("segmenter.mirrors=[horizontal]",),
+}
+"""By name: what is changed. `mirrors` changes scoring alone, and takes the fitted base."""
+
+
+def main() -> int:
+    """Fit what is missing, and print the table; returns the exit code."""
+    parser = CommandParser(prog="python benchmarks/ablation.py", description=__doc__)
+    parser.add_argument("--data", type=local_path, required=True, help="labelled pictures")
+    parser.add_argument("--split", type=local_path, required=True, help="of `training split`")
+    parser.add_argument("--recipe", type=local_path, required=True, help="to change")
+    parser.add_argument("--out", type=local_path, required=True, help="folder for the bundles")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", help="in all rows")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; or all")
+    return run_command(parser, _run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    unknown = sorted(set(options.rows) - set(ROWS))
+    if unknown:
+        raise SettingsError(f"no such row: {', '.join(unknown)}; known: {', '.join(ROWS)}")
+    wanted = [name for name in ROWS if name == BASE or not options.rows or name in options.rows]
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
+        if not (options.out / name / "bundle.json").exists():
+            _fit(name, options)
+    print(
+        "| row | changed | positives-only Dice | pooled Dice | mean Dice | difference of "
+        "positives-only Dice, 95% |\n|---|---|---|---|---|---|"
+    )
+    for name in wanted:
+        print(_row(name, options.out), flush=True)
+
+
+def _fit(name: str, options: argparse.Namespace) -> None:
+    bundle: Path = options.out / name
+    work = options.out / f"{BASE if name == 'mirrors' else name}.fit"
+    command = [sys.executable, "-m", "training", "fit"]
+    command += ["--data", str(options.data), "--split", str(options.split)]
+    command += ["--recipe", str(options.recipe), "--bundle", str(bundle), "--work", str(work)]
+    command += ["--keep-states"]
+    for setting in [*options.overrides, *ROWS[name]]:
+        command += ["--set", setting]
+    print(f"{name}: {shlex.join(command[1:])}", file=sys.stderr, flush=True)
+    with (options.out / f"{name}.log").open("w", encoding="utf-8") as log:
+        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise SettingsError(f"{name} failed; see {options.out / f'{name}.log'}")
+
+
+def _row(name: str, out: Path) -> str:
+    from steeldefect.stores import S3Settings
+    from training.registry.comparison import compare, find_contender
+
+    base, other = (find_contender(str(out / one), S3Settings()) for one in (BASE, name))
+    comparison = compare(base, other)
+    figures = [comparison.figure(one) for one in ("positives_dice", "pooled_dice", "mean_dice")]
+    values = [f"{one.second:.3f}" if one and one.second is not None else "-" for one in figures]
+    change = "-"
+    if name != BASE and figures[0] and figures[0].interval:
+        low, high = figures[0].interval
+        change = f"{figures[0].difference:+.3f} ({low:+.3f} to {high:+.3f})"
+    changed = ", ".join(f"`{one}`" for one in ROWS[name]) or "nothing"
+    return f"| {' | '.join([name, changed, *values, change])} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
