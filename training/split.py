@@ -6,7 +6,6 @@ made anew from its seed, or once for many fits: `python -m training split` write
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from steeldefect.errors import DataError
 from training.dataset import DataSet, LabelledPicture
 from training.duplicates import DuplicateSet
+from training.progress import warn
 from training.recipe import NearDuplicates, Split
 from training.splitting.division import divide_into_folds, split_pictures, stratum_of
 from training.splitting.files import (
@@ -41,8 +41,6 @@ __all__ = [
     "stratum_of",
     "write_split",
 ]
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -146,9 +144,8 @@ def _read(split_file: Path, dataset: DataSet, fold: int | None) -> Parts:
     parts = read_split(split_file, dataset.pictures, fold)
     origin = read_origin(split_file)
     if origin is not None and origin.data != dataset.fingerprint:
-        _LOG.warning(
-            "%s was made before labels or pictures in %s changed: classes may be uneven",
-            split_file,
-            dataset.folder,
+        warn(
+            f"{split_file} was made before labels or pictures in {dataset.folder} changed: "
+            "classes may be uneven"
         )
     return parts

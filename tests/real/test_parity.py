@@ -39,11 +39,11 @@ def tutorial_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
     recipe = read_recipe(ROOT / "conf" / "recipes" / "tutorial.yaml", ["gate.weights=null"])
     keras.utils.set_random_seed(7)
-    models = Models(build_gate(recipe.gate)[0], build_segmenter(recipe.segmenter, classes=4))
+    models = Models(build_gate(recipe.gate)[0], build_segmenter(recipe.segmenter, classes=4)[0])
     draft = draft_manifest(
         classes=[DefectClass(id=number, name=f"defect {number}") for number in (1, 2, 3, 4)],
-        gate=Gate(input=recipe.gate.input, threshold=recipe.gate.threshold),
-        segmenter=Segmenter(input=recipe.segmenter.input),
+        gate=Gate(input=recipe.gate.spec, threshold=recipe.gate.threshold),
+        segmenter=Segmenter(input=recipe.segmenter.spec),
         picture_sizes=PictureSizes(height=(256, 256), width=(1600, 1600)),
         training=BY_HAND,
     )

@@ -175,12 +175,13 @@ def test_a_file_is_not_written_over(dataset: DataSet, split_file: Path) -> None:
 
 
 def test_changed_labels_are_told(
-    dataset: DataSet, split_file: Path, caplog: pytest.LogCaptureFixture
+    dataset: DataSet, split_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts_for(dataset, IGNORE, 5, split_file, None)
-    assert not caplog.records
+    assert "changed" not in capsys.readouterr().err
     parts_for(replace(dataset, fingerprint="another"), IGNORE, 5, split_file, None)
-    assert "changed" in caplog.text
+    assert "warning: " in (told := capsys.readouterr().err)
+    assert "changed" in told
 
 
 @pytest.mark.parametrize(
