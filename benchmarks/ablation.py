@@ -35,6 +35,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "square_input": ("segmenter.input={height: 256, width: 256, channels: 1, scaling: standard}",),
     "crops": ("segmenter.augment.crop={height: 128, width: 256, defect_share: 0.7}",),
     "black_margins": ("segmenter.augment.black_margin=0.15",),
+    "paste": ("segmenter.augment.paste=0.5",),
     "mirrors": ("segmenter.mirrors=[horizontal]",),
 }
 """By name: what is changed. `mirrors` changes scoring alone, and takes the fitted base."""

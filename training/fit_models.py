@@ -57,6 +57,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """How training pictures are drawn: weights for `by_class`, and donors of defects to paste."""
+
+    weights: npt.NDArray[np.float64]
+    donors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class FittedModel:
     """One model after its fit, float32, for whole pictures; with what the bundle says about it."""
 
@@ -83,7 +91,8 @@ def fit_segmenter(job: Job) -> FittedModel:
     objective = Objective(segmenter_loss(settings.loss), (PositivesDice(),))
     share = 1.0 if job.recipe.gate.kind is GateKind.NONE else 1 - job.recipe.gate_share
     budget = None if job.seconds is None else share * job.seconds
-    state = _fit(job, model, settings, samples, weights, objective, budget)
+    donors = tuple(number for number, picture in enumerate(train) if picture.runs)
+    state = _fit(job, model, settings, samples, Drawing(weights, donors), objective, budget)
     whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
 
@@ -100,7 +109,7 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
     metrics = ("accuracy", keras.metrics.AUC(name="auc"))
     objective = Objective("binary_crossentropy", metrics)
     budget = None if job.seconds is None else max(1.0, job.seconds - segmenter.seconds)
-    state = _fit(job, model, settings, samples, weights, objective, budget)
+    state = _fit(job, model, settings, samples, Drawing(weights), objective, budget)
     whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
 
@@ -127,7 +136,7 @@ def _fit(
     model: keras.Model,
     settings: Gate | Segmenter,
     samples: tuple[Samples, Samples],
-    weights: npt.NDArray[np.float64],
+    drawing: Drawing,
     objective: Objective,
     budget: float | None,
 ) -> FitState:
@@ -137,10 +146,10 @@ def _fit(
         f"{model.name}: {model.count_params():,} parameters, input {spec.height}x{spec.width}, "
         f"{len(train)} pictures to train on, {len(validation)} to validate"
     )
-    drawn = weights if settings.sampling is Sampling.BY_CLASS else None
+    drawn = drawing.weights if settings.sampling is Sampling.BY_CLASS else None
 
     def batches(first: int, last: int) -> tf.data.Dataset:
-        plan = Plan(size, settings.augment, job.recipe.seed, (first, last), drawn)
+        plan = Plan(size, settings.augment, job.recipe.seed, (first, last), drawn, drawing.donors)
         return training_batches(train, spec, plan)
 
     feed = Batches(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from steeldefect.preprocessing import Float32, InputSpec, scale
 from training.augmentation import augment
 from training.backend import tf
+from training.pasting import paste
 from training.recipe import Augment
 from training.samples import Sample, Samples
 
@@ -34,6 +35,7 @@ class Plan:
         epochs: first and one past the last, counted from 0: a fit that goes on where another
             ended gets the batches that the other would have had.
         weights: float64 (samples,), how often each picture is drawn; None: once an epoch.
+        donors: numbers of the samples that show defects, for pasting.
     """
 
     batch_size: int
@@ -41,6 +43,7 @@ class Plan:
     seed: int
     epochs: tuple[int, int]
     weights: npt.NDArray[np.float64] | None = None
+    donors: tuple[int, ...] = ()
 
 
 def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.Dataset:
@@ -69,6 +72,8 @@ def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.D
     chosen = tf.data.Dataset.range(*plan.epochs).flat_map(epoch_of_batches)
 
     def change(sample: Sample, rng: np.random.Generator) -> Sample:
+        if plan.donors and rng.random() < plan.changes.paste:
+            sample = paste(sample, samples[plan.donors[rng.integers(len(plan.donors))]], rng)
         return augment(sample, plan.changes, rng)
 
     shown = spec

@@ -133,7 +133,8 @@ class Augment(_Part):
     1.3. `zoom`: 0.2 shows a picture at 1 / 1.2 to 1.2 of its size. `quarter_turns` needs square
     inputs or crops. `noise`: greatest standard deviation, in gray levels. `black_margin`: how
     many of the pictures get a black margin at their left or right, as at a strip's end, of at
-    most 30% of the width.
+    most 30% of the width. `paste`: how many pictures get the defects of another one on top; for
+    segmenters, as gates do not know where a defect is.
     """
 
     flip_horizontal: bool = False
@@ -144,6 +145,7 @@ class Augment(_Part):
     zoom: float = Field(default=0.0, ge=0, le=1)
     noise: float = Field(default=0.0, ge=0, le=50)
     black_margin: float = Field(default=0.0, ge=0, le=1)
+    paste: float = Field(default=0.0, ge=0, le=1)
     crop: Crop | None = None
 
 
@@ -222,6 +224,8 @@ class Gate(_Fitted):
     def _weights_fit(self) -> Gate:
         if self.weights is not None and self.kind is GateKind.SMALL:
             raise ValueError("kind small begins with random weights; weights are for the others")
+        if self.augment.paste:
+            raise ValueError("augment.paste is for the segmenter")
         if self.weights == SEGMENTER and self.kind is not GateKind.ENCODER:
             raise ValueError("weights of the segmenter are for kind encoder")
         return self

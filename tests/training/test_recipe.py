@@ -138,6 +138,7 @@ def test_sizes_are_fixed_for_both_models_at_once() -> None:
         ("segmenter", {"augment": {"quarter_turns": True}}, "as high as it is wide"),
         ("segmenter", {"weights": "imagenet"}, "for kind unet, not small"),
         ("segmenter", {"weights": "segmenter"}, "cannot begin with its own"),
+        ("gate", {"augment": {"paste": 0.5}}, "paste is for the segmenter"),
         ("gate", {"weights": "segmenter"}, "kind small begins with random weights"),
         ("gate", {"kind": "encoder", "weights": "segmenter"}, "a unet of the gate's own encoder"),
         ("gate", {"optimizer": {"kind": "adam", "learning_rate": 1, "weight_decay": 1}}, "adamw"),

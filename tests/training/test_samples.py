@@ -13,6 +13,7 @@ from steeldefect import rle
 from steeldefect.preprocessing import InputSpec, Scaling, prepare
 from training.augmentation import augment
 from training.dataset import DataSet, LabelledPicture, read_dataset
+from training.pasting import paste
 from training.pipeline import Plan, batches_of_epoch, fixed_batches, training_batches
 from training.recipe import Augment, Crop
 from training.samples import Sample, Samples, gate_samples, segmenter_samples, truth_maps
@@ -118,6 +119,48 @@ def test_truth_follows_the_picture_through_all_changes(classes: int) -> None:
         differing = (bright != changed.truth[:, :, 0].astype(bool)).mean()
         assert differing < 0.04, "only pixels on the outline may differ"
         assert not changed.truth[:, :, 1:].any()
+
+
+def test_a_pasted_defect_brings_its_truth_and_keeps_its_contrast() -> None:
+    rng = np.random.default_rng(4)
+    ground = Sample(np.full((64, 64), 120, np.uint8), np.zeros((64, 64, 3), np.uint8))
+    donor = disc(3)  # 150 gray levels brighter than what is around it
+    tops = set()
+    for _ in range(20):
+        pasted = paste(ground, donor, rng)
+        inside = pasted.truth[:, :, 0].astype(bool)
+        assert int(inside.sum()) == int(donor.truth.sum())
+        assert not pasted.truth[:, :, 1:].any()
+        assert pasted.picture[inside].min() > 220, "as much brighter than its new ground"
+        distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
+        assert (pasted.picture[distance > 12] == 120).all(), "far from it nothing changes"
+        tops.add(int(np.flatnonzero(inside.any(axis=1))[0]))
+    assert len(tops) > 5
+    assert not ground.truth.any(), "the cached sample is not touched"
+
+
+def test_what_is_pasted_over_is_no_longer_true() -> None:
+    below = np.zeros((64, 64, 3), np.uint8)
+    below[:, :, 2] = 1
+    ground = Sample(np.full((64, 64), 120, np.uint8), below)
+    pasted = paste(ground, disc(3), np.random.default_rng(0))
+    assert (pasted.truth.sum(axis=2) == 1).all()
+
+
+def test_nothing_is_pasted_from_a_clean_picture() -> None:
+    ground = disc(1)
+    clean = Sample(ground.picture, np.zeros_like(ground.truth))
+    assert paste(ground, clean, np.random.default_rng(0)) is ground
+
+
+def test_donors_appear_on_other_pictures(dataset: DataSet) -> None:
+    clean = [number for number, one in enumerate(dataset.pictures) if not one.runs]
+    donor = next(number for number, one in enumerate(dataset.pictures) if one.runs)
+    chosen = [dataset.pictures[number] for number in (*clean, donor)]
+    samples = segmenter_samples(chosen, SPEC, [1, 2], 0.5, 2**30)
+    planned = replace(plan(size=64, paste=1.0), donors=(len(clean),))
+    _, truth = next(iter(training_batches(samples, SPEC, planned)))
+    assert truth.numpy().any(axis=(1, 2, 3)).all()
 
 
 def test_the_same_seed_changes_alike() -> None:
