@@ -72,4 +72,4 @@ def _soft(mask: Mask) -> npt.NDArray[np.float32]:
     """Fade out from 1 on the mask to 0 within the margin."""
     wide = cv2.dilate(mask.astype(np.float32), np.ones((_MARGIN, _MARGIN), np.uint8))
     faded = cv2.GaussianBlur(wide, (0, 0), _MARGIN / 3)
-    return np.maximum(faded, mask.astype(np.float32)).astype(np.float32)
+    return np.asarray(np.maximum(faded, mask), dtype=np.float32)
