@@ -86,6 +86,13 @@ class Segmenter(_Part):
     input: InputSpec
     mirrors: list[Mirror] = []
 
+    @field_validator("mirrors")
+    @classmethod
+    def _distinct(cls, mirrors: list[Mirror]) -> list[Mirror]:
+        if len(set(mirrors)) != len(mirrors):
+            raise ValueError("a mirrored copy is named twice; it would count twice in the mean")
+        return mirrors
+
 
 class PictureSizes(_Part):
     """Picture sizes seen in training, in pixels, and with them the sizes that are scored.

@@ -100,7 +100,8 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column(
                     "gate_probability",
                     pa.float32(),
-                    "the gate's probability of a defect, 0 to 1; null for a bundle without a gate",
+                    "the gate's probability of a defect, calibrated by the bundle's temperature, "
+                    "0 to 1; null for a bundle without a gate",
                     nullable=True,
                 ),
                 _column("verdict", pa.string(), "gated (stopped by the gate), clean or defect"),

@@ -138,6 +138,7 @@ def test_the_golden_file_names_every_field() -> None:
         (("classes", 0, "id"), 0, "greater than or equal to 1"),
         (("classes", 0, "name"), "", "at least 1 character"),
         (("classes", 0, "pixel_threshold"), 0, "greater than 0"),
+        (("segmenter", "mirrors"), ["both", "both"], "named twice"),
         (("classes", 0, "pixel_threshold"), 1, "less than 1"),
         (("classes", 0, "min_area"), -1, "greater than or equal to 0"),
         (("gate", "threshold"), 1.1, "less than or equal to 1"),
