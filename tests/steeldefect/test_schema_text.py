@@ -22,8 +22,8 @@ def test_every_table_and_column_is_described() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "| `gate_probability` | float, may be null | the gate's probability of a defect, calibrated "
-        "by the bundle's temperature, 0 to 1; null for a bundle without a gate |",
+        "| `gate_probability` | float, may be null | the gate's probability of a defect, "
+        "calibrated by the bundle's temperature, 0 to 1; null for a bundle without a gate |",
         "| `area` | int64 | of the mask, in pixels |",
         "| `scored_at` | timestamp[us, tz=UTC] | when the run that wrote the row began (UTC) |",
     ],
