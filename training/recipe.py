@@ -238,7 +238,7 @@ class Segmenter(_Fitted):
     folder of a bundle, whose segmenter of the same kind it goes on from.
     `freeze_batch_norm`: a pre-trained encoder keeps the batch statistics that came with its
     weights. Small batches that are drawn by class have others than pictures have in production;
-    and it saves a third of the time.
+    and a step takes less time.
     `mask_coverage`: share of a model pixel that a mask has to cover to count in training.
     `pixel_threshold` and `min_area` (pixels of the picture) hold for every class; calibration may
     choose others. `mirrors`: copies that scoring answers as well; each costs as much as the first.
