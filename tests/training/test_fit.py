@@ -318,6 +318,13 @@ def test_errors_end_in_one_line_and_their_exit_code(
     assert all(line.startswith("error: ") for line in lines)
 
 
+@pytest.mark.parametrize("minutes", ["0", "-3", "nan", "inf", "soon"])
+def test_minutes_are_above_nothing(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["fit", "--data", "d", "--recipe", "r", "--bundle", "b", "--max-minutes", minutes]
+    assert main(arguments) == SettingsError.exit_code
+    assert "not a number of minutes above 0" in capsys.readouterr().err
+
+
 def test_help_does_not_wait_for_tensorflow() -> None:
     code = (
         "import sys; from training.__main__ import main\n"

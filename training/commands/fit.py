@@ -25,7 +25,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--fold", type=int, help="of a split file with folds, from 0")
     parser.add_argument(
         "--max-minutes",
-        type=float,
+        type=_minutes,
         metavar="N",
         help="for the whole fit; it ends in time with a valid bundle, annealed to its end",
     )
@@ -48,6 +48,16 @@ def add_to(commands: Any) -> None:
         dest="overrides",
         help="another value for a setting of the recipe, such as gate.kind=none; repeatable",
     )
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return minutes
 
 
 def run(options: argparse.Namespace) -> None:
