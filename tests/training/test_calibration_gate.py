@@ -224,3 +224,14 @@ def test_without_a_gate_nothing_is_fitted() -> None:
     raw = np.full(3, np.nan, np.float32)
     fitted = fit_gate(None, raw, np.array([True, False, True]), Calibrate())
     assert (fitted.gate, fitted.recall, fitted.curve, fitted.errors) == (None, None, None, None)
+
+
+def test_a_temperature_that_calibrates_worse_is_not_taken() -> None:
+    # told apart without a fault and surely: softer answers would be farther from the truth
+    raw = np.array([0.02] * 6 + [0.98] * 6, dtype=np.float32)
+    defective = np.array([False] * 6 + [True] * 6)
+    fitted = fit_gate(GATE, raw, defective, Calibrate())
+    assert fit_temperature(raw, defective) > 1
+    assert fitted.gate is not None
+    assert fitted.gate.temperature == 1.0
+    assert any("would raise the calibration error" in note for note in fitted.notes)

@@ -101,6 +101,13 @@ def _temperature(
             "pictures, but do not count as probabilities"
         )
         return 1.0, (note,)
+    error = reliability(raw, defective).error
+    if reliability(temper(raw, temperature), defective).error > error:
+        note = (
+            f"gate temperature stays 1: {temperature} would raise the calibration error from "
+            f"{error:.3f}; the gate separates the {len(raw)} validation pictures too well to tell"
+        )
+        return 1.0, (note,)
     return temperature, ()
 
 
