@@ -14,11 +14,12 @@ import cv2
 import pyarrow as pa
 from pyspark import Accumulator, Broadcast, TaskContext
 
-from steeldefect.bundle import Bundle, ModelForm, ModelName, unpack
+from steeldefect.bundle import Bundle, ModelForm, unpack
 from steeldefect.bundle_store import host_copy
 from steeldefect.detector import Detector
 from steeldefect.errors import DeviceError
 from steeldefect.manifest import Compiled
+from steeldefect.opening import open_detector
 from steeldefect.parts import Origin
 from steeldefect.runtimes import (
     DeviceChoice,
@@ -27,7 +28,6 @@ from steeldefect.runtimes import (
     RuntimeOptions,
     default_precision,
     form_of,
-    open_runtime,
     resolve,
 )
 from steeldefect.settings import ScoreSettings
@@ -178,19 +178,6 @@ def _open(task: WaveTask, options: RuntimeOptions) -> _Opened:
         resolved = resolve(options, bundle.manifest.compiled)
         _OPENED[cached] = _Opened(open_detector(bundle, resolved, task.any_size), resolved)
     return _OPENED[cached]
-
-
-def open_detector(bundle: Bundle, options: RuntimeOptions, any_size: bool = False) -> Detector:
-    """Open the models of a bundle.
-
-    Raises:
-        BundleError: the bundle has no form for what is asked.
-        DeviceError: the device is not there, or the runtime does not serve it.
-    """
-    runtimes = {model: open_runtime(bundle, model, options) for model in bundle.models}
-    return Detector(
-        bundle.manifest, runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER], any_size
-    )
 
 
 def _unpacked(shipment: BundleShipment) -> Bundle:

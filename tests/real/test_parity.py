@@ -12,10 +12,10 @@ from steeldefect.bundle import Bundle
 from steeldefect.detector import Detector
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.manifest import DefectClass, Gate, PictureSizes, Segmenter
+from steeldefect.opening import open_detector
 from steeldefect.preprocessing import Gray
 from steeldefect.rle import to_mask
 from steeldefect.runtimes import RuntimeChoice, RuntimeOptions
-from steeldefect.task import open_detector
 
 pytestmark = pytest.mark.real
 

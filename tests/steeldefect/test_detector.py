@@ -23,9 +23,9 @@ from steeldefect.bundle import Bundle
 from steeldefect.detector import Detector, Finding, find_defect
 from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.manifest import DefectClass, GateMode, Manifest, Mirror, PictureSizes, Segmenter
+from steeldefect.opening import open_detector
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
-from steeldefect.task import open_detector
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=2)
 

@@ -28,13 +28,13 @@ from steeldefect.detector import Detector
 from steeldefect.errors import StoreUnavailableError
 from steeldefect.imaging import DecodeLimits
 from steeldefect.manifest import GateMode
+from steeldefect.opening import open_detector
 from steeldefect.parts import read_part
 from steeldefect.plan import list_pictures
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import Store, open_store
 from steeldefect.tables import SCHEMAS, TableName
-from steeldefect.task import open_detector
 from steeldefect.worker import (
     Limits,
     PictureKey,

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from steeldefect.bundle import Bundle, ModelName
 from steeldefect.bundle_store import fetch_bundle, find_bundle
-from steeldefect.detector import Detector
-from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, open_runtime
+from steeldefect.opening import open_detector
+from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import S3Settings
 from training.dataset import DataSet, LabelledPicture, read_dataset
 from training.evaluation import hold_out
@@ -64,7 +63,7 @@ def measured_on(
 def _run(
     contender: Contender, dataset: DataSet, pictures: Sequence[LabelledPicture], s3: S3Settings
 ) -> Contender:
-    answers = hold_out(_open(fetch_bundle(contender.home, s3)), pictures)
+    answers = hold_out(open_detector(fetch_bundle(contender.home, s3), _OPTIONS), pictures)
     rows = read_held_out(answers.to_csv().encode(), contender.name.address)
     seen = _seen(contender, s3) & {picture.name for picture in pictures}
     notes: tuple[str, ...] = ()
@@ -74,11 +73,6 @@ def _run(
             f"{contender.name.digest[:12]} was fitted on, which flatters it",
         )
     return contender.measured(rows, dataset.fingerprint, notes)
-
-
-def _open(bundle: Bundle) -> Detector:
-    runtimes = {model: open_runtime(bundle, model, _OPTIONS) for model in bundle.models}
-    return Detector(bundle.manifest, runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER])
 
 
 def _seen(contender: Contender, s3: S3Settings) -> set[str]:
