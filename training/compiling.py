@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from steeldefect import metrics, rle
-from steeldefect.detector import Detector, Finding
+from steeldefect.detector import Detector
 from steeldefect.errors import BundleError, InferenceError
 from steeldefect.manifest import Compiled, CompiledForm, CpuPrecision, Manifest
 from steeldefect.preprocessing import Float32, Gray
-from training.asking import Asked, ask
 from training.dataset import LabelledPicture
+from training.evaluation import answers
 from training.progress import say
 from training.recipe import Compile
 from training.staging import Staged
@@ -152,12 +152,9 @@ def answer(detector: Detector, pictures: Sequence[LabelledPicture]) -> Answers:
         DataError: a picture cannot be read.
         InferenceError: a model answered with numbers that are not finite; names the picture.
     """
-    probabilities: list[float] = []
-    masks: list[Masks] = []
-    for asked in ask(detector, pictures):
-        probabilities += asked.probabilities.tolist()
-        masks += _outline(detector, asked)
-    probability = np.array(probabilities, dtype=np.float32)
+    given = answers(detector, pictures)
+    masks = [one.runs for one in given]
+    probability = np.array([one.probability for one in given], dtype=np.float32)
     return Answers(
         probability,
         masks,
@@ -212,26 +209,10 @@ def _quantise(
 
 def _timed(name: str, detector: Detector, pictures: Sequence[LabelledPicture]) -> Answers:
     began = time.monotonic()
-    answers = answer(detector, pictures)
+    given = answer(detector, pictures)
     rate = len(pictures) / (time.monotonic() - began)
     say(f"compiled: {name} on {len(pictures)} validation pictures, {rate:.1f} a second")
-    return answers
-
-
-def _outline(detector: Detector, asked: Asked) -> list[Masks]:
-    passed = detector.passes(asked.probabilities)
-    passing = [one for one, passes in zip(asked.prepared, passed, strict=True) if passes]
-    findings = iter(detector.segment(passing, asked.probabilities[passed]))
-    return [
-        _masks(next(findings), picture) if passes else {}
-        for picture, passes in zip(asked.pictures, passed, strict=True)
-    ]
-
-
-def _masks(findings: list[Finding] | InferenceError, picture: LabelledPicture) -> Masks:
-    if isinstance(findings, InferenceError):
-        raise InferenceError(f"{picture.name}: {findings}")
-    return {finding.defect_class.id: finding.runs for finding in findings}
+    return given
 
 
 def _positives_dice(

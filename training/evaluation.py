@@ -30,10 +30,12 @@ class HeldOut:
             gate_probability (NaN without a gate), passed (0 or 1: went on to the segmenter),
             class_id, and tp, fp, fn, tn in pixels (Int64; missing for defective pictures whose
             masks nobody drew).
+        found: run lengths of each class found, by picture.
     """
 
     scores: list[Score]
     table: pd.DataFrame
+    found: dict[str, dict[int, rle.Runs]]
 
     def to_csv(self) -> str:
         """Write the table; missing values are empty, probabilities keep all float32 digits."""
@@ -41,8 +43,8 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What the detector says of one picture."""
+class Answer:
+    """What a detector says of one picture: final masks by class, none where the gate stopped it."""
 
     picture: LabelledPicture
     probability: float
@@ -64,25 +66,31 @@ def hold_out(detector: Detector, pictures: Sequence[LabelledPicture]) -> HeldOut
         DataError: a picture cannot be read.
         InferenceError: a model answered with numbers that are not finite; names the picture.
     """
-    answers = [one for asked in ask(detector, pictures) for one in _outline(detector, asked)]
+    given = answers(detector, pictures)
     class_ids = [one.id for one in detector.manifest.classes]
-    table = _table(answers, class_ids)
+    table = _table(given, class_ids)
     scores = metrics.segmentation_scores(_outlined(table), class_ids)
-    defective = np.array([answer.picture.defective for answer in answers], dtype=bool)
+    defective = np.array([answer.picture.defective for answer in given], dtype=bool)
     if detector.has_gate:
-        probability = np.array([answer.probability for answer in answers], dtype=np.float64)
-        passed = np.array([answer.passed for answer in answers], dtype=bool)
+        probability = np.array([answer.probability for answer in given], dtype=np.float64)
+        passed = np.array([answer.passed for answer in given], dtype=bool)
         scores += metrics.gate_scores(defective, probability, passed)
-    found = np.array([bool(answer.runs) for answer in answers], dtype=bool)
-    return HeldOut(scores + metrics.verdict_scores(defective, found), table)
+    found = np.array([bool(answer.runs) for answer in given], dtype=bool)
+    masks = {answer.picture.name: answer.runs for answer in given}
+    return HeldOut(scores + metrics.verdict_scores(defective, found), table, masks)
 
 
-def held_out_scores(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[Score]:
-    """Give the scores of `hold_out` alone."""
-    return hold_out(detector, pictures).scores
+def answers(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[Answer]:
+    """Ask a detector about labelled pictures, as scoring would.
+
+    Raises:
+        DataError: a picture cannot be read.
+        InferenceError: a model answered with numbers that are not finite; names the picture.
+    """
+    return [one for asked in ask(detector, pictures) for one in _outline(detector, asked)]
 
 
-def _outline(detector: Detector, asked: Asked) -> Iterator[_Answer]:
+def _outline(detector: Detector, asked: Asked) -> Iterator[Answer]:
     passed = detector.passes(asked.probabilities)
     passing = [one for one, passes in zip(asked.prepared, passed, strict=True) if passes]
     findings = iter(detector.segment(passing, asked.probabilities[passed]))
@@ -90,7 +98,7 @@ def _outline(detector: Detector, asked: Asked) -> Iterator[_Answer]:
         asked.pictures, asked.probabilities.tolist(), passed.tolist(), strict=True
     ):
         runs = _runs_of(next(findings), picture) if passes else {}
-        yield _Answer(picture, probability, passes, runs)
+        yield Answer(picture, probability, passes, runs)
 
 
 def _runs_of(
@@ -101,7 +109,7 @@ def _runs_of(
     return {finding.defect_class.id: finding.runs for finding in findings}
 
 
-def _table(answers: Sequence[_Answer], class_ids: Sequence[int]) -> pd.DataFrame:
+def _table(answers: Sequence[Answer], class_ids: Sequence[int]) -> pd.DataFrame:
     rows = [
         (
             answer.picture.name,
@@ -119,7 +127,7 @@ def _table(answers: Sequence[_Answer], class_ids: Sequence[int]) -> pd.DataFrame
     return table.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
-def _count(answer: _Answer, class_id: int) -> tuple[int | None, ...]:
+def _count(answer: Answer, class_id: int) -> tuple[int | None, ...]:
     """Count tp, fp, fn and tn in pixels; None each where the true masks are not known."""
     if not answer.picture.outlined:
         return (None,) * len(_COUNTS)

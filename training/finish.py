@@ -7,13 +7,10 @@ in the form that scoring will run: nothing is chosen by what it says.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steeldefect import rle
-from steeldefect.detector import Detector, Finding
 from steeldefect.manifest import CpuPrecision
-from steeldefect.preprocessing import Gray
 from training.calibration.calibrate import calibrate
 from training.compiling import prove
 from training.evaluation import hold_out
@@ -57,8 +54,7 @@ class Finish:
         )
         compiled = prove(staged, manifest, parts.train, parts.validation, self.recipe.compile)
         say(f"measuring on {len(parts.test)} test pictures, in {compiled.default.value}")
-        detector = staged.detector(manifest, compiled.default)
-        held_out = hold_out(detector, parts.test)
+        held_out = hold_out(staged.detector(manifest, compiled.default), parts.test)
         final = manifest.model_copy(
             update={"compiled": compiled, "held_out_scores": held_out.scores}
         )
@@ -68,7 +64,7 @@ class Finish:
             held_out=held_out.table,
             curves=calibrated.curves,
             pictures=parts.test,
-            find=_finder(detector),
+            found=held_out.found,
         )
         return Completed(
             final,
@@ -79,18 +75,3 @@ class Finish:
                 REPORT_NAME: write_report(report),
             },
         )
-
-
-def _finder(detector: Detector) -> Callable[[Gray], dict[int, rle.Runs]]:
-    """Give the function that says of one picture what scoring would."""
-
-    def find(picture: Gray) -> dict[int, rle.Runs]:
-        prepared = [detector.prepare(picture)]
-        probabilities = detector.gate(prepared)
-        if not detector.passes(probabilities)[0]:
-            return {}
-        found = detector.segment(prepared, probabilities)[0]
-        findings: list[Finding] = [] if isinstance(found, Exception) else found
-        return {one.defect_class.id: one.runs for one in findings}
-
-    return find

@@ -60,10 +60,14 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class FitResult:
-    """The bundle that a fit wrote, opened, and how long its models took to fit."""
+    """The bundle that a fit wrote, opened."""
 
     bundle: Bundle
-    minutes: float
+
+    @property
+    def minutes(self) -> float:
+        """How long its models took to fit."""
+        return self.bundle.manifest.training.minutes
 
 
 _DEFAULTS = FitOptions()
@@ -99,8 +103,7 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     written = _write(dataset, job, segmenter, gate, missing, bundle)
     if not options.keep_states:
         _forget_states(work)
-    minutes = (segmenter.seconds + (0.0 if gate is None else gate.seconds)) / 60
-    return FitResult(written, minutes)
+    return FitResult(written)
 
 
 def _write(

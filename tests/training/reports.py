@@ -150,7 +150,8 @@ def make(folder: Path, gate: bool = True) -> Report:
         "compiled": Compiled(default=CpuPrecision.BF16, reason="the faster one", forms=forms),
     }
     manifest = draft(gate).model_copy(update=measured)
-    return Report(manifest, _HISTORY, table, curves(), pictures, find)
+    found = {picture.name: find(picture.read()) for picture in pictures}
+    return Report(manifest, _HISTORY, table, curves(), pictures, found)
 
 
 def changed(report: Report, **parts: Any) -> Report:

@@ -10,10 +10,10 @@ import pytest
 
 from steeldefect import rle
 from steeldefect.manifest import CompiledForm, CpuPrecision, Manifest
+from steeldefect.opening import open_detector
 from steeldefect.preprocessing import Gray
 from steeldefect.runtimes import Precision, RuntimeOptions, cpu_has_bf16
 from steeldefect.selftest import check_selftest
-from steeldefect.task import open_detector
 from training import staging
 from training.backend import keras
 from training.compiling import Answers, answer, choose, compare, evenly_chosen, prove

@@ -17,7 +17,7 @@ from steeldefect.errors import InferenceError
 from steeldefect.manifest import GateMode, Manifest
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice
 from training.dataset import LabelledPicture, read_dataset
-from training.evaluation import held_out_scores, hold_out
+from training.evaluation import hold_out
 
 Draft = Callable[..., Manifest]
 
@@ -52,7 +52,7 @@ def pictures(folder: Any) -> list[LabelledPicture]:
 
 
 def values(detector: Detector, pictures: list[LabelledPicture]) -> dict[Any, tuple[Any, int]]:
-    scores = held_out_scores(detector, pictures)
+    scores = hold_out(detector, pictures).scores
     return {(one.name, one.class_id): (one.value, one.support) for one in scores}
 
 
@@ -93,7 +93,7 @@ def test_answers_that_are_not_finite_stop_the_fit(
 ) -> None:
     detector = Detector(draft(gate=False), None, Answering(lambda batch: bright(batch) * np.nan))
     with pytest.raises(InferenceError, match=r"a\.png: .*not finite"):
-        held_out_scores(detector, pictures)
+        hold_out(detector, pictures)
 
 
 def test_a_gate_that_is_not_finite_stops_the_fit(

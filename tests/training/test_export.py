@@ -11,10 +11,10 @@ import pytest
 from steeldefect.bundle import ModelForm, ModelName, open_bundle
 from steeldefect.errors import AlreadyExistsError, BundleError
 from steeldefect.manifest import Compiled, CpuPrecision, Manifest, Score, Segmenter
+from steeldefect.opening import open_detector
 from steeldefect.preprocessing import InputSpec, Scaling, prepare
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, open_runtime
 from steeldefect.selftest import check_selftest
-from steeldefect.task import open_detector
 from training import export
 from training.backend import keras
 from training.export import Completed, Models, Staged, write_bundle

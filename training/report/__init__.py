@@ -1,6 +1,6 @@
 """The training report: what came of a fit, as one HTML file that needs nothing beside it.
 
-    text = write_report(Report(manifest, history, held_out, curves, pictures, find))
+    text = write_report(Report(manifest, history, held_out, curves, pictures, found))
 
 `contents` (what it is made from), `headline` and `doubts` (the first screen), `learning`, `gate`,
 `segmenter`, `outlines`, `record` (one section each, with their charts in `learning_charts`,

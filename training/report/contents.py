@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,6 @@ import pandas as pd
 
 from steeldefect import metrics, rle
 from steeldefect.manifest import Manifest, Score
-from steeldefect.preprocessing import Gray
 from training.calibration.curves import Curves
 from training.dataset import LabelledPicture
 from training.report.intervals import Interval, positives_dice_interval
@@ -33,7 +32,7 @@ class Report:
             class_id, and tp, fp, fn, tn (pixels; NA where the true masks are not known).
         curves: what calibration looked at, on the validation part.
         pictures: the held-out ones.
-        find: gives the runs of each class that the exported models find on a picture.
+        found: the runs of each class that the exported models found, by picture.
     """
 
     manifest: Manifest
@@ -41,7 +40,7 @@ class Report:
     held_out: pd.DataFrame
     curves: Curves
     pictures: Sequence[LabelledPicture]
-    find: Callable[[Gray], Mapping[int, rle.Runs]]
+    found: Mapping[str, Mapping[int, rle.Runs]]
 
     @cached_property
     def class_names(self) -> dict[int, str]:

@@ -84,7 +84,7 @@ def _gallery(report: Report, kind: Examples) -> str:
 
 def _figure(report: Report, picture: LabelledPicture) -> str:
     gray = picture.read()
-    found = report.find(gray)
+    found = report.found[picture.name]
     height, width = gray.shape
     shrunk = _shrunk(gray)
     step = _TOLERANCE * width / shrunk.shape[1]
