@@ -101,11 +101,12 @@ def _temperature(
             "pictures, but do not count as probabilities"
         )
         return 1.0, (note,)
-    error = reliability(raw, defective).error
-    if reliability(temper(raw, temperature), defective).error > error:
+    before = reliability(raw, defective).error
+    after = reliability(temper(raw, temperature), defective).error
+    if after > before:
         note = (
-            f"gate temperature stays 1: {temperature} would raise the calibration error from "
-            f"{error:.3f}; the gate separates the {len(raw)} validation pictures too well to tell"
+            f"gate temperature stays 1: {temperature}, the likeliest, would raise the calibration "
+            f"error on {len(raw)} validation pictures from {before:.3f} to {after:.3f}"
         )
         return 1.0, (note,)
     return temperature, ()
