@@ -30,7 +30,7 @@ from steeldefect.runtimes import (
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
-    cpu_has_bf16,
+    cpu_precisions,
     open_runtime,
 )
 
@@ -110,7 +110,7 @@ def check_selftest(bundle: Bundle) -> None:
     test = _read(bundle)
     pictures = make_pictures(bundle.manifest, test.seed, test.pictures)
     for precision, tolerances in test.tolerances.items():
-        if precision is CpuPrecision.BF16 and not cpu_has_bf16():
+        if precision is CpuPrecision.BF16 and precision not in cpu_precisions():
             continue
         options = RuntimeOptions(
             runtime=RuntimeChoice.OPENVINO,

@@ -131,6 +131,9 @@ def needed_forms(
 ) -> tuple[ModelForm, ...]:
     """Tell which forms of the models the executors will need.
 
+    Where the bundle's default is int8, `auto` ships the f32 form as well: what an executor's CPU
+    has instructions for is known there alone.
+
     Args:
         settings: of the run.
         compiled: what the bundle says of its forms for CPUs.
@@ -139,13 +142,14 @@ def needed_forms(
     may_use_gpu = gpus_scheduled and settings.device is not DeviceChoice.CPU
     if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
         return (ModelForm.KERAS,)
-    precision = settings.precision
-    if precision is Precision.AUTO:
-        precision = default_precision(compiled)
-    on_cpu = form_of(RuntimeChoice.OPENVINO, precision)
+    if settings.precision is Precision.AUTO:
+        possible = {Precision.F32, default_precision(compiled)}
+    else:
+        possible = {settings.precision}
+    needed = {form_of(RuntimeChoice.OPENVINO, precision) for precision in possible}
     if settings.runtime is RuntimeChoice.AUTO and may_use_gpu:
-        return (ModelForm.KERAS, on_cpu)
-    return (on_cpu,)
+        needed.add(ModelForm.KERAS)
+    return tuple(form for form in ModelForm if form in needed)
 
 
 def expose_gpus(addresses: tuple[str, ...]) -> None:

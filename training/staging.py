@@ -23,9 +23,9 @@ from steeldefect.runtimes.base import (
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
-    cpu_has_bf16,
     form_of,
 )
+from steeldefect.runtimes.cpu import cpu_precisions
 from steeldefect.runtimes.openvino import OpenVinoRuntime
 from training.backend import keras, tf
 from training.quantising import quantise
@@ -96,7 +96,7 @@ class Staged:
         """What the compiled forms that are there can be run at, on this CPU."""
         there = {
             CpuPrecision.F32: True,
-            CpuPrecision.BF16: cpu_has_bf16(),
+            CpuPrecision.BF16: CpuPrecision.BF16 in cpu_precisions(),
             CpuPrecision.INT8: (self.folder / ModelForm.OPENVINO_INT8.value).is_dir(),
         }
         return tuple(precision for precision, is_there in there.items() if is_there)

@@ -12,11 +12,11 @@ from steeldefect.runtimes.base import (
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
-    cpu_has_bf16,
     default_precision,
     form_of,
     resolve,
 )
+from steeldefect.runtimes.cpu import cpu_precisions
 from steeldefect.runtimes.opening import open_runtime
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "Runtime",
     "RuntimeChoice",
     "RuntimeOptions",
-    "cpu_has_bf16",
+    "cpu_precisions",
     "default_precision",
     "form_of",
     "open_runtime",

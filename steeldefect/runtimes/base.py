@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -11,6 +10,7 @@ from steeldefect.bundle import ModelForm
 from steeldefect.errors import DeviceError
 from steeldefect.manifest import Compiled, CpuPrecision
 from steeldefect.preprocessing import Float32
+from steeldefect.runtimes.cpu import cpu_precisions
 
 
 class RuntimeChoice(str, Enum):
@@ -34,7 +34,7 @@ class Precision(str, Enum):
 
     `int8`: what is not quantised runs at bf16 where the CPU has it, else at f32.
     `auto`: on OpenVINO what the bundle proved good enough when it was exported, elsewhere f32.
-    Where that is bf16 and this CPU has no instructions for it, f32 as well.
+    Where this CPU has no instructions for that, f32 as well.
     """
 
     AUTO = "auto"
@@ -79,13 +79,6 @@ class Runtime(Protocol):
         ...
 
 
-def cpu_has_bf16() -> bool:
-    """Tell whether this CPU computes bf16 by its own instructions (AVX-512 BF16 or AMX)."""
-    import openvino as ov
-
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
 def default_precision(compiled: Compiled | None) -> Precision:
     """Tell what `auto` means on OpenVINO; a bundle that says nothing is scored at f32."""
     return Precision.F32 if compiled is None else Precision(compiled.default.value)
@@ -94,14 +87,14 @@ def default_precision(compiled: Compiled | None) -> Precision:
 def resolve(
     options: RuntimeOptions,
     compiled: Compiled | None = None,
-    has_bf16: Callable[[], bool] = cpu_has_bf16,
+    served: frozenset[CpuPrecision] | None = None,
 ) -> RuntimeOptions:
     """Replace `auto` by what it means on this host, and refuse what cannot be.
 
     Args:
         options: as they were set.
         compiled: what the bundle says of its forms for CPUs.
-        has_bf16: tells whether the CPU computes bf16; asked only where that matters.
+        served: what the CPU has instructions for; None to ask this one.
 
     Raises:
         DeviceError: the combination does not exist, or bf16 is asked for and the CPU has none.
@@ -115,17 +108,18 @@ def resolve(
         on_gpu = device is DeviceChoice.GPU
         runtime = RuntimeChoice.TENSORFLOW if on_gpu else RuntimeChoice.OPENVINO
     check_combination(runtime, device, options.precision)
+    served = cpu_precisions() if served is None else served
     precision = options.precision
     if precision is Precision.AUTO:
         on_cpu = runtime is RuntimeChoice.OPENVINO
         precision = default_precision(compiled) if on_cpu else Precision.F32
-    if precision is Precision.BF16 and not has_bf16():
-        if options.precision is Precision.BF16:
-            raise DeviceError(
-                "precision=bf16, but this CPU has no instructions for it (AVX-512 BF16 or AMX) "
-                "and would be slower than at f32; set precision=auto"
-            )
-        precision = Precision.F32
+        if CpuPrecision(precision.value) not in served:
+            precision = Precision.F32
+    if precision is Precision.BF16 and CpuPrecision.BF16 not in served:
+        raise DeviceError(
+            "precision=bf16, but this CPU has no instructions for it (AVX-512 BF16 or AMX) "
+            "and would be slower than at f32; set precision=auto"
+        )
     return replace(options, runtime=runtime, device=device, precision=precision)
 
 

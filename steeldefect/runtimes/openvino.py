@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
+from steeldefect.manifest import CpuPrecision
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes.base import (
     DeviceChoice,
     Precision,
     RuntimeChoice,
     RuntimeOptions,
-    cpu_has_bf16,
 )
+from steeldefect.runtimes.cpu import cpu_precisions
 
 
 class OpenVinoRuntime:
@@ -72,5 +73,5 @@ class OpenVinoRuntime:
 def _hint(precision: Precision) -> str:
     """Name the arithmetic of layers that are not int8; in a U-Net these take most of the time."""
     if precision is Precision.INT8:
-        return "bf16" if cpu_has_bf16() else "f32"
+        return "bf16" if CpuPrecision.BF16 in cpu_precisions() else "f32"
     return str(precision.value)

@@ -13,7 +13,7 @@ from steeldefect.bundle import Bundle, ModelName, open_bundle
 from steeldefect.errors import BundleError
 from steeldefect.manifest import CpuPrecision, PictureSizes
 from steeldefect.preprocessing import Float32
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice, cpu_has_bf16
+from steeldefect.runtimes import DeviceChoice, RuntimeChoice, cpu_precisions
 from steeldefect.selftest import (
     SELFTEST_NAME,
     SelfTest,
@@ -64,7 +64,7 @@ def test_what_is_stored(int8_bundle: Bundle) -> None:
     assert [len(one) for one in test.answers[ModelName.SEGMENTER]] == (
         [cells_and_centres] * test.pictures
     )
-    runnable = set(CpuPrecision) - (set() if cpu_has_bf16() else {CpuPrecision.BF16})
+    runnable = cpu_precisions() | {CpuPrecision.F32, CpuPrecision.INT8}
     assert set(test.tolerances) == runnable
     assert set(test.tolerances[CpuPrecision.F32].values()) == {1e-3}
     assert all(0 < one < 0.2 for forms in test.tolerances.values() for one in forms.values())

@@ -14,7 +14,8 @@ from steeldefect.task import expose_gpus, needed_forms, run_task
 
 KERAS, OPENVINO, INT8 = ((form,) for form in ModelForm)
 EITHER = (ModelForm.KERAS, ModelForm.OPENVINO)
-EITHER_INT8 = (ModelForm.KERAS, ModelForm.OPENVINO_INT8)
+BOTH = (ModelForm.OPENVINO, ModelForm.OPENVINO_INT8)
+ALL = tuple(ModelForm)
 
 OUTER = "STEELDEFECT_OUTER_GPUS"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -83,19 +84,20 @@ def test_outside_spark_there_is_no_task_to_run() -> None:
         ([], None, True, EITHER),  # a task may be given a GPU, or none
         ([], "f32", False, OPENVINO),
         ([], "bf16", False, OPENVINO),
-        ([], "int8", False, INT8),
-        ([], "int8", True, EITHER_INT8),
+        ([], "int8", False, BOTH),  # not every CPU has instructions for int8
+        (["precision=int8"], "int8", False, INT8),
+        ([], "int8", True, ALL),
         (["precision=f32"], "int8", False, OPENVINO),
         (["precision=bf16"], "int8", True, EITHER),
         (["precision=int8"], "bf16", False, INT8),
         (["device=cpu"], None, True, OPENVINO),
-        (["device=cpu"], "int8", True, INT8),
+        (["device=cpu"], "int8", True, BOTH),
         (["device=gpu"], "int8", True, KERAS),
         (["device=gpu"], None, False, KERAS),
         (["runtime=tensorflow"], "int8", False, KERAS),
         (["runtime=tensorflow", "device=cpu"], None, True, KERAS),
         (["runtime=openvino"], None, True, OPENVINO),
-        (["runtime=openvino"], "int8", True, INT8),
+        (["runtime=openvino"], "int8", True, BOTH),
     ],
 )
 def test_which_forms_of_the_models_are_shipped(

@@ -12,7 +12,7 @@ from steeldefect import rle
 from steeldefect.manifest import CompiledForm, CpuPrecision, Manifest
 from steeldefect.opening import open_detector
 from steeldefect.preprocessing import Gray
-from steeldefect.runtimes import Precision, RuntimeOptions, cpu_has_bf16
+from steeldefect.runtimes import Precision, RuntimeOptions, cpu_precisions
 from steeldefect.selftest import check_selftest
 from training import staging
 from training.backend import keras
@@ -151,7 +151,7 @@ def test_a_bundle_proves_its_forms(
     bundle = write_bundle(tmp_path / "b", models, draft(), complete=complete)
     compiled = bundle.manifest.compiled
     assert compiled is not None
-    runnable = {F32, INT8} | ({BF16} if cpu_has_bf16() else set())
+    runnable = {F32, INT8} | ({BF16} if BF16 in cpu_precisions() else set())
     measured = {one.precision: one for one in compiled.forms}
     assert set(measured) == runnable
     assert all(one.pictures == 12 for one in compiled.forms)
@@ -191,7 +191,7 @@ def test_without_pictures_for_int8_there_is_no_such_form(
     rule = Compile(int8_pictures=0)
     compiled = prove(staged, draft(), learnt.pictures[20:], learnt.pictures[:12], rule)
     assert "int8 is missing: compile.int8_pictures is 0" in compiled.reason
-    assert compiled.default is (BF16 if cpu_has_bf16() else F32)
+    assert compiled.default is (BF16 if BF16 in cpu_precisions() else F32)
     assert INT8 not in staged.precisions
 
 
