@@ -11,7 +11,7 @@ APT := DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 # the environment's own python3 and spark-submit come first, for Spark's workers as well
-RUN := export PATH="$(BIN):$$PATH" PYSPARK_PYTHON="$(BIN)/python" PYTHONHASHSEED=0 TF_CPP_MIN_LOG_LEVEL=2;
+RUN := export PATH="$(BIN):$$PATH" PYSPARK_PYTHON="$(BIN)/python" PYTHONHASHSEED=0 TF_CPP_MIN_LOG_LEVEL=3;
 
 .PHONY: help
 help: ## Say what the targets do

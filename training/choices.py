@@ -16,11 +16,14 @@ class GateKind(str, Enum):
     """Which gate is trained. `none`: the bundle has no gate, every picture is segmented.
 
     `resnet50`: with the tutorial's head. `encoder`: the section's encoder, and a head
-    that looks for the most suspicious place. `small`: a network for demonstrations.
+    that looks for the most suspicious place. `places`: the same, taught place by place from the
+    outlines, so that crops and pasted defects serve it as well; pictures that are labelled
+    defective but not outlined teach it nothing. `small`: a network for demonstrations.
     """
 
     RESNET50 = "resnet50"
     ENCODER = "encoder"
+    PLACES = "places"
     SMALL = "small"
     NONE = "none"
 

@@ -18,17 +18,19 @@ import numpy.typing as npt
 from training.backend import keras, tf
 from training.dataset import LabelledPicture
 from training.fitting import Batches, Objective, fit_model
-from training.losses import PositivesDice, segmenter_loss
+from training.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
 from training.models import build_gate, build_segmenter, for_export
+from training.models.gates import STRIDE, greatest_place
 from training.models.weights import LoadedWeights, section_of
 from training.pipeline import Plan, batches_of_epoch, fixed_batches, training_batches
 from training.progress import say, warn
 from training.recipe import Gate, GateKind, Recipe, Sampling, Segmenter, SegmenterPictures
-from training.samples import Samples, gate_samples, segmenter_samples
+from training.samples import Samples, gate_samples, place_samples, segmenter_samples
 from training.split import Parts
 from training.state import FitState, History
 
 _GIB = 2**30
+_CLEAN_SHARE = 0.5  # of what a gate is shown
 _CLEAN = 0  # stands for clean pictures among class ids, which begin at 1
 
 
@@ -91,8 +93,7 @@ def fit_segmenter(job: Job) -> FittedModel:
     objective = Objective(segmenter_loss(settings.loss), (PositivesDice(),))
     share = 1.0 if job.recipe.gate.kind is GateKind.NONE else 1 - job.recipe.gate_share
     budget = None if job.seconds is None else share * job.seconds
-    donors = tuple(number for number, picture in enumerate(train) if picture.runs)
-    state = _fit(job, model, settings, samples, Drawing(weights, donors), objective, budget)
+    state = _fit(job, model, settings, samples, Drawing(weights, _donors(train)), objective, budget)
     whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
 
@@ -103,15 +104,41 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
     if settings.kind is GateKind.NONE:
         return None
     model, loaded = _built(job, lambda: build_gate(settings, segmenter.model))
-    load = partial(gate_samples, spec=settings.spec, cache_bytes=job.cache_bytes)
-    samples = (load(job.parts.train), load(job.parts.validation))
-    weights = _drawn_by_class(job.parts.train, clean_share=0.5)
-    metrics = ("accuracy", keras.metrics.AUC(name="auc"))
-    objective = Objective("binary_crossentropy", metrics)
     budget = None if job.seconds is None else max(1.0, job.seconds - segmenter.seconds)
-    state = _fit(job, model, settings, samples, Drawing(weights), objective, budget)
-    whole = for_export(model, settings.spec)
+    if settings.kind is GateKind.PLACES:
+        state = _fit_places(job, model, budget)
+        whole = greatest_place(for_export(model, settings.spec))
+    else:
+        load = partial(gate_samples, spec=settings.spec, cache_bytes=job.cache_bytes)
+        samples = (load(job.parts.train), load(job.parts.validation))
+        drawing = Drawing(_drawn_by_class(job.parts.train, clean_share=_CLEAN_SHARE))
+        metrics = ("accuracy", keras.metrics.AUC(name="auc"))
+        objective = Objective("binary_crossentropy", metrics)
+        state = _fit(job, model, settings, samples, drawing, objective, budget)
+        whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
+
+
+def _fit_places(job: Job, model: keras.Model, budget: float | None) -> FitState:
+    """Fit a gate that learns from outlines, as a segmenter does."""
+    settings = job.recipe.gate
+    load = partial(
+        place_samples,
+        spec=settings.spec,
+        coverage=job.recipe.segmenter.mask_coverage,
+        cache_bytes=job.cache_bytes,
+    )
+    train, validation = (
+        [one for one in part if one.outlined] for part in (job.parts.train, job.parts.validation)
+    )
+    drawing = Drawing(_drawn_by_class(train, clean_share=_CLEAN_SHARE), _donors(train))
+    objective = Objective(PlaceLoss(STRIDE), (GreatestAuc(name="auc"),))
+    samples = (load(train), load(validation))
+    return _fit(job, model, settings, samples, drawing, objective, budget)
+
+
+def _donors(pictures: Sequence[LabelledPicture]) -> tuple[int, ...]:
+    return tuple(number for number, picture in enumerate(pictures) if picture.runs)
 
 
 Built = tuple[keras.Model, LoadedWeights]

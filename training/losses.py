@@ -95,6 +95,38 @@ def _mean_over_shown(values: Any, area: Any) -> Any:
     return ops.sum(shown * values) / ops.maximum(ops.sum(shown), 1.0)
 
 
+class PlaceLoss(keras.losses.Loss):  # type: ignore[misc]
+    """What a gate minimises that is taught place by place; see `training.models.gates`.
+
+    `BceDice` over the places, and the cross-entropy of the greatest place of each window, which
+    is what the gate will say. Truth is (batch, height, width, 1) in pixels of the input; a place
+    is defective where any of its pixels is.
+    """
+
+    def __init__(self, stride: int) -> None:
+        """Take the side of a place, in pixels of the input."""
+        super().__init__()
+        self._stride = stride
+        self._places = BceDice()
+
+    def call(self, truth: Any, answer: Any) -> Any:
+        """Return the loss, a scalar."""
+        truth = ops.max_pool(ops.cast(truth, answer.dtype), self._stride)
+        return self._places.call(truth, answer) + _entropy(_greatest(truth), _greatest(answer))
+
+
+class GreatestAuc(keras.metrics.AUC):  # type: ignore[misc]
+    """Area under the ROC curve of pictures, each judged by its greatest place."""
+
+    def update_state(self, truth: Any, answer: Any, sample_weight: Any = None) -> None:
+        """Add a batch of maps, (batch, height, width, 1)."""
+        super().update_state(_greatest(truth), _greatest(answer), sample_weight)
+
+
+def _greatest(maps: Any) -> Any:
+    return ops.max(maps, axis=(1, 2))
+
+
 class PositivesDice(keras.metrics.Metric):  # type: ignore[misc]
     """Mean Dice over the (picture, class) pairs with truth, answers cut at 0.5, in model pixels."""
 

@@ -116,13 +116,19 @@ class Optimizer(_Part):
 class Crop(_Part):
     """Windows that training sees instead of whole pictures; scoring always sees whole ones.
 
-    Height and width in pixels of the model's input, multiples of 32. `defect_share`: how many of
-    the windows of a defective picture are placed over a defect; the others lie anywhere.
+    Height and width in pixels of the model's input, multiples of 32; no more than the input has
+    (`within`). `defect_share`: how many of the windows of a defective picture are placed over a
+    defect; the others lie anywhere.
     """
 
     height: int = Field(gt=0, multiple_of=32)
     width: int = Field(gt=0, multiple_of=32)
     defect_share: float = Field(default=0.7, ge=0, le=1)
+
+    def within(self, spec: InputSpec) -> Crop:
+        """Give the window as it fits into an input."""
+        size = {"height": min(self.height, spec.height), "width": min(self.width, spec.width)}
+        return self.model_copy(update=size)
 
 
 class Augment(_Part):
@@ -133,8 +139,8 @@ class Augment(_Part):
     1.3. `zoom`: 0.2 shows a picture at 1 / 1.2 to 1.2 of its size. `quarter_turns` needs square
     inputs or crops. `noise`: greatest standard deviation, in gray levels. `black_margin`: how
     many of the pictures get a black margin at their left or right, as at a strip's end, of at
-    most 30% of the width. `paste`: how many pictures get the defects of another one on top; for
-    segmenters, as gates do not know where a defect is.
+    most 30% of the width. `paste`: how many pictures get the defects of another one on top.
+    `paste` and `crop` are for what learns from outlines: segmenters, and gates of kind `places`.
     """
 
     flip_horizontal: bool = False
@@ -224,10 +230,13 @@ class Gate(_Fitted):
     def _weights_fit(self) -> Gate:
         if self.weights is not None and self.kind is GateKind.SMALL:
             raise ValueError("kind small begins with random weights; weights are for the others")
-        if self.augment.paste:
-            raise ValueError("augment.paste is for the segmenter")
-        if self.weights == SEGMENTER and self.kind is not GateKind.ENCODER:
-            raise ValueError("weights of the segmenter are for kind encoder")
+        taught_by_outlines = self.kind is GateKind.PLACES
+        for name in ("paste", "crop"):
+            if getattr(self.augment, name) and not taught_by_outlines:
+                raise ValueError(f"augment.{name} is for the segmenter and a gate of kind places")
+        of_segmenter = (GateKind.ENCODER, GateKind.PLACES)
+        if self.weights == SEGMENTER and self.kind not in of_segmenter:
+            raise ValueError("weights of the segmenter are for kinds encoder and places")
         return self
 
 
@@ -319,12 +328,15 @@ class Recipe(_Part):
         return self
 
     def for_pictures(self, shapes: Sequence[tuple[int, int]]) -> Recipe:
-        """Fix the sizes of inputs that follow from the pictures' (height, width)."""
+        """Fix the sizes of inputs and windows that follow from the pictures' (height, width)."""
 
         def fixed(part: FittedPart) -> FittedPart:
-            if not isinstance(part.input, SizedInput):
-                return part
-            return part.model_copy(update={"input": part.input.for_pictures(shapes)})
+            spec = part.input
+            if isinstance(spec, SizedInput):
+                spec = spec.for_pictures(shapes)
+            crop = part.augment.crop and part.augment.crop.within(spec)
+            augment = part.augment.model_copy(update={"crop": crop})
+            return part.model_copy(update={"input": spec, "augment": augment})
 
         return self.model_copy(
             update={"gate": fixed(self.gate), "segmenter": fixed(self.segmenter)}

@@ -108,6 +108,25 @@ def gate_samples(pictures: Sequence[LabelledPicture], spec: InputSpec, cache_byt
     return Samples(pictures, partial(load_for_gate, spec=spec), cache_bytes)
 
 
+def place_samples(
+    pictures: Sequence[LabelledPicture], spec: InputSpec, coverage: float, cache_bytes: int
+) -> Samples:
+    """Make the samples that a gate learns from place by place: one map, of any class.
+
+    Args:
+        pictures: those that are outlined.
+        spec: of the gate.
+        coverage: share of a model pixel that a mask has to cover to count.
+        cache_bytes: see `Samples`.
+    """
+
+    def load(picture: LabelledPicture) -> Sample:
+        sample = load_for_segmenter(picture, spec, tuple(picture.runs) or (0,), coverage)
+        return Sample(sample.picture, sample.truth.max(axis=2, keepdims=True))
+
+    return Samples(pictures, load, cache_bytes)
+
+
 def segmenter_samples(
     pictures: Sequence[LabelledPicture],
     spec: InputSpec,

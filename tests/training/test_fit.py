@@ -24,7 +24,10 @@ from training.__main__ import main
 from training.backend import keras
 from training.dataset import read_dataset
 from training.fit import FitOptions, FitResult, fit
+from training.fit_models import FittedModel, Job, fit_gate
+from training.models import build_segmenter
 from training.recipe import Recipe
+from training.split import split_pictures
 from training.summary import summarise
 
 Write = Callable[[dict[str, Any]], Path]
@@ -156,6 +159,29 @@ def test_it_learns(learnable: Path, tmp_path: Path) -> None:
     scores = fit(learnable, recipe, tmp_path / "bundle").bundle.manifest.held_out_scores
     values = {(one.name, one.class_id): one.value for one in scores}
     assert (values["positives_dice", None] or 0) > 0.7
+
+
+def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) -> None:
+    content = _tiny(epochs=1)
+    crop = {"height": 32, "width": 32, "defect_share": 0.5}
+    content["segmenter"] |= {"kind": "unet"}
+    content["gate"] |= {
+        "kind": "places",
+        "weights": "segmenter",
+        "freeze_base": True,
+        "sampling": "by_class",
+        "augment": {"crop": crop, "paste": 0.3},
+    }
+    recipe = Recipe.model_validate(content)
+    dataset = read_dataset(learnable)
+    parts = split_pictures(dataset.pictures, recipe.split, recipe.seed)
+    segmenter = build_segmenter(recipe.segmenter, 2)[0]
+    job = Job(recipe, parts, tuple(dataset.class_names), tmp_path)
+    gate = fit_gate(job, FittedModel(segmenter, {}, 0.0))
+    assert gate is not None
+    assert gate.notes == ("gate began with the weights of the segmenter",)
+    assert len(gate.history["val_auc"]) == 1
+    assert gate.model(np.zeros((3, 32, 64, 1), np.float32)).shape == (3, 1)
 
 
 def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from training.backend import keras, tf
-from training.losses import BceDice, BceLovasz, FocalTversky, PositivesDice, segmenter_loss, tversky
+from training.losses import (
+    BceDice,
+    BceLovasz,
+    FocalTversky,
+    GreatestAuc,
+    PlaceLoss,
+    PositivesDice,
+    segmenter_loss,
+    tversky,
+)
 from training.recipe import LossKind
 
 TRUTH = np.array([1, 1, 0, 0], np.float32).reshape(1, 2, 2, 1)
@@ -112,3 +121,31 @@ def test_losses_of_partial_batches_are_weighted_by_keras() -> None:
     model.compile(loss=FocalTversky())
     batches = tf.data.Dataset.from_tensor_slices((ANSWER.repeat(3, 0), TRUTH.repeat(3, 0))).batch(2)
     assert np.isfinite(model.evaluate(batches, verbose=0))
+
+
+PLACES = np.array([0.9, 0.2], np.float32).reshape(1, 1, 2, 1)
+
+
+def test_one_defective_pixel_makes_a_place_defective() -> None:
+    pixels = np.zeros((1, 2, 4, 1), np.float32)
+    pixels[0, 1, 0] = 1  # in the first of two places of 2 x 2 pixels
+    truth = np.array([1, 0], np.float32).reshape(PLACES.shape)
+    of_places = float(BceDice()(truth, PLACES))
+    assert float(PlaceLoss(2)(pixels, PLACES)) == pytest.approx(of_places - np.log(0.9), rel=1e-4)
+
+
+def test_a_clean_window_is_judged_by_its_most_suspicious_place() -> None:
+    pixels = np.zeros((1, 2, 4, 1), np.float32)
+    entropy = -np.log([0.1, 0.8]).mean()
+    assert float(PlaceLoss(2)(pixels, PLACES)) == pytest.approx(entropy - np.log(0.1), rel=1e-4)
+
+
+def test_pictures_are_ranked_by_their_greatest_place() -> None:
+    truth = np.zeros((3, 4, 4, 1), np.float32)
+    truth[:2, 0, 0] = 1
+    answers = np.full((3, 2, 2, 1), 0.1, np.float32)
+    for picture, value in enumerate((0.9, 0.4, 0.6)):  # one defective picture ranks below the clean
+        answers[picture, 1, 1] = value
+    auc = GreatestAuc(name="auc")
+    auc.update_state(truth, answers)
+    assert float(auc.result()) == pytest.approx(0.5, abs=0.01)

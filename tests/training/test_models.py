@@ -16,7 +16,7 @@ from training.choices import Encoder, SegmenterKind
 from training.export import Models, write_bundle
 from training.models import build_gate, build_segmenter, for_export, weights
 from training.models.encoders import ENCODER, colour_network, gray_encoder, stage_ends, transfer
-from training.models.gates import encoder_gate
+from training.models.gates import encoder_gate, greatest_place, place_gate
 from training.models.resnet50 import resnet50_base, resnet50_gate
 from training.models.resunet import resunet
 from training.models.small import small_gate, small_unet
@@ -193,11 +193,22 @@ def test_unet_and_gate_keep_a_strips_proportions() -> None:
     assert gate(np.zeros((2, *SHAPE), np.float32)).shape == (2, 1)
 
 
-def test_a_gate_begins_with_the_encoder_of_the_segmenter() -> None:
+def test_a_gate_says_what_its_most_suspicious_place_says() -> None:
+    places = place_gate((None, None, 1), Encoder.MOBILENETV2, Scaling.STANDARD, 0.3)
+    pictures = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32)
+    answers = np.asarray(places(pictures))
+    assert answers.shape == (2, 64 // 8, 96 // 8, 1)
+    assert answers.max() < 0.5, "most places are sound before anything is learnt"
+    gate = greatest_place(places)
+    np.testing.assert_allclose(gate(pictures), answers.max(axis=(1, 2)), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "places"])
+def test_a_gate_begins_with_the_encoder_of_the_segmenter(kind: str) -> None:
     segmenter = build_segmenter(encoder_settings(None), 3)[0]
     content = encoder_settings(None).model_dump(
         exclude={"loss", "pictures", "mask_coverage", "pixel_threshold", "min_area", "mirrors"}
-    ) | {"kind": "encoder", "weights": "segmenter"}
+    ) | {"kind": kind, "weights": "segmenter"}
     gate, loaded = build_gate(Gate.model_validate(content), segmenter)
     shared = [one.name for one in loaded.layers]
     assert shared[0] == ENCODER

@@ -132,13 +132,27 @@ def test_sizes_are_fixed_for_both_models_at_once() -> None:
     assert Recipe.model_validate(fixed.model_dump(mode="json")) == fixed
 
 
+def test_windows_are_no_larger_than_the_input(
+    settings: dict[str, Any], write_recipe: Write
+) -> None:
+    settings["segmenter"]["augment"] = {"crop": {"height": 96, "width": 32}}
+    crop = read_recipe(write_recipe(settings)).for_pictures(STRIP).segmenter.augment.crop
+    assert crop is not None
+    assert (crop.height, crop.width) == (32, 32)
+
+
 @pytest.mark.parametrize(
     ("section", "change", "problem"),
     [
         ("segmenter", {"augment": {"quarter_turns": True}}, "as high as it is wide"),
         ("segmenter", {"weights": "imagenet"}, "for kind unet, not small"),
         ("segmenter", {"weights": "segmenter"}, "cannot begin with its own"),
-        ("gate", {"augment": {"paste": 0.5}}, "paste is for the segmenter"),
+        (
+            "gate",
+            {"augment": {"paste": 0.5}},
+            "paste is for the segmenter and a gate of",
+        ),
+        ("gate", {"augment": {"crop": {"height": 32, "width": 32}}}, "crop is for the segmenter"),
         ("gate", {"weights": "segmenter"}, "kind small begins with random weights"),
         ("gate", {"kind": "encoder", "weights": "segmenter"}, "a unet of the gate's own encoder"),
         ("gate", {"optimizer": {"kind": "adam", "learning_rate": 1, "weight_decay": 1}}, "adamw"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,14 @@ from training.dataset import DataSet, LabelledPicture, read_dataset
 from training.pasting import paste
 from training.pipeline import Plan, batches_of_epoch, fixed_batches, training_batches
 from training.recipe import Augment, Crop
-from training.samples import Sample, Samples, gate_samples, segmenter_samples, truth_maps
+from training.samples import (
+    Sample,
+    Samples,
+    gate_samples,
+    place_samples,
+    segmenter_samples,
+    truth_maps,
+)
 
 SPEC = InputSpec(height=16, width=32, channels=1, scaling=Scaling.STANDARD)
 
@@ -269,3 +277,14 @@ def test_gate_samples_carry_the_label(dataset: DataSet) -> None:
 
 def _epoch(batches: object) -> np.ndarray:
     return np.concatenate([inputs for inputs, _ in batches])  # type: ignore[attr-defined]
+
+
+def test_a_gate_taught_by_places_sees_one_map_of_any_class(small_folder: Any) -> None:
+    pictures = read_dataset(small_folder.path).pictures
+    spec = SPEC.model_copy(update={"height": 32, "width": 64})
+    places = place_samples(pictures, spec, 0.5, cache_bytes=2**20)
+    maps = segmenter_samples(pictures, spec, (1, 2), 0.5, cache_bytes=2**20)
+    for number in range(len(pictures)):
+        assert places[number].truth.shape == (32, 64, 1)
+        assert (places[number].truth[:, :, 0] == maps[number].truth.any(axis=2)).all()
+    assert not places[2].truth.any(), "a clean picture has an empty map"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from training.backend import keras
 from training.models import resunet, small
-from training.models.gates import encoder_gate
+from training.models.gates import encoder_gate, place_gate
 from training.models.resnet50 import resnet50_base, resnet50_gate
 from training.models.unet import unet
 from training.models.weights import (
@@ -26,7 +26,8 @@ def build_gate(
         segmenter: the fitted one, for a gate that begins with its encoder.
 
     Returns:
-        A model from (n, height, width, channels) to probabilities (n, 1); what was loaded.
+        A model from (n, height, width, channels) to probabilities (n, 1), of kind `places` to
+        those of all places (`training.models.gates`); what was loaded.
 
     Raises:
         SettingsError: the weights cannot be had; see `training.models.weights`.
@@ -37,6 +38,9 @@ def build_gate(
         return small.small_gate(shape, settings.dropout), LoadedWeights()
     if settings.kind is GateKind.ENCODER:
         model = encoder_gate(shape, settings.encoder, spec.scaling, settings.dropout)
+        return model, load_encoder_weights(model, settings, segmenter)
+    if settings.kind is GateKind.PLACES:
+        model = place_gate(_shown(settings), settings.encoder, spec.scaling, settings.dropout)
         return model, load_encoder_weights(model, settings, segmenter)
     base = resnet50_base((spec.height, spec.width, 3))
     loaded = load_resnet50_weights(base, settings)
@@ -55,10 +59,7 @@ def build_segmenter(settings: Segmenter, classes: int) -> tuple[keras.Model, Loa
     Raises:
         SettingsError: the weights cannot be had; see `training.models.weights`.
     """
-    spec = settings.spec
-    shape: tuple[int | None, int | None, int] = (spec.height, spec.width, spec.channels)
-    if settings.augment.crop is not None:
-        shape = (None, None, spec.channels)
+    spec, shape = settings.spec, _shown(settings)
     if settings.kind is SegmenterKind.UNET:
         model = unet(shape, classes, settings.encoder, spec.scaling)
         return model, load_encoder_weights(model, settings, None)
@@ -67,3 +68,11 @@ def build_segmenter(settings: Segmenter, classes: int) -> tuple[keras.Model, Loa
     else:
         model = resunet.resunet(shape, classes)
     return model, load_twin(model, settings)
+
+
+def _shown(settings: Gate | Segmenter) -> tuple[int | None, int | None, int]:
+    """Give the shape of what a model is trained on: of any size, where that is crops."""
+    spec = settings.spec
+    if settings.augment.crop is not None:
+        return (None, None, spec.channels)
+    return (spec.height, spec.width, spec.channels)
