@@ -26,11 +26,10 @@ def score(arguments: argparse.Namespace) -> None:
         plan = run.make_plan()
         if plan.todo.num_rows:
             with run.spark() as scorer:
-                for number, wave in enumerate(plan.waves(settings.wave_pictures), start=1):
-                    began = time.monotonic()
-                    reports = scorer.score(wave, number)
-                    run.publish(wave, reports)
-                    run.totals.seconds += time.monotonic() - began
+                began = time.monotonic()
+                for wave in scorer.scored(plan.waves(settings.wave_pictures)):
+                    run.publish(wave)
+                    run.totals.seconds = time.monotonic() - began
         print(run.summary())
 
 

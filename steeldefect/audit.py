@@ -14,7 +14,7 @@ from steeldefect.errors import AuditError, FailureShareError, RunLengthError
 from steeldefect.parts import Part, read_part
 from steeldefect.stores import Store
 from steeldefect.tables import SCHEMAS, TableName
-from steeldefect.worker import TaskReport
+from steeldefect.task_report import TaskReport
 
 _NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_table()
 

@@ -139,10 +139,11 @@ class Detector:
         """
         if not pictures:
             return []
-        added = self._added_areas(probabilities)
         return [
-            self._findings(one, picture.shape, extra)
-            for one, picture, extra in zip(self.maps(pictures), pictures, added, strict=True)
+            self.outline(maps, picture.shape, float(probability))
+            for maps, picture, probability in zip(
+                self.maps(pictures), pictures, probabilities, strict=True
+            )
         ]
 
     def maps(self, pictures: Sequence[Prepared]) -> Float32:
@@ -169,22 +170,33 @@ class Detector:
             maps = maps + np.flip(self.segmenter.predict(copies), axes)
         return np.asarray(maps / np.float32(1 + len(mirrors)))
 
-    def _added_areas(self, probabilities: Float32) -> list[int]:
-        gate = self.manifest.gate
-        if gate is None:
-            return [0] * len(probabilities)
-        return list(map(int, gating.added_area(gate, probabilities)))
-
-    def _findings(
-        self, maps: Float32, shape: tuple[int, int], added_area: int
+    def outline(
+        self, maps: Float32, shape: tuple[int, int], probability: float
     ) -> list[Finding] | InferenceError:
+        """Turn the class maps of one picture into findings; no model runs, any thread may.
+
+        Args:
+            maps: float32 (h, w, classes), of `maps`.
+            shape: (height, width) of the picture.
+            probability: of the gate; see `segment`.
+
+        Returns:
+            The findings, or the error where the maps are not finite.
+        """
         if not np.isfinite(maps).all():
             return InferenceError("the segmenter's answer is not finite")
+        added = self._added_area(probability)
         found = [
-            find_defect(maps[:, :, channel], shape, defect_class, added_area)
+            find_defect(maps[:, :, channel], shape, defect_class, added)
             for channel, defect_class in enumerate(self.manifest.classes)
         ]
         return [finding for finding in found if finding is not None]
+
+    def _added_area(self, probability: float) -> int:
+        gate = self.manifest.gate
+        if gate is None:
+            return 0
+        return int(gating.added_area(gate, np.array([probability], dtype=np.float32))[0])
 
 
 def find_defect(

@@ -44,10 +44,10 @@ class Plan:
         """Pictures that need no scoring, because this bundle has dealt with them."""
         return self.listed - int(self.todo.num_rows)
 
-    def waves(self, pictures: int) -> Iterator[pa.Table]:
-        """Cut the plan into tables of at most `pictures` rows."""
-        for start in range(0, self.todo.num_rows, pictures):
-            yield self.todo.slice(start, pictures)
+    def waves(self, pictures: int) -> list[pa.Table]:
+        """Cut the plan into tables of at most `pictures` rows; they share its memory."""
+        rows = self.todo.num_rows
+        return [self.todo.slice(start, pictures) for start in range(0, rows, pictures)]
 
 
 def list_pictures(store: Store, include: Sequence[str]) -> pa.Table:

@@ -6,14 +6,12 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from steeldefect import lease, progress
@@ -27,11 +25,13 @@ from steeldefect.parts import Origin
 from steeldefect.plan import Plan, list_pictures, plan_run
 from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.runtimes import RuntimeOptions
-from steeldefect.session import explain_failure, open_session
+from steeldefect.session import open_session
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store, shipped_settings
-from steeldefect.task import REPORT, BundleShipment, Counters, WaveTask, needed_forms
-from steeldefect.worker import Limits, TaskReport, report_from_json
+from steeldefect.task import BundleShipment, Counters, WaveTask, needed_forms
+from steeldefect.task_report import TaskReport
+from steeldefect.waves import ScoredWave, Waves
+from steeldefect.worker import Limits
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,16 +116,19 @@ class ScoringRun:
         session = open_session("steeldefect score")
         try:
             scorer = WaveScorer(session, self._request, self.bundle, self.origin)
-            with progress.shown(
-                self.plan.todo.num_rows,
-                lambda: scorer.counters.done.value,
-                lambda: scorer.counters.failed.value,
+            with (
+                progress.shown(
+                    self.plan.todo.num_rows,
+                    lambda: scorer.counters.done.value,
+                    lambda: scorer.counters.failed.value,
+                ),
+                closing(scorer),
             ):
                 yield scorer
         finally:
             session.stop()
 
-    def publish(self, wave: pa.Table, reports: list[TaskReport]) -> None:
+    def publish(self, wave: ScoredWave) -> None:
         """Audit one scored wave, and make it visible.
 
         Raises:
@@ -133,11 +136,12 @@ class ScoringRun:
             FailureShareError: too many pictures failed.
             OutputBusyError: another run took over.
         """
-        audit_wave(self._output, wave, reports, self.settings.audit_masks)
+        reports = wave.reports
+        audit_wave(self._output, wave.keys, reports, self.settings.audit_masks)
         failed = sum(report.quarantined for report in reports)
         check_failure_share(
             self.totals.quarantined + failed,
-            self.totals.done + wave.num_rows,
+            self.totals.done + wave.keys.num_rows,
             self.settings.max_failure_share,
             first_failure(self._output, reports),
         )
@@ -145,8 +149,7 @@ class ScoringRun:
             self._tables.create_all()
             self.record(Outcome.RUNNING, None, 0.0)  # its rows are traced to it even if it dies
         parts = [part for report in reports for part in report.parts]
-        number = self.totals.waves + 1
-        record = WaveRecord(self.origin.run_id, number, parts, self._lease.number)
+        record = WaveRecord(self.origin.run_id, wave.number, parts, self._lease.number)
         self._tables.publish(record, self._lease.check)
         self.totals.add(reports)
 
@@ -207,31 +210,20 @@ class WaveScorer:
         self._session = session
         self._request = request
         self._origin = origin
+        self._scored: Generator[ScoredWave, None, None] | None = None
         self._shipment = BundleShipment(
             bundle.digest, forms, context.broadcast(pack(bundle, forms))
         )
 
-    def score(self, wave: pa.Table, number: int) -> list[TaskReport]:
-        """Score one wave; nothing of it is visible yet.
+    def scored(self, waves: Sequence[pa.Table]) -> Iterator[ScoredWave]:
+        """Score waves, and give them back in their order; see `steeldefect.waves`."""
+        self._scored = Waves(self._session, self._request.settings, self._task).scored(waves)
+        return self._scored
 
-        Args:
-            wave: columns key, etag, size.
-            number: of the wave within the run, for the files' names.
-
-        Raises:
-            WaveError: Spark gave up.
-        """
-        cores = max(1, self._session.sparkContext.defaultParallelism)
-        settings = self._request.settings
-        by_size = -(-wave.num_rows // settings.task_pictures)
-        # rounded up to full rounds of all cores, so that no core idles at a wave's end
-        tasks = min(wave.num_rows, -(-by_size // cores) * cores)
-        try:
-            keys = self._session.createDataFrame(wave).repartition(tasks)
-            answers = keys.mapInArrow(self._task(number).function(), "report string").collect()
-        except (PySparkException, Py4JError) as error:
-            raise explain_failure(error) from error
-        return [report_from_json(answer[REPORT.names[0]]) for answer in answers]
+    def close(self) -> None:
+        """Give up the waves that are still in flight; must come before Spark is stopped."""
+        if self._scored is not None:
+            self._scored.close()
 
     def _task(self, number: int) -> WaveTask:
         request, settings = self._request, self._request.settings

@@ -38,6 +38,7 @@ class ScoreSettings(BaseModel):
     max_picture_pixels: int = Field(default=50_000_000, gt=0)
 
     wave_pictures: int = Field(default=2_000, gt=0, le=1_000_000)
+    task_seconds: float = Field(default=20, gt=0, le=86_400)
     task_pictures: int = Field(default=128, gt=0, le=1_000_000)
     fetch_threads: int = Field(default=4, gt=0, le=64)
 

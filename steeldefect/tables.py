@@ -204,7 +204,9 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "pictures_per_second", pa.float64(), "over all waves, start-up not counted"
                 ),
                 _column(
-                    "stage_seconds", pa.string(), "JSON: seconds the tasks spent in each stage"
+                    "stage_seconds",
+                    pa.string(),
+                    "JSON: seconds by stage, added up over tasks and their threads",
                 ),
                 _column("settings", pa.string(), "JSON"),
                 _column("classes", pa.string(), "JSON: the bundle's defect classes, name by id"),

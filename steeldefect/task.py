@@ -32,7 +32,8 @@ from steeldefect.runtimes import (
 )
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import S3Settings, open_store
-from steeldefect.worker import Limits, TaskScorer, keys_of, report_to_json
+from steeldefect.task_report import report_to_json
+from steeldefect.worker import Limits, TaskScorer, keys_of
 
 REPORT = pa.schema([("report", pa.string())])
 

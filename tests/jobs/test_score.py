@@ -20,6 +20,8 @@ from samples import (
 from jobs.score import main
 from steeldefect import rle
 from steeldefect.bundle import Bundle
+from steeldefect.manifest import CpuPrecision
+from steeldefect.runtimes import cpu_precisions
 from steeldefect.tables import TableName
 
 pytestmark = pytest.mark.spark
@@ -118,12 +120,15 @@ def test_tensorflow_answers_as_openvino_does(
     ]
 
 
-def test_the_bundle_decides_the_precision(
-    archive: Path, int8_bundle: Bundle, tmp_path: Path
+@pytest.mark.parametrize("asked", ["auto", "int8"])
+def test_bundle_and_cpu_decide_the_precision(
+    archive: Path, int8_bundle: Bundle, tmp_path: Path, asked: str
 ) -> None:
-    assert score(archive, int8_bundle, tmp_path / "output") == 0
+    assert score(archive, int8_bundle, tmp_path / "output", "--set", f"precision={asked}") == 0
     used = rows(tmp_path / "output", TableName.IMAGES, "runtime", "precision", "verdict")
-    assert {(row["runtime"], row["precision"]) for row in used} == {("openvino", "int8")}
+    fast = asked == "int8" or CpuPrecision.INT8 in cpu_precisions()
+    precision = "int8" if fast else "f32"
+    assert {(row["runtime"], row["precision"]) for row in used} == {("openvino", precision)}
     assert sum(row["verdict"] == "defect" for row in used) == 20
 
 

@@ -14,7 +14,7 @@ from steeldefect.errors import AuditError, FailureShareError, StoreError
 from steeldefect.plan import LISTING
 from steeldefect.stores import Store
 from steeldefect.tables import TableName
-from steeldefect.worker import TaskReport
+from steeldefect.task_report import TaskReport
 
 Audit = Callable[..., None]
 

@@ -35,15 +35,9 @@ from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import Store, open_store
 from steeldefect.tables import SCHEMAS, TableName
-from steeldefect.worker import (
-    Limits,
-    PictureKey,
-    TaskReport,
-    TaskScorer,
-    keys_of,
-    report_from_json,
-    report_to_json,
-)
+from steeldefect.task_report import TaskReport, report_from_json, report_to_json
+from steeldefect.task_rows import PictureKey
+from steeldefect.worker import Limits, TaskScorer, keys_of
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=4)
 LIMITS = Limits(10**6, DecodeLimits(10**6), fetch_threads=3, batch_size=4)
@@ -180,7 +174,9 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
         (TableName.IMAGES, 3),
         (TableName.PREDICTIONS, 3),
     ]
-    assert set(report.stage_seconds) == {"wait_for_pictures", "gate", "segment", "write"}
+    stages = ["decode", "fetch", "gate", "outline", "prepare", "segment", "wait_for_pictures"]
+    assert sorted(report.stage_seconds) == [*stages, "write"]
+    assert report.seconds >= report.stage_seconds["gate"] + report.stage_seconds["segment"]
     assert all("000001-000000" in part.path for part in report.parts)
 
 

@@ -13,12 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steeldefect.plan import LISTING
-from steeldefect.worker import (
-    PictureKey,
-    in_batches,
-    keys_of,
-    read_ahead,
-)
+from steeldefect.streams import in_batches, read_ahead
+from steeldefect.task_rows import PictureKey
+from steeldefect.worker import keys_of
 
 
 @settings(deadline=None, max_examples=50)

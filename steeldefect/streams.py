@@ -1,0 +1,38 @@
+"""Streams inside a task: work that runs ahead in threads, and batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def read_ahead(
+    items: Iterable[Item], work: Callable[[Item], Result], pool: ThreadPoolExecutor, depth: int
+) -> Iterator[tuple[Item, Result]]:
+    """Run `work` in threads for up to `depth` items in front of the one that is given back."""
+    running: deque[tuple[Item, Future[Result]]] = deque()
+    for item in items:
+        running.append((item, pool.submit(work, item)))
+        if len(running) > depth:
+            done, future = running.popleft()
+            yield done, future.result()
+    while running:
+        done, future = running.popleft()
+        yield done, future.result()
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut a stream into lists of `size`; the last one may be shorter."""
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,147 @@
+"""The rows that a task collects for its pictures, and their way into files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from steeldefect import rle
+from steeldefect.detector import Finding
+from steeldefect.errors import Transient
+from steeldefect.parts import Origin, Part, to_table, write_part
+from steeldefect.runtimes import RuntimeOptions
+from steeldefect.stores import Store
+from steeldefect.tables import Stage, TableName, Verdict
+
+
+@dataclass(frozen=True)
+class PictureKey:
+    """One planned picture."""
+
+    key: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a picture was not scored."""
+
+    stage: Stage
+    error: Exception
+
+
+class TaskRows:
+    """Rows of `images`, `predictions` and `quarantine`, in memory until the task ends."""
+
+    def __init__(self, source: str, options: RuntimeOptions) -> None:
+        """Take what all rows share: the input's address, and how the models run (no `auto`)."""
+        self._source = source
+        self._options = options
+        self._rows: dict[TableName, list[dict[str, Any]]] = {
+            TableName.IMAGES: [],
+            TableName.PREDICTIONS: [],
+            TableName.QUARANTINE: [],
+        }
+        self.defective = 0
+
+    @property
+    def scored(self) -> int:
+        """Pictures in `images` so far."""
+        return len(self._rows[TableName.IMAGES])
+
+    @property
+    def quarantined(self) -> int:
+        """Pictures in `quarantine` so far."""
+        return len(self._rows[TableName.QUARANTINE])
+
+    def gated(self, key: PictureKey, shape: tuple[int, int], probability: float) -> None:
+        """Note a picture that the gate stopped."""
+        self._image(key, shape, probability, Verdict.GATED, defects=0)
+
+    def segmented(
+        self,
+        key: PictureKey,
+        shape: tuple[int, int],
+        probability: float | None,
+        findings: list[Finding],
+    ) -> None:
+        """Note a picture that was segmented, and what was found on it."""
+        verdict = Verdict.DEFECT if findings else Verdict.CLEAN
+        self.defective += verdict is Verdict.DEFECT
+        self._image(key, shape, probability, verdict, len(findings))
+        self._rows[TableName.PREDICTIONS] += [
+            self._picture(key) | _prediction(finding) for finding in findings
+        ]
+
+    def failed(self, key: PictureKey, failure: Failure) -> None:
+        """Note a picture that was not scored."""
+        self._rows[TableName.QUARANTINE].append(
+            self._picture(key)
+            | {
+                "etag": key.etag,
+                "bytes": key.size,
+                "stage": failure.stage.value,
+                "error": type(failure.error).__name__,
+                "message": str(failure.error),
+                "transient": isinstance(failure.error, Transient),
+            }
+        )
+
+    def write(self, output: Store, origin: Origin, label: str) -> list[Part]:
+        """Write a file for each table that has rows.
+
+        Raises:
+            StoreError: the output cannot be written.
+        """
+        return [
+            write_part(output, table, to_table(table, rows, origin), origin, label)
+            for table, rows in self._rows.items()
+            if rows
+        ]
+
+    def _image(
+        self,
+        key: PictureKey,
+        shape: tuple[int, int],
+        probability: float | None,
+        verdict: Verdict,
+        defects: int,
+    ) -> None:
+        height, width = shape
+        self._rows[TableName.IMAGES].append(
+            self._picture(key)
+            | {
+                "etag": key.etag,
+                "bytes": key.size,
+                "width": width,
+                "height": height,
+                "gate_probability": probability,
+                "verdict": verdict.value,
+                "defects": defects,
+                "runtime": self._options.runtime.value,
+                "device": self._options.device.value,
+                "precision": self._options.precision.value,
+            }
+        )
+
+    def _picture(self, key: PictureKey) -> dict[str, Any]:
+        image_id = key.key.rsplit("/", 1)[-1]
+        return {"source": self._source, "key": key.key, "image_id": image_id}
+
+
+def _prediction(finding: Finding) -> dict[str, Any]:
+    return {
+        "class_id": finding.defect_class.id,
+        "class_name": finding.defect_class.name,
+        "run_lengths": rle.to_text(finding.runs),
+        "area": finding.area,
+        "share": finding.share,
+        "box_top": finding.box.top,
+        "box_left": finding.box.left,
+        "box_bottom": finding.box.bottom,
+        "box_right": finding.box.right,
+        "regions": finding.regions,
+        "mean_probability": finding.mean_probability,
+        "max_probability": finding.max_probability,
+    }

@@ -1,0 +1,112 @@
+"""Waves as Spark jobs, two of them in flight: the next one fills the cores that the last leaves.
+
+Spark serves jobs in the order in which they came, so a wave's tasks start when cores are free that
+the wave before it has no task for. Waves are given back in their order; while one is audited and
+published, the cores work on the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from steeldefect.session import explain_failure
+from steeldefect.settings import ScoreSettings
+from steeldefect.task import REPORT, WaveTask
+from steeldefect.task_report import TaskReport, report_from_json
+from steeldefect.task_sizes import least_pictures, numbers_of_tasks, pictures_for, task_sizes
+
+_IN_FLIGHT = 2
+_TASK = "task"  # column with a picture's task
+
+
+@dataclass(frozen=True)
+class ScoredWave:
+    """One wave after its tasks; nothing of it is visible yet.
+
+    Attributes:
+        number: within the run, from 1.
+        keys: what was planned; columns key, etag, size.
+        reports: one for each task.
+    """
+
+    number: int
+    keys: pa.Table
+    reports: list[TaskReport]
+
+
+class Waves:
+    """Scores the waves of a run; see `scored`."""
+
+    def __init__(
+        self, session: SparkSession, settings: ScoreSettings, task_of: Callable[[int], WaveTask]
+    ) -> None:
+        """Take what makes the task of a wave from its number."""
+        self._session = session
+        self._settings = settings
+        self._task_of = task_of
+        self._pictures = 0
+        self._seconds = 0.0
+
+    def scored(self, waves: Sequence[pa.Table]) -> Generator[ScoredWave, None, None]:
+        """Score waves, and give them back in their order.
+
+        When the caller stops before the end, the waves in flight are given up.
+
+        Raises:
+            WaveError: Spark gave up on a wave; or the error of this project that was the cause.
+        """
+        running: deque[Future[ScoredWave]] = deque()
+        with ThreadPoolExecutor(_IN_FLIGHT, "wave") as pool:
+            try:
+                for number, keys in enumerate(waves, start=1):
+                    last = number == len(waves)
+                    running.append(pool.submit(self._score, number, keys, last))
+                    if len(running) == _IN_FLIGHT:
+                        yield self._next(running)
+                while running:
+                    yield self._next(running)
+            finally:
+                if running:
+                    self._give_up(running)
+
+    def _next(self, running: deque[Future[ScoredWave]]) -> ScoredWave:
+        """Wait for the oldest wave, and learn from it how fast tasks are."""
+        wave = running.popleft().result()
+        self._pictures += sum(report.scored + report.quarantined for report in wave.reports)
+        self._seconds += sum(report.seconds for report in wave.reports)
+        return wave
+
+    def _score(self, number: int, keys: pa.Table, last: bool) -> ScoredWave:
+        sizes = self._cut(keys.num_rows, last)
+        numbered = keys.append_column(_TASK, numbers_of_tasks(sizes))
+        function = self._task_of(number).function()
+        try:
+            planned = self._session.createDataFrame(numbered).repartitionById(len(sizes), _TASK)
+            answers = planned.mapInArrow(function, "report string").collect()
+        except (PySparkException, Py4JError) as error:
+            raise explain_failure(error) from error
+        reports = [report_from_json(answer[REPORT.names[0]]) for answer in answers]
+        return ScoredWave(number, keys, reports)
+
+    def _cut(self, pictures: int, last: bool) -> list[int]:
+        cores = max(1, self._session.sparkContext.defaultParallelism)
+        rate = self._pictures / self._seconds if self._seconds else None
+        settings = self._settings
+        target = pictures_for(settings.task_seconds, rate, settings.task_pictures)
+        return task_sizes(pictures, cores, target, least_pictures(rate), last)
+
+    def _give_up(self, running: deque[Future[ScoredWave]]) -> None:
+        """Stop what is in flight; Spark may be gone already."""
+        for wave in running:
+            wave.cancel()
+        with contextlib.suppress(PySparkException, Py4JError, OSError):
+            self._session.sparkContext.cancelAllJobs()
