@@ -1,7 +1,7 @@
 """Score new pictures of an archive into tables.
 
     spark-submit jobs/score.py --input URI --bundle URI --output URI \
-        [--config FILE] [--set key=value]...
+        [--inventory URI] [--config FILE] [--set key=value]...
 
 Plain `python jobs/score.py` does the same in local mode. URI: a folder or s3://bucket/prefix.
 """
@@ -21,7 +21,9 @@ from steeldefect.settings import load_settings
 def score(arguments: argparse.Namespace) -> None:
     """Plan, score wave by wave, publish each, report."""
     settings = load_settings(arguments.config, arguments.set)
-    request = Request(arguments.input, arguments.bundle, arguments.output, settings)
+    request = Request(
+        arguments.input, arguments.bundle, arguments.output, settings, arguments.inventory
+    )
     with open_run(request) as run:
         plan = run.make_plan()
         if plan.todo.num_rows:
@@ -41,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--input", required=True, metavar="URI", help="the pictures")
     parser.add_argument("--bundle", required=True, metavar="URI", help="the model bundle")
     parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    parser.add_argument(
+        "--inventory",
+        metavar="URI",
+        help="a table of the input's keys, instead of listing it: manifest.json of an S3 "
+        "Inventory, or Parquet or CSV with the columns key and, optionally, etag and size",
+    )
     add_settings_arguments(parser)
     return run_command(parser, score, arguments)
 

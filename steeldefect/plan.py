@@ -5,24 +5,16 @@ All of it is Arrow tables (columns key, etag, size), so that a million keys cost
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from steeldefect.commit import Tables
-from steeldefect.errors import EmptyInputError, PictureSizeError
+from steeldefect.errors import PictureSizeError
+from steeldefect.listing import LISTING
 from steeldefect.settings import ScoreSettings
-from steeldefect.stores import ObjectInfo, Store
 from steeldefect.tables import TableName
-
-LISTING = pa.schema([("key", pa.string()), ("etag", pa.string()), ("size", pa.int64())])
-
-_CHUNK = 10_000
 
 
 @dataclass(frozen=True)
@@ -50,30 +42,6 @@ class Plan:
         return [self.todo.slice(start, pictures) for start in range(0, rows, pictures)]
 
 
-def list_pictures(store: Store, include: Sequence[str]) -> pa.Table:
-    """List the pictures under an input.
-
-    Args:
-        store: the input.
-        include: patterns of file names (`*.jpg`), in any case.
-
-    Raises:
-        EmptyInputError: there is none.
-        StoreError: the store refused or does not answer.
-    """
-    is_picture = re.compile(
-        "|".join(fnmatch.translate(pattern.lower()) for pattern in include)
-    ).match
-    pictures = (found for found in store.scan() if is_picture(found.key.rsplit("/", 1)[-1].lower()))
-    chunks = list(_chunks(pictures))
-    if not chunks:
-        raise EmptyInputError(
-            f"no picture under {store.uri} (looked for {', '.join(include)}, at any depth); check "
-            "--input, or set include"
-        )
-    return pa.Table.from_batches(chunks)
-
-
 def plan_run(
     listing: pa.Table, tables: Tables, source: str, bundle: str, settings: ScoreSettings
 ) -> Plan:
@@ -83,7 +51,7 @@ def plan_run(
     to an earlier version is scored again.
 
     Args:
-        listing: from `list_pictures`.
+        listing: of `steeldefect.listing` or `steeldefect.inventory`.
         tables: the output.
         source: the input's address.
         bundle: digest.
@@ -118,11 +86,3 @@ def _without(pictures: pa.Table, dealt_with: pa.Table) -> pa.Table:
         dealt_with.select(["key", "etag"]), keys=["key", "etag"], join_type="left anti"
     )
     return left.sort_by("row").select(LISTING.names)
-
-
-def _chunks(pictures: Iterator[ObjectInfo]) -> Iterator[pa.RecordBatch]:
-    while chunk := list(islice(pictures, _CHUNK)):
-        yield pa.record_batch(
-            [[p.key for p in chunk], [p.etag for p in chunk], [p.size for p in chunk]],
-            schema=LISTING,
-        )

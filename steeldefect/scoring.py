@@ -21,8 +21,10 @@ from steeldefect.bundle_store import fetch_bundle
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.errors import SteelDefectError
 from steeldefect.imaging import DecodeLimits
+from steeldefect.inventory import read_inventory
+from steeldefect.listing import list_pictures
 from steeldefect.parts import Origin
-from steeldefect.plan import Plan, list_pictures, plan_run
+from steeldefect.plan import Plan, plan_run
 from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.runtimes import RuntimeOptions
 from steeldefect.session import open_session
@@ -38,12 +40,16 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """What a run is asked to do."""
+    """What a run is asked to do.
+
+    `inventory_uri`: of a table with the input's keys (`steeldefect.inventory`); None: list them.
+    """
 
     input_uri: str
     bundle_uri: str
     output_uri: str
     settings: ScoreSettings
+    inventory_uri: str | None = None
 
 
 @dataclass
@@ -267,7 +273,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     began = time.monotonic()
     bundle = fetch_bundle(request.bundle_uri, settings.s3)
     bundle.require(needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=False))
-    listing = list_pictures(open_store(request.input_uri, settings.s3), settings.include)
+    listing = _pictures_of(request)
     now = datetime.now(UTC)
     run_id = new_run_id(now)
     output = open_store(request.output_uri, settings.s3)
@@ -280,6 +286,14 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
             raise
         outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
         run.record(outcome, None, time.monotonic() - began)
+
+
+def _pictures_of(request: Request) -> pa.Table:
+    settings = request.settings
+    source = open_store(request.input_uri, settings.s3)
+    if request.inventory_uri is None:
+        return list_pictures(source, settings.include)
+    return read_inventory(request.inventory_uri, source, settings.include, settings.s3)
 
 
 def _say_waiting(holder: str) -> None:

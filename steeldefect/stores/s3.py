@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any, TypeVar
 
 import boto3
@@ -33,8 +35,12 @@ from steeldefect.errors import (
     StoreUnavailableError,
 )
 from steeldefect.stores.base import ObjectInfo
+from steeldefect.streams import read_ahead
 
 Answer = TypeVar("Answer")
+
+_LISTERS = 16  # threads; a page takes the store about as long as its answer takes to travel
+_DEEPEST = 8  # levels of folders that are opened to find as many folders as there are threads
 
 _BROKEN_BODY = (IncompleteReadError, ResponseStreamingError, HTTPClientError, ConnectionError)
 _OVERLOADED = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
@@ -90,19 +96,48 @@ class S3Store:
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
     def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """List in pages of 1,000; see `Store.scan`."""
+        """List; see `Store.scan`. More than one page is listed folder by folder, in threads."""
+        pages = self._pages(prefix)
+        first = next(pages, {})
+        if not first.get("IsTruncated"):
+            yield from self._objects(first)
+            return
+        folders = [prefix]
+        for _ in range(_DEEPEST):
+            below: list[str] = []
+            for page in chain.from_iterable(self._pages(one, Delimiter="/") for one in folders):
+                yield from self._objects(page)
+                below += [self._relative(one["Prefix"]) for one in page.get("CommonPrefixes", [])]
+            folders = below
+            if not folders or len(folders) >= _LISTERS:
+                break
+        with ThreadPoolExecutor(_LISTERS, "list") as pool:
+            for _, found in read_ahead(folders, self._list_folder, pool, _LISTERS):
+                yield from found
+
+    def _list_folder(self, prefix: str) -> list[ObjectInfo]:
+        return [found for page in self._pages(prefix) for found in self._objects(page)]
+
+    def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
+        """List one folder page by page, of 1,000 objects each."""
+        name = self._prefix + prefix
         pages = iter(
             self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix
+                Bucket=self._bucket, Prefix=name, **options
             )
         )
-        while page := self._call(lambda: next(pages, None), self._prefix + prefix):
-            for item in page.get("Contents", []):
-                key = item["Key"]
-                if not key.endswith("/"):
-                    etag = item["ETag"].strip('"')
-                    relative = key[len(self._prefix) :]
-                    yield ObjectInfo(relative, etag, item["Size"], item["LastModified"])
+        while page := self._call(lambda: next(pages, None), name):
+            yield page
+
+    def _objects(self, page: dict[str, Any]) -> Iterator[ObjectInfo]:
+        for item in page.get("Contents", []):
+            key = item["Key"]
+            if not key.endswith("/"):
+                etag = item["ETag"].strip('"')
+                yield ObjectInfo(self._relative(key), etag, item["Size"], item["LastModified"])
+
+    def _relative(self, name: str) -> str:
+        return name[len(self._prefix) :]
 
     def read(self, key: str) -> bytes:
         """Read an object; a body that breaks off is asked for again."""

@@ -120,6 +120,19 @@ def test_tensorflow_answers_as_openvino_does(
     ]
 
 
+def test_an_inventory_says_what_there_is(
+    archive: Path, rule_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = tmp_path / "keys.csv"
+    keys.write_text("key\nline 1/p001.png\nline 1/p002.png\nline 1/gone.png\nline 1/notes.txt\n")
+    more = ("--inventory", str(keys), "--set", "max_failure_share=0.5")
+    output = tmp_path / "output"
+    assert score(archive, rule_bundle, output, *more) == 0
+    assert "scored 2 pictures (2 with defects, 1 in quarantine" in capsys.readouterr().out
+    failed = rows(output, TableName.QUARANTINE, "key", "stage", "transient")
+    assert failed == [{"key": "line 1/gone.png", "stage": "fetch", "transient": True}]
+
+
 @pytest.mark.parametrize("asked", ["auto", "int8"])
 def test_bundle_and_cpu_decide_the_precision(
     archive: Path, int8_bundle: Bundle, tmp_path: Path, asked: str

@@ -10,7 +10,8 @@ from examples import BUNDLE, failure, image, origin, publish
 
 from steeldefect.commit import Tables
 from steeldefect.errors import EmptyInputError, StoreError
-from steeldefect.plan import LISTING, Plan, list_pictures, plan_run
+from steeldefect.listing import LISTING, list_pictures
+from steeldefect.plan import Plan, plan_run
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
 from steeldefect.tables import TableName

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steeldefect.plan import LISTING
+from steeldefect.listing import LISTING
 from steeldefect.streams import in_batches, read_ahead
 from steeldefect.task_rows import PictureKey
 from steeldefect.worker import keys_of

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from steeldefect.errors import WaveError
-from steeldefect.plan import LISTING
+from steeldefect.listing import LISTING
 from steeldefect.session import open_session
 from steeldefect.settings import ScoreSettings
 from steeldefect.task import REPORT

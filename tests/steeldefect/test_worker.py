@@ -27,10 +27,10 @@ from steeldefect.bundle import Bundle
 from steeldefect.detector import Detector
 from steeldefect.errors import StoreUnavailableError
 from steeldefect.imaging import DecodeLimits
+from steeldefect.listing import list_pictures
 from steeldefect.manifest import GateMode
 from steeldefect.opening import open_detector
 from steeldefect.parts import read_part
-from steeldefect.plan import list_pictures
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import Store, open_store
