@@ -26,8 +26,12 @@ from steeldefect.preprocessing import Gray
 from training import labels
 from training.labels import listed
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-_LIMITS = DecodeLimits(max_pixels=200_000_000)
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+"""Of files that count as pictures."""
+
+LIMITS = DecodeLimits(max_pixels=200_000_000)
+"""Of pictures that are trained on; they are chosen by hand, so that nothing but room is guarded."""
+
 _DECODERS = 4
 
 
@@ -112,9 +116,9 @@ def _find_pictures(folder: Path) -> dict[str, Path]:
     images = folder / "images"
     if not images.is_dir():
         raise DataError(f"no such folder: {images}; a data folder holds images/ and train.csv")
-    paths = {path.name: path for path in images.iterdir() if path.suffix.lower() in _SUFFIXES}
+    paths = {path.name: path for path in images.iterdir() if path.suffix.lower() in SUFFIXES}
     if not paths:
-        raise DataError(f"{images} holds no picture ({', '.join(sorted(_SUFFIXES))})")
+        raise DataError(f"{images} holds no picture ({', '.join(sorted(SUFFIXES))})")
     return paths
 
 
@@ -189,7 +193,7 @@ def _shape_or_problem(path: Path) -> tuple[int, int] | str:
 
 def _decode(path: Path) -> Gray:
     try:
-        return decode_gray(path.read_bytes(), _LIMITS)
+        return decode_gray(path.read_bytes(), LIMITS)
     except DecodeError as error:
         raise DataError(f"{path}: {error}") from None
     except OSError as error:

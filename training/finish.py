@@ -19,11 +19,10 @@ from training.progress import say
 from training.recipe import Recipe
 from training.registry.held_out import HELD_OUT_NAME
 from training.report import Report, write_report
-from training.split import Parts
+from training.split import SPLIT_NAME, Parts
 from training.staging import Staged
 from training.state import History
 
-SPLIT_NAME = "split.csv"
 HISTORY_NAME = "history.json"
 REPORT_NAME = "report.html"
 

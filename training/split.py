@@ -25,10 +25,11 @@ from training.splitting.files import (
 )
 from training.splitting.origin import Origin
 from training.splitting.overlap import check_parts
-from training.splitting.parts import Folds, Parts, regrouped
+from training.splitting.parts import SPLIT_NAME, Folds, Parts, regrouped
 from training.splitting.views import find_near_duplicates, join_groups
 
 __all__ = [
+    "SPLIT_NAME",
     "Folds",
     "Origin",
     "Parts",

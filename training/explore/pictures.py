@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steeldefect.errors import DecodeError
-from steeldefect.imaging import DecodeLimits, decode_gray
+from steeldefect.imaging import decode_gray
 from steeldefect.preprocessing import Gray
+from training.dataset import LIMITS
 from training.duplicates import Fingerprint, digest_of, take_fingerprint
 from training.progress import followed
 
-_LIMITS = DecodeLimits(max_pixels=200_000_000)
 _READERS = 4
 
 
@@ -63,7 +63,7 @@ def read_picture(path: Path) -> Gray:
         DecodeError: it is not a picture of a kind that is trained on.
         OSError: it cannot be read.
     """
-    return decode_gray(path.read_bytes(), _LIMITS)
+    return decode_gray(path.read_bytes(), LIMITS)
 
 
 def _measure(path: Path) -> PictureFacts | UnreadablePicture:

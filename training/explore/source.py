@@ -16,9 +16,8 @@ import pandas as pd
 
 from steeldefect.errors import DataError, SettingsError
 from steeldefect.labels import LABELS_FILES, MASKS_FILE, read_csv, require_columns
+from training.dataset import SUFFIXES
 from training.labels import GROUPS_FILE, read_class_names
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def read_shape(text: str) -> tuple[int, int]:
 
 def _find_pictures(images: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     files = sorted(images.iterdir()) if images.is_dir() else []
-    pictures = {path.name: path for path in files if path.suffix.lower() in PICTURE_SUFFIXES}
+    pictures = {path.name: path for path in files if path.suffix.lower() in SUFFIXES}
     return pictures, tuple(path.name for path in files if path.name not in pictures)
 
 

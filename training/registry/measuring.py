@@ -21,10 +21,9 @@ from training.evaluation import hold_out
 from training.recipe import NearDuplicates, Split
 from training.registry.comparison import Contender
 from training.registry.held_out import read_held_out
-from training.split import parts_for
+from training.split import SPLIT_NAME, parts_for
 from training.splitting.files import read_origin
 
-_SPLIT_NAME = "split.csv"
 _OPTIONS = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.AUTO, threads=0)
 
 
@@ -77,8 +76,8 @@ def _run(
 
 def _seen(contender: Contender, s3: S3Settings) -> set[str]:
     """Name the pictures that a bundle's models were fitted on or steered by."""
-    if _SPLIT_NAME not in contender.manifest.files:
+    if SPLIT_NAME not in contender.manifest.files:
         return set()
-    content = find_bundle(contender.home, s3).read(_SPLIT_NAME)
+    content = find_bundle(contender.home, s3).read(SPLIT_NAME)
     table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     return set(table.loc[table["split"] != "test", "ImageId"])

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 
 from training.dataset import LabelledPicture
 
+SPLIT_NAME = "split.csv"
+"""Of the file in a bundle that says which picture was in which part."""
+
 
 @dataclass(frozen=True)
 class Parts:
