@@ -228,6 +228,8 @@ class Gate(_Fitted):
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Gate:
+        if self.kind is GateKind.NONE:  # nothing else is used
+            return self
         if self.weights is not None and self.kind is GateKind.SMALL:
             raise ValueError("kind small begins with random weights; weights are for the others")
         taught_by_outlines = self.kind is GateKind.PLACES
@@ -320,9 +322,14 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _encoders_fit(self) -> Recipe:
-        if self.gate.weights == SEGMENTER and (
-            self.segmenter.kind is not SegmenterKind.UNET
-            or self.segmenter.encoder is not self.gate.encoder
+        has_gate = self.gate.kind is not GateKind.NONE
+        if (
+            has_gate
+            and self.gate.weights == SEGMENTER
+            and (
+                self.segmenter.kind is not SegmenterKind.UNET
+                or self.segmenter.encoder is not self.gate.encoder
+            )
         ):
             raise ValueError("gate.weights: segmenter needs a unet of the gate's own encoder")
         return self

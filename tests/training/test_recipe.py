@@ -132,6 +132,11 @@ def test_sizes_are_fixed_for_both_models_at_once() -> None:
     assert Recipe.model_validate(fixed.model_dump(mode="json")) == fixed
 
 
+@pytest.mark.parametrize("recipe", ["strong", "strip", "large", "tutorial"])
+def test_any_recipe_goes_without_a_gate(recipe: str) -> None:
+    assert read_recipe(RECIPES / f"{recipe}.yaml", ["gate.kind=none"]).gate.kind is GateKind.NONE
+
+
 def test_windows_are_no_larger_than_the_input(
     settings: dict[str, Any], write_recipe: Write
 ) -> None:
