@@ -31,6 +31,7 @@ setup(
         "numpy==2.4.6",  # masks and run lengths
         "opencv-python-headless==5.0.0.93",  # resizing and connected regions, no screen needed
         "pillow==13.0.0",  # strict decoding: refuses what is truncated, reads headers alone
+        "threadpoolctl==3.8.0",  # BLAS keeps to a task's cores
         "scikit-learn==1.9.1",  # grouped splits, ROC, classification reports
         "boto3==1.44.5",  # S3; the one client that every gateway tried gets on with
         "tenacity==9.2.1",  # bounded retries with jitter for broken downloads

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-import cv2
 import pyarrow as pa
 from pyspark import Accumulator, Broadcast, TaskContext
 
@@ -33,6 +32,7 @@ from steeldefect.runtimes import (
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.task_report import report_to_json
+from steeldefect.threads import limit_threads
 from steeldefect.worker import Limits, TaskScorer, keys_of
 
 REPORT = pa.schema([("report", pa.string())])
@@ -177,7 +177,7 @@ def _open(task: WaveTask, options: RuntimeOptions) -> _Opened:
     """Give the task's models; what `auto` means is settled here, on the executor's own CPU."""
     cached = (task.shipment.digest, options, task.any_size)
     if cached not in _OPENED:
-        cv2.setNumThreads(0)  # its thread pool would fight the models for the task's cores
+        limit_threads(options.threads)
         _OPENED.clear()  # one bundle at a time: two would need twice the memory
         bundle = _unpacked(task.shipment)
         resolved = resolve(options, bundle.manifest.compiled)
