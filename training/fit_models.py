@@ -27,7 +27,7 @@ from training.progress import say, warn
 from training.recipe import Gate, GateKind, Recipe, Sampling, Segmenter, SegmenterPictures
 from training.samples import Samples, gate_samples, place_samples, segmenter_samples
 from training.split import Parts
-from training.state import FitState, History
+from training.state import PLACE_AUC, FitState, History
 
 _GIB = 2**30
 _CLEAN_SHARE = 0.5  # of what a gate is shown
@@ -132,7 +132,7 @@ def _fit_places(job: Job, model: keras.Model, budget: float | None) -> FitState:
         [one for one in part if one.outlined] for part in (job.parts.train, job.parts.validation)
     )
     drawing = Drawing(_drawn_by_class(train, clean_share=_CLEAN_SHARE), _donors(train))
-    objective = Objective(PlaceLoss(STRIDE), (GreatestAuc(name="auc"),))
+    objective = Objective(PlaceLoss(STRIDE), (GreatestAuc(name=PLACE_AUC),))
     samples = (load(train), load(validation))
     return _fit(job, model, settings, samples, drawing, objective, budget)
 

@@ -21,7 +21,7 @@ from training.epoch_lines import EpochLines
 from training.progress import on_terminal, say
 from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
 from training.schedule import Clock, Pace
-from training.state import Arrays, FitState, load_state, save_state
+from training.state import Arrays, FitState, best_epoch, load_state, save_state
 
 STATE_FILE = "state.npz"
 
@@ -63,7 +63,7 @@ def fit_model(
     folder: Path,
     budget: float | None = None,
 ) -> FitState:
-    """Fit a model in place; it ends with the weights of the epoch whose val_loss was the least.
+    """Fit a model in place; it ends with the weights of its best epoch (`state.best_epoch`).
 
     Args:
         model: uncompiled.
@@ -158,7 +158,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             return
         for name, value in values.items():
             state.history.setdefault(name, []).append(value)
-        if loss < state.best_loss:
+        if best_epoch(state.history) == epoch:
             state.best_loss, state.best_epoch, state.best = loss, epoch, self._validated
         state.epochs, state.seconds = epoch + 1, self._clock.used
         state.variables = _values(self.model.variables)

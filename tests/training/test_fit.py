@@ -180,7 +180,7 @@ def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) ->
     gate = fit_gate(job, FittedModel(segmenter, {}, 0.0))
     assert gate is not None
     assert gate.notes == ("gate began with the weights of the segmenter",)
-    assert len(gate.history["val_auc"]) == 1
+    assert len(gate.history["val_place_auc"]) == 1
     assert gate.model(np.zeros((3, 32, 64, 1), np.float32)).shape == (3, 1)
 
 

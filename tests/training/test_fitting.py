@@ -13,7 +13,7 @@ from training.backend import keras, tf
 from training.fitting import STATE_FILE, Batches, Objective, fit_model, make_optimizer
 from training.recipe import Gate, Optimizer, Schedule
 from training.schedule import share_of_rate
-from training.state import FitState, load_state, save_state
+from training.state import FitState, best_epoch, load_state, save_state
 
 INPUT = {"height": 2, "width": 2, "channels": 1, "scaling": "unit"}
 MSE = Objective("mse", ())
@@ -54,6 +54,22 @@ def test_it_ends_with_the_best_epoch(tmp_path: Path) -> None:
     assert losses[state.best_epoch] == min(losses) == state.best_loss
     final = fitted.evaluate(batches().validation, verbose=0)
     assert final == pytest.approx(min(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ({}, None),
+        ({"val_loss": [float("nan")]}, None),
+        ({"val_loss": [0.5, float("nan"), 0.3, 0.3, 0.4]}, 2),
+        ({"val_loss": [0.5, 0.3], "val_auc": [0.9, 0.1]}, 1),
+        ({"val_loss": [0.5, 0.6, 0.7], "val_place_auc": [0.8, 0.9, 0.85]}, 1),
+        ({"val_loss": [0.5, 0.7, 0.6], "val_place_auc": [0.8, 1.0, 1.0]}, 2),
+        ({"val_loss": [0.5, 0.6, 0.6], "val_place_auc": [0.8, 0.9, 0.9]}, 1),
+    ],
+)
+def test_which_epoch_is_the_best(history: dict[str, list[float]], expected: int | None) -> None:
+    assert best_epoch(history) == expected
 
 
 def test_it_stops_early(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from steeldefect.manifest import Calibration, GateMode
 from training.pages.markup import bullets, paragraph
 from training.report.contents import Report, value_of
-from training.report.learning import best_epoch
+from training.state import best_epoch
 
 _FEW_PICTURES = 10
 _WIDE = 0.1  # of an interval on a share or on Dice

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from training.pages import markup
 from training.pages.markup import heading, paragraph, quad
 from training.report import learning_charts
 from training.report.contents import Report
+from training.state import best_epoch
 
 Curves = Mapping[str, Sequence[float]]
 
 _LEARNING_RATES = ("learning_rate", "lr")
 _VALIDATION = "val_"
-
-
-def best_epoch(curves: Curves) -> int | None:
-    """Find the epoch (from 0) of the least validation loss; None where none was finite."""
-    loss = np.array(curves.get("val_loss", ()), dtype=np.float64)
-    if not np.isfinite(loss).any():
-        return None
-    return int(np.argmin(np.where(np.isfinite(loss), loss, np.inf)))
 
 
 def learning(report: Report) -> str:
