@@ -14,7 +14,8 @@ import time
 from collections.abc import Sequence
 
 from steeldefect.command import CommandParser, add_settings_arguments, run_command
-from steeldefect.scoring import Request, open_run
+from steeldefect.request import Request
+from steeldefect.scoring import open_run
 from steeldefect.settings import load_settings
 
 

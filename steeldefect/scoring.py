@@ -6,50 +6,33 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from steeldefect import lease, progress
 from steeldefect.audit import audit_wave, check_failure_share, first_failure
-from steeldefect.bundle import Bundle, pack
+from steeldefect.bundle import Bundle
 from steeldefect.bundle_store import fetch_bundle
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.errors import SteelDefectError
-from steeldefect.imaging import DecodeLimits
 from steeldefect.inventory import read_inventory
 from steeldefect.listing import list_pictures
 from steeldefect.parts import Origin
 from steeldefect.plan import Plan, plan_run
+from steeldefect.request import Request
 from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
-from steeldefect.runtimes import RuntimeOptions
 from steeldefect.session import open_session
-from steeldefect.settings import ScoreSettings
-from steeldefect.stores import open_store, shipped_settings
-from steeldefect.task import BundleShipment, Counters, WaveTask, needed_forms
+from steeldefect.stores import open_store
+from steeldefect.task import needed_forms
 from steeldefect.task_report import TaskReport
-from steeldefect.waves import ScoredWave, Waves
-from steeldefect.worker import Limits
+from steeldefect.wave_scorer import WaveScorer
+from steeldefect.waves import ScoredWave
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a run is asked to do.
-
-    `inventory_uri`: of a table with the input's keys (`steeldefect.inventory`); None: list them.
-    """
-
-    input_uri: str
-    bundle_uri: str
-    output_uri: str
-    settings: ScoreSettings
-    inventory_uri: str | None = None
 
 
 @dataclass
@@ -198,64 +181,6 @@ class ScoringRun:
             f"scored {totals.scored} pictures ({totals.defective} with defects, "
             f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped) in "
             f"{totals.seconds:.0f} s, {rate:.1f} pictures/s; tables at {self._output.uri}"
-        )
-
-
-class WaveScorer:
-    """Scores waves as Spark jobs."""
-
-    def __init__(
-        self, session: SparkSession, request: Request, bundle: Bundle, origin: Origin
-    ) -> None:
-        """Broadcast the bundle."""
-        context = session.sparkContext
-        gpus = context.getConf().get("spark.task.resource.gpu.amount", None)
-        compiled = bundle.manifest.compiled
-        forms = needed_forms(request.settings, compiled, gpus_scheduled=gpus is not None)
-        self.counters = Counters(context.accumulator(0), context.accumulator(0))
-        self._session = session
-        self._request = request
-        self._origin = origin
-        self._scored: Generator[ScoredWave, None, None] | None = None
-        self._shipment = BundleShipment(
-            bundle.digest, forms, context.broadcast(pack(bundle, forms))
-        )
-
-    def scored(self, waves: Sequence[pa.Table]) -> Iterator[ScoredWave]:
-        """Score waves, and give them back in their order; see `steeldefect.waves`."""
-        self._scored = Waves(self._session, self._request.settings, self._task).scored(waves)
-        return self._scored
-
-    def close(self) -> None:
-        """Give up the waves that are still in flight; must come before Spark is stopped."""
-        if self._scored is not None:
-            self._scored.close()
-
-    def _task(self, number: int) -> WaveTask:
-        request, settings = self._request, self._request.settings
-        options = RuntimeOptions(
-            runtime=settings.runtime,
-            device=settings.device,
-            precision=settings.precision,
-            batch_size=settings.batch_size,
-        )
-        limits = Limits(
-            max_bytes=settings.max_picture_bytes,
-            decode=DecodeLimits(settings.max_picture_pixels),
-            fetch_threads=settings.fetch_threads,
-            batch_size=settings.batch_size,
-        )
-        return WaveTask(
-            origin=self._origin,
-            wave=number,
-            source_uri=open_store(request.input_uri, settings.s3).uri,
-            output_uri=open_store(request.output_uri, settings.s3).uri,
-            s3=shipped_settings([request.input_uri, request.output_uri], settings.s3),
-            options=options,
-            any_size=settings.any_picture_size,
-            limits=limits,
-            shipment=self._shipment,
-            counters=self.counters,
         )
 
 
