@@ -2,7 +2,7 @@
 
 Spark serves jobs in the order in which they came, so a wave's tasks start when cores are free that
 the wave before it has no task for. Waves are given back in their order; while one is audited and
-published, the cores work on the next.
+published, two others are in flight.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import pyarrow as pa
 from py4j.protocol import Py4JError
@@ -65,15 +66,20 @@ class Waves:
             WaveError: Spark gave up on a wave; or the error of this project that was the cause.
         """
         running: deque[Future[ScoredWave]] = deque()
+        to_come = iter(enumerate(waves, start=1))
         with ThreadPoolExecutor(_IN_FLIGHT, "wave") as pool:
-            try:
-                for number, keys in enumerate(waves, start=1):
+
+            def submit(count: int) -> None:
+                for number, keys in islice(to_come, count):
                     last = number == len(waves)
                     running.append(pool.submit(self._score, number, keys, last))
-                    if len(running) == _IN_FLIGHT:
-                        yield self._next(running)
+
+            try:
+                submit(_IN_FLIGHT)
                 while running:
-                    yield self._next(running)
+                    wave = self._next(running)
+                    submit(1)  # before the caller publishes: the cores go on meanwhile
+                    yield wave
             finally:
                 if running:
                     self._give_up(running)

@@ -84,6 +84,17 @@ def test_the_next_wave_fills_the_cores_that_the_last_one_leaves(
     assert all(began > slow_ended for wave, began, _, _ in notes if wave == 3), "two in flight"
 
 
+def test_the_cores_go_on_while_a_wave_is_published(session: SparkSession, tmp_path: Path) -> None:
+    waves = [keys("a"), keys("b"), keys("c"), keys("d")]
+    scored = Waves(session, ScoreSettings(), lambda n: Tasks(tmp_path, n)).scored(waves)
+    assert next(scored).number == 1
+    deadline = time.monotonic() + 30
+    while len(list(tmp_path.iterdir())) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert {wave for wave, *_ in notes_of(tmp_path)} == {1, 2, 3}
+    assert [wave.number for wave in scored] == [2, 3, 4]
+
+
 def test_later_waves_are_cut_by_time(session: SparkSession, tmp_path: Path) -> None:
     waves = [keys(*(f"{wave}-{n}" for n in range(24))) for wave in range(4)]
     found = run(
