@@ -14,7 +14,7 @@ from contextlib import contextmanager
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong reaches Python as exceptions
 os.environ["KERAS_BACKEND"] = "tensorflow"
 # TensorFlow takes oneDNN's convolutions by itself only on some CPUs; on others, such as AMD's
-# Zen 3, a training step costs a third more without them (TF_ENABLE_ONEDNN_OPTS=0 shows it in
+# Zen 3, a training step takes a fifth longer without them (TF_ENABLE_ONEDNN_OPTS=0 shows it in
 # benchmarks/input_pipeline.py)
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
