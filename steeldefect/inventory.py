@@ -3,7 +3,7 @@
 A bucket of millions of objects is listed a thousand keys a request; its S3 Inventory, or any table
 of keys that the plant has, is a few files. Read are:
 
-    manifest.json        of an S3 Inventory report: CSV or Parquet (checked by its name)
+    manifest.json        of an S3 Inventory report: CSV or Parquet; by this very name
     *.parquet            one table
     *.csv, *.csv.gz      one table, with a header
     a folder or prefix   all Parquet files below it, as one table
@@ -34,13 +34,14 @@ MANIFEST = "manifest.json"
 
 _ARN = "arn:aws:s3:::"
 _PARQUET, _CSV = ".parquet", (".csv", ".csv.gz")
+_COLUMNS = frozenset({"key", "etag", "size", "is_latest", "is_delete_marker"})
 _NAMES = {"e_tag": "etag", "islatest": "is_latest", "isdeletemarker": "is_delete_marker"}
 """Other spellings of columns: an inventory's CSV and Parquet files differ."""
 
 
 @dataclass(frozen=True)
 class _Tables:
-    """The tables of an inventory, with lower-case column names, and what their keys are below."""
+    """The tables of an inventory, their columns named as in `_COLUMNS`, and the bucket of all keys."""
 
     tables: Iterator[pa.Table]
     bucket: str | None = None
@@ -115,35 +116,48 @@ def _of_manifest(store: Store, uri: str, settings: S3Settings) -> _Tables:
 
 
 def _read(store: Store, key: str, uri: str, header: Sequence[str] | None = None) -> pa.Table:
-    """Read one file; the names of its columns become lower case, each in one spelling."""
+    """Read of one file what is needed; its columns get the names of `_COLUMNS`."""
     data = store.read(key)
     try:
         if key.endswith(_PARQUET):
-            table = pq.read_table(io.BytesIO(data))
+            file = pq.ParquetFile(io.BytesIO(data))
+            table = file.read(_needed(file.schema_arrow.names, uri))
         else:
-            table = _read_csv(data, key, header)
+            table = _read_csv(data, key, uri, header)
     except (pa.ArrowInvalid, OSError, EOFError) as error:
         problem = " ".join(str(error).split())
         raise DataError(f"{uri}: {key} cannot be read: {problem}") from None
-    names = [name.lower() for name in table.column_names]
-    return table.rename_columns([_NAMES.get(name, name) for name in names])
+    return table.rename_columns([_known_as(name) for name in table.column_names])
 
 
-def _read_csv(data: bytes, key: str, header: Sequence[str] | None) -> pa.Table:
-    """Read every column as text: keys and etags may look like numbers."""
+def _read_csv(data: bytes, key: str, uri: str, header: Sequence[str] | None) -> pa.Table:
+    """Read columns as text: keys and etags may look like numbers."""
     plain = gzip.decompress(data) if key.endswith(".gz") else data
     names = list(header) if header else pa_csv.open_csv(io.BytesIO(plain)).schema.names
+    needed = _needed(names, uri)
     return pa_csv.read_csv(
         io.BytesIO(plain),
         read_options=pa_csv.ReadOptions(column_names=list(header) if header else None),
-        convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(needed, pa.string()), include_columns=needed
+        ),
     )
+
+
+def _needed(names: Sequence[str], uri: str) -> list[str]:
+    """Choose the columns that are read, among those that a file has."""
+    known = {name: _known_as(name) for name in names}
+    if "key" not in known.values():
+        raise DataError(f"{uri}: expected a column `key`; it has {', '.join(known.values())}")
+    return [name for name in names if known[name] in _COLUMNS]
+
+
+def _known_as(name: str) -> str:
+    return _NAMES.get(name.lower(), name.lower())
 
 
 def _decoded(table: pa.Table) -> pa.Table:
     """Undo the URL encoding of keys, which an inventory's CSV files have and no others do."""
-    if "key" not in table.column_names:
-        return table
     keys = pa.array([unquote_plus(key) for key in table["key"].to_pylist()], pa.string())
     return table.set_column(table.column_names.index("key"), "key", keys)
 
@@ -152,10 +166,8 @@ def _pictures(
     table: pa.Table, uri: str, source: str, root: str | None, include: Sequence[str]
 ) -> pa.Table:
     """Bring one file's rows into the form of a listing."""
-    names = table.column_names
-    if "key" not in names:
-        raise DataError(f"{uri}: expected a column `key`; it has {', '.join(names)}")
     table = _current(table)
+    names = table.column_names
     keys = table["key"].cast(pa.string())
     if root is not None:
         keys = pc.binary_join_element_wise(f"s3://{root}", keys, "")

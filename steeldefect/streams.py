@@ -1,4 +1,4 @@
-"""Streams inside a task: work that runs ahead in threads, and batches."""
+"""Streams: work that runs ahead in threads, and batches."""
 
 from __future__ import annotations
 

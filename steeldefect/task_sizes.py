@@ -1,15 +1,17 @@
 """How a wave is cut into tasks, so that all of them end at about the same time.
 
 Tasks are meant to take equally long, not to hold equally many pictures: how fast this run's tasks
-are is known once its first wave has ended. Towards the end of the last wave they get smaller, so
-that no core is left alone with a long one; other waves need no such end, because the next wave
-already fills the cores that they leave (`steeldefect.waves`).
+are is known once its first wave has ended, so that the first two waves are cut by count. Towards
+the end of the last wave tasks get smaller, so that no core is left alone with a long one; other
+waves need no such end, because the next wave already fills the cores that they leave
+(`steeldefect.waves`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 _SHARE_OF_THE_REST = 2
@@ -62,6 +64,4 @@ def least_pictures(rate: float | None) -> int:
 
 def numbers_of_tasks(sizes: Sequence[int]) -> pa.Array:
     """Give each picture of a wave its task's number: int32, 0 for the first task's pictures."""
-    return pa.array(
-        [number for number, size in enumerate(sizes) for _ in range(size)], type=pa.int32()
-    )
+    return pa.array(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))

@@ -22,7 +22,6 @@ from steeldefect.errors import (
     FetchError,
     FetchUnavailableError,
     InferenceError,
-    PictureError,
     StoreError,
 )
 from steeldefect.imaging import DecodeLimits, decode_gray
@@ -143,9 +142,7 @@ class TaskScorer:
             stage = Stage.PREPARE
             with self._watch.measure(stage.value):
                 return self._detector.prepare(picture)
-        except PictureError as error:
-            return Failure(stage, error)
-        except Exception as error:  # a decoder's surprise must not fail the other pictures
+        except Exception as error:  # a decoder's surprise, too, must not fail the other pictures
             return Failure(stage, error)
 
     def _fetch(self, key: PictureKey) -> bytes:

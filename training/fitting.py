@@ -159,7 +159,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         for name, value in values.items():
             state.history.setdefault(name, []).append(value)
         if best_epoch(state.history) == epoch:
-            state.best_loss, state.best_epoch, state.best = loss, epoch, self._validated
+            state.best_epoch, state.best = epoch, self._validated
         state.epochs, state.seconds = epoch + 1, self._clock.used
         state.variables = _values(self.model.variables)
         state.optimizer = _values(self.model.optimizer.variables)

@@ -322,15 +322,10 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _encoders_fit(self) -> Recipe:
-        has_gate = self.gate.kind is not GateKind.NONE
-        if (
-            has_gate
-            and self.gate.weights == SEGMENTER
-            and (
-                self.segmenter.kind is not SegmenterKind.UNET
-                or self.segmenter.encoder is not self.gate.encoder
-            )
-        ):
+        if self.gate.kind is GateKind.NONE or self.gate.weights != SEGMENTER:
+            return self
+        is_unet = self.segmenter.kind is SegmenterKind.UNET
+        if not is_unet or self.segmenter.encoder is not self.gate.encoder:
             raise ValueError("gate.weights: segmenter needs a unet of the gate's own encoder")
         return self
 

@@ -33,7 +33,6 @@ class FitState:
         finished: whether it ended, by its epochs, its patience or its time.
         history: one value an epoch of each curve.
         best_epoch: counted from 0; -1 before the first.
-        best_loss: validation loss of that epoch.
         seconds: used over all starts.
         variables: of the model as it trains, averaged or not; empty before the first epoch.
         optimizer: its variables.
@@ -45,7 +44,6 @@ class FitState:
     finished: bool = False
     history: History = field(default_factory=dict)
     best_epoch: int = -1
-    best_loss: float = float("inf")
     seconds: float = 0.0
     variables: Arrays = field(default_factory=list)
     optimizer: Arrays = field(default_factory=list)
@@ -76,7 +74,7 @@ def best_epoch(history: Mapping[str, Sequence[float]]) -> int | None:
 
 
 _ARRAYS = ("variables", "optimizer", "best")
-_VALUES = ("epochs", "finished", "history", "best_epoch", "best_loss", "seconds", "stopped")
+_VALUES = ("epochs", "finished", "history", "best_epoch", "seconds", "stopped")
 
 
 def save_state(state: FitState, path: Path) -> None:

@@ -96,7 +96,7 @@ class S3Store:
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
     def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """List; see `Store.scan`. More than one page is listed folder by folder, in threads."""
+        """List; see `Store.scan`. More than one page is begun anew, folder by folder in threads."""
         pages = self._pages(prefix)
         first = next(pages, {})
         if not first.get("IsTruncated"):
