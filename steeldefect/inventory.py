@@ -41,7 +41,7 @@ _NAMES = {"e_tag": "etag", "islatest": "is_latest", "isdeletemarker": "is_delete
 
 @dataclass(frozen=True)
 class _Tables:
-    """The tables of an inventory, their columns named as in `_COLUMNS`, and the bucket of all keys."""
+    """The tables of an inventory, columns named as in `_COLUMNS`, and the bucket of all keys."""
 
     tables: Iterator[pa.Table]
     bucket: str | None = None
