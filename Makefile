@@ -72,6 +72,24 @@ lint: setup ## Check style (ruff) and types (mypy)
 format: setup ## Bring the code into its style
 	$(RUN) ruff check --fix . ; ruff format .
 
+# -- the measurements -----------------------------------------------------------------------------
+
+PEERS := $(VENV)/.peers
+BENCH ?= $(if $(STEELDEFECT_DATA),--data $(STEELDEFECT_DATA))
+
+$(PEERS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+		--no-build-isolation --editable ".[peers]"
+	@touch $(PEERS)
+
+.PHONY: bench
+bench: setup $(PEERS) ## Measure scoring beside its limit and its peers (an hour and a half)
+	$(RUN) python -m benchmarks.scoring $(BENCH)
+
+.PHONY: bench-growth
+bench-growth: setup ## Measure how scoring grows: pictures, tasks, keys of a plan (half an hour)
+	$(RUN) python -m benchmarks.growth
+
 .PHONY: ceph
 ceph: ## Install Ceph's object gateway (Debian), for the tests against a real S3 server
 	@command -v radosgw >/dev/null && command -v ceph-osd >/dev/null && command -v ceph-mon >/dev/null || \

@@ -46,12 +46,19 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.0"],  # the same wheel, with CUDA's libraries
+        # what benchmarks measure scoring against; `make bench` installs them
+        "peers": [
+            "mlflow-skinny==3.17.2",  # pyfunc.spark_udf
+            "ray[data]==2.60.0",  # map_batches
+            "daft==0.6.14",  # the newest that takes this pyarrow
+        ],
         "dev": [
             "pytest==9.2.0",  # the tests
             "hypothesis==6.170.15",  # property tests of codec and metrics
             "moto[server]==5.2.5",  # an S3 server for the quick tests
             "ruff==0.17.6",  # style
             "mypy==2.4.1",  # types
+            "psutil==7.2.2",  # processes, memory and CPU seconds of what benchmarks measure
             "pandas-stubs",  # types
             "types-PyYAML",  # types
             "types-tqdm",  # types

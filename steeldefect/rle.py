@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -114,7 +115,9 @@ def from_mask(mask: npt.NDArray[np.generic]) -> Runs:
     """
     if mask.ndim != 2:
         raise ValueError(f"a mask has the shape (height, width); received {mask.shape}")
-    pixels = np.concatenate(([False], (mask != 0).ravel(order="F"), [False]))
+    pixels = np.zeros(mask.size + 2, dtype=bool)
+    down_columns = cv2.transpose(mask.astype(bool, copy=False).view(np.uint8))
+    pixels[1:-1] = down_columns.ravel()
     edges = np.flatnonzero(pixels[1:] != pixels[:-1])
     starts, ends = edges[0::2], edges[1::2]
     return np.stack([starts + 1, ends - starts], axis=1).astype(np.int64)

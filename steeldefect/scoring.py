@@ -26,6 +26,7 @@ from steeldefect.plan import Plan, plan_run
 from steeldefect.request import Request
 from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.session import open_session
+from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import open_store
 from steeldefect.task import needed_forms
 from steeldefect.task_report import TaskReport
@@ -58,17 +59,24 @@ class Totals:
             self.scored += report.scored
             self.quarantined += report.quarantined
             self.defective += report.defective
-            self.stage_seconds.update(report.stage_seconds)
+            self.stage_seconds.update({**report.stage_seconds, "task": report.seconds})
 
 
 class ScoringRun:
     """A run that holds the output; see `open_run`."""
 
     def __init__(
-        self, request: Request, bundle: Bundle, listing: pa.Table, held: lease.Lease, origin: Origin
+        self,
+        request: Request,
+        bundle: Bundle,
+        listing: pa.Table,
+        held: lease.Lease,
+        origin: Origin,
+        watch: Stopwatch,
     ) -> None:
         """Use `open_run`."""
         self.origin = origin
+        self._watch = watch
         self.bundle = bundle
         self.settings = request.settings
         self.totals = Totals()
@@ -84,13 +92,14 @@ class ScoringRun:
         """Complete what a dead run left, then find what is still to be scored."""
         for record in self._tables.recover(self._lease.number):
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
-        self.plan = plan_run(
-            self._listing,
-            self._tables,
-            self._source.uri,
-            self.bundle.digest,
-            self.settings,
-        )
+        with self._watch.measure("plan"):
+            self.plan = plan_run(
+                self._listing,
+                self._tables,
+                self._source.uri,
+                self.bundle.digest,
+                self.settings,
+            )
         todo = self.plan.todo.num_rows
         waves = -(-todo // self.settings.wave_pictures)
         progress.say(
@@ -125,6 +134,10 @@ class ScoringRun:
             FailureShareError: too many pictures failed.
             OutputBusyError: another run took over.
         """
+        with self._watch.measure("publish"):
+            self._publish(wave)
+
+    def _publish(self, wave: ScoredWave) -> None:
         reports = wave.reports
         audit_wave(self._output, wave.keys, reports, self.settings.audit_masks)
         failed = sum(report.quarantined for report in reports)
@@ -161,7 +174,7 @@ class ScoringRun:
                 waves=totals.waves,
                 seconds=seconds,
                 pictures_per_second=totals.done / totals.seconds if totals.seconds else 0.0,
-                stage_seconds=json.dumps(dict(totals.stage_seconds)),
+                stage_seconds=json.dumps(totals.stage_seconds | Counter(self._watch.seconds)),
                 settings=self.settings.model_dump_json(),
                 classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
             ),
@@ -198,12 +211,15 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     began = time.monotonic()
     bundle = fetch_bundle(request.bundle_uri, settings.s3)
     bundle.require(needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=False))
-    listing = _pictures_of(request)
+    watch = Stopwatch()
+    with watch.measure("list"):
+        listing = _pictures_of(request)
     now = datetime.now(UTC)
     run_id = new_run_id(now)
     output = open_store(request.output_uri, settings.s3)
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
-        run = ScoringRun(request, bundle, listing, held, Origin(run_id, bundle.digest, now))
+        origin = Origin(run_id, bundle.digest, now)
+        run = ScoringRun(request, bundle, listing, held, origin, watch)
         try:
             yield run
         except BaseException as error:

@@ -206,7 +206,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column(
                     "stage_seconds",
                     pa.string(),
-                    "JSON: seconds by stage, added up over tasks and their threads",
+                    "JSON: seconds of list, plan, publish; of tasks, and their stages over all threads",
                 ),
                 _column("settings", pa.string(), "JSON"),
                 _column("classes", pa.string(), "JSON: the bundle's defect classes, name by id"),

@@ -151,7 +151,7 @@ def test_any_size_is_scored_at_its_own_size_where_that_is_asked_for(rule_bundle:
     picture = cv2.resize(bright_picture(), (2 * WIDTH, 3 * HEIGHT), interpolation=cv2.INTER_NEAREST)
     prepared = detector.prepare(picture)
     assert prepared.shape == (3 * HEIGHT, 2 * WIDTH)
-    assert prepared.resized.shape == (HEIGHT, WIDTH)
+    assert prepared.for_segmenter.shape == (HEIGHT, WIDTH)
     (finding,) = found(detector, picture)
     assert abs(finding.area - 6 * 256) < 0.15 * 6 * 256
     assert all(abs(a - b) <= 3 for a, b in zip(finding.box, (30, 40, 78, 72), strict=True))
@@ -169,7 +169,7 @@ def test_a_range_of_sizes_is_admitted_by_the_bundle(rule_bundle: Bundle) -> None
 def test_without_a_gate_every_picture_passes(gateless_bundle: Bundle) -> None:
     detector = open_detector(gateless_bundle, OPTIONS)
     prepared = [detector.prepare(plain_picture()), detector.prepare(bright_picture())]
-    assert prepared[0].gate_input is None
+    assert prepared[0].for_gate is None
     probabilities = detector.gate(prepared)
     assert np.isnan(probabilities).all()
     assert detector.passes(probabilities).all()

@@ -14,4 +14,4 @@ def test_totals_add_up_over_waves() -> None:
     totals.add([TaskReport([], 1, 1, 1, 9.0, {"segment": 2.0})])
     assert (totals.waves, totals.scored, totals.quarantined, totals.defective) == (2, 6, 2, 3)
     assert totals.done == 8
-    assert totals.stage_seconds == {"gate": 1.5, "segment": 2.0}
+    assert totals.stage_seconds == {"gate": 1.5, "segment": 2.0, "task": 27.0}

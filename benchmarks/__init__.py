@@ -1,0 +1,1 @@
+"""Measurements: of scoring against its peers and against its limit, of growth, of training."""

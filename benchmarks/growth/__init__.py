@@ -1,0 +1,1 @@
+"""How the job grows: pictures, tasks at once, keys of a plan. `make bench-growth` runs it."""

@@ -1,0 +1,84 @@
+"""A plan of many keys: an inventory, and tables in which nearly all of them are scored already."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from steeldefect.bundle import open_bundle
+from steeldefect.commit import Tables, WaveRecord
+from steeldefect.parts import Origin, Part, write_part
+from steeldefect.runs import new_run_id
+from steeldefect.stores import open_store
+from steeldefect.tables import SCHEMAS, TableName, Verdict
+
+_ROWS_OF_A_PART = 2_000
+_PARTS_OF_A_WAVE = 10
+
+
+def write_inventory(path: Path, archive: Path, keys: int, pictures: int) -> Path:
+    """Write a table of keys; of these, the first `pictures` are really in the archive."""
+    found = sorted(one.relative_to(archive).as_posix() for one in archive.rglob("*.jpg"))
+    names = found[:pictures] + [
+        f"{number // 1000:05d}/q{number:07d}.jpg" for number in range(pictures, keys)
+    ]
+    etags = [f"{number:032x}" for number in range(keys)]
+    table = pa.table({"key": names, "etag": etags, "size": pa.array([4000] * keys, pa.int64())})
+    pq.write_table(table, path)
+    return path
+
+
+def write_tables(output: Path, archive: Path, inventory: Path, bundle: Path, skip: int) -> None:
+    """Write tables as if all keys of an inventory but the first `skip` had been scored."""
+    keys = pq.read_table(inventory).slice(skip)
+    store = open_store(str(output))
+    now = datetime.now(UTC)
+    origin = Origin(new_run_id(now), open_bundle(bundle).digest, now)
+    tables = Tables(store)
+    tables.create_all()
+    parts: list[Part] = []
+    wave = 0
+    for start in range(0, keys.num_rows, _ROWS_OF_A_PART):
+        rows = _images(keys.slice(start, _ROWS_OF_A_PART), str(archive), origin)
+        parts.append(write_part(store, TableName.IMAGES, rows, origin, f"{start:09d}"))
+        if len(parts) == _PARTS_OF_A_WAVE or start + _ROWS_OF_A_PART >= keys.num_rows:
+            wave += 1
+            tables.publish(WaveRecord(origin.run_id, wave, parts), lambda: None)
+            parts = []
+
+
+def _images(keys: pa.Table, source: str, origin: Origin) -> pa.Table:
+    rows = keys.num_rows
+    same = {
+        "source": source,
+        "width": 128,
+        "height": 64,
+        "gate_probability": None,
+        "verdict": Verdict.CLEAN.value,
+        "defects": 0,
+        "runtime": "openvino",
+        "device": "cpu",
+        "precision": "f32",
+        "run_id": origin.run_id,
+        "bundle": origin.bundle,
+        "scored_at": origin.scored_at,
+    }
+    columns = {
+        "key": keys["key"],
+        "image_id": keys["key"],
+        "etag": keys["etag"],
+        "bytes": keys["size"],
+    }
+    schema = SCHEMAS[TableName.IMAGES].stored
+    return pa.table(
+        [
+            columns[field.name]
+            if field.name in columns
+            else pa.array([same[field.name]] * rows, field.type)
+            for field in schema
+        ],
+        schema=schema,
+    )

@@ -1,0 +1,38 @@
+"""Which machine and which versions something was measured on."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from steeldefect.runtimes.cpu import cpu_flags
+
+_TELLING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+_LIBRARIES = (
+    *("pyspark", "tensorflow", "keras", "openvino", "pyarrow", "numpy", "deltalake"),
+    *("mlflow-skinny", "ray", "daft"),
+)
+
+
+def machine() -> dict[str, str]:
+    """Name the machine by what matters to the models."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((one.partition(":")[2].strip() for one in lines if "model name" in one), "?")
+    flags = " ".join(one for one in _TELLING if one in cpu_flags())
+    memory = psutil.virtual_memory().total / 2**30
+    versions = {name: found for name in _LIBRARIES if (found := _version(name))}
+    return {
+        "CPU": f"{model}, {len(os.sched_getaffinity(0))} cores, {flags or 'none of these flags'}",
+        "memory": f"{memory:.0f} GiB",
+        "versions": ", ".join(f"{name} {one}" for name, one in versions.items()),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

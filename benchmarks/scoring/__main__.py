@@ -1,0 +1,126 @@
+"""Scoring beside its peers: one command, one table.
+
+    python -m benchmarks.scoring [--data DIR] [--rounds N] [--repetitions N] [--only NAME]...
+
+Every repetition runs all contenders, one after the other, so that a machine that gets slower does
+so for all of them. What was measured so far is written after each one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.scoring import measuring, results
+from benchmarks.scoring.field import REFERENCE, Contender, command, contenders
+from benchmarks.scoring.material import Material, prepare
+from benchmarks.scoring.measuring import Figures, Masks
+from benchmarks.watching import BenchmarkError, watch
+from steeldefect.bundle import open_bundle
+from steeldefect.command import CommandParser, local_path, positive, run_command
+from steeldefect.runtimes import Precision, RuntimeOptions, resolve
+
+_HERE = Path(__file__).parent.parent
+
+
+def main() -> int:
+    """Measure, and write the table; returns the exit code."""
+    parser = CommandParser(prog="python -m benchmarks.scoring", description=__doc__)
+    parser.add_argument("--data", type=local_path, help="labelled strips; default: generated")
+    parser.add_argument("--gate-weights", type=local_path, help="Keras' ResNet50 weights")
+    parser.add_argument("--work", type=local_path, default=Path("build/bench"))
+    parser.add_argument("--out", type=local_path, default=_HERE, help="folder of the results")
+    parser.add_argument("--rounds", type=positive, default=24, help="repetitions of the pictures")
+    parser.add_argument("--repetitions", type=positive, default=3, help="of every contender")
+    parser.add_argument("--only", action="append", default=[], help="a contender's name")
+    return run_command(parser, _measure)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    material = prepare(options.work, options.data, options.rounds, options.gate_weights)
+    compiled = open_bundle(material.bundle).manifest.compiled
+    default = resolve(RuntimeOptions(precision=Precision.AUTO), compiled).precision.value
+    field = [one for one in contenders(default) if not options.only or one.name in options.only]
+    unknown = set(options.only) - {one.name for one in field}
+    if unknown:
+        known = ", ".join(one.name for one in contenders(default))
+        raise BenchmarkError(f"no contender {', '.join(unknown)}; there are {known}")
+    work = options.work / "answers"
+    reference = _reference(material, work)
+    found = results.Results(
+        command=_command(options),
+        default=default,
+        unique=material.unique,
+        runs={},
+        first_seconds=[],
+    )
+    began = time.monotonic()
+    for repetition in range(options.repetitions):
+        if any(one.is_job for one in field):
+            found.first_seconds.append(_first_picture(material, work))
+        for contender in _in_turn(field, repetition):
+            rounds = contender.rounds(options.rounds)
+            run = _run(contender, material, rounds, work, reference)
+            found.runs.setdefault(contender.name, []).append(run)
+            minutes = (time.monotonic() - began) / 60
+            print(
+                f"{repetition + 1}/{options.repetitions}  {contender.name:<16}"
+                f"{run.rate:8.2f} pictures/s  {minutes:5.1f} minutes so far",
+                flush=True,
+            )
+            results.write_json(found, options.out / "results.json")
+            results.write_markdown(found, field, options.out / "RESULTS.md")
+    print(f"the table is {options.out / 'RESULTS.md'}")
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Write the command line down, without this machine's folders."""
+    folders = (("--data", options.data, "$DATA"), ("--gate-weights", options.gate_weights, "$FILE"))
+    given = [f"{flag} {name}" for flag, value, name in folders if value is not None]
+    given += [f"--rounds {options.rounds}", f"--repetitions {options.repetitions}"]
+    given += [f"--only {name}" for name in options.only]
+    return " ".join(["python -m benchmarks.scoring", *given])
+
+
+def _in_turn(field: Sequence[Contender], repetition: int) -> list[Contender]:
+    """Change the order from one repetition to the next."""
+    return list(field) if repetition % 2 == 0 else list(reversed(field))
+
+
+def _reference(material: Material, work: Path) -> Masks:
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    answers = work / "reference.parquet"
+    watch(*command(REFERENCE, material, 1, answers), log=work / "reference.log")
+    return measuring.answers_of_peer(answers).masks
+
+
+def _run(
+    contender: Contender, material: Material, rounds: int, work: Path, reference: Masks
+) -> Figures:
+    answers = work / contender.name
+    shutil.rmtree(answers, ignore_errors=True)
+    line, environment = command(contender, material, rounds, answers)
+    watched = watch(line, environment, log=work / f"{contender.name}.log")
+    if contender.is_job:
+        given, tables = measuring.answers_of_job(answers), answers
+        return measuring.figures(watched, given, reference, tables)
+    return measuring.figures(watched, measuring.answers_of_peer(answers), reference, None)
+
+
+def _first_picture(material: Material, work: Path) -> float:
+    """Score one single picture by the job; seconds from its start until it is published."""
+    contender = Contender("first-picture", "", None, "auto")
+    output = work / contender.name
+    shutil.rmtree(output, ignore_errors=True)
+    line, environment = command(contender, material, 0, output)
+    watched = watch(line, environment, log=work / f"{contender.name}.log")
+    return measuring.answers_of_job(output).done[-1][0] - watched.began
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The contenders: each is a program that scores pictures, and writes down what it answered."""

@@ -1,0 +1,55 @@
+"""The tutorial's `prediction`: one picture after the other, two calls of Keras' `predict` for each.
+
+Its faults are mended, so that answers can be compared: gray values and thresholds are the
+bundle's, all classes are reported, and masks are made at the picture's own size.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from pathlib import Path
+
+import keras
+
+from benchmarks.scoring.contenders import fused
+from benchmarks.scoring.contenders.task import read_task, write_answers
+from steeldefect.bundle import Bundle, ModelForm, ModelName, open_bundle
+from steeldefect.detector import Detector
+from steeldefect.preprocessing import Float32
+from steeldefect.runtimes import DeviceChoice, RuntimeChoice
+
+
+class KerasPredict:
+    """A model that is asked by Keras' own `predict`."""
+
+    name = RuntimeChoice.TENSORFLOW
+    device = DeviceChoice.CPU
+
+    def __init__(self, path: Path) -> None:
+        """Load the model."""
+        self._model = keras.saving.load_model(path, compile=False)
+
+    def predict(self, batch: Float32) -> Float32:
+        """Run the model; see `steeldefect.runtimes.Runtime`."""
+        answer: Float32 = self._model.predict(batch, verbose=0)
+        return answer
+
+
+def main() -> None:
+    """Answer all pictures."""
+    task = read_task()
+    bundle = open_bundle(task.bundle)
+    models = [_open(bundle, name) for name in (ModelName.GATE, ModelName.SEGMENTER)]
+    detector = Detector(bundle.manifest, *models, any_size=True)
+    write_answers(task, [one for path in task.paths for one in fused.score(detector, [path])])
+
+
+def _open(bundle: Bundle, model: ModelName) -> KerasPredict:
+    return KerasPredict(bundle.model_path(model, ModelForm.KERAS))
+
+
+if __name__ == "__main__":
+    main()

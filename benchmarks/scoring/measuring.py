@@ -1,0 +1,219 @@
+"""From what was seen of a contender to figures, and its answers held against the reference.
+
+A rate counts from when a fifth of the pictures were done until all were: no contender is charged
+with its start, which stands in a column of its own. Of the job, a picture is done when its task's
+files are written, and all are done when the last wave is published.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from benchmarks.watching import BenchmarkError, Watched
+from steeldefect import rle
+from steeldefect.commit import Tables
+from steeldefect.runs import Outcome
+from steeldefect.stores import open_store
+from steeldefect.tables import TableName, Verdict
+
+_STARTING = 0.2  # share of pictures before the rate counts
+
+Masks = dict[str, dict[str, str]]
+"""Run lengths by class, by key; of a picture that the gate stopped, none."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a contender said.
+
+    Attributes:
+        masks: of each picture.
+        passed: how many passed the gate.
+        done: (seconds since 1970, pictures done until then), as it grew.
+    """
+
+    masks: Masks
+    passed: int
+    done: list[tuple[float, int]]
+
+
+@dataclass(frozen=True)
+class Steady:
+    """What a picture costs once a contender runs.
+
+    Attributes:
+        rate: pictures a second.
+        cpu_seconds: of all processes, for each picture.
+    """
+
+    rate: float
+    cpu_seconds: float
+
+    @classmethod
+    def of(cls, done: Sequence[tuple[float, int]], watched: Watched) -> Steady:
+        """Take it from when a fifth of the pictures were done until all were.
+
+        Raises:
+            BenchmarkError: too few points.
+        """
+        began, before = next(point for point in done if point[1] >= _STARTING * done[-1][1])
+        ended, after = done[-1]
+        if ended <= began:
+            raise BenchmarkError("too few pictures to tell a rate")
+        at, used = zip(*watched.cpu, strict=True)
+        cpu = float(np.interp(ended, at, used) - np.interp(began, at, used))
+        return cls((after - before) / (ended - began), cpu / (after - before))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of one run of a contender.
+
+    Attributes:
+        pictures: that it scored.
+        rate: pictures a second, once it runs.
+        cpu_seconds: of all processes, for each picture, once it runs.
+        first_seconds: from its start until the first picture was done.
+        peaks: greatest resident bytes of one process, by what it is.
+        peak: greatest resident bytes of all processes together.
+        passing: share that passed the gate.
+        dice: pooled, between its masks and the reference's; None where it makes no masks.
+        stages: seconds of the job's tasks, by stage, over the tasks' own.
+    """
+
+    pictures: int
+    rate: float
+    cpu_seconds: float
+    first_seconds: float
+    peaks: dict[str, int]
+    peak: int
+    passing: float
+    dice: float | None
+    stages: dict[str, float]
+
+
+def answers_of_peer(path: Path) -> Answers:
+    """Read what a peer wrote."""
+    frame = pd.read_parquet(path).sort_values("at")
+    masks = {key: dict(found) for key, found in zip(frame["key"], frame["masks"], strict=True)}
+    done = frame.groupby("at", sort=True).size().cumsum()
+    points = list(zip(done.index.tolist(), done.tolist(), strict=True))
+    return Answers(masks, int(frame["passed"].sum()), points)
+
+
+def answers_of_job(output: Path) -> Answers:
+    """Read the job's tables."""
+    tables = Tables(open_store(str(output)))
+    images = tables.read(TableName.IMAGES, ["key", "verdict"]).to_pydict()
+    masks: Masks = {key: {} for key in images["key"]}
+    columns = ["key", "class_id", "run_lengths"]
+    for row in tables.read(TableName.PREDICTIONS, columns).to_pylist():
+        masks[row["key"]][str(row["class_id"])] = row["run_lengths"]
+    passed = sum(one != Verdict.GATED.value for one in images["verdict"])
+    return Answers(masks, passed, list(published(output)))
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """What the job's newest run record says.
+
+    Attributes:
+        waves: published.
+        stages: seconds by stage.
+    """
+
+    waves: int
+    stages: dict[str, float]
+
+
+def record_of_job(output: Path) -> JobRecord:
+    """Read the newest run record of the job's tables."""
+    tables = Tables(open_store(str(output)))
+    columns = ["scored_at", "outcome", "waves", "stage_seconds"]
+    rows = tables.read(TableName.RUNS, columns).to_pylist()
+    ended = [one for one in rows if one["outcome"] == Outcome.SUCCESS.value]
+    newest = max(ended, key=lambda one: one["scored_at"])
+    return JobRecord(newest["waves"], json.loads(newest["stage_seconds"]))
+
+
+def figures(watched: Watched, answers: Answers, reference: Masks, job: Path | None) -> Figures:
+    """Put figures together.
+
+    Args:
+        watched: the contender's processes.
+        answers: what it said.
+        reference: the Keras models' masks, by the name of the different pictures.
+        job: where the job's tables lie; None for a peer.
+
+    Raises:
+        BenchmarkError: a picture is missing.
+    """
+    pictures = len(answers.masks)
+    if answers.done[-1][1] != pictures:
+        raise BenchmarkError(f"{answers.done[-1][1]} answers for {pictures} pictures")
+    steady = Steady.of(answers.done, watched)
+    makes_masks = any(answers.masks.values())
+    return Figures(
+        pictures=pictures,
+        rate=steady.rate,
+        cpu_seconds=steady.cpu_seconds,
+        first_seconds=answers.done[0][0] - watched.began,
+        peaks=watched.peaks,
+        peak=watched.peak,
+        passing=answers.passed / pictures,
+        dice=agreement(answers.masks, reference) if makes_masks else None,
+        stages={} if job is None else record_of_job(job).stages,
+    )
+
+
+def agreement(masks: Masks, reference: Masks) -> float:
+    """Pooled Dice between two sets of answers: 2 |A and B| / (|A| + |B|) over all masks.
+
+    Args:
+        masks: by key, `ROUND-NAME`.
+        reference: by key, of the first round.
+    """
+    expected = {_name(key): found for key, found in reference.items()}
+    both = total = 0
+    seen: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for key, found in masks.items():
+        for class_id in found.keys() | expected[_name(key)].keys():
+            one, other = (answers.get(class_id, "") for answers in (found, expected[_name(key)]))
+            pair = (_name(key), class_id, one, other)
+            if pair not in seen:
+                runs = rle.parse(one), rle.parse(other)
+                seen[pair] = rle.overlap(*runs), sum(map(rle.area, runs))
+            both += seen[pair][0]
+            total += seen[pair][1]
+    return 2 * both / total if total else 1.0
+
+
+def _name(key: str) -> str:
+    return key[len("0000-") :]
+
+
+def published(output: Path, before: Collection[Path] = ()) -> Iterator[tuple[float, int]]:
+    """Give when pictures were done: with their task's file, the last ones when published.
+
+    Args:
+        output: of the job.
+        before: files of `images` that were there before the run.
+    """
+    done = 0
+    written = set((output / "images").rglob("*.parquet")) - set(before)
+    parts = sorted(written, key=lambda path: path.stat().st_mtime)
+    log = max(one.stat().st_mtime for one in (output / "images" / "_delta_log").glob("*.json"))
+    for number, part in enumerate(parts, start=1):
+        done += _rows(part)
+        yield (log if number == len(parts) else part.stat().st_mtime), done
+
+
+def _rows(part: Path) -> int:
+    return int(pq.read_metadata(part).num_rows)
