@@ -195,6 +195,7 @@ class Tables:
                 rows,
                 mode="overwrite",
                 predicate=" AND ".join(terms),
+                schema_mode="merge",  # a table that an older version wrote gets its new columns
                 partition_by=[PARTITION],
                 storage_options=self._store.delta_options(),
             )

@@ -62,6 +62,7 @@ class RunRecord:
     waves: int = 0
     pictures_per_second: float = 0.0
     stage_seconds: str = "{}"
+    took: str = "{}"
 
 
 def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:

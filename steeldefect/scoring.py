@@ -46,6 +46,7 @@ class Totals:
     waves: int = 0
     seconds: float = 0.0
     stage_seconds: Counter[str] = field(default_factory=Counter)
+    took: Counter[str] = field(default_factory=Counter)
 
     @property
     def done(self) -> int:
@@ -60,6 +61,7 @@ class Totals:
             self.quarantined += report.quarantined
             self.defective += report.defective
             self.stage_seconds.update({**report.stage_seconds, "task": report.seconds})
+            self.took[report.took] += report.scored
 
 
 class ScoringRun:
@@ -175,6 +177,7 @@ class ScoringRun:
                 seconds=seconds,
                 pictures_per_second=totals.done / totals.seconds if totals.seconds else 0.0,
                 stage_seconds=json.dumps(totals.stage_seconds | Counter(self._watch.seconds)),
+                took=json.dumps(totals.took),
                 settings=self.settings.model_dump_json(),
                 classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
             ),

@@ -45,7 +45,8 @@ class ScoreSettings(BaseModel):
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     device: DeviceChoice = DeviceChoice.AUTO
     precision: Precision = Precision.AUTO
-    batch_size: int = Field(default=4, gt=0, le=4_096)
+    batch_size: int | None = Field(default=None, gt=0, le=4_096)
+    gpu_memory_mib: int | None = Field(default=None, gt=0)
 
     max_failure_share: float = Field(default=0.05, ge=0, le=1)
     retry_quarantined: bool = False

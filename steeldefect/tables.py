@@ -206,7 +206,13 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column(
                     "stage_seconds",
                     pa.string(),
-                    "JSON: seconds of list, plan, publish; of tasks, and their stages over all threads",
+                    "JSON: seconds of list, plan, publish; of tasks and (over threads) stages",
+                ),
+                _column(
+                    "took",
+                    pa.string(),
+                    "JSON: what ran the models, and why, with the pictures that it scored",
+                    nullable=True,
                 ),
                 _column("settings", pa.string(), "JSON"),
                 _column("classes", pa.string(), "JSON: the bundle's defect classes, name by id"),

@@ -6,7 +6,6 @@ default `spark.python.worker.reuse=true`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -17,15 +16,18 @@ from steeldefect.bundle import Bundle, ModelForm, unpack
 from steeldefect.bundle_store import host_copy
 from steeldefect.detector import Detector
 from steeldefect.errors import DeviceError
+from steeldefect.gpus import expose_gpus
 from steeldefect.manifest import Compiled
 from steeldefect.opening import open_detector
 from steeldefect.parts import Origin
 from steeldefect.runtimes import (
+    CPU_BATCH,
     DeviceChoice,
     Precision,
     RuntimeChoice,
     RuntimeOptions,
     default_precision,
+    explain,
     form_of,
     resolve,
 )
@@ -40,10 +42,14 @@ REPORT = pa.schema([("report", pa.string())])
 
 @dataclass(frozen=True)
 class _Opened:
-    """Models that a worker process keeps, and how they run: `options` holds no `auto`."""
+    """Models that a worker process keeps, and how they run.
+
+    `options` holds no `auto`; `why` says in words what it became, and why.
+    """
 
     detector: Detector
     options: RuntimeOptions
+    why: str
 
 
 _OPENED: dict[tuple[str, RuntimeOptions, bool], _Opened] = {}
@@ -118,10 +124,10 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
         open_store(task.source_uri, task.s3),
         open_store(task.output_uri, task.s3),
         task.origin,
-        task.limits,
+        replace(task.limits, batch_size=opened.options.batch_size or CPU_BATCH),
     )
     label = f"{task.wave:06d}-{context.partitionId():06d}"
-    report = scorer.run(keys_of(batches), label)
+    report = replace(scorer.run(keys_of(batches), label), took=opened.why)
     task.counters.done.add(report.scored + report.quarantined)
     task.counters.failed.add(report.quarantined)
     return pa.record_batch([[report_to_json(report)]], schema=REPORT)
@@ -153,26 +159,6 @@ def needed_forms(
     return tuple(form for form in ModelForm if form in needed)
 
 
-def expose_gpus(addresses: tuple[str, ...]) -> None:
-    """Let this process see just the GPUs that Spark gave its task; none means none.
-
-    Where `CUDA_VISIBLE_DEVICES` is set already, the addresses index into it. It is remembered,
-    because a worker process serves many tasks. Must run before TensorFlow is imported.
-    """
-    outer = os.environ.setdefault(
-        "STEELDEFECT_OUTER_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    )
-    visible = outer.split(",") if outer else []
-    try:
-        chosen = [visible[int(one)] if visible else one for one in addresses]
-    except (IndexError, ValueError):
-        raise DeviceError(
-            f"Spark assigned the GPUs {addresses}, but CUDA_VISIBLE_DEVICES is {outer!r}; let the "
-            "discovery script report indices into it"
-        ) from None
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
-
-
 def _open(task: WaveTask, options: RuntimeOptions) -> _Opened:
     """Give the task's models; what `auto` means is settled here, on the executor's own CPU."""
     cached = (task.shipment.digest, options, task.any_size)
@@ -181,7 +167,8 @@ def _open(task: WaveTask, options: RuntimeOptions) -> _Opened:
         _OPENED.clear()  # one bundle at a time: two would need twice the memory
         bundle = _unpacked(task.shipment)
         resolved = resolve(options, bundle.manifest.compiled)
-        _OPENED[cached] = _Opened(open_detector(bundle, resolved, task.any_size), resolved)
+        why = explain(options, resolved, bundle.manifest.compiled)
+        _OPENED[cached] = _Opened(open_detector(bundle, resolved, task.any_size), resolved, why)
     return _OPENED[cached]
 
 

@@ -20,6 +20,7 @@ class TaskReport:
         defective: scored pictures with a defect.
         seconds: from the task's start to its last file.
         stage_seconds: by stage; of threads the sum, so that they may exceed `seconds`.
+        took: what ran the models, and why, in words.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -28,6 +29,7 @@ class TaskReport:
     defective: int = 0
     seconds: float = 0.0
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    took: str = ""
 
 
 _REPORT = TypeAdapter(TaskReport)

@@ -8,10 +8,11 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from steeldefect.bundle import Bundle, pack
+from steeldefect.gpus import check_gpu_conf
 from steeldefect.imaging import DecodeLimits
 from steeldefect.parts import Origin
 from steeldefect.request import Request
-from steeldefect.runtimes import RuntimeOptions
+from steeldefect.runtimes import DeviceChoice, RuntimeOptions
 from steeldefect.stores import open_store, shipped_settings
 from steeldefect.task import BundleShipment, Counters, WaveTask, needed_forms
 from steeldefect.waves import ScoredWave, Waves
@@ -26,7 +27,10 @@ class WaveScorer:
     ) -> None:
         """Broadcast the bundle."""
         context = session.sparkContext
-        gpus = context.getConf().get("spark.task.resource.gpu.amount", None)
+        conf = dict(context.getConf().getAll())
+        if request.settings.device is not DeviceChoice.CPU:
+            check_gpu_conf(conf)
+        gpus = conf.get("spark.task.resource.gpu.amount")
         compiled = bundle.manifest.compiled
         forms = needed_forms(request.settings, compiled, gpus_scheduled=gpus is not None)
         self.counters = Counters(context.accumulator(0), context.accumulator(0))
@@ -55,12 +59,12 @@ class WaveScorer:
             device=settings.device,
             precision=settings.precision,
             batch_size=settings.batch_size,
+            gpu_memory_mib=settings.gpu_memory_mib,
         )
         limits = Limits(
             max_bytes=settings.max_picture_bytes,
             decode=DecodeLimits(settings.max_picture_pixels),
             fetch_threads=settings.fetch_threads,
-            batch_size=settings.batch_size,
         )
         return WaveTask(
             origin=self._origin,

@@ -27,7 +27,7 @@ from steeldefect.errors import (
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.parts import Origin
 from steeldefect.preprocessing import Float32
-from steeldefect.runtimes import RuntimeOptions
+from steeldefect.runtimes import CPU_BATCH, RuntimeOptions
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import Store
 from steeldefect.streams import in_batches, read_ahead
@@ -43,7 +43,7 @@ class Limits:
     max_bytes: int
     decode: DecodeLimits
     fetch_threads: int
-    batch_size: int
+    batch_size: int = CPU_BATCH
 
 
 class _Passed(NamedTuple):

@@ -7,12 +7,15 @@
 """
 
 from steeldefect.runtimes.base import (
+    CPU_BATCH,
+    GPU_BATCH,
     DeviceChoice,
     Precision,
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
     default_precision,
+    explain,
     form_of,
     resolve,
 )
@@ -20,6 +23,8 @@ from steeldefect.runtimes.cpu import cpu_precisions
 from steeldefect.runtimes.opening import open_runtime
 
 __all__ = [
+    "CPU_BATCH",
+    "GPU_BATCH",
     "DeviceChoice",
     "Precision",
     "Runtime",
@@ -27,6 +32,7 @@ __all__ = [
     "RuntimeOptions",
     "cpu_precisions",
     "default_precision",
+    "explain",
     "form_of",
     "open_runtime",
     "resolve",

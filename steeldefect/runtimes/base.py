@@ -12,6 +12,12 @@ from steeldefect.manifest import Compiled, CpuPrecision
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes.cpu import cpu_precisions
 
+CPU_BATCH = 4
+"""Pictures for one call on a CPU, where more only spills the caches."""
+
+GPU_BATCH = 64
+"""The most for one call on a GPU; what its free memory does not hold is halved."""
+
 
 class RuntimeChoice(str, Enum):
     """Which library runs the models. `auto`: TensorFlow on a GPU, OpenVINO on a CPU."""
@@ -49,16 +55,19 @@ class RuntimeOptions:
 
     Attributes:
         threads: CPU threads for one model; those that Spark gives the task.
-        batch_size: pictures for each call of the model.
+        batch_size: pictures for each call of the model; None: what suits the device, see
+            `resolve`.
         gpu_addresses: the GPUs that Spark gave the task; empty without.
+        gpu_memory_mib: that the process may take of its GPU; None: it grows as it needs.
     """
 
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     device: DeviceChoice = DeviceChoice.AUTO
     precision: Precision = Precision.F32
     threads: int = 1
-    batch_size: int = 4
+    batch_size: int | None = None
     gpu_addresses: tuple[str, ...] = ()
+    gpu_memory_mib: int | None = None
 
 
 class Runtime(Protocol):
@@ -120,7 +129,37 @@ def resolve(
             "precision=bf16, but this CPU has no instructions for it (AVX-512 BF16 or AMX) "
             "and would be slower than at f32; set precision=auto"
         )
-    return replace(options, runtime=runtime, device=device, precision=precision)
+    batch_size = options.batch_size or (GPU_BATCH if device is DeviceChoice.GPU else CPU_BATCH)
+    return replace(
+        options, runtime=runtime, device=device, precision=precision, batch_size=batch_size
+    )
+
+
+def explain(asked: RuntimeOptions, taken: RuntimeOptions, compiled: Compiled | None) -> str:
+    """Say in words what runs the models, and why where `auto` chose it.
+
+    Args:
+        asked: as they were set, with the GPUs that Spark gave.
+        taken: what `resolve` made of them.
+        compiled: what the bundle says of its forms for CPUs.
+    """
+    what = f"{taken.runtime.value} on {taken.device.value} at {taken.precision.value}"
+    reasons = []
+    if asked.device is DeviceChoice.AUTO:
+        if taken.device is DeviceChoice.GPU:
+            reasons.append(f"Spark gave the task GPU {', '.join(asked.gpu_addresses)}")
+        else:
+            unused = " that OpenVINO would run on" if asked.gpu_addresses else ""
+            reasons.append(f"the task has no GPU{unused}")
+    if asked.precision is Precision.AUTO and taken.runtime is RuntimeChoice.OPENVINO:
+        default = default_precision(compiled)
+        if taken.precision is default:
+            reasons.append(f"{default.value} is the bundle's default")
+        else:
+            reasons.append(
+                f"this CPU has no instructions for {default.value}, the bundle's default"
+            )
+    return f"{what}: {', '.join(reasons) or 'as it was set'}"
 
 
 def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:

@@ -10,6 +10,7 @@ import openvino as ov
 from steeldefect.manifest import CpuPrecision
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes.base import (
+    CPU_BATCH,
     DeviceChoice,
     Precision,
     RuntimeChoice,
@@ -35,9 +36,9 @@ class OpenVinoRuntime:
         """
         core = ov.Core()
         model = core.read_model(path)
-        self._batch_size = options.batch_size
+        self._batch_size = options.batch_size or CPU_BATCH
         shape = list(model.input(0).partial_shape)
-        model.reshape([options.batch_size, *(int(size.get_length()) for size in shape[1:])])
+        model.reshape([self._batch_size, *(int(size.get_length()) for size in shape[1:])])
         compiled = core.compile_model(
             model,
             "CPU",

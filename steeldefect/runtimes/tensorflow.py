@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it once, at import
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from steeldefect.errors import DeviceError
+from steeldefect.gpus import free_bytes
 from steeldefect.preprocessing import Float32
-from steeldefect.runtimes.base import DeviceChoice, RuntimeChoice, RuntimeOptions
+from steeldefect.runtimes.base import (
+    CPU_BATCH,
+    GPU_BATCH,
+    DeviceChoice,
+    RuntimeChoice,
+    RuntimeOptions,
+)
+from steeldefect.runtimes.batches import Batches, fitting_size
 
 
 class TensorFlowRuntime:
@@ -30,20 +39,17 @@ class TensorFlowRuntime:
         """
         self.device = options.device
         self._place = _prepare_device(options)
-        self._batch_size = options.batch_size
         with tf.device(self._place):
             self._model = keras.saving.load_model(path, compile=False)
+        size = _first_size(self._model, options)
+        self._batches = Batches(size, tf.errors.ResourceExhaustedError)
         signature = tf.TensorSpec([None, *self._model.input_shape[1:]], tf.float32)
         self._answer: Any = tf.function(self._call, input_signature=[signature])
 
     def predict(self, batch: Float32) -> Float32:
         """Run the model; see `Runtime.predict`."""
         with tf.device(self._place):
-            parts = [
-                self._answer(tf.constant(batch[start : start + self._batch_size])).numpy()
-                for start in range(0, len(batch), self._batch_size)
-            ]
-        return np.concatenate(parts)
+            return self._batches.ask(batch, lambda part: self._answer(tf.constant(part)).numpy())
 
     def _call(self, batch: Any) -> Any:
         return self._model(batch, training=False)
@@ -60,8 +66,43 @@ def _prepare_device(options: RuntimeOptions) -> str:
             "give the task a GPU (spark.task.resource.gpu.amount), or set device=auto"
         )
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+        _limit_memory(gpu, options.gpu_memory_mib)
     return "/GPU:0"
+
+
+def _limit_memory(gpu: Any, mib: int | None) -> None:
+    """Let a process take of a GPU what it needs, or at most `mib`: tasks may share the card.
+
+    By itself TensorFlow would take all of it. Fixed once the GPU is in use; asked for again, the
+    same is no error.
+    """
+    if mib is None:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    elif not tf.config.get_logical_device_configuration(gpu):
+        limit = tf.config.LogicalDeviceConfiguration(memory_limit=mib)
+        tf.config.set_logical_device_configuration(gpu, [limit])
+
+
+def _first_size(model: Any, options: RuntimeOptions) -> int:
+    """Tell with which batch to begin."""
+    if options.device is not DeviceChoice.GPU:
+        return options.batch_size or CPU_BATCH
+    free = free_bytes()
+    if options.gpu_memory_mib is not None:
+        free = min(options.gpu_memory_mib * 2**20, free or sys.maxsize)
+    return fitting_size(options.batch_size or GPU_BATCH, _picture_bytes(model), free)
+
+
+def _picture_bytes(model: Any) -> int:
+    """Add up what all layers answer to one picture, float32: more than is held at any time."""
+    total = 0
+    for layer in model.layers:
+        if getattr(layer, "layers", None):
+            total += _picture_bytes(layer)
+            continue
+        for output in keras.tree.flatten(layer.output):
+            total += 4 * math.prod(size or 1 for size in output.shape[1:])
+    return total
 
 
 def _limit_threads(threads: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,11 @@ def test_every_picture_is_scored_once_and_a_second_run_scores_nothing(
     assert [tuple(run.values()) for run in runs] == [
         ("nothing_new", 31, 31, 0, 0),
         ("success", 31, 0, 31, 3),
+    ]
+    took = [json.loads(run["took"]) for run in rows(output, TableName.RUNS, "took")]
+    assert sorted(took, key=len) == [
+        {},
+        {"openvino on cpu at f32: the task has no GPU, f32 is the bundle's default": 31},
     ]
 
     changed = archive / "line 1" / "p000.png"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -53,6 +54,18 @@ def test_a_run_is_one_row_with_every_column(any_store: Store) -> None:
         "scored_date": MORNING.date(),
     }
     assert row == expected
+
+
+def test_a_table_of_an_older_version_gets_its_new_columns(any_store: Store) -> None:
+    tables = Tables(any_store)
+    record = RunRecord(job="score", source="/archive", outcome=Outcome.SUCCESS, seconds=1.0)
+    row = vars(record) | {"outcome": "success", "versions": "{}"}
+    older = driver_rows(TableName.RUNS, [row], ORIGIN).drop_columns(["took"])
+    tables.append(TableName.RUNS, older)
+    took = '{"openvino on cpu at f32: as it was set": 3}'
+    record_run(tables, origin(1), replace(record, took=took))
+    read = tables.read(TableName.RUNS, ["run_id", "took"]).to_pylist()
+    assert {one["run_id"]: one["took"] for one in read} == {ORIGIN.run_id: None, "run-1": took}
 
 
 ENDINGS = (Outcome.SUCCESS, Outcome.NOTHING_NEW, Outcome.FAILED)

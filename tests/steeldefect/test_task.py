@@ -1,8 +1,6 @@
-"""What a task is shipped, and which GPUs its worker process lets the models see."""
+"""What a task is shipped."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
@@ -10,66 +8,12 @@ from steeldefect.bundle import ModelForm
 from steeldefect.errors import DeviceError
 from steeldefect.manifest import Compiled, CpuPrecision
 from steeldefect.settings import load_settings
-from steeldefect.task import expose_gpus, needed_forms, run_task
+from steeldefect.task import needed_forms, run_task
 
 KERAS, OPENVINO, INT8 = ((form,) for form in ModelForm)
 EITHER = (ModelForm.KERAS, ModelForm.OPENVINO)
 BOTH = (ModelForm.OPENVINO, ModelForm.OPENVINO_INT8)
 ALL = tuple(ModelForm)
-
-OUTER = "STEELDEFECT_OUTER_GPUS"
-VISIBLE = "CUDA_VISIBLE_DEVICES"
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without GPUs, put back afterwards as it was."""
-    for name in (OUTER, VISIBLE):
-        monkeypatch.setenv(name, "to be put back")
-        monkeypatch.delenv(name)
-    return monkeypatch
-
-
-@pytest.mark.parametrize(
-    ("outer", "addresses", "visible"),
-    [
-        (None, (), ""),  # none assigned: none is seen
-        (None, ("0",), "0"),
-        (None, ("2", "3"), "2,3"),
-        (None, ("GPU-8932f937",), "GPU-8932f937"),
-        ("", ("1",), "1"),
-        ("4,5,6", ("0",), "4"),  # addresses index into what the process may see
-        ("4,5,6", ("2", "1"), "6,5"),
-        ("GPU-a,GPU-b", ("1",), "GPU-b"),
-        ("4,5", (), ""),
-    ],
-)
-def test_just_the_gpus_that_spark_assigned_are_seen(
-    environment: pytest.MonkeyPatch, outer: str | None, addresses: tuple[str, ...], visible: str
-) -> None:
-    if outer is not None:
-        environment.setenv(VISIBLE, outer)
-    expose_gpus(addresses)
-    assert os.environ[VISIBLE] == visible
-
-
-def test_later_tasks_of_a_process_index_into_the_same_list(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv(VISIBLE, "4,5,6")
-    for addresses, visible in ((("2",), "6"), (("0",), "4"), ((), ""), (("1",), "5")):
-        expose_gpus(addresses)
-        assert os.environ[VISIBLE] == visible
-
-
-@pytest.mark.parametrize(
-    ("outer", "addresses"), [("4,5", ("2",)), ("4", ("0", "1")), ("4,5", ("GPU-a",))]
-)
-def test_an_address_that_is_no_index_is_an_error(
-    environment: pytest.MonkeyPatch, outer: str, addresses: tuple[str, ...]
-) -> None:
-    environment.setenv(VISIBLE, outer)
-    with pytest.raises(DeviceError, match="let the discovery script report indices into it"):
-        expose_gpus(addresses)
-    assert os.environ[VISIBLE] == outer
 
 
 def test_outside_spark_there_is_no_task_to_run() -> None:

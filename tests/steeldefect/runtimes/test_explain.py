@@ -1,0 +1,65 @@
+"""What a run record says of `auto`: what it took, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from steeldefect.manifest import Compiled, CpuPrecision
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Precision,
+    RuntimeChoice,
+    RuntimeOptions,
+    explain,
+    resolve,
+)
+
+F32, BF16, INT8 = CpuPrecision
+EVERYTHING, PLAIN = frozenset(CpuPrecision), frozenset({F32})
+A, C, G = DeviceChoice.AUTO, DeviceChoice.CPU, DeviceChoice.GPU
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "default", "served", "said"),
+    [
+        (A, (), INT8, EVERYTHING, "openvino on cpu at int8: the task has no GPU, int8 is the "
+         "bundle's default"),
+        (A, (), INT8, PLAIN, "openvino on cpu at f32: the task has no GPU, this CPU has no "
+         "instructions for int8, the bundle's default"),
+        (C, ("0",), BF16, EVERYTHING, "openvino on cpu at bf16: bf16 is the bundle's default"),
+        (A, ("3",), INT8, PLAIN, "tensorflow on gpu at f32: Spark gave the task GPU 3"),
+        (G, ("3",), INT8, PLAIN, "tensorflow on gpu at f32: as it was set"),
+    ],
+)  # fmt: skip
+def test_auto_is_explained(
+    device: DeviceChoice,
+    gpus: tuple[str, ...],
+    default: CpuPrecision,
+    served: frozenset[CpuPrecision],
+    said: str,
+) -> None:
+    compiled = Compiled(default=default, reason="", forms=[])
+    asked = RuntimeOptions(device=device, precision=Precision.AUTO, gpu_addresses=gpus)
+    assert explain(asked, resolve(asked, compiled, served), compiled) == said
+
+
+def test_what_was_set_needs_no_reason() -> None:
+    asked = RuntimeOptions(RuntimeChoice.OPENVINO, C, Precision.F32)
+    assert explain(asked, resolve(asked), None) == "openvino on cpu at f32: as it was set"
+
+
+def test_a_gpu_that_openvino_does_not_use_is_named() -> None:
+    asked = RuntimeOptions(RuntimeChoice.OPENVINO, A, Precision.F32, gpu_addresses=("0",))
+    said = explain(asked, resolve(asked), None)
+    assert said == "openvino on cpu at f32: the task has no GPU that OpenVINO would run on"
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "asked", "taken"),
+    [(C, (), None, 4), (A, (), None, 4), (A, ("0",), None, 64), (A, ("0",), 8, 8), (C, (), 2, 2)],
+)
+def test_what_a_batch_is_where_none_is_set(
+    device: DeviceChoice, gpus: tuple[str, ...], asked: int | None, taken: int
+) -> None:
+    options = RuntimeOptions(device=device, gpu_addresses=gpus, batch_size=asked)
+    assert resolve(options).batch_size == taken
