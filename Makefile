@@ -15,7 +15,7 @@ RUN := export PATH="$(BIN):$$PATH" PYSPARK_PYTHON="$(BIN)/python" PYTHONHASHSEED
 
 .PHONY: help
 help: ## Say what the targets do
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # -- the environment ------------------------------------------------------------------------------
 
@@ -61,8 +61,8 @@ demo: setup ## Generate strips, train, score with Spark, evaluate, draw: all of 
 # -- the tests ------------------------------------------------------------------------------------
 
 .PHONY: test
-test: setup lint ## Check style and types, then run all tests
-	$(RUN) python -m pytest
+test: setup lint ## Check style and types, then run all tests but those of a cluster
+	$(RUN) python -m pytest -m "not cluster"
 
 .PHONY: lint
 lint: setup ## Check style (ruff) and types (mypy)
@@ -71,6 +71,18 @@ lint: setup ## Check style (ruff) and types (mypy)
 .PHONY: format
 format: setup ## Bring the code into its style
 	$(RUN) ruff check --fix . ; ruff format .
+
+# -- for a cluster --------------------------------------------------------------------------------
+
+.PHONY: dist
+dist: setup ## Build the wheel, and pack the environment for spark-submit --archives: dist/
+	$(RUN) python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist .
+	$(RUN) steeldefect pack dist/steeldefect-env.tar.gz
+
+.PHONY: test-cluster
+test-cluster: setup ## Run the tests that start a Spark cluster of several processes
+	$(RUN) python -m pytest -m cluster tests/cluster
 
 # -- the measurements -----------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ setup(
         "threadpoolctl==3.8.0",  # BLAS keeps to a task's cores
         "scikit-learn==1.9.1",  # grouped splits, ROC, classification reports
         "boto3==1.44.5",  # S3; the one client that every gateway tried gets on with
+        "packaging==26.3",  # requirements of what is packed for executors
         "tenacity==9.2.1",  # bounded retries with jitter for broken downloads
         "duckdb==2.0.0",  # SQL over the tables for analysts
         "pydantic==2.14.3",  # settings, recipes and manifests that list every problem
@@ -58,6 +59,7 @@ setup(
             "moto[server]==5.2.5",  # an S3 server for the quick tests
             "ruff==0.17.6",  # style
             "mypy==2.4.1",  # types
+            "kubernetes-validate==1.37.0",  # Kubernetes' own schema, for the pod templates
             "psutil==7.2.2",  # processes, memory and CPU seconds of what benchmarks measure
             "pandas-stubs",  # types
             "types-PyYAML",  # types

@@ -1,4 +1,4 @@
-"""The command `steeldefect`: ask the tables, export them, look at them."""
+"""The command `steeldefect`: ask the tables, export them, look at them; pack for a cluster."""
 
 from __future__ import annotations
 
@@ -58,10 +58,19 @@ def tables(arguments: argparse.Namespace) -> None:
     print(as_markdown())
 
 
+def pack_environment(arguments: argparse.Namespace) -> None:
+    """Pack this environment for executors."""
+    from steeldefect.packing import pack
+
+    size = pack(arguments.file, arguments.gpu)
+    print(f"{arguments.file}, {size / 2**20:.0f} MiB")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, act, and give the exit code."""
     parser = CommandParser(
-        prog="steeldefect", description="Ask, export and look at the tables of a scored archive."
+        prog="steeldefect",
+        description="Ask, export and look at the tables of a scored archive; pack for a cluster.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -88,6 +97,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (ask, export, draw):
         command.add_argument("--output", required=True, metavar="URI", help="the tables")
         add_settings_arguments(command)
+
+    packing = commands.add_parser("pack", help="pack this environment for spark-submit --archives")
+    packing.add_argument("file", type=local_path, metavar="FILE.tar.gz")
+    packing.add_argument("--gpu", action="store_true", help="with TensorFlow, as installed here")
+    packing.set_defaults(action=pack_environment)
 
     schema = commands.add_parser("tables", help="print the schema of every table, as Markdown")
     schema.set_defaults(action=tables)

@@ -24,6 +24,10 @@ Batch = tuple[Float32, Float32]
 Change = Callable[[Sample, np.random.Generator], Sample]
 
 
+_AHEAD = 4
+"""Batches that wait for the model at most: filling a longer queue would take cores from it."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How batches of training are drawn.
@@ -116,4 +120,4 @@ def _prepared(
         return inputs, truth
 
     prepared = chosen.map(make_tensors, num_parallel_calls=tf.data.AUTOTUNE)
-    return prepared.prefetch(tf.data.AUTOTUNE)
+    return prepared.prefetch(_AHEAD)

@@ -21,7 +21,7 @@ from benchmarks.growth.run import Run
 from benchmarks.growth.scored_before import write_inventory, write_tables
 from benchmarks.growth.stand_in import make_archive, make_bundle
 from benchmarks.machine import machine
-from benchmarks.scoring.measuring import Steady, published, record_of_job
+from benchmarks.scoring.measuring import Steady, data_files, published, record_of_job
 from benchmarks.watching import watch
 from steeldefect.command import CommandParser, local_path, positive, run_command
 
@@ -93,7 +93,7 @@ def _run(job: _Job) -> Run:
     uris = ("--input", str(job.archive), "--bundle", str(job.bundle), "--output", str(job.output))
     command = [sys.executable, "jobs/score.py", *uris, *job.more]
     environment = {"PYSPARK_SUBMIT_ARGS": f"--master local[{job.tasks}] pyspark-shell"}
-    before = set((job.output / "images").rglob("*.parquet"))
+    before = data_files(job.output)
     watched = watch(command, environment, job.output.with_suffix(".log"))
     done = list(published(job.output, before))
     steady = Steady.of(done, watched)

@@ -79,10 +79,10 @@ def _draw_memory(axes: Any, runs: Sequence[Run]) -> None:
 def _draw_plan(axes: Any, runs: Sequence[Run]) -> None:
     keys = [run.keys for run in runs]
     seconds = [run.driver_seconds["list"] + run.driver_seconds["plan"] for run in runs]
-    axes.plot(keys, seconds, "o-", color=_BLUE, label="list and plan, s")
+    axes.plot(keys, seconds, "o-", color=_BLUE)
     axes.set_title("A plan, all but 2,000 keys scored before")
     axes.set_xlabel("keys")
-    axes.set_ylabel("s", color=_BLUE)
+    axes.set_ylabel("seconds, list and plan", color=_BLUE)
     other = axes.twinx()
     peaks = [sum(run.peaks.get(role, 0) for role in ("driver", "JVM")) / _MIB for run in runs]
     other.plot(keys, peaks, "s--", color=_GRAY)

@@ -11,7 +11,7 @@ from benchmarks.scoring.material import Material
 from steeldefect.manifest import CpuPrecision
 from steeldefect.runtimes import cpu_precisions
 
-_SLOW, _OTHERS = 1 / 6, 1 / 3
+_SLOW, _OTHERS = 1 / 8, 1 / 4
 """Share of the rounds for Keras models and single tasks, and for peers: rates are per picture."""
 
 

@@ -21,7 +21,7 @@ from steeldefect import rle
 from steeldefect.commit import Tables
 from steeldefect.runs import Outcome
 from steeldefect.stores import open_store
-from steeldefect.tables import TableName, Verdict
+from steeldefect.tables import PARTITION, TableName, Verdict
 
 _STARTING = 0.2  # share of pictures before the rate counts
 
@@ -199,6 +199,11 @@ def _name(key: str) -> str:
     return key[len("0000-") :]
 
 
+def data_files(output: Path) -> set[Path]:
+    """Give the files of `images`, but for those of its log."""
+    return set((output / "images").glob(f"{PARTITION}=*/*.parquet"))
+
+
 def published(output: Path, before: Collection[Path] = ()) -> Iterator[tuple[float, int]]:
     """Give when pictures were done: with their task's file, the last ones when published.
 
@@ -207,7 +212,7 @@ def published(output: Path, before: Collection[Path] = ()) -> Iterator[tuple[flo
         before: files of `images` that were there before the run.
     """
     done = 0
-    written = set((output / "images").rglob("*.parquet")) - set(before)
+    written = data_files(output) - set(before)
     parts = sorted(written, key=lambda path: path.stat().st_mtime)
     log = max(one.stat().st_mtime for one in (output / "images" / "_delta_log").glob("*.json"))
     for number, part in enumerate(parts, start=1):

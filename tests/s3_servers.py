@@ -1,4 +1,4 @@
-"""Real S3 servers on loopback, started by the tests: moto's, and Ceph's object gateway."""
+"""Real S3 servers, started by the tests: moto's, and Ceph's object gateway."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.server import ThreadedMotoServer
 
+LOOPBACK = "127.0.0.1"
 ACCESS_KEY = "plant-key"
 SECRET_KEY = "plant-secret-that-no-log-shows"
 _PROGRAMS = (
@@ -78,22 +79,26 @@ class Server:
         return f"s3://{bucket}/{prefix}"
 
 
-def run_moto(folder: Path) -> Iterator[Server]:
+def run_moto(folder: Path, address: str = LOOPBACK) -> Iterator[Server]:
     """Run moto's server in a thread."""
     del folder
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server = ThreadedMotoServer(ip_address=address, port=0)
     server.start()
     host, port = server.get_host_and_port()
     yield Server(f"http://{host}:{port}")
     server.stop()
 
 
-def run_ceph(folder: Path) -> Iterator[Server]:
+def missing_of_ceph() -> list[str]:
+    """Name the programs of Ceph that are not installed."""
+    return [program for program in _PROGRAMS if shutil.which(program) is None]
+
+
+def run_ceph(folder: Path, address: str = LOOPBACK) -> Iterator[Server]:
     """Run one monitor, one object daemon in memory, and the gateway."""
-    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
-    if missing:
+    if missing := missing_of_ceph():
         pytest.skip(f"not installed: {', '.join(missing)} (make ceph)")
-    cluster = _Cluster(folder)
+    cluster = _Cluster(folder, address)
     try:
         yield cluster.start()
     finally:
@@ -101,10 +106,11 @@ def run_ceph(folder: Path) -> Iterator[Server]:
 
 
 class _Cluster:
-    """A Ceph cluster of one node on free loopback ports; all of it lies in one folder."""
+    """A Ceph cluster of one node on free ports, the gateway's at `address`, in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str) -> None:
         self._folder = folder
+        self._address = address
         self._keys = folder / "keyring"
         self._conf = folder / "ceph.conf"
         self._daemons: list[subprocess.Popen[bytes]] = []
@@ -128,9 +134,9 @@ class _Cluster:
         keys = (f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}")
         user = ("user", "create", "--uid=plant", "--display-name=plant", *keys)
         self._run("radosgw-admin", *self._admin, *user)
-        frontend = f"beast endpoint=127.0.0.1:{gateway}"
+        frontend = f"beast endpoint={self._address}:{gateway}"
         self._spawn("radosgw", *self._admin, "-n", "client.rgw", "--rgw-frontends", frontend)
-        server = Server(f"http://127.0.0.1:{gateway}")
+        server = Server(f"http://{self._address}:{gateway}")
         _wait(lambda: server.client().list_buckets(), 60)
         return server
 

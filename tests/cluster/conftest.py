@@ -1,0 +1,81 @@
+"""A cluster whose workers see nothing of this project: another user, another host, no PATH."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hosts import Network, network
+from s3_servers import Server, missing_of_ceph, run_ceph, run_moto
+from standalone import Cluster, copy_spark
+
+from steeldefect.packing import pack
+
+
+@pytest.fixture(scope="session")
+def hosts() -> Iterator[Network]:
+    """This host and three others, with addresses of their own where the machine allows it."""
+    with network(3) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can read; pytest's own ones are private."""
+    folder = Path(tempfile.mkdtemp(prefix="steeldefect-cluster-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def spark(open_folder: Path) -> Path:
+    """The Spark that the cluster's hosts have."""
+    return copy_spark(open_folder / "spark")
+
+
+@pytest.fixture(scope="session")
+def packed(open_folder: Path) -> Path:
+    """This environment, packed; or the archive that STEELDEFECT_PACKED names."""
+    target = open_folder / "steeldefect-env.tar.gz"
+    if made := os.environ.get("STEELDEFECT_PACKED"):
+        shutil.copyfile(made, target)
+    else:
+        pack(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def server(hosts: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An S3 server that all hosts reach: Ceph's gateway where it is installed, else moto's."""
+    start = run_moto if missing_of_ceph() else run_ceph
+    yield from start(tmp_path_factory.mktemp("s3"), hosts.here.address)
+
+
+@pytest.fixture
+def cluster(hosts: Network, spark: Path, server: Server, open_folder: Path) -> Iterator[Cluster]:
+    """A master without workers; what its workers run finds S3's credentials, and no more."""
+    folder = Path(tempfile.mkdtemp(dir=open_folder))
+    folder.chmod(0o755)
+    started = Cluster(spark, folder, hosts, server.environment)
+    try:
+        started.start_master()
+        yield started
+    finally:
+        started.stop()
+        for log in sorted(folder.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture
+def driver_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the driver finds on its host: S3's credentials; no Python stated for the executors."""
+    for name in ("PYSPARK_PYTHON", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"):
+        monkeypatch.delenv(name, raising=False)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, **server.environment, "PATH": path}

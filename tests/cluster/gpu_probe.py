@@ -1,0 +1,41 @@
+"""A program whose tasks say which GPUs they were given, and see; one line of JSON for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+
+from pyspark import TaskContext
+from pyspark.sql import SparkSession
+
+from steeldefect.gpus import VISIBLE, expose_gpus
+
+TASKS = 12
+
+
+def look(_: Iterator[int]) -> Iterator[str]:
+    """Take the task's GPUs as scoring does, and keep them for a while."""
+    began = time.time()
+    context = TaskContext.get()
+    assert context is not None
+    addresses = tuple(context.resources()["gpu"].addresses)
+    expose_gpus(addresses)
+    time.sleep(0.5)
+    said = {
+        "addresses": addresses,
+        "visible": os.environ[VISIBLE],
+        "host": os.environ.get("SPARK_LOCAL_IP", socket.gethostname()),
+        "began": began,
+        "ended": time.time(),
+    }
+    yield json.dumps(said)
+
+
+if __name__ == "__main__":
+    session = SparkSession.builder.getOrCreate()
+    numbers = session.sparkContext.parallelize(range(TASKS), TASKS)
+    print("\n".join(numbers.mapPartitions(look).collect()))
+    session.stop()

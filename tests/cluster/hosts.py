@@ -1,0 +1,89 @@
+"""Hosts with addresses of their own on this one machine: network namespaces, joined by a bridge.
+
+Where the machine does not allow that, or has no `ip`, every host is this one, on loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+_BRIDGE = f"sd{os.getpid() % 100_000}"
+_SUBNET = f"10.207.{os.getpid() % 250}"
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where a process can be started.
+
+    Attributes:
+        address: of the host, in IPv4.
+        inside: what a command begins with to run there.
+    """
+
+    address: str
+    inside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Network:
+    """This host as the others see it, and the others."""
+
+    here: Host
+    others: Sequence[Host]
+
+    @property
+    def separate(self) -> bool:
+        """Whether the hosts have addresses of their own."""
+        return bool(self.others[0].inside)
+
+
+@contextmanager
+def network(count: int) -> Iterator[Network]:
+    """Make hosts, and take them away afterwards."""
+    loopback = Host("127.0.0.1")
+    names = [f"{_BRIDGE}w{number}" for number in range(count)]
+    try:
+        others = _join(names)
+    except (OSError, subprocess.CalledProcessError):
+        _take_away(names)
+        yield Network(loopback, [loopback] * count)
+        return
+    try:
+        yield Network(Host(f"{_SUBNET}.1"), others)
+    finally:
+        _take_away(names)
+
+
+def _join(names: Sequence[str]) -> list[Host]:
+    if shutil.which("ip") is None:
+        raise FileNotFoundError("ip")
+    _ip("link", "add", _BRIDGE, "type", "bridge")
+    _ip("address", "add", f"{_SUBNET}.1/24", "dev", _BRIDGE)
+    _ip("link", "set", _BRIDGE, "up")
+    hosts = []
+    for number, name in enumerate(names):
+        address = f"{_SUBNET}.{10 + number}"
+        _ip("netns", "add", name)
+        _ip("link", "add", f"{name}o", "type", "veth", "peer", "name", "eth0", "netns", name)
+        _ip("link", "set", f"{name}o", "master", _BRIDGE, "up")
+        inside = ("ip", "netns", "exec", name)
+        _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+        _ip("-n", name, "link", "set", "eth0", "up")
+        _ip("-n", name, "link", "set", "lo", "up")
+        hosts.append(Host(address, inside))
+    return hosts
+
+
+def _take_away(names: Sequence[str]) -> None:
+    for command in (*(("netns", "delete", name) for name in names), ("link", "delete", _BRIDGE)):
+        with suppress(OSError, subprocess.CalledProcessError):
+            _ip(*command)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)

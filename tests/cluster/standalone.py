@@ -1,0 +1,193 @@
+"""Spark's own standalone cluster: a master here, workers on other hosts, each a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyspark
+from hosts import Host, Network
+
+_OPENED = ("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.util", "sun.nio.ch")
+_NOBODY = 65534
+
+
+def copy_spark(folder: Path) -> Path:
+    """Lay a Spark down where every user can read it, as a cluster's hosts have one."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    home = Path(pyspark.__file__).parent
+    for name in ("jars", "bin", "python"):
+        shutil.copytree(home / name, folder / name, copy_function=link)
+    folder.chmod(0o755)
+    return folder
+
+
+@dataclass
+class Cluster:
+    """A cluster.
+
+    Attributes:
+        spark: home of the Spark that it runs.
+        folder: for logs, and the workers' own folders.
+        hosts: this one, and those for workers.
+        environment: what a worker's processes find there; no PATH unless it is stated.
+    """
+
+    spark: Path
+    folder: Path
+    hosts: Network
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin without processes."""
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._port = free_port(self.here.address)
+        self._page = free_port(self.here.address)
+
+    @property
+    def here(self) -> Host:
+        """This host, as the workers see it."""
+        return self.hosts.here
+
+    @property
+    def url(self) -> str:
+        """The master's address."""
+        return f"spark://{self.here.address}:{self._port}"
+
+    def start_master(self) -> None:
+        """Start the master, and wait until it answers."""
+        place = ("--host", self.here.address, "--port", str(self._port))
+        page = ("--webui-port", str(self._page))
+        self._start("master.Master", self.here, (*place, *page), as_user=None)
+        _wait(lambda: self._status() is not None, 60)
+
+    def start_worker(
+        self,
+        host: Host,
+        *,
+        cores: int = 1,
+        settings: Mapping[str, str] | None = None,
+        stranger: bool = True,
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker, and wait until the master knows it.
+
+        Args:
+            host: where.
+            cores: that it offers.
+            settings: of Spark's, for the worker.
+            stranger: it runs as another user, who may not look into this project's folders.
+        """
+        known = self.alive
+        number = len(self._processes)
+        folder = self.folder / f"worker-{number}"
+        folder.mkdir()
+        folder.chmod(0o777)
+        properties = self.folder / f"worker-{number}.conf"
+        properties.write_text("".join(f"{k} {v}\n" for k, v in (settings or {}).items()))
+        arguments = (
+            *("--host", host.address, "--port", str(free_port(self.here.address))),
+            *("--webui-port", str(free_port(self.here.address)), "--cores", str(cores)),
+            *("--memory", "2g", "--work-dir", str(folder)),
+            *("--properties-file", str(properties), self.url),
+        )
+        user = _NOBODY if stranger and os.getuid() == 0 else None
+        worker = self._start("worker.Worker", host, arguments, as_user=user)
+        _wait(lambda: self.alive > known, 60)
+        return worker
+
+    @property
+    def alive(self) -> int:
+        """Workers that the master knows as alive."""
+        status = self._status() or {}
+        return sum(worker["state"] == "ALIVE" for worker in status.get("workers", ()))
+
+    def executors_ran(self) -> int:
+        """Executors that ran: each has left a folder with its worker."""
+        return len(list(self.folder.glob("worker-*/app-*/*/stderr")))
+
+    def stop(self) -> None:
+        """Stop everything."""
+        for process in reversed(self._processes):
+            kill_family(process)
+
+    def _start(
+        self, name: str, host: Host, arguments: Sequence[str], as_user: int | None
+    ) -> subprocess.Popen[bytes]:
+        opened = [f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in _OPENED]
+        java = shutil.which("java") or "java"
+        if home := os.environ.get("JAVA_HOME"):
+            java = f"{home}/bin/java"
+        command = [
+            *(java, "-Xmx512m", *opened, "-cp", f"{self.spark}/jars/*"),
+            *(f"org.apache.spark.deploy.{name}", *arguments),
+        ]
+        if as_user is not None:
+            user = (f"--reuid={as_user}", f"--regid={as_user}", "--clear-groups")
+            command = ["setpriv", *user, *command]
+        log = (self.folder / f"{len(self._processes)}-{name}.log").open("wb")
+        process = subprocess.Popen(
+            [*host.inside, *command],
+            cwd="/",
+            env={
+                "SPARK_HOME": str(self.spark),
+                "SPARK_SCALA_VERSION": "2.13",  # else it is looked for in a build's folders
+                "SPARK_LOCAL_IP": host.address,
+                **self.environment,
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._processes.append(process)
+        return process
+
+    def _status(self) -> dict[str, Any] | None:
+        address = f"http://{self.here.address}:{self._page}/json/"
+        with suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:
+            return dict(json.load(answer))
+        return None
+
+
+def kill_family(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all that it has started, as when a host goes away."""
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.send_signal(signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+def free_port(address: str) -> int:
+    """Find a port that nobody listens on."""
+    with closing(socket.socket()) as found:
+        found.bind((address, 0))
+        return int(found.getsockname()[1])
+
+
+def _wait(ready: Callable[[], bool], seconds: float) -> None:
+    ended = time.monotonic() + seconds
+    while time.monotonic() < ended:
+        if ready():
+            return
+        time.sleep(0.3)
+    raise TimeoutError(f"not ready within {seconds} s")
