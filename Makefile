@@ -84,6 +84,18 @@ dist: setup ## Build the wheel, and pack the environment for spark-submit --arch
 test-cluster: setup ## Run the tests that start a Spark cluster of several processes
 	$(RUN) python -m pytest -m cluster tests/cluster
 
+SPARK40 := build/spark-4.0
+
+$(SPARK40)/.ready:
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target $(SPARK40) pyspark==4.0.5
+	@touch $@
+
+.PHONY: test-spark40
+test-spark40: setup $(SPARK40)/.ready ## Run the tests that start Spark on Spark 4.0, in front of 4.3
+	$(RUN) export SPARK_HOME="$(abspath $(SPARK40))/pyspark" PYTHONPATH="$(abspath $(SPARK40))"; \
+		export PATH="$$SPARK_HOME/bin:$$PATH"; python -m pytest -m "spark and not cluster"
+
 # -- the measurements -----------------------------------------------------------------------------
 
 PEERS := $(VENV)/.peers

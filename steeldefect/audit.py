@@ -6,6 +6,8 @@ decode to the stated areas on a sample; the share of failures is under the limit
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +18,7 @@ from steeldefect.stores import Store
 from steeldefect.tables import SCHEMAS, TableName
 from steeldefect.task_report import TaskReport
 
+_READERS = 16
 _NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_table()
 
 
@@ -33,7 +36,9 @@ def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: i
     """
     parts = [part for report in reports for part in report.parts]
     keyed = [part for part in parts if part.table in (TableName.IMAGES, TableName.QUARANTINE)]
-    written = pa.concat_tables([_NO_KEYS, *(read_part(store, part, ["key"]) for part in keyed)])
+    with ThreadPoolExecutor(_READERS, "audit") as pool:  # on a large cluster, hundreds of files
+        keys = pool.map(lambda part: read_part(store, part, ["key"]), keyed)
+        written = pa.concat_tables([_NO_KEYS, *keys])
     _compare_keys(wave["key"], written["key"])
     stated = sum(report.scored + report.quarantined for report in reports)
     if stated != wave.num_rows:

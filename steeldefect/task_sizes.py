@@ -9,11 +9,6 @@ waves need no such end, because the next wave already fills the cores that they 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import pyarrow as pa
-
 _SHARE_OF_THE_REST = 2
 """Near the end, a task takes at most what is left, shared by this many times the cores."""
 
@@ -60,8 +55,3 @@ def task_sizes(pictures: int, cores: int, target: int, least: int, last: bool) -
 def least_pictures(rate: float | None) -> int:
     """Tell how small tasks may get towards the end; see `task_sizes`."""
     return pictures_for(_LEAST_SECONDS, rate, _LEAST_PICTURES)
-
-
-def numbers_of_tasks(sizes: Sequence[int]) -> pa.Array:
-    """Give each picture of a wave its task's number: int32, 0 for the first task's pictures."""
-    return pa.array(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))

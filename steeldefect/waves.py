@@ -21,12 +21,12 @@ from pyspark.sql import SparkSession
 
 from steeldefect.session import explain_failure
 from steeldefect.settings import ScoreSettings
+from steeldefect.shares import shared
 from steeldefect.task import REPORT, WaveTask
 from steeldefect.task_report import TaskReport, report_from_json
-from steeldefect.task_sizes import least_pictures, numbers_of_tasks, pictures_for, task_sizes
+from steeldefect.task_sizes import least_pictures, pictures_for, task_sizes
 
 _IN_FLIGHT = 2
-_TASK = "task"  # column with a picture's task
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,12 @@ class Waves:
 
     def _score(self, number: int, keys: pa.Table, last: bool) -> ScoredWave:
         sizes = self._cut(keys.num_rows, last)
-        numbered = keys.append_column(_TASK, numbers_of_tasks(sizes))
         function = self._task_of(number).function()
+        tasks = self._session.range(0, len(sizes), 1, len(sizes))
         try:
-            planned = self._session.createDataFrame(numbered).repartitionById(len(sizes), _TASK)
-            answers = planned.mapInArrow(function, "report string").collect()
+            with shared(self._session.sparkContext, keys, sizes) as shares:
+                own = shares.handed_to(function)
+                answers = tasks.mapInArrow(own, "report string").collect()
         except (PySparkException, Py4JError) as error:
             raise explain_failure(error) from error
         reports = [report_from_json(answer[REPORT.names[0]]) for answer in answers]

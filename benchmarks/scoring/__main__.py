@@ -36,6 +36,9 @@ def main() -> int:
     parser.add_argument("--out", type=local_path, default=_HERE, help="folder of the results")
     parser.add_argument("--rounds", type=positive, default=24, help="repetitions of the pictures")
     parser.add_argument("--repetitions", type=positive, default=3, help="of every contender")
+    parser.add_argument(
+        "--go-on", action="store_true", help="add to the results that are there, of this machine"
+    )
     parser.add_argument("--only", action="append", default=[], help="a contender's name")
     return run_command(parser, _measure)
 
@@ -51,13 +54,9 @@ def _measure(options: argparse.Namespace) -> None:
         raise BenchmarkError(f"no contender {', '.join(unknown)}; there are {known}")
     work = options.work / "answers"
     reference = _reference(material, work)
-    found = results.Results(
-        command=_command(options),
-        default=default,
-        unique=material.unique,
-        runs={},
-        first_seconds=[],
-    )
+    found = results.Results(_command(options), default, material.unique, {}, [])
+    if options.go_on:
+        found = results.read_json(options.out / "results.json")
     began = time.monotonic()
     for repetition in range(options.repetitions):
         if any(one.is_job for one in field):
@@ -73,7 +72,7 @@ def _measure(options: argparse.Namespace) -> None:
                 flush=True,
             )
             results.write_json(found, options.out / "results.json")
-            results.write_markdown(found, field, options.out / "RESULTS.md")
+            results.write_markdown(found, contenders(default), options.out / "RESULTS.md")
     print(f"the table is {options.out / 'RESULTS.md'}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.machine import machine
 from benchmarks.scoring.field import Contender
 from benchmarks.scoring.measuring import Figures
+from benchmarks.watching import BenchmarkError
 
 _MIB = 2**20
 _WAITING = "wait_for_pictures"
@@ -63,10 +64,27 @@ def write_json(results: Results, path: Path) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> Results:
+    """Read what was measured before.
+
+    Raises:
+        BenchmarkError: on another machine, or with other versions.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content.pop("machine") != machine():
+        raise BenchmarkError(f"{path} was measured on another machine, or with other versions")
+    runs = {
+        name: [Figures(**figures) for figures in measured]
+        for name, measured in content.pop("runs").items()
+    }
+    return Results(runs=runs, **content)
+
+
 def write_markdown(results: Results, field: Sequence[Contender], path: Path) -> None:
     """Write the tables."""
     shown = [one for one in field if one.name in results.runs]
-    repetitions = max(len(results.runs[one.name]) for one in shown)
+    counts = sorted({len(results.runs[one.name]) for one in shown})
+    repetitions = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     parts = [
         "# Scoring beside its peers\n",
         f"Measured by `{results.command}`; {repetitions} interleaved repetitions: median (least to "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeldefect.task_sizes import least_pictures, numbers_of_tasks, pictures_for, task_sizes
+from steeldefect.task_sizes import least_pictures, pictures_for, task_sizes
 
 counts = st.integers(1, 3_000)
 
@@ -55,7 +54,3 @@ def test_tasks_are_cut_by_time_once_the_speed_is_known() -> None:
     assert pictures_for(20, rate=7.5, unknown=128) == 150
     assert pictures_for(0.01, rate=7.5, unknown=128) == 1
     assert least_pictures(12.0) == 12
-
-
-def test_pictures_know_their_task() -> None:
-    assert numbers_of_tasks([2, 1, 3]) == pa.array([0, 0, 1, 2, 2, 2], pa.int32())
