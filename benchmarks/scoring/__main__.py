@@ -57,22 +57,33 @@ def _measure(options: argparse.Namespace) -> None:
     found = results.Results(_command(options), default, material.unique, {}, [])
     if options.go_on:
         found = results.read_json(options.out / "results.json")
-    began = time.monotonic()
-    for repetition in range(options.repetitions):
-        if any(one.is_job for one in field):
-            found.first_seconds.append(_first_picture(material, work))
-        for contender in _in_turn(field, repetition):
-            rounds = contender.rounds(options.rounds)
-            run = _run(contender, material, rounds, work, reference)
-            found.runs.setdefault(contender.name, []).append(run)
-            minutes = (time.monotonic() - began) / 60
-            print(
-                f"{repetition + 1}/{options.repetitions}  {contender.name:<16}"
-                f"{run.rate:8.2f} pictures/s  {minutes:5.1f} minutes so far",
-                flush=True,
-            )
-            results.write_json(found, options.out / "results.json")
-            results.write_markdown(found, contenders(default), options.out / "RESULTS.md")
+    turns = [
+        contender
+        for repetition in range(options.repetitions)
+        for contender in _in_turn(field, repetition)
+    ]
+    began, failed = time.monotonic(), []
+    for number, contender in enumerate(turns, start=1):
+        try:
+            if contender.name == f"job-{default}":
+                found.first_seconds.append(_first_picture(material, work))
+            run = _run(contender, material, contender.rounds(options.rounds), work, reference)
+        except BenchmarkError as error:  # the others have taken too long to lose them
+            failed.append(contender.name)
+            print(f"{contender.name} failed: {error}", file=sys.stderr, flush=True)
+            continue
+        found.runs.setdefault(contender.name, []).append(run)
+        minutes = (time.monotonic() - began) / 60
+        left = minutes / number * (len(turns) - number)
+        print(
+            f"{number}/{len(turns)}  {contender.name:<16}{run.rate:8.2f} pictures/s  "
+            f"{minutes:5.1f} minutes, about {left:.0f} left, {len(failed)} failed",
+            flush=True,
+        )
+        results.write_json(found, options.out / "results.json")
+        results.write_markdown(found, contenders(default), options.out / "RESULTS.md")
+    if failed:
+        raise BenchmarkError(f"these failed, and are not in the table: {', '.join(failed)}")
     print(f"the table is {options.out / 'RESULTS.md'}")
 
 

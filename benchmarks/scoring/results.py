@@ -120,7 +120,7 @@ def _table(results: Results, shown: Sequence[Contender]) -> str:
             f"{runs[0].pictures}",
             Spread.of([run.rate for run in runs]).text(1),
             Spread.of([run.cpu_seconds for run in runs]).text(3),
-            Spread.of(first).text(1),
+            Spread.of(first).text(1) if first else "",
             ", ".join(f"{role} {size:.0f}" for role, size in peaks.items() if size),
             f"{max(run.peak for run in runs) / _MIB:.0f}",
             f"{100 * runs[0].passing:.1f}%",

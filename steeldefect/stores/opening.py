@@ -10,7 +10,8 @@ from steeldefect.addresses import has_scheme
 from steeldefect.errors import SettingsError
 from steeldefect.stores.base import Store
 from steeldefect.stores.local import LocalStore
-from steeldefect.stores.s3 import S3Settings, S3Store
+from steeldefect.stores.s3 import S3Store
+from steeldefect.stores.s3_client import S3Settings
 
 __all__ = ["S3Settings", "is_s3", "open_store", "shipped_settings"]
 

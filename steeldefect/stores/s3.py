@@ -1,19 +1,12 @@
-"""A prefix of a bucket in S3, or in any store that speaks S3, by boto3.
-
-Credentials, region, endpoint and profile are found the ways AWS's own tools find them; settings
-may name endpoint, region and profile, never a secret.
-"""
+"""A prefix of a bucket in S3, or in any store that speaks S3, by boto3."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -25,7 +18,6 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ResponseStreamingError,
 )
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from steeldefect.errors import (
@@ -35,6 +27,7 @@ from steeldefect.errors import (
     StoreUnavailableError,
 )
 from steeldefect.stores.base import ObjectInfo
+from steeldefect.stores.s3_client import S3Settings, delta_options, open_client
 from steeldefect.streams import read_ahead
 
 Answer = TypeVar("Answer")
@@ -58,26 +51,6 @@ _HINTS = {
 
 class _BrokenBodyError(Exception):
     """The body of an answer broke off."""
-
-
-class S3Settings(BaseModel):
-    """How S3 is reached. Secrets come from AWS's own places (environment, profile, role)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    endpoint_url: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    connect_timeout_seconds: float = Field(default=5.0, gt=0)
-    read_timeout_seconds: float = Field(default=30.0, gt=0)
-    max_attempts: int = Field(default=4, ge=1)
-
-    @field_validator("endpoint_url")
-    @classmethod
-    def _holds_no_secret(cls, url: str | None) -> str | None:
-        if url is not None and "@" in url:
-            raise ValueError("an endpoint holds no credentials; AWS's own places do")
-        return url
 
 
 class S3Store:
@@ -153,7 +126,7 @@ class S3Store:
     def write(self, key: str, data: bytes) -> None:
         """Put an object; see `Store.write`."""
         name = self._prefix + key
-        self._call(lambda: self._client.put_object(Bucket=self._bucket, Key=name, Body=data), name)
+        self._call(lambda: self._put(name, data), name)
 
     def write_new(self, key: str, data: bytes) -> None:
         """Put an object with `If-None-Match: *`; see `Store.write_new`.
@@ -163,12 +136,7 @@ class S3Store:
         """
         name = self._prefix + key
         try:
-            self._call(
-                lambda: self._client.put_object(
-                    Bucket=self._bucket, Key=name, Body=data, IfNoneMatch="*"
-                ),
-                name,
-            )
+            self._call(lambda: self._put(name, data, IfNoneMatch="*"), name)
         except AlreadyExistsError:
             if self.read(key) != data:
                 raise
@@ -192,21 +160,11 @@ class S3Store:
 
     def delta_options(self) -> dict[str, str]:
         """Hand boto3's endpoint, region and present credentials to the Delta library."""
-        endpoint = self._client.meta.endpoint_url
-        options = {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_REGION": self._client.meta.region_name,
-            "AWS_CONDITIONAL_PUT": "etag",
-            "AWS_ALLOW_HTTP": str(endpoint.startswith("http://")).lower(),
-        }
-        credentials = self._session.get_credentials()
-        if credentials is not None:
-            frozen = credentials.get_frozen_credentials()
-            options["AWS_ACCESS_KEY_ID"] = frozen.access_key
-            options["AWS_SECRET_ACCESS_KEY"] = frozen.secret_key
-            if frozen.token:
-                options["AWS_SESSION_TOKEN"] = frozen.token
-        return options
+        return delta_options(self._bucket, self._settings, self._session, self._client)
+
+    def _put(self, name: str, data: bytes, **options: str) -> None:
+        encryption = self._settings.encryption
+        self._client.put_object(Bucket=self._bucket, Key=name, Body=data, **encryption, **options)
 
     def _read_once(self, name: str) -> bytes:
         answer = self._client.get_object(Bucket=self._bucket, Key=name)  # botocore retries this
@@ -236,31 +194,6 @@ class S3Store:
                 f"({type(error).__name__}); check the endpoint (s3.endpoint_url or "
                 "AWS_ENDPOINT_URL) and the network"
             ) from None
-
-
-@functools.lru_cache(maxsize=16)
-def open_client(settings: S3Settings) -> tuple[Any, Any]:
-    """Open one client for each process and settings: a client is costly, and safe for threads."""
-    config = Config(
-        connect_timeout=settings.connect_timeout_seconds,
-        read_timeout=settings.read_timeout_seconds,
-        retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
-        max_pool_connections=64,  # the most fetch_threads that settings allow
-        # newer checksums by default are refused by several stores that speak S3
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    try:
-        session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
-        region = session.region_name or "us-east-1"
-        client = session.client(
-            "s3", endpoint_url=settings.endpoint_url, region_name=region, config=config
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise SettingsError(f"s3 settings: {error}") from None
-    if "@" in client.meta.endpoint_url:
-        raise SettingsError("AWS_ENDPOINT_URL: an endpoint holds no credentials; remove them")
-    return session, client
 
 
 def _translate(error: ClientError, where: str) -> StoreError:

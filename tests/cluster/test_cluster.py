@@ -19,7 +19,7 @@ from standalone import Cluster, kill_family
 
 from jobs import score as score_job
 from steeldefect.bundle import Bundle
-from steeldefect.stores.s3 import open_client
+from steeldefect.stores.s3_client import open_client
 from steeldefect.tables import TableName
 
 pytestmark = [pytest.mark.spark, pytest.mark.cluster]
@@ -79,9 +79,12 @@ def submit(cluster: Cluster, *more: str) -> list[str]:
 
 @pytest.fixture
 def command(cluster: Cluster, packed: Path, arguments: list[str]) -> list[str]:
-    """The scoring job, with the packed environment for its executors."""
-    archive = ("--archives", f"{packed}#env", "--conf", "spark.pyspark.python=env/bin/python")
-    return [*submit(cluster, *archive), "jobs/score.py", *arguments]
+    """The scoring job by the settings ready made, with the packed environment."""
+    settings = (
+        *("--properties-file", "conf/spark/standalone.conf"),
+        *("--conf", f"spark.archives={packed}#env", "--conf", "spark.executor.cores=1"),
+    )
+    return [*submit(cluster, *settings), "jobs/score.py", *arguments]
 
 
 def run(command: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from steeldefect.bundle import Bundle
 from steeldefect.bundle_store import fetch_bundle
 from steeldefect.errors import PromotionError
 from steeldefect.stores import S3Settings
-from steeldefect.stores.s3 import open_client
+from steeldefect.stores.s3_client import open_client
 from training.__main__ import main
 from training.registry.promotion import Promotion, Request, promote
 

@@ -14,7 +14,7 @@ from jobs import score as score_job
 from steeldefect import rle
 from steeldefect.bundle import Bundle
 from steeldefect.cli import main as steeldefect
-from steeldefect.stores.s3 import open_client
+from steeldefect.stores.s3_client import open_client
 from steeldefect.tables import TableName
 
 pytestmark = pytest.mark.spark

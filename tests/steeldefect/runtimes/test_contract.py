@@ -261,7 +261,7 @@ def test_what_auto_precision_means(
     compiled = None
     if default is not None:
         compiled = Compiled(default=CpuPrecision(default), reason="", forms=[])
-    options = RuntimeOptions(OV, C, Precision(precision))
+    options = RuntimeOptions(OV, C, Precision(precision), batch_size=BATCH)
     resolved = resolve(options, compiled, served)
     assert resolved == replace(options, precision=Precision(expected))
     assert resolve(resolved, compiled, served) == resolved

@@ -24,6 +24,7 @@ from steeldefect.errors import (
 from steeldefect.settings import load_settings
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.stores.s3 import S3Store
+from steeldefect.stores.s3_client import AddressingStyle, Encryption, open_client
 from steeldefect.tables import TableName
 
 CONTENT = b"0123456789" * 1000
@@ -343,3 +344,61 @@ def test_many_objects_are_listed_folder_by_folder(s3: S3Settings, s3_address: st
     assert sorted(one.key for one in store.scan("1/l")) == sorted(
         name for name in names if name.startswith("1/l")
     )
+
+
+@pytest.mark.parametrize(
+    ("style", "address"),
+    [
+        ("path", "http://store:9000/plant/tables/a"),
+        ("virtual", "http://plant.store:9000/tables/a"),
+    ],
+)
+def test_the_bucket_stands_where_the_store_wants_it(style: str, address: str) -> None:
+    settings = S3Settings(endpoint_url="http://store:9000", addressing_style=AddressingStyle(style))
+    _, client = open_client(settings)
+    place = {"Bucket": "plant", "Key": "tables/a"}
+    assert client.generate_presigned_url("get_object", place).split("?")[0] == address
+    endpoint = S3Store("plant", "tables", settings).delta_options()["AWS_ENDPOINT_URL"]
+    assert endpoint == address.removesuffix("/tables/a").removesuffix("/plant")
+
+
+def test_unsigned_requests_carry_no_credentials(server: FailingServer) -> None:
+    signed: list[bool] = []
+
+    def note(handler: BaseHTTPRequestHandler, _: int) -> None:
+        signed.append("Authorization" in handler.headers)
+        send(handler, 200, CONTENT)
+
+    store = server.store(note, max_attempts=1)
+    assert store.read("a") == CONTENT
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    settings = S3Settings(endpoint_url=endpoint, region="us-east-1", anonymous=True)
+    public = S3Store("bucket", "prefix", settings)
+    assert public.read("a") == CONTENT
+    assert signed == [True, False]
+    assert public.delta_options()["AWS_SKIP_SIGNATURE"] == "true"
+    assert SECRET not in public.delta_options().values()
+
+
+def test_everything_that_is_written_is_encrypted_as_it_was_asked(
+    s3: S3Settings, s3_address: str
+) -> None:
+    settings = s3.model_copy(update={"server_side_encryption": Encryption.STORE})
+    store = open_store(s3_address, settings)
+    store.write("a", b"x")
+    store.write_new("b", b"x")
+    Tables(store).create_all()
+    client = boto3.client("s3", endpoint_url=s3.endpoint_url, region_name="us-east-1")
+    prefix = s3_address.removeprefix(f"s3://{BUCKET}/")
+    listed = client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
+    assert len(listed) == 2 + len(TableName)
+    for one in listed:
+        head = client.head_object(Bucket=BUCKET, Key=one["Key"])
+        assert head["ServerSideEncryption"] == "AES256", one["Key"]
+
+
+def test_a_key_of_one_s_own_needs_the_service_that_holds_it() -> None:
+    with pytest.raises(SettingsError, match="kms_key_id needs server_side_encryption: aws:kms"):
+        load_settings(None, ["s3.kms_key_id=plant"])
+    chosen = load_settings(None, ["s3.kms_key_id=plant", "s3.server_side_encryption=aws:kms"]).s3
+    assert chosen.encryption == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "plant"}

@@ -1,0 +1,141 @@
+"""How S3 is reached, by boto3 and by the Delta library.
+
+Credentials, region, endpoint and profile are found the ways AWS's own tools find them (environment,
+profile, role, also one that a profile assumes), and a certificate authority of one's own by
+AWS_CA_BUNDLE; settings may name endpoint, region and profile, never a secret.
+"""
+
+from __future__ import annotations
+
+import functools
+from enum import Enum
+from typing import Any
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from steeldefect.errors import SettingsError
+
+
+class AddressingStyle(str, Enum):
+    """Where a bucket's name stands: in the path, as most stores but AWS's want it, or the host."""
+
+    AUTO = "auto"
+    PATH = "path"
+    VIRTUAL = "virtual"
+
+
+class Encryption(str, Enum):
+    """By whose key the store encrypts what is written."""
+
+    STORE = "AES256"
+    KMS = "aws:kms"
+
+    def __str__(self) -> str:
+        """Write it as S3 does."""
+        return str(self.value)
+
+
+class S3Settings(BaseModel):
+    """How S3 is reached. Secrets come from AWS's own places (environment, profile, role)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    addressing_style: AddressingStyle = AddressingStyle.AUTO
+    anonymous: bool = False
+    server_side_encryption: Encryption | None = None
+    kms_key_id: str | None = None
+    connect_timeout_seconds: float = Field(default=5.0, gt=0)
+    read_timeout_seconds: float = Field(default=30.0, gt=0)
+    max_attempts: int = Field(default=4, ge=1)
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _holds_no_secret(cls, url: str | None) -> str | None:
+        if url is not None and "@" in url:
+            raise ValueError("an endpoint holds no credentials; AWS's own places do")
+        return url
+
+    @model_validator(mode="after")
+    def _key_needs_kms(self) -> S3Settings:
+        if self.kms_key_id is not None and self.server_side_encryption is not Encryption.KMS:
+            raise ValueError("kms_key_id needs server_side_encryption: aws:kms")
+        return self
+
+    @property
+    def encryption(self) -> dict[str, str]:
+        """What is said with every object that is written; empty: the bucket's own default holds."""
+        named = {
+            "ServerSideEncryption": self.server_side_encryption,
+            "SSEKMSKeyId": self.kms_key_id,
+        }
+        return {name: str(value) for name, value in named.items() if value is not None}
+
+
+@functools.lru_cache(maxsize=16)
+def open_client(settings: S3Settings) -> tuple[Any, Any]:
+    """Open one client for each process and settings: a client is costly, and safe for threads."""
+    config = Config(
+        signature_version=UNSIGNED if settings.anonymous else None,
+        s3={"addressing_style": settings.addressing_style.value},
+        connect_timeout=settings.connect_timeout_seconds,
+        read_timeout=settings.read_timeout_seconds,
+        retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
+        max_pool_connections=64,  # the most fetch_threads that settings allow
+        # newer checksums by default are refused by several stores that speak S3
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+        region = session.region_name or "us-east-1"
+        client = session.client(
+            "s3", endpoint_url=settings.endpoint_url, region_name=region, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise SettingsError(f"s3 settings: {error}") from None
+    if "@" in client.meta.endpoint_url:
+        raise SettingsError("AWS_ENDPOINT_URL: an endpoint holds no credentials; remove them")
+    return session, client
+
+
+def delta_options(bucket: str, settings: S3Settings, session: Any, client: Any) -> dict[str, str]:
+    """Say the same to the Delta library, with the credentials that hold at present.
+
+    Args:
+        bucket: of the store.
+        settings: of the store.
+        session: of boto3.
+        client: of boto3, for S3.
+    """
+    endpoint = client.meta.endpoint_url
+    options = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": client.meta.region_name,
+        "AWS_CONDITIONAL_PUT": "etag",
+        "AWS_ALLOW_HTTP": str(endpoint.startswith("http://")).lower(),
+    }
+    if settings.addressing_style is AddressingStyle.VIRTUAL:
+        scheme, host = endpoint.split("://", 1)
+        options["AWS_VIRTUAL_HOSTED_STYLE_REQUEST"] = "true"
+        options["AWS_ENDPOINT_URL"] = f"{scheme}://{bucket}.{host}"  # that library wants it whole
+    if settings.server_side_encryption is not None:
+        options["AWS_SERVER_SIDE_ENCRYPTION"] = settings.server_side_encryption.value
+    if settings.kms_key_id is not None:
+        options["AWS_SSE_KMS_KEY_ID"] = settings.kms_key_id
+    if settings.anonymous:
+        return options | {"AWS_SKIP_SIGNATURE": "true"}
+    credentials = session.get_credentials()
+    if credentials is not None:
+        frozen = credentials.get_frozen_credentials()
+        options["AWS_ACCESS_KEY_ID"] = frozen.access_key
+        options["AWS_SECRET_ACCESS_KEY"] = frozen.secret_key
+        if frozen.token:
+            options["AWS_SESSION_TOKEN"] = frozen.token
+    return options
