@@ -11,8 +11,8 @@ from benchmarks.scoring.material import Material
 from steeldefect.manifest import CpuPrecision
 from steeldefect.runtimes import cpu_precisions
 
-_SLOW, _OTHERS = 1 / 8, 1 / 4
-"""Share of the rounds for Keras models and single tasks, and for peers: rates are per picture."""
+_SLOW = 1 / 8
+"""Share of the rounds for Keras models and for single tasks: rates are per picture."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,8 @@ class Contender:
 
     def rounds(self, all_rounds: int) -> int:
         """Tell how many rounds of the pictures it gets."""
-        if self.module == "bare" or (self.is_job and self.tasks is None):
-            return all_rounds
-        slow = self.precision == "keras" or self.is_job
-        return max(1, round(all_rounds * (_SLOW if slow else _OTHERS)))
+        slow = self.precision == "keras" or self.tasks is not None
+        return max(1, round(all_rounds * _SLOW)) if slow else all_rounds
 
 
 def contenders(default: str) -> list[Contender]:
