@@ -205,7 +205,8 @@ def test_a_gpu_that_models_cannot_run_on_is_an_error_and_the_cpu_is_a_choice(
     read: Read,
     driver_environment: dict[str, str],
 ) -> None:
-    command = [*submit(gpu_cluster, *gpu_options()), "jobs/score.py", *arguments]
+    once = ("--conf", "spark.task.maxFailures=1")  # each try imports TensorFlow anew
+    command = [*submit(gpu_cluster, *gpu_options(), *once), "jobs/score.py", *arguments]
     environment = driver_environment | {"PYTHONPATH": str(ROOT)}
     refused = run(command, environment)
     assert refused.returncode == 11, refused.stdout + refused.stderr
