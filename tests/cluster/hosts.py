@@ -1,15 +1,18 @@
 """Hosts with addresses of their own on this one machine: network namespaces, joined by a bridge.
 
-Where the machine does not allow that, or has no `ip`, every host is this one, on loopback.
+Where the machine does not allow that, has no `ip`, or lets nothing through between them, every host
+is this one, on loopback.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 _BRIDGE = f"sd{os.getpid() % 100_000}"
@@ -49,7 +52,9 @@ def network(count: int) -> Iterator[Network]:
     names = [f"{_BRIDGE}w{number}" for number in range(count)]
     try:
         others = _join(names)
-    except (OSError, subprocess.CalledProcessError):
+        for host in others:
+            _reach(f"{_SUBNET}.1", host)
+    except (OSError, subprocess.SubprocessError):
         _take_away(names)
         yield Network(loopback, [loopback] * count)
         return
@@ -77,6 +82,19 @@ def _join(names: Sequence[str]) -> list[Host]:
         _ip("-n", name, "link", "set", "lo", "up")
         hosts.append(Host(address, inside))
     return hosts
+
+
+def _reach(here: str, host: Host) -> None:
+    """Connect from a host to this one.
+
+    Raises:
+        subprocess.SubprocessError: nothing gets through.
+    """
+    with closing(socket.create_server((here, 0))) as server:
+        place = server.getsockname()
+        program = f"import socket; socket.create_connection({place!r}, 5)"
+        command = [*host.inside, sys.executable, "-c", program]
+        subprocess.run(command, check=True, capture_output=True, timeout=20)
 
 
 def _take_away(names: Sequence[str]) -> None:
