@@ -107,7 +107,7 @@ $(PEERS): $(READY)
 	@touch $(PEERS)
 
 .PHONY: bench
-bench: setup $(PEERS) ## Measure scoring beside its limit and its peers (an hour and a half)
+bench: setup $(PEERS) ## Measure scoring beside its limit and its peers (more than an hour)
 	$(RUN) python -m benchmarks.scoring $(BENCH)
 
 .PHONY: bench-growth

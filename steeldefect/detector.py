@@ -34,7 +34,8 @@ _MIRRORED = {
 class Prepared:
     """A picture on its way: its size, and what the models take, uint8 (h, w), not scaled yet.
 
-    A tenth of the memory of scaled inputs; where both models take the same size, it is one array.
+    Many wait for the models: scaled they would take several times the memory. Where both models
+    take the same size, it is one array.
     """
 
     shape: tuple[int, int]

@@ -1,6 +1,6 @@
 """How a wave's keys reach its tasks: all of them by broadcast, and each task takes its share.
 
-A task is one row of `range`: its number. Nothing is shuffled, and any Spark since 4.0 does it.
+A task is one row of `range`: its number. Nothing is shuffled.
 """
 
 from __future__ import annotations

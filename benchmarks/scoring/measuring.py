@@ -85,7 +85,7 @@ class Figures:
         peak: greatest resident bytes of all processes together.
         passing: share that passed the gate.
         dice: pooled, between its masks and the reference's; None where it makes no masks.
-        stages: seconds of the job's tasks, by stage, over the tasks' own.
+        stages: seconds of the job, by stage, as its run record has them; empty for a peer.
     """
 
     pictures: int
