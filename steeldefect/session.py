@@ -20,6 +20,13 @@ _OUR_ERROR = re.compile(r"steeldefect\.errors\.(\w+): ([^\n]+)")
 _ANY_ERROR = re.compile(r"^(?:: )?([\w.]*(?:Error|Exception)(?:: .*)?)$", re.MULTILINE)
 
 
+_JAVA = ("spark.driver.defaultJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+"""For a JVM that passes keys and reports on: compiled lightly, it starts several seconds earlier.
+
+`spark.driver.extraJavaOptions` come after these, and have the last word.
+"""
+
+
 def open_session(name: str) -> SparkSession:
     """Open a Spark session with the settings of `spark-submit` and `spark-defaults.conf`.
 
@@ -40,7 +47,7 @@ def open_session(name: str) -> SparkSession:
 
 def _open_session(name: str) -> SparkSession:
     # starts the JVM, or joins that of spark-submit: before, a SparkConf knows nothing of either
-    SparkContext._ensure_initialized()
+    SparkContext._ensure_initialized(conf=SparkConf(loadDefaults=False).set(*_JAVA))
     conf = SparkConf()
     master = conf.get("spark.master", None) or "local[*]"
     builder = SparkSession.builder.appName(name).config("spark.ui.showConsoleProgress", "false")
@@ -56,6 +63,25 @@ def _open_session(name: str) -> SparkSession:
     level = "FATAL" if local else "ERROR"
     session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or level)
     return session
+
+
+def tasks_at_once(context: SparkContext) -> int:
+    """Tell how many tasks the executors that there are can run at once; at least one.
+
+    Of an executor with GPUs, its cores and its GPUs both bound that, in Spark's own way:
+    `spark.task.cpus`, `spark.task.resource.gpu.amount`.
+    """
+    conf, cores = context.getConf(), max(1, context.defaultParallelism)
+    cpus = int(conf.get("spark.task.cpus", "1") or 1)
+    local = conf.get("spark.master", "").startswith("local")  # Spark has one executor then
+    each = cores if local else int(conf.get("spark.executor.cores", "0") or 0) or cores
+    gpus = float(conf.get("spark.executor.resource.gpu.amount", "0") or 0)
+    share = float(conf.get("spark.task.resource.gpu.amount", "0") or 0)
+    on_an_executor = max(1, each // cpus)
+    if gpus and share:
+        on_an_executor = min(on_an_executor, max(1, int(gpus / share)))
+    executors = max(1, int(cores) // each)
+    return executors * on_an_executor
 
 
 def explain_failure(error: Exception) -> WaveError | Exception:

@@ -10,7 +10,7 @@ waves need no such end, because the next wave already fills the cores that they 
 from __future__ import annotations
 
 _SHARE_OF_THE_REST = 2
-"""Near the end, a task takes at most what is left, shared by this many times the cores."""
+"""Near the end, a task takes at most what is left, shared by this many times the tasks at once."""
 
 _LEAST_SECONDS = 1.0  # a task of less would cost more to start than it saves at the end
 _LEAST_PICTURES = 8
@@ -27,26 +27,26 @@ def pictures_for(seconds: float, rate: float | None, unknown: int) -> int:
     return unknown if rate is None else max(1, round(seconds * rate))
 
 
-def task_sizes(pictures: int, cores: int, target: int, least: int, last: bool) -> list[int]:
+def task_sizes(pictures: int, at_once: int, target: int, least: int, last: bool) -> list[int]:
     """Cut a wave.
 
     Args:
         pictures: of the wave.
-        cores: tasks that run at once.
-        target: pictures for a task; fewer where the wave would not occupy every core.
+        at_once: tasks that run at once.
+        target: pictures for a task; fewer where the wave would not occupy all of these.
         least: pictures below which tasks do not shrink towards the end.
         last: whether no other wave follows.
 
     Returns:
         How many pictures each task takes, in the order in which they start; the sum is `pictures`.
     """
-    most = max(1, min(target, -(-pictures // cores)))
+    most = max(1, min(target, -(-pictures // at_once)))
     if not last:
         tasks = -(-pictures // most)
         return [pictures * (i + 1) // tasks - pictures * i // tasks for i in range(tasks)]
     sizes, left = [], pictures
     while left:
-        shrunk = max(least, -(-left // (_SHARE_OF_THE_REST * cores)))
+        shrunk = max(least, -(-left // (_SHARE_OF_THE_REST * at_once)))
         sizes.append(min(most, shrunk, left))
         left -= sizes[-1]
     return sizes

@@ -19,7 +19,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from steeldefect.session import explain_failure
+from steeldefect.session import explain_failure, tasks_at_once
 from steeldefect.settings import ScoreSettings
 from steeldefect.shares import shared
 from steeldefect.task import REPORT, WaveTask
@@ -105,11 +105,11 @@ class Waves:
         return ScoredWave(number, keys, reports)
 
     def _cut(self, pictures: int, last: bool) -> list[int]:
-        cores = max(1, self._session.sparkContext.defaultParallelism)
+        at_once = tasks_at_once(self._session.sparkContext)
         rate = self._pictures / self._seconds if self._seconds else None
         settings = self._settings
         target = pictures_for(settings.task_seconds, rate, settings.task_pictures)
-        return task_sizes(pictures, cores, target, least_pictures(rate), last)
+        return task_sizes(pictures, at_once, target, least_pictures(rate), last)
 
     def _give_up(self, running: deque[Future[ScoredWave]]) -> None:
         """Stop what is in flight; Spark may be gone already."""

@@ -14,6 +14,8 @@ from steeldefect.session import open_session
 
 session = open_session("test")
 print("master", session.sparkContext.master, session.conf.get("spark.some.setting", "unset"))
+flags = session.sparkContext._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean()
+print("flags", list(flags.getInputArguments()))
 session.stop()
 """
 
@@ -33,3 +35,10 @@ def test_the_master_of_spark_submit_counts(program: str) -> None:
 def test_without_spark_submit_the_session_is_local(program: str) -> None:
     ended = run_program(program)
     assert "master local[*,4] unset" in ended.out, ended.err
+
+
+def test_the_jvm_of_a_local_session_is_compiled_lightly(program: str) -> None:
+    assert "-XX:TieredStopAtLevel=1" in run_program(program).out
+    own = "--driver-java-options -XX:TieredStopAtLevel=4 pyspark-shell"
+    flags = run_program(program, PYSPARK_SUBMIT_ARGS=own).out
+    assert flags.index("TieredStopAtLevel=1") < flags.index("TieredStopAtLevel=4")

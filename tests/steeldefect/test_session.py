@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from steeldefect.errors import (
@@ -12,7 +14,7 @@ from steeldefect.errors import (
     StoreUnavailableError,
     WaveError,
 )
-from steeldefect.session import explain_failure
+from steeldefect.session import explain_failure, tasks_at_once
 
 IN_A_WORKER = """Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times, most recent \
 failure: Lost task 0.3 in stage 1.0 (TID 7): org.apache.spark.api.python.PythonException: \
@@ -100,3 +102,41 @@ def test_any_other_error_is_a_wave_that_spark_gave_up(text: str, cause: str) -> 
 
 def test_a_long_report_is_cut() -> None:
     assert len(str(explain_failure(RuntimeError("Error " * 10_000)))) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("cores", "conf", "at_once"),
+    [
+        (2, {}, 2),
+        (0, {}, 1),
+        (8, {"spark.task.cpus": "2"}, 4),
+        (8, {"spark.task.cpus": "16"}, 1),
+        (16, {"spark.executor.cores": "4"}, 16),
+        (16, {"spark.executor.cores": "4", "spark.task.cpus": "3"}, 4),
+        # two executors of 8 cores, a GPU each: two tasks share it
+        (
+            16,
+            {
+                "spark.executor.cores": "8",
+                "spark.executor.resource.gpu.amount": "1",
+                "spark.task.resource.gpu.amount": "0.5",
+            },
+            4,
+        ),
+        # GPUs for more tasks than there are cores
+        (
+            8,
+            {
+                "spark.executor.cores": "4",
+                "spark.executor.resource.gpu.amount": "4",
+                "spark.task.resource.gpu.amount": "0.1",
+            },
+            8,
+        ),
+        (3, {"spark.executor.cores": "4"}, 4),  # none has come yet
+        (2, {"spark.master": "local[*]", "spark.executor.cores": "4"}, 2),
+    ],
+)
+def test_tasks_at_once(cores: int, conf: dict[str, str], at_once: int) -> None:
+    context = SimpleNamespace(getConf=lambda: conf, defaultParallelism=cores)
+    assert tasks_at_once(context) == at_once  # type: ignore[arg-type]

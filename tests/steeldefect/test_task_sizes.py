@@ -45,7 +45,7 @@ def test_tasks_of_other_waves_are_alike(
 
 
 def test_the_last_wave_ends_in_small_tasks() -> None:
-    sizes = task_sizes(400, cores=2, target=60, least=10, last=True)
+    sizes = task_sizes(400, at_once=2, target=60, least=10, last=True)
     assert sizes == [60, 60, 60, 55, 42, 31, 23, 18, 13, 10, 10, 10, 8]
 
 
