@@ -164,7 +164,7 @@ def _probe(store: Store, key: str) -> None:
         return
     raise StoreError(
         f"{store.uri}: this store ignores conditional writes (If-None-Match), so that two runs "
-        "could write at once; use another store for the output"
+        "could write at once; use another store for the output, or a bucket without versions"
     )
 
 

@@ -117,7 +117,7 @@ class _Cluster:
         self._log = (folder / "daemons.log").open("wb")
 
     def start(self) -> Server:
-        monitor, gateway = _free_port(), _free_port()
+        monitor, gateway = free_port(), free_port()
         self._configure(monitor)
         self._make_keys()
         monitors, address = self._folder / "monmap", f"v2:127.0.0.1:{monitor}"
@@ -137,7 +137,7 @@ class _Cluster:
         frontend = f"beast endpoint={self._address}:{gateway}"
         self._spawn("radosgw", *self._admin, "-n", "client.rgw", "--rgw-frontends", frontend)
         server = Server(f"http://{self._address}:{gateway}")
-        _wait(lambda: server.client().list_buckets(), 60)
+        wait_until(lambda: server.client().list_buckets(), 60)
         return server
 
     def stop(self) -> None:
@@ -195,7 +195,7 @@ class _Cluster:
 
     def _run(self, *command: str) -> None:
         """Run one step, again while the daemons are still coming up."""
-        _wait(
+        wait_until(
             lambda: subprocess.run(
                 command, check=True, timeout=20, stdout=self._log, stderr=self._log
             ),
@@ -207,7 +207,7 @@ class _Cluster:
         self._daemons.append(daemon)
 
 
-def _wait(act: Callable[[], object], seconds: float) -> None:
+def wait_until(act: Callable[[], object], seconds: float) -> None:
     """Try until daemons that are still coming up do answer."""
     deadline = time.monotonic() + seconds
     while True:
@@ -220,7 +220,7 @@ def _wait(act: Callable[[], object], seconds: float) -> None:
             time.sleep(1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -11,12 +11,15 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
+    CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
     ResponseStreamingError,
+    SSLError,
+    SSOError,
 )
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -185,8 +188,19 @@ class S3Store:
                 f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a "
                 "profile or a role"
             ) from None
+        except (CredentialRetrievalError, SSOError) as error:
+            raise StoreError(
+                f"{where}: the credentials' own source failed ({type(error).__name__}); check the "
+                "profile, the role or the sign-in that gives them"
+            ) from None
         except ParamValidationError:
             raise SettingsError(f"{where} is not an address in S3") from None
+        except SSLError:
+            raise StoreUnavailableError(
+                f"{where}: the certificate of {self._client.meta.endpoint_url} is not trusted, or "
+                "names another host; AWS_CA_BUNDLE names the file of an authority of your own, on "
+                "every host"
+            ) from None
         except (BotoCoreError, _BrokenBodyError) as error:
             endpoint = self._client.meta.endpoint_url
             raise StoreUnavailableError(

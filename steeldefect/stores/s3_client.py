@@ -2,12 +2,14 @@
 
 Credentials, region, endpoint and profile are found the ways AWS's own tools find them (environment,
 profile, role, also one that a profile assumes), and a certificate authority of one's own by
-AWS_CA_BUNDLE; settings may name endpoint, region and profile, never a secret.
+AWS_CA_BUNDLE, on which the Delta library relies as well; settings may name endpoint, region and
+profile, never a secret.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from enum import Enum
 from typing import Any
 
@@ -100,6 +102,8 @@ def open_client(settings: S3Settings) -> tuple[Any, Any]:
         )
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"s3 settings: {error}") from None
+    if authority := os.environ.get("AWS_CA_BUNDLE"):
+        os.environ.setdefault("SSL_CERT_FILE", authority)  # where the Delta library looks
     if "@" in client.meta.endpoint_url:
         raise SettingsError("AWS_ENDPOINT_URL: an endpoint holds no credentials; remove them")
     return session, client
