@@ -60,9 +60,12 @@ demo: setup ## Generate strips, train, score with Spark, evaluate, draw: all of 
 
 # -- the tests ------------------------------------------------------------------------------------
 
+# two processes: tests wait for JVMs and servers often enough that two cores serve two of them
+PARALLEL ?= --numprocesses 2 --dist loadgroup
+
 .PHONY: test
 test: setup lint ## Check style and types, then run all tests but those of a cluster
-	$(RUN) python -m pytest -m "not cluster"
+	$(RUN) python -m pytest -m "not cluster" $(PARALLEL)
 
 .PHONY: lint
 lint: setup ## Check style (ruff) and types (mypy)
@@ -94,7 +97,7 @@ $(SPARK40)/.ready:
 .PHONY: test-spark40
 test-spark40: setup $(SPARK40)/.ready ## Run the tests that start Spark on Spark 4.0, in front of 4.3
 	$(RUN) export SPARK_HOME="$(abspath $(SPARK40))/pyspark" PYTHONPATH="$(abspath $(SPARK40))"; \
-		export PATH="$$SPARK_HOME/bin:$$PATH"; python -m pytest -m "spark and not cluster"
+		export PATH="$$SPARK_HOME/bin:$$PATH"; python -m pytest -m "spark and not cluster" $(PARALLEL)
 
 # -- the measurements -----------------------------------------------------------------------------
 

@@ -55,11 +55,14 @@ setup(
         ],
         "dev": [
             "pytest==9.2.0",  # the tests
+            "pytest-xdist==3.8.0",  # the tests in two processes
             "hypothesis==6.170.15",  # property tests of codec and metrics
             "moto[server]==5.2.5",  # an S3 server for the quick tests
             "ruff==0.17.6",  # style
             "mypy==2.4.1",  # types
             "kubernetes-validate==1.37.0",  # Kubernetes' own schema, for the pod templates
+            "databricks-sdk==0.156.0",  # reads the settings for Databricks as Databricks does
+            "trustme==1.2.1",  # a certificate authority for the tests of one of your own
             "psutil==7.2.2",  # processes, memory and CPU seconds of what benchmarks measure
             "pandas-stubs",  # types
             "types-PyYAML",  # types

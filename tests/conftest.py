@@ -6,9 +6,19 @@ import os
 from pathlib import Path
 
 import pytest
-from samples import INT8_BY_HAND, build_rule_bundle
+from samples import INT8_BY_HAND, ROOT, build_rule_bundle
 
 from steeldefect.bundle import Bundle
+
+_TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together where several processes run them: they share fixtures."""
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests")
+        group = path.parts[0] if path.parts[0] in _TOGETHER else path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.spark
 
 PICTURES = 18
 WAVES = ("--set", "wave_pictures=6", "--set", "task_pictures=3")
-PATH = {"PYTHONPATH": str(ROOT)}
+PATH = {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}".rstrip(":")}
 
 
 @pytest.fixture(scope="module")
