@@ -95,7 +95,7 @@ class Cluster:
             settings: of Spark's, for the worker.
             stranger: it runs as another user, who may not look into this project's folders.
         """
-        known = self.alive
+        port = free_port(self.here.address)
         number = len(self._processes)
         folder = self.folder / f"worker-{number}"
         folder.mkdir()
@@ -103,21 +103,15 @@ class Cluster:
         properties = self.folder / f"worker-{number}.conf"
         properties.write_text("".join(f"{k} {v}\n" for k, v in (settings or {}).items()))
         arguments = (
-            *("--host", host.address, "--port", str(free_port(self.here.address))),
+            *("--host", host.address, "--port", str(port)),
             *("--webui-port", str(free_port(self.here.address)), "--cores", str(cores)),
             *("--memory", "2g", "--work-dir", str(folder)),
             *("--properties-file", str(properties), self.url),
         )
         user = _NOBODY if stranger and os.getuid() == 0 else None
         worker = self._start("worker.Worker", host, arguments, as_user=user)
-        _wait(lambda: self.alive > known, 60)
+        _wait(lambda: (host.address, port) in self._alive(), 60)
         return worker
-
-    @property
-    def alive(self) -> int:
-        """Workers that the master knows as alive."""
-        status = self._status() or {}
-        return sum(worker["state"] == "ALIVE" for worker in status.get("workers", ()))
 
     def executors_ran(self) -> int:
         """Executors that ran: each has left a folder with its worker."""
@@ -158,6 +152,11 @@ class Cluster:
         )
         self._processes.append(process)
         return process
+
+    def _alive(self) -> set[tuple[str, int]]:
+        """Give address and port of the workers that the master knows as alive."""
+        workers = (self._status() or {}).get("workers", ())
+        return {(one["host"], one["port"]) for one in workers if one["state"] == "ALIVE"}
 
     def _status(self) -> dict[str, Any] | None:
         address = f"http://{self.here.address}:{self._page}/json/"
