@@ -130,7 +130,7 @@ class Cluster:
         if home := os.environ.get("JAVA_HOME"):
             java = f"{home}/bin/java"
         command = [
-            *(java, "-Xmx512m", *opened, "-cp", f"{self.spark}/jars/*"),
+            *(java, "-Xmx512m", "-XX:TieredStopAtLevel=1", *opened, "-cp", f"{self.spark}/jars/*"),
             *(f"org.apache.spark.deploy.{name}", *arguments),
         ]
         if as_user is not None:
