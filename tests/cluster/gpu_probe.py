@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
@@ -27,7 +27,7 @@ def look(_: Iterator[int]) -> Iterator[str]:
     said = {
         "addresses": addresses,
         "visible": os.environ[VISIBLE],
-        "host": os.environ.get("SPARK_LOCAL_IP", socket.gethostname()),
+        "worker": Path.cwd().parents[1].name,  # an executor runs in WORKER/APPLICATION/EXECUTOR
         "began": began,
         "ended": time.time(),
     }

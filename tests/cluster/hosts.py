@@ -92,9 +92,9 @@ def _reach(here: str, host: Host) -> None:
     """
     with closing(socket.create_server((here, 0))) as server:
         place = server.getsockname()
-        program = f"import socket; socket.create_connection({place!r}, 5)"
+        program = f"import socket; socket.create_connection({place!r}, 20)"
         command = [*host.inside, sys.executable, "-c", program]
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
 def _take_away(names: Sequence[str]) -> None:

@@ -191,10 +191,10 @@ def test_every_task_sees_the_gpu_that_it_was_given_and_no_other(
     for one in seen:
         assert one["addresses"] in (["4"], ["7"])
         assert one["visible"] == one["addresses"][0]
-    cards = {(one["host"], one["visible"]) for one in seen}
+    cards = {(one["worker"], one["visible"]) for one in seen}
     assert len(cards) >= 3, "the work was spread over the cards"
     for one, other in combinations(seen, 2):
-        if (one["host"], one["visible"]) == (other["host"], other["visible"]):
+        if (one["worker"], one["visible"]) == (other["worker"], other["visible"]):
             assert one["ended"] <= other["began"] or other["ended"] <= one["began"]
 
 
