@@ -220,8 +220,9 @@ def wait_until(act: Callable[[], object], seconds: float) -> None:
             time.sleep(1)
 
 
-def free_port() -> int:
+def free_port(address: str = LOOPBACK) -> int:
+    """Find a port that nobody listens on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((address, 0))
         port: int = listener.getsockname()[1]
         return port

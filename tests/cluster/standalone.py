@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import psutil
 import pyspark
 from hosts import Host, Network
+from s3_servers import free_port
 
 _OPENED = ("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.util", "sun.nio.ch")
 _NOBODY = 65534
@@ -174,13 +174,6 @@ def kill_family(process: subprocess.Popen[bytes]) -> None:
                 one.send_signal(signal.SIGKILL)
     process.kill()
     process.wait()
-
-
-def free_port(address: str) -> int:
-    """Find a port that nobody listens on."""
-    with closing(socket.socket()) as found:
-        found.bind((address, 0))
-        return int(found.getsockname()[1])
 
 
 def _wait(ready: Callable[[], bool], seconds: float) -> None:
