@@ -29,6 +29,7 @@ from steeldefect.runtimes.cpu import cpu_precisions
 from steeldefect.runtimes.openvino import OpenVinoRuntime
 from training.backend import keras, tf
 from training.quantising import quantise
+from training.upsampling import resized_at_once
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ class Staged:
             # The same layers in a new model that was never compiled: no optimizer state is saved.
             plain = keras.Model(model.input, model.output, name=model.name)
             plain.save(self._path(name, ModelForm.KERAS))
-            converted = ov.convert_model(self._keras[name].function.get_concrete_function())
+            compiled = KerasRuntime(resized_at_once(model), input_spec(draft, name))
+            converted = ov.convert_model(compiled.function.get_concrete_function())
             path = self._path(name, ModelForm.OPENVINO)
             ov.save_model(converted, path, compress_to_fp16=False)
 

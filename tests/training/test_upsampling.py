@@ -1,0 +1,59 @@
+"""Repeated rows and columns become one operation; no answer changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+
+from steeldefect.manifest import Manifest
+from training.backend import keras
+from training.export import Models, Staged
+from training.models.resunet import resunet
+from training.models.small import small_gate, small_unet
+from training.upsampling import resized_at_once
+
+layers = keras.layers
+SHAPE = (32, 64, 1)
+
+
+def nested(shape: tuple[int, int, int], classes: int) -> keras.Model:
+    inner = keras.Sequential(
+        [layers.Input(shape), layers.UpSampling2D((2, 3)), layers.Conv2D(2, 3)]
+    )
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layers.Conv2D(classes, 1)(inner(inputs)))
+
+
+@pytest.mark.parametrize("build", [resunet, small_unet, nested])
+def test_answers_stay_as_they_are(build: Callable[..., keras.Model]) -> None:
+    keras.utils.set_random_seed(4)
+    model = build(SHAPE, 2)
+    copy = resized_at_once(model)
+    pictures = np.random.default_rng(4).random((2, *SHAPE), dtype=np.float32)
+    assert np.array_equal(copy(pictures, training=False), model(pictures, training=False))
+    assert copy.output_shape == model.output_shape
+    # the model itself stays as it was trained
+    copy.set_weights([weight + 1 for weight in copy.get_weights()])
+    assert not np.array_equal(copy(pictures, training=False), model(pictures, training=False))
+
+
+def test_a_model_without_any_is_given_back() -> None:
+    gate = small_gate(SHAPE)
+    assert resized_at_once(gate) is gate
+    inputs = keras.Input(SHAPE)
+    smooth = keras.Model(inputs, layers.UpSampling2D(2, interpolation="bilinear")(inputs))
+    assert resized_at_once(smooth) is smooth
+    first = layers.UpSampling2D(2, data_format="channels_first")(inputs)
+    assert resized_at_once(other := keras.Model(inputs, first)) is other
+
+
+def test_the_compiled_form_repeats_nothing(tmp_path: Path, draft: Callable[..., Manifest]) -> None:
+    staged = Staged(tmp_path, Models(small_gate(SHAPE), small_unet(SHAPE, classes=2)), draft())
+    written = ov.Core().read_model(staged.folder / "openvino" / "segmenter.xml")
+    kinds = {operation.get_type_name() for operation in written.get_ops()}
+    assert "Interpolate" in kinds
+    assert "Tile" not in kinds
