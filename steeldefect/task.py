@@ -21,7 +21,6 @@ from steeldefect.manifest import Compiled
 from steeldefect.opening import open_detector
 from steeldefect.parts import Origin
 from steeldefect.runtimes import (
-    CPU_BATCH,
     DeviceChoice,
     Precision,
     RuntimeChoice,
@@ -124,7 +123,7 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
         open_store(task.source_uri, task.s3),
         open_store(task.output_uri, task.s3),
         task.origin,
-        replace(task.limits, batch_size=opened.options.batch_size or CPU_BATCH),
+        task.limits,
     )
     label = f"{task.wave:06d}-{context.partitionId():06d}"
     report = replace(scorer.run(keys_of(batches), label), took=opened.why)

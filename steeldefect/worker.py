@@ -27,13 +27,16 @@ from steeldefect.errors import (
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.parts import Origin
 from steeldefect.preprocessing import Float32
-from steeldefect.runtimes import CPU_BATCH, RuntimeOptions
+from steeldefect.runtimes import RuntimeOptions
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import Store
 from steeldefect.streams import in_batches, read_ahead
 from steeldefect.tables import Stage
 from steeldefect.task_report import TaskReport
 from steeldefect.task_rows import Failure, PictureKey, TaskRows
+
+_READY = 8
+"""Pictures that wait for the models at least, so that a slow answer of the store stops nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,6 @@ class Limits:
     max_bytes: int
     decode: DecodeLimits
     fetch_threads: int
-    batch_size: int = CPU_BATCH
 
 
 class _Passed(NamedTuple):
@@ -73,12 +75,13 @@ class TaskScorer:
         origin: Origin,
         limits: Limits,
     ) -> None:
-        """Join everything a task needs; `options` must be resolved (no `auto`)."""
+        """Join everything a task needs; `options` must be resolved (no `auto`, a batch size)."""
         self._detector = detector
         self._source = source
         self._output = output
         self._origin = origin
         self._limits = limits
+        self._batch_size = options.batch_size or 1
         self._rows = TaskRows(source.uri, options)
         self._watch = Stopwatch()
 
@@ -97,7 +100,7 @@ class TaskScorer:
             ThreadPoolExecutor(1, "outline") as outliner,
         ):
             segmented = self._segmented(keys, readers)
-            depth = 2 * self._limits.batch_size
+            depth = 2 * self._batch_size
             for (picture, _), found in read_ahead(segmented, self._outline, outliner, depth):
                 self._note(picture, found)
         with self._watch.measure("write"):
@@ -117,7 +120,7 @@ class TaskScorer:
         self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
     ) -> Iterator[tuple[PictureKey, Prepared]]:
         """Yield the pictures that could be prepared; the others go to quarantine."""
-        ahead = self._limits.fetch_threads + 2 * self._limits.batch_size
+        ahead = self._limits.fetch_threads + max(_READY, 2 * self._batch_size)
         results = read_ahead(keys, self._fetch_and_prepare, readers, ahead)
         while True:
             with self._watch.measure("wait_for_pictures"):
@@ -161,15 +164,14 @@ class TaskScorer:
         self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
     ) -> Iterator[_Segmented]:
         """Ask the models; yield what passes the gate with its maps, in full batches."""
-        size = self._limits.batch_size
-        for passed in in_batches(self._passed(keys, readers), size):
+        for passed in in_batches(self._passed(keys, readers), self._batch_size):
             with self._watch.measure("segment"):
                 maps = self._detector.maps([picture.prepared for picture in passed])
             yield from map(_Segmented, passed, maps)
 
     def _passed(self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor) -> Iterator[_Passed]:
         """Ask the gate; yield what passes, note what does not."""
-        for batch in in_batches(self._prepared(keys, readers), self._limits.batch_size):
+        for batch in in_batches(self._prepared(keys, readers), self._batch_size):
             with self._watch.measure("gate"):
                 probabilities = self._detector.gate([prepared for _, prepared in batch])
             passes = self._detector.passes(probabilities).tolist()

@@ -7,7 +7,6 @@
 """
 
 from steeldefect.runtimes.base import (
-    CPU_BATCH,
     GPU_BATCH,
     DeviceChoice,
     Precision,
@@ -23,7 +22,6 @@ from steeldefect.runtimes.cpu import cpu_precisions
 from steeldefect.runtimes.opening import open_runtime
 
 __all__ = [
-    "CPU_BATCH",
     "GPU_BATCH",
     "DeviceChoice",
     "Precision",

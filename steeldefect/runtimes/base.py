@@ -13,7 +13,7 @@ from steeldefect.preprocessing import Float32
 from steeldefect.runtimes.cpu import cpu_precisions
 
 CPU_BATCH = 4
-"""Pictures for one call on a CPU, where more only spills the caches."""
+"""The most for one call on a CPU, where more only spills the caches; see `cpu_batch`."""
 
 GPU_BATCH = 64
 """The most for one call on a GPU; what its free memory does not hold is halved."""
@@ -88,6 +88,21 @@ class Runtime(Protocol):
         ...
 
 
+def cpu_batch(runtime: RuntimeChoice, threads: int) -> int:
+    """Tell how many pictures suit one call on a CPU.
+
+    OpenVINO's models have a fixed batch, and one picture for each thread is as fast as more: one
+    thread does not gain from a second picture, whose values push the first one's out of its cache,
+    and a last batch that is not full costs a full one. Keras' graphs take any number.
+
+    Args:
+        runtime: not `auto`.
+        threads: of the model; 0 for all cores.
+    """
+    one_for_each_thread = runtime is RuntimeChoice.OPENVINO and threads > 0
+    return min(threads, CPU_BATCH) if one_for_each_thread else CPU_BATCH
+
+
 def default_precision(compiled: Compiled | None) -> Precision:
     """Tell what `auto` means on OpenVINO; a bundle that says nothing is scored at f32."""
     return Precision.F32 if compiled is None else Precision(compiled.default.value)
@@ -129,9 +144,13 @@ def resolve(
             "precision=bf16, but this CPU has no instructions for it (AVX-512 BF16 or AMX) "
             "and would be slower than at f32; set precision=auto"
         )
-    batch_size = options.batch_size or (GPU_BATCH if device is DeviceChoice.GPU else CPU_BATCH)
+    suits = GPU_BATCH if device is DeviceChoice.GPU else cpu_batch(runtime, options.threads)
     return replace(
-        options, runtime=runtime, device=device, precision=precision, batch_size=batch_size
+        options,
+        runtime=runtime,
+        device=device,
+        precision=precision,
+        batch_size=options.batch_size or suits,
     )
 
 

@@ -10,11 +10,11 @@ import openvino as ov
 from steeldefect.manifest import CpuPrecision
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes.base import (
-    CPU_BATCH,
     DeviceChoice,
     Precision,
     RuntimeChoice,
     RuntimeOptions,
+    cpu_batch,
 )
 from steeldefect.runtimes.cpu import cpu_precisions
 
@@ -36,7 +36,7 @@ class OpenVinoRuntime:
         """
         core = ov.Core()
         model = core.read_model(path)
-        self._batch_size = options.batch_size or CPU_BATCH
+        self._batch_size = options.batch_size or cpu_batch(self.name, options.threads)
         shape = list(model.input(0).partial_shape)
         model.reshape([self._batch_size, *(int(size.get_length()) for size in shape[1:])])
         compiled = core.compile_model(

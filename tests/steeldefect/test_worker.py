@@ -40,7 +40,7 @@ from steeldefect.task_rows import PictureKey
 from steeldefect.worker import Limits, TaskScorer, keys_of
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=4)
-LIMITS = Limits(10**6, DecodeLimits(10**6), fetch_threads=3, batch_size=4)
+LIMITS = Limits(10**6, DecodeLimits(10**6), fetch_threads=3)
 BRIGHT = rle.to_text(rle.from_mask(bright_picture() == 250))
 DARK = rle.to_text(rle.from_mask(both_picture() == 2))
 
@@ -79,12 +79,12 @@ def score(archive: Path, store: Store, detector: Detector) -> Score:
     def run(
         *keys: PictureKey,
         detector: Detector = detector,
-        limits: Limits = LIMITS,
+        options: RuntimeOptions = OPTIONS,
         source: Store | None = None,
     ) -> TaskReport:
         source = source or open_store(str(archive))
         todo = keys or tuple(keys_of(list_pictures(source, ["*"]).to_batches()))
-        scorer = TaskScorer(detector, OPTIONS, source, store, ORIGIN, limits)
+        scorer = TaskScorer(detector, options, source, store, ORIGIN, LIMITS)
         return scorer.run(todo, "000001-000000")
 
     return run
@@ -186,7 +186,7 @@ def test_any_number_of_pictures_fits_any_batch(
     score: Score, archive: Path, store: Store, batch_size: int, pictures: int
 ) -> None:
     fill_archive(archive, pictures)
-    report = score(limits=replace(LIMITS, batch_size=batch_size))
+    report = score(options=replace(OPTIONS, batch_size=batch_size))
     verdicts = {row["key"]: row["verdict"] for row in rows(store, report, TableName.IMAGES)}
     assert verdicts == {
         f"p{number:03d}.png": "defect" if number % 3 else "gated" for number in range(pictures)
@@ -363,7 +363,7 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
     archive: Path, store: Store, rule_bundle: Bundle, detector: Detector
 ) -> None:
     fill_archive(archive, 40)
-    limits = replace(LIMITS, fetch_threads=2, batch_size=2)
+    limits, batch_size = replace(LIMITS, fetch_threads=2), 6
     handed_out = gated = most_ahead = 0
 
     class Watching(Failing):
@@ -383,10 +383,11 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
             handed_out += 1
             yield key(f"p{number:03d}.png")
 
-    scorer = TaskScorer(watching, OPTIONS, open_store(str(archive)), store, ORIGIN, limits)
+    options = replace(OPTIONS, batch_size=batch_size)
+    scorer = TaskScorer(watching, options, open_store(str(archive)), store, ORIGIN, limits)
     assert scorer.run(keys(), "label").scored == 40
-    assert most_ahead <= limits.fetch_threads + 3 * limits.batch_size
-    assert most_ahead > limits.batch_size, "something was fetched ahead"
+    assert most_ahead <= limits.fetch_threads + 3 * batch_size
+    assert most_ahead > batch_size, "something was fetched ahead"
 
 
 def test_a_report_crosses_as_text(score: Score, archive: Path) -> None:

@@ -56,10 +56,26 @@ def test_a_gpu_that_openvino_does_not_use_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("device", "gpus", "asked", "taken"),
-    [(C, (), None, 4), (A, (), None, 4), (A, ("0",), None, 64), (A, ("0",), 8, 8), (C, (), 2, 2)],
+    [(C, (), None, 1), (A, (), None, 1), (A, ("0",), None, 64), (A, ("0",), 8, 8), (C, (), 2, 2)],
 )
 def test_what_a_batch_is_where_none_is_set(
     device: DeviceChoice, gpus: tuple[str, ...], asked: int | None, taken: int
 ) -> None:
     options = RuntimeOptions(device=device, gpu_addresses=gpus, batch_size=asked)
     assert resolve(options).batch_size == taken
+
+
+@pytest.mark.parametrize(
+    ("runtime", "threads", "taken"),
+    [
+        (RuntimeChoice.OPENVINO, 1, 1),
+        (RuntimeChoice.OPENVINO, 3, 3),
+        (RuntimeChoice.OPENVINO, 16, 4),
+        (RuntimeChoice.OPENVINO, 0, 4),
+        (RuntimeChoice.TENSORFLOW, 1, 4),
+    ],
+)
+def test_a_batch_on_a_cpu_has_a_picture_for_each_thread(
+    runtime: RuntimeChoice, threads: int, taken: int
+) -> None:
+    assert resolve(RuntimeOptions(runtime, C, threads=threads)).batch_size == taken
