@@ -15,7 +15,7 @@ import psutil
 from steeldefect.errors import SteelDefectError
 
 _LOOK_SECONDS = 0.2
-_WORKER, _JVM, _DRIVER = "worker", "JVM", "driver"
+WORKER, JVM, DRIVER = "worker", "JVM", "driver"
 
 
 class BenchmarkError(SteelDefectError):
@@ -63,7 +63,7 @@ def watch(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
                 _look(watched, running.pid, seconds)
                 time.sleep(_LOOK_SECONDS)
         finally:
-            for process in _family(running.pid):
+            for process in family(running.pid):
                 with suppress(psutil.Error):
                     process.kill()
             running.wait()
@@ -76,18 +76,18 @@ def watch(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
 
 def _look(watched: Watched, leader: int, seconds: dict[tuple[int, float], float]) -> None:
     total = 0
-    for process in _family(leader):
+    for process in family(leader):
         with suppress(psutil.Error, OSError), process.oneshot():
             used = process.cpu_times()
             seconds[process.pid, process.create_time()] = used.user + used.system
             total += process.memory_info().rss
-            role = _role(process, leader)
-            watched.peaks[role] = max(watched.peaks.get(role, 0), _peak(process.pid))
+            who = role(process, leader)
+            watched.peaks[who] = max(watched.peaks.get(who, 0), _peak(process.pid))
     watched.cpu.append((time.time(), sum(seconds.values())))
     watched.peak = max(watched.peak, total)
 
 
-def _family(leader: int) -> Iterator[psutil.Process]:
+def family(leader: int) -> Iterator[psutil.Process]:
     """Give the command, all that it has started, and what was left by those that have ended."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -95,10 +95,11 @@ def _family(leader: int) -> Iterator[psutil.Process]:
                 yield process
 
 
-def _role(process: psutil.Process, leader: int) -> str:
+def role(process: psutil.Process, leader: int) -> str:
+    """Tell what a process of a command is."""
     if process.name() == "java":
-        return _JVM
-    return _DRIVER if process.pid == leader else _WORKER
+        return JVM
+    return DRIVER if process.pid == leader else WORKER
 
 
 def _peak(pid: int) -> int:

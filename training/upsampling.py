@@ -31,7 +31,7 @@ def resized_at_once(model: keras.Model) -> keras.Model:
     return copy
 
 
-class _NearestResize(layers.Layer):
+class _NearestResize(keras.layers.Layer):  # type: ignore[misc]
     """Nearest-neighbour resize (n, h, w, c) by whole factors for height and width."""
 
     def __init__(self, factors: tuple[int, int], name: str) -> None:

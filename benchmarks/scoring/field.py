@@ -14,6 +14,13 @@ from steeldefect.runtimes import cpu_precisions
 _SLOW = 1 / 8
 """Share of the rounds for Keras models and for single tasks: rates are per picture."""
 
+_FRAMES = (
+    ("daft", "daft_frame", "Daft UDF"),
+    ("mlflow", "mlflow_udf", "`mlflow.pyfunc.spark_udf`"),
+    ("ray", "ray_data", "Ray Data `map_batches`"),
+)
+"""Peers that take either Keras' models or ours: name, module, title."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -53,9 +60,15 @@ def contenders(default: str) -> list[Contender]:
         default: what the job's `auto` takes here.
     """
     runs = cpu_precisions() | {CpuPrecision.INT8}  # that one runs anywhere, fast or not
-    forms = [one.value for one in CpuPrecision if one in runs]
-    rows = [Contender(f"bare-{form}", f"bare models, {form}", "bare", form) for form in forms]
-    rows += [Contender(f"job-{form}", f"**this job**, {form}", None, form) for form in forms]
+    # those that are held against each other run one after the other: machines change their speed
+    forms = sorted((one.value for one in CpuPrecision if one in runs), key=default.__eq__)
+    rows = []
+    for form in forms:
+        rows.append(Contender(f"bare-{form}", f"bare models, {form}", "bare", form))
+        rows.append(Contender(f"job-{form}", f"**this job**, {form}", None, form))
+    for name, module, title in _FRAMES:
+        ours = f"{title}, our compiled models ({default})"
+        rows.append(Contender(f"{name}-compiled", ours, module, default))
     rows += [
         Contender("job-one-task", f"this job, {default}, one task", None, default, tasks=1),
         Contender(
@@ -69,14 +82,8 @@ def contenders(default: str) -> list[Contender]:
         Contender("tutorial", "the tutorial's loop", "tutorial_loop", "keras"),
         Contender("predict-batch", "`predict_batch_udf`, Keras models", "predict_batch", "keras"),
     ]
-    for name, module, title in (
-        ("mlflow", "mlflow_udf", "`mlflow.pyfunc.spark_udf`"),
-        ("ray", "ray_data", "Ray Data `map_batches`"),
-        ("daft", "daft_frame", "Daft UDF"),
-    ):
+    for name, module, title in _FRAMES:
         rows.append(Contender(f"{name}-keras", f"{title}, Keras models", module, "keras"))
-        ours = f"{title}, our compiled models ({default})"
-        rows.append(Contender(f"{name}-compiled", ours, module, default))
     return rows
 
 

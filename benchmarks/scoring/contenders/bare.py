@@ -1,7 +1,7 @@
 """The limit: both models in one process on all cores, inputs ready in memory, masks not made.
 
-Of two ways to use the cores, all of them for each call or calls on each of them, the one that is
-faster on this machine counts.
+Of the ways to use the cores, all of them for each call or calls on each of them, with one picture
+for each thread or several, the one that is fastest on this machine counts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from benchmarks.scoring.contenders.task import (
     Answer,
+    Task,
     answered,
     open_task_detector,
     read_task,
@@ -23,10 +24,12 @@ from benchmarks.scoring.contenders.task import (
 from benchmarks.scoring.material import LIMITS, keys_of
 from steeldefect.detector import Detector, Prepared
 from steeldefect.imaging import decode_gray
+from steeldefect.runtimes import RuntimeChoice, cpu_batch
 from steeldefect.streams import in_batches
 
-_BATCH = 4
-_TRIED = 40  # pictures on each core, to find the faster way
+_BATCHES = (None, 4)  # pictures for one call; None: as scoring has it
+_TRIED = 24  # pictures on each core, to find the fastest way
+_TRIES = 3
 
 
 class _Ready(NamedTuple):
@@ -34,50 +37,68 @@ class _Ready(NamedTuple):
     prepared: Prepared
 
 
+class _Way(NamedTuple):
+    """Detectors that run at once, and the pictures for one call of their models."""
+
+    detectors: list[Detector]
+    batch: int
+
+
 def main() -> None:
     """Answer all pictures."""
     task = read_task()
-    whole = [open_task_detector(task, task.cores)]
-    split = [open_task_detector(task, 1) for _ in range(task.cores)]
+    ways = [_way(task, threads, batch) for threads in {1, task.cores} for batch in _BATCHES]
     names = [str(task.pictures / key) for key in keys_of(task.pictures, 1)]
-    ready = {Path(name).name[4:]: _prepared(whole[0], name) for name in names}
+    ready = {Path(name).name[4:]: _prepared(ways[0].detectors[0], name) for name in names}
     tried = list(islice(cycle(_Ready(*item) for item in ready.items()), _TRIED * task.cores))
-    detectors = min((whole, split), key=lambda one: min(_seconds(one, tried) for _ in range(2)))
+    # one try of each way after the other, so that a machine that gets slower does so for all
+    tries = [[_seconds(way, tried) for way in ways] for _ in range(_TRIES)]
+    fastest = ways[min(range(len(ways)), key=lambda way: min(one[way] for one in tries))]
     pictures = [_Ready(path, ready[Path(path).name[4:]]) for path in task.paths]
-    write_answers(task, _answers(detectors, pictures))
+    write_answers(task, _answers(fastest, pictures))
+
+
+def _way(task: Task, threads: int, batch: int | None) -> _Way:
+    at_once = task.cores // threads
+    detectors = [open_task_detector(task, threads, batch) for _ in range(at_once)]
+    return _Way(detectors, batch or cpu_batch(RuntimeChoice.OPENVINO, threads))
 
 
 def _prepared(detector: Detector, path: str) -> Prepared:
     return detector.prepare(decode_gray(Path(path).read_bytes(), LIMITS))
 
 
-def _seconds(detectors: Sequence[Detector], pictures: Sequence[_Ready]) -> float:
-    _answers(detectors, pictures[: _BATCH * len(detectors)])
+def _seconds(way: _Way, pictures: Sequence[_Ready]) -> float:
+    _answers(way, pictures[: way.batch * len(way.detectors)])
     began = time.perf_counter()
-    _answers(detectors, pictures)
+    _answers(way, pictures)
     return time.perf_counter() - began
 
 
-def _answers(detectors: Sequence[Detector], pictures: Sequence[_Ready]) -> list[Answer]:
-    shares = [pictures[number :: len(detectors)] for number in range(len(detectors))]
-    with ThreadPoolExecutor(len(detectors)) as pool:
-        answers = pool.map(lambda pair: list(_score(*pair)), zip(detectors, shares, strict=True))
-        return [answer for share in answers for answer in share]
+def _answers(way: _Way, pictures: Sequence[_Ready]) -> list[Answer]:
+    at_once = len(way.detectors)
+    shares = [pictures[number::at_once] for number in range(at_once)]
+
+    def score(detector: Detector, share: Sequence[_Ready]) -> list[Answer]:
+        return list(_score(detector, share, way.batch))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return [answer for share in pool.map(score, way.detectors, shares) for answer in share]
 
 
-def _score(detector: Detector, pictures: Iterable[_Ready]) -> Iterator[Answer]:
+def _score(detector: Detector, pictures: Iterable[_Ready], size: int) -> Iterator[Answer]:
     """Answer with full batches of the segmenter, as the job does."""
     passed: list[_Ready] = []
-    for batch in in_batches(pictures, _BATCH):
+    for batch in in_batches(pictures, size):
         passes = detector.passes(detector.gate([one.prepared for one in batch]))
         for one, ok in zip(batch, passes, strict=True):
             if ok:
                 passed.append(one)
             else:
                 yield answered(one.path, False)
-        while len(passed) >= _BATCH:
-            yield from _segmented(detector, passed[:_BATCH])
-            del passed[:_BATCH]
+        while len(passed) >= size:
+            yield from _segmented(detector, passed[:size])
+            del passed[:size]
     if passed:
         yield from _segmented(detector, passed)
 

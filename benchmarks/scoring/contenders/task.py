@@ -85,14 +85,20 @@ def write_answers(task: Task, answers: Iterable[Answer]) -> None:
     frame.to_parquet(task.answers)
 
 
-def open_task_detector(task: Task, threads: int) -> Detector:
-    """Open the bundle's models as scoring does: Keras' own, or a compiled form."""
+def open_task_detector(task: Task, threads: int, batch_size: int | None = None) -> Detector:
+    """Open the bundle's models as scoring does: Keras' own, or a compiled form.
+
+    Args:
+        task: says which.
+        threads: of each model.
+        batch_size: of the compiled form; None: as scoring has it.
+    """
     keras = task.precision is None
     options = RuntimeOptions(
         runtime=RuntimeChoice.TENSORFLOW if keras else RuntimeChoice.OPENVINO,
         precision=task.precision or Precision.F32,
         threads=threads,
-        batch_size=BATCH if keras else 4,
+        batch_size=BATCH if keras else batch_size,
     )
     return open_detector(open_bundle(task.bundle), options, any_size=True)
 

@@ -1,0 +1,1 @@
+"""What bounds scoring: the arithmetic of the models, and what the job spends beside them."""

@@ -1,0 +1,75 @@
+"""What bounds scoring here: writes `BOUNDS.md`.
+
+    python -m benchmarks.bounds [--data DIR] [--gate-weights FILE] [--rounds N]
+
+Takes the pictures and the bundle of `benchmarks.scoring`, or makes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from benchmarks.bounds.arithmetic import ModelCost, cost, greatest_rate
+from benchmarks.bounds.processes import Spent, watch_threads
+from benchmarks.bounds.writing import Bounds, written
+from benchmarks.scoring.field import Contender, command
+from benchmarks.scoring.material import Material, prepare
+from steeldefect.bundle import Bundle, ModelName, open_bundle
+from steeldefect.command import CommandParser, local_path, positive, run_command
+from steeldefect.manifest import CpuPrecision
+from steeldefect.runtimes import Precision, RuntimeChoice, cpu_precisions, form_of
+
+_HERE = Path(__file__).parent.parent
+
+
+def main() -> int:
+    """Measure, and write it down; returns the exit code."""
+    parser = CommandParser(prog="python -m benchmarks.bounds", description=__doc__)
+    parser.add_argument("--data", type=local_path, help="labelled strips; default: generated")
+    parser.add_argument("--gate-weights", type=local_path, help="Keras' ResNet50 weights")
+    parser.add_argument("--work", type=local_path, default=Path("build/bench"))
+    parser.add_argument("--out", type=local_path, default=_HERE, help="folder of BOUNDS.md")
+    parser.add_argument("--rounds", type=positive, default=24, help="repetitions of the pictures")
+    return run_command(parser, _measure)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    material = prepare(options.work, options.data, options.rounds, options.gate_weights)
+    bundle = open_bundle(material.bundle)
+    served = cpu_precisions() | {CpuPrecision.INT8}
+    forms = [Precision(one.value) for one in CpuPrecision if one in served]
+    print("measuring the models", flush=True)
+    bounds = Bounds(greatest_rate(), material.passing, len(os.sched_getaffinity(0)))
+    costs = {form: _costs(bundle, form) for form in forms}
+    spent: dict[Precision, Spent] = {}
+    for form in forms:
+        print(f"running the job at {form.value}", flush=True)
+        spent[form] = _run(material, form, options)
+    said = f"python -m benchmarks.bounds --rounds {options.rounds}"
+    pictures = material.unique * options.rounds
+    text = written(said, bounds, costs, spent, pictures)
+    (options.out / "BOUNDS.md").write_text(text, encoding="utf-8")
+    print(f"written: {options.out / 'BOUNDS.md'}")
+
+
+def _costs(bundle: Bundle, form: Precision) -> dict[ModelName, ModelCost]:
+    kind = form_of(RuntimeChoice.OPENVINO, form)
+    return {name: cost(bundle.model_path(name, kind), form) for name in ModelName}
+
+
+def _run(material: Material, form: Precision, options: argparse.Namespace) -> Spent:
+    work = options.work / "bounds"
+    output = work / form.value
+    shutil.rmtree(output, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    contender = Contender(f"job-{form.value}", "", None, form.value)
+    line, environment = command(contender, material, options.rounds, output)
+    return watch_threads(line, environment, output, work / f"{form.value}.log")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""What bounds scoring: operations counted by hand, threads that are seen, a table that adds up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
+import pytest
+
+from benchmarks.bounds.arithmetic import ModelCost, cost, operations
+from benchmarks.bounds.processes import HELPERS, MODELS, Spent, watch_threads
+from benchmarks.bounds.writing import Bounds, written
+from benchmarks.watching import DRIVER, JVM, BenchmarkError
+from steeldefect.bundle import ModelName
+from steeldefect.runtimes import Precision
+from steeldefect.tables import PARTITION
+
+
+def small_model() -> ov.Model:
+    """3x3 convolution of 2 channels to 4 on 6x8 pixels, then a product with 192 x 5 weights."""
+    picture = ops.parameter([1, 6, 8, 2], np.float32)
+    planes = ops.transpose(picture, np.array([0, 3, 1, 2]))
+    kernels = np.ones((4, 2, 3, 3), np.float32)
+    found = ops.convolution(planes, kernels, [1, 1], [1, 1], [1, 1], [1, 1])
+    flat = ops.reshape(found, np.array([1, 192]), special_zero=False)
+    return ov.Model([ops.matmul(flat, np.ones((192, 5), np.float32), False, False)], [picture])
+
+
+def test_operations_are_multiplications_and_additions() -> None:
+    assert operations(small_model()) == 2 * 6 * 8 * 4 * 2 * 9 + 2 * 192 * 5
+
+
+def test_a_model_is_measured(tmp_path: Path) -> None:
+    ov.save_model(small_model(), tmp_path / "small.xml", compress_to_fp16=False)
+    found = cost(tmp_path / "small.xml", Precision.F32)
+    assert found.operations == operations(small_model())
+    assert found.seconds > 0
+    assert sum(found.kinds.values()) == pytest.approx(1)
+    assert any("Convolution" in kind for kind in found.kinds)
+
+
+_JOB = """
+import pathlib, subprocess, sys, threading, time
+folder = pathlib.Path(sys.argv[1]) / "images" / "PARTITION=2026-01-01"
+
+def work(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until: pass
+
+if len(sys.argv) > 2:  # the worker
+    helper = threading.Thread(target=work, args=[1.0]); helper.start()
+    while helper.is_alive(): work(0.1)
+    time.sleep(1.0)
+else:
+    worker = subprocess.Popen([sys.executable, __file__, sys.argv[1], "worker"])
+    time.sleep(0.8)
+    folder.mkdir(parents=True); (folder / "part.parquet").touch()
+    worker.wait()
+"""
+
+
+def test_threads_of_all_processes_are_seen(tmp_path: Path) -> None:
+    job, output = tmp_path / "job.py", tmp_path / "tables"
+    job.write_text(_JOB.replace("PARTITION", PARTITION))
+    spent = watch_threads([sys.executable, str(job), str(output)], {}, output, tmp_path / "log")
+    assert spent.wall > 0
+    assert set(spent.cpu) == {DRIVER, MODELS, HELPERS}
+    with pytest.raises(BenchmarkError, match="ended with 0"):
+        watch_threads([sys.executable, "-c", ""], {}, tmp_path / "none", tmp_path / "log")
+
+
+def test_the_document_adds_up() -> None:
+    models = {
+        ModelName.GATE: ModelCost(10e9, 0.1, {"Convolution a": 0.995, "Pad": 0.005}),
+        ModelName.SEGMENTER: ModelCost(4e9, 0.08, {"Convolution a": 0.6, "Concat": 0.4}),
+    }
+    spent = Spent(100.0, {MODELS: 180.0, HELPERS: 10.0, JVM: 2.0, DRIVER: 0.4})
+    text = written("me", Bounds(100e9, 0.5, 2), {Precision.F32: models}, {Precision.F32: spent}, 9)
+    assert "| gate, f32 | 10.00 | 100.0 | 100 | 100% |" in text
+    assert "| segmenter, f32 | 4.00 | 80.0 | 50 | 50% |" in text
+    assert "A picture takes 12.00 GFLOP" in text
+    assert "more than 16.7 pictures a second on 2 such cores" in text
+    assert "- 140.0 ms at f32" in text
+    assert "| gate, f32 | 100% Convolution a |" in text
+    assert "| f32 | 100 | 90.0% | 5.0% | 1.0% | 0.2% | 3.8% |" in text
