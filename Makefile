@@ -113,6 +113,10 @@ $(PEERS): $(READY)
 bench: setup $(PEERS) ## Measure scoring beside its limit and its peers (more than an hour)
 	$(RUN) python -m benchmarks.scoring $(BENCH)
 
+.PHONY: bench-bounds
+bench-bounds: setup ## Measure what bounds scoring: arithmetic, layers, CPU time by thread (minutes)
+	$(RUN) python -m benchmarks.bounds $(BENCH)
+
 .PHONY: bench-growth
 bench-growth: setup ## Measure how scoring grows: pictures, tasks, keys of a plan (half an hour)
 	$(RUN) python -m benchmarks.growth

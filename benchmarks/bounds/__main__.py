@@ -43,8 +43,9 @@ def _measure(options: argparse.Namespace) -> None:
     served = cpu_precisions() | {CpuPrecision.INT8}
     forms = [Precision(one.value) for one in CpuPrecision if one in served]
     print("measuring the models", flush=True)
-    bounds = Bounds(greatest_rate(), material.passing, len(os.sched_getaffinity(0)))
+    product = greatest_rate()
     costs = {form: _costs(bundle, form) for form in forms}
+    bounds = Bounds(product, material.passing, len(os.sched_getaffinity(0)))
     spent: dict[Precision, Spent] = {}
     for form in forms:
         print(f"running the job at {form.value}", flush=True)

@@ -12,7 +12,8 @@ import numpy as np
 import openvino as ov
 import threadpoolctl
 
-from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
+from steeldefect.manifest import CpuPrecision
+from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, cpu_precisions
 from steeldefect.runtimes.openvino import OpenVinoRuntime
 
 _SQUARE, _TRIES = 1536, 10
@@ -59,7 +60,7 @@ def cost(path: Path, precision: Precision) -> ModelCost:
     runtime = OpenVinoRuntime(path, options)
     runtime.predict(batch)
     seconds = min(_seconds(lambda: runtime.predict(batch)) for _ in range(_CALLS))
-    return ModelCost(operations(model), seconds, _kinds(model, batch))
+    return ModelCost(operations(model), seconds, _kinds(model, batch, precision))
 
 
 def operations(model: Any) -> float:
@@ -76,13 +77,17 @@ def operations(model: Any) -> float:
     return total
 
 
-def _kinds(model: Any, batch: np.ndarray) -> dict[str, float]:
+def _kinds(model: Any, batch: np.ndarray, precision: Precision) -> dict[str, float]:
     """Ask OpenVINO for the time of each layer, and add up by kind and by what computes it."""
-    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERF_COUNT": True}
-    compiled = ov.Core().compile_model(
-        model, "CPU", {**settings, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
-    )
-    request = compiled.create_infer_request()
+    exact = precision is Precision.F32 or CpuPrecision.BF16 not in cpu_precisions()
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32" if exact else "bf16",
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+        "PERF_COUNT": True,
+    }
+    request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
     spent: defaultdict[str, float] = defaultdict(float)
     for call in range(_CALLS + 1):
         request.infer([batch])

@@ -36,7 +36,9 @@ class OpenVinoRuntime:
         """
         core = ov.Core()
         model = core.read_model(path)
-        self._batch_size = options.batch_size or cpu_batch(self.name, options.threads)
+        self._batch_size = options.batch_size or cpu_batch(
+            self.name, options.precision, options.threads
+        )
         shape = list(model.input(0).partial_shape)
         model.reshape([self._batch_size, *(int(size.get_length()) for size in shape[1:])])
         compiled = core.compile_model(

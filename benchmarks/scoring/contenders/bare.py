@@ -1,7 +1,7 @@
 """The limit: both models in one process on all cores, inputs ready in memory, masks not made.
 
-Of the ways to use the cores, all of them for each call or calls on each of them, with one picture
-for each thread or several, the one that is fastest on this machine counts.
+Of the ways to use the cores, all of them for each call or calls on each of them, and of calls with
+one picture or with four, the fastest on this machine counts.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from benchmarks.scoring.contenders.task import (
 from benchmarks.scoring.material import LIMITS, keys_of
 from steeldefect.detector import Detector, Prepared
 from steeldefect.imaging import decode_gray
-from steeldefect.runtimes import RuntimeChoice, cpu_batch
 from steeldefect.streams import in_batches
 
-_BATCHES = (None, 4)  # pictures for one call; None: as scoring has it
+_BATCHES = (1, 4)  # pictures for one call
 _TRIED = 24  # pictures on each core, to find the fastest way
 _TRIES = 3
 
@@ -58,10 +57,10 @@ def main() -> None:
     write_answers(task, _answers(fastest, pictures))
 
 
-def _way(task: Task, threads: int, batch: int | None) -> _Way:
+def _way(task: Task, threads: int, batch: int) -> _Way:
     at_once = task.cores // threads
     detectors = [open_task_detector(task, threads, batch) for _ in range(at_once)]
-    return _Way(detectors, batch or cpu_batch(RuntimeChoice.OPENVINO, threads))
+    return _Way(detectors, batch)
 
 
 def _prepared(detector: Detector, path: str) -> Prepared:

@@ -66,16 +66,18 @@ def test_what_a_batch_is_where_none_is_set(
 
 
 @pytest.mark.parametrize(
-    ("runtime", "threads", "taken"),
+    ("runtime", "precision", "threads", "taken"),
     [
-        (RuntimeChoice.OPENVINO, 1, 1),
-        (RuntimeChoice.OPENVINO, 3, 3),
-        (RuntimeChoice.OPENVINO, 16, 4),
-        (RuntimeChoice.OPENVINO, 0, 4),
-        (RuntimeChoice.TENSORFLOW, 1, 4),
+        (RuntimeChoice.OPENVINO, Precision.F32, 1, 1),
+        (RuntimeChoice.OPENVINO, Precision.F32, 3, 3),
+        (RuntimeChoice.OPENVINO, Precision.F32, 16, 4),
+        (RuntimeChoice.OPENVINO, Precision.F32, 0, 4),
+        (RuntimeChoice.OPENVINO, Precision.INT8, 1, 4),
+        (RuntimeChoice.TENSORFLOW, Precision.F32, 1, 4),
     ],
 )
-def test_a_batch_on_a_cpu_has_a_picture_for_each_thread(
-    runtime: RuntimeChoice, threads: int, taken: int
+def test_what_a_batch_is_on_a_cpu(
+    runtime: RuntimeChoice, precision: Precision, threads: int, taken: int
 ) -> None:
-    assert resolve(RuntimeOptions(runtime, C, threads=threads)).batch_size == taken
+    options = RuntimeOptions(runtime, C, precision, threads=threads)
+    assert resolve(options).batch_size == taken
