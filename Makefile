@@ -102,7 +102,8 @@ test-spark40: setup $(SPARK40)/.ready ## Run the tests that start Spark on Spark
 # -- the measurements -----------------------------------------------------------------------------
 
 PEERS := $(VENV)/.peers
-BENCH ?= $(if $(STEELDEFECT_DATA),--data $(STEELDEFECT_DATA))
+MATERIAL ?= $(if $(STEELDEFECT_DATA),--data $(STEELDEFECT_DATA))
+BENCH ?= $(MATERIAL)
 
 $(PEERS): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
@@ -114,8 +115,8 @@ bench: setup $(PEERS) ## Measure scoring beside its limit and its peers (more th
 	$(RUN) python -m benchmarks.scoring $(BENCH)
 
 .PHONY: bench-bounds
-bench-bounds: setup ## Measure what bounds scoring: arithmetic, layers, CPU time by thread (minutes)
-	$(RUN) python -m benchmarks.bounds $(BENCH)
+bench-bounds: setup ## Measure what bounds scoring: arithmetic, layers, CPU time by thread (minutes, and a fit first)
+	$(RUN) python -m benchmarks.bounds $(MATERIAL)
 
 .PHONY: bench-growth
 bench-growth: setup ## Measure how scoring grows: pictures, tasks, keys of a plan (half an hour)

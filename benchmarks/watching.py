@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,8 +49,25 @@ def watch(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
         BenchmarkError: it failed; the message has the end of its output.
     """
     seconds: dict[tuple[int, float], float] = {}
+    watched = Watched(time.time())
+    with started(command, environment, log) as running:
+        while running.poll() is None:
+            _look(watched, running.pid, seconds)
+            time.sleep(_LOOK_SECONDS)
+    watched.ended = time.time()
+    return watched
+
+
+@contextmanager
+def started(
+    command: Sequence[str], environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command, and end it and all that it has started with the block.
+
+    Raises:
+        BenchmarkError: it failed; the message has the end of its output.
+    """
     with log.open("wb") as output:
-        watched = Watched(time.time())
         running = subprocess.Popen(
             command,
             stdout=output,
@@ -59,19 +76,15 @@ def watch(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
             start_new_session=True,
         )
         try:
-            while running.poll() is None:
-                _look(watched, running.pid, seconds)
-                time.sleep(_LOOK_SECONDS)
+            yield running
         finally:
             for process in family(running.pid):
                 with suppress(psutil.Error):
                     process.kill()
             running.wait()
-        watched.ended = time.time()
     if running.returncode:
         end = log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise BenchmarkError(f"{' '.join(command)} ended with {running.returncode}: {end}")
-    return watched
 
 
 def _look(watched: Watched, leader: int, seconds: dict[tuple[int, float], float]) -> None:

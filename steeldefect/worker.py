@@ -36,12 +36,12 @@ from steeldefect.task_report import TaskReport
 from steeldefect.task_rows import Failure, PictureKey, TaskRows
 
 _READY = 8
-"""Pictures that wait for the models at least, so that a slow answer of the store stops nothing."""
+"""Least number of pictures that may wait between two stages, however small a batch is."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before it costs anything, and how far ahead threads read."""
+    """What is refused before it costs anything, and how many threads fetch."""
 
     max_bytes: int
     decode: DecodeLimits
@@ -81,7 +81,7 @@ class TaskScorer:
         self._output = output
         self._origin = origin
         self._limits = limits
-        self._batch_size = options.batch_size or 1
+        self._batch_size = _batch_size(options)
         self._rows = TaskRows(source.uri, options)
         self._watch = Stopwatch()
 
@@ -100,7 +100,7 @@ class TaskScorer:
             ThreadPoolExecutor(1, "outline") as outliner,
         ):
             segmented = self._segmented(keys, readers)
-            depth = 2 * self._batch_size
+            depth = max(_READY, 2 * self._batch_size)
             for (picture, _), found in read_ahead(segmented, self._outline, outliner, depth):
                 self._note(picture, found)
         with self._watch.measure("write"):
@@ -199,6 +199,12 @@ class TaskScorer:
             return
         probability = picture.probability if self._detector.has_gate else None
         self._rows.segmented(picture.key, picture.prepared.shape, probability, found)
+
+
+def _batch_size(options: RuntimeOptions) -> int:
+    if options.batch_size is None:
+        raise ValueError("options without a batch size were never resolved")
+    return options.batch_size
 
 
 def keys_of(batches: Iterable[pa.RecordBatch]) -> Iterator[PictureKey]:

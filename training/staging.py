@@ -88,8 +88,8 @@ class Staged:
             # The same layers in a new model that was never compiled: no optimizer state is saved.
             plain = keras.Model(model.input, model.output, name=model.name)
             plain.save(self._path(name, ModelForm.KERAS))
-            compiled = KerasRuntime(resized_at_once(model), input_spec(draft, name))
-            converted = ov.convert_model(compiled.function.get_concrete_function())
+            traced = KerasRuntime(resized_at_once(plain), input_spec(draft, name))
+            converted = ov.convert_model(traced.function.get_concrete_function())
             path = self._path(name, ModelForm.OPENVINO)
             ov.save_model(converted, path, compress_to_fp16=False)
 

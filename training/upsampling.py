@@ -19,7 +19,7 @@ def resized_at_once(model: keras.Model) -> keras.Model:
     """Give a model of the same answers that resizes where `model` repeats rows and columns.
 
     Args:
-        model: functional; models inside it are looked into as well.
+        model: functional, and not compiled; so are models inside it, which are looked into.
 
     Returns:
         A copy with weights of its own; `model` itself where nothing is repeated.
@@ -34,9 +34,9 @@ def resized_at_once(model: keras.Model) -> keras.Model:
 class _NearestResize(keras.layers.Layer):  # type: ignore[misc]
     """Nearest-neighbour resize (n, h, w, c) by whole factors for height and width."""
 
-    def __init__(self, factors: tuple[int, int], name: str) -> None:
-        super().__init__(name=name, trainable=False)
-        self._factors = factors
+    def __init__(self, repeating: Any) -> None:
+        super().__init__(name=repeating.name, dtype=repeating.dtype_policy, trainable=False)
+        self._factors = repeating.size
 
     def call(self, pictures: Any) -> Any:
         size = tf.shape(pictures)[1:3] * tf.constant(self._factors)
@@ -50,7 +50,7 @@ class _NearestResize(keras.layers.Layer):  # type: ignore[misc]
 
 def _repeats(layer: Any) -> bool:
     return (
-        isinstance(layer, layers.UpSampling2D)
+        type(layer) is layers.UpSampling2D
         and layer.interpolation == "nearest"
         and layer.data_format == "channels_last"
     )
@@ -58,7 +58,7 @@ def _repeats(layer: Any) -> bool:
 
 def _replaced(layer: Any) -> Any:
     if _repeats(layer):
-        return _NearestResize(layer.size, layer.name)
+        return _NearestResize(layer)
     return layer.__class__.from_config(layer.get_config())
 
 

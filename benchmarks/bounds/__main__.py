@@ -13,11 +13,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from benchmarks.bounds.arithmetic import ModelCost, cost, greatest_rate
+from benchmarks.bounds.arithmetic import ModelCost, cost, matrix_rate
 from benchmarks.bounds.processes import Spent, watch_threads
 from benchmarks.bounds.writing import Bounds, written
 from benchmarks.scoring.field import Contender, command
-from benchmarks.scoring.material import Material, prepare
+from benchmarks.scoring.material import Material, prepare, told_material
 from steeldefect.bundle import Bundle, ModelName, open_bundle
 from steeldefect.command import CommandParser, local_path, positive, run_command
 from steeldefect.manifest import CpuPrecision
@@ -43,14 +43,15 @@ def _measure(options: argparse.Namespace) -> None:
     served = cpu_precisions() | {CpuPrecision.INT8}
     forms = [Precision(one.value) for one in CpuPrecision if one in served]
     print("measuring the models", flush=True)
-    product = greatest_rate()
+    product = matrix_rate()
     costs = {form: _costs(bundle, form) for form in forms}
     bounds = Bounds(product, material.passing, len(os.sched_getaffinity(0)))
     spent: dict[Precision, Spent] = {}
     for form in forms:
         print(f"running the job at {form.value}", flush=True)
         spent[form] = _run(material, form, options)
-    said = f"python -m benchmarks.bounds --rounds {options.rounds}"
+    told = told_material(options.data, options.gate_weights, options.rounds)
+    said = " ".join(["python -m benchmarks.bounds", *told])
     pictures = material.unique * options.rounds
     text = written(said, bounds, costs, spent, pictures)
     (options.out / "BOUNDS.md").write_text(text, encoding="utf-8")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,10 +12,14 @@ from pathlib import Path
 import psutil
 
 from benchmarks.scoring.measuring import data_files
-from benchmarks.watching import WORKER, BenchmarkError, family, role
+from benchmarks.watching import WORKER, BenchmarkError, family, role, started
 
 _LOOK_SECONDS = 0.5
-MODELS, HELPERS = "workers: the models' threads", "workers: all other threads"
+MAIN, OTHERS = "workers: main threads", "workers: other threads"
+"""With one core for each task, the models run in a worker's main thread."""
+
+_Seconds = dict[tuple[str, int], float]
+"""CPU seconds until now, by what it is and process."""
 
 
 @dataclass(frozen=True)
@@ -45,40 +47,38 @@ def watch_threads(
         log: file for what it prints.
 
     Raises:
-        BenchmarkError: it failed, or ended before anything was seen.
+        BenchmarkError: it failed, or wrote no file.
     """
-    before: dict[tuple[str, int, int], float] | None = None
-    now: dict[tuple[str, int, int], float] = {}
+    before: _Seconds | None = None
+    now: _Seconds = {}
     began = ended = time.monotonic()
-    with log.open("wb") as printed:
-        running = subprocess.Popen(
-            command,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
+    with started(command, environment, log) as running:
         while running.poll() is None:
             _look(running.pid, now)
             ended = time.monotonic()
             if before is None and data_files(output):
                 before, began = dict(now), ended
             time.sleep(_LOOK_SECONDS)
-    if running.returncode or before is None:
-        raise BenchmarkError(f"the job ended with {running.returncode}; see {log}")
+    if before is None:
+        raise BenchmarkError(f"the job ended without a file in {output}; see {log}")
     cpu: defaultdict[str, float] = defaultdict(float)
-    for (who, process, thread), seconds in now.items():
-        cpu[who] += seconds - before.get((who, process, thread), 0.0)
+    for (who, process), seconds in now.items():
+        cpu[who] += seconds - before.get((who, process), 0.0)
     return Spent(ended - began, dict(cpu))
 
 
-def _look(leader: int, seconds: dict[tuple[str, int, int], float]) -> None:
+def _look(leader: int, seconds: _Seconds) -> None:
     for process in family(leader):
         with suppress(psutil.Error, OSError):
-            who = role(process, leader)
-            for thread in process.threads():
-                where = who
-                if who == WORKER:
-                    where = MODELS if thread.id == process.pid else HELPERS
-                used = thread.user_time + thread.system_time
-                seconds[where, process.pid, thread.id] = used
+            used, who = process.cpu_times(), role(process, leader)
+            whole = used.user + used.system  # threads that have ended count as well
+            if who != WORKER:
+                seconds[who, process.pid] = whole
+                continue
+            main = sum(
+                one.user_time + one.system_time
+                for one in process.threads()
+                if one.id == process.pid
+            )
+            seconds[MAIN, process.pid] = main
+            seconds[OTHERS, process.pid] = max(0.0, whole - main)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks.bounds.arithmetic import ModelCost
-from benchmarks.bounds.processes import HELPERS, MODELS, Spent
+from benchmarks.bounds.processes import MAIN, OTHERS, Spent
 from benchmarks.machine import machine
 from benchmarks.watching import DRIVER, JVM
 from steeldefect.bundle import ModelName
@@ -22,12 +22,12 @@ class Bounds:
     """What does not depend on the program.
 
     Attributes:
-        product: float32 operations a second that one core does, multiplying matrices.
+        matrix_rate: float32 operations a second that one core does, multiplying matrices.
         passing: share of the pictures that passes the gate.
         cores: of this machine.
     """
 
-    product: float
+    matrix_rate: float
     passing: float
     cores: int
 
@@ -37,17 +37,17 @@ class Bounds:
         Args:
             costs: at float32.
         """
-        return max(self.product, *(one.operations / one.seconds for one in costs.values()))
+        return max(self.matrix_rate, *(one.operations / one.seconds for one in costs.values()))
 
     def operations(self, costs: Mapping[ModelName, ModelCost]) -> float:
         """Tell the operations that a picture takes on average."""
-        return costs[ModelName.GATE].operations + self.passing * (
-            costs[ModelName.SEGMENTER].operations
-        )
+        gate, segmenter = costs[ModelName.GATE], costs[ModelName.SEGMENTER]
+        return gate.operations + self.passing * segmenter.operations
 
     def seconds(self, costs: Mapping[ModelName, ModelCost]) -> float:
         """Tell the seconds of one core that a picture takes on average."""
-        return costs[ModelName.GATE].seconds + self.passing * costs[ModelName.SEGMENTER].seconds
+        gate, segmenter = costs[ModelName.GATE], costs[ModelName.SEGMENTER]
+        return gate.seconds + self.passing * segmenter.seconds
 
 
 def written(
@@ -68,7 +68,8 @@ def written(
     """
     lines = [
         "# What bounds scoring\n",
-        f"Measured by `{command}`, with the pictures and the bundle of RESULTS.md.\n",
+        f"Measured by `{command}`, which takes the pictures and the bundle of "
+        "`benchmarks.scoring`.\n",
         *(f"- {name}: {text}" for name, text in machine().items()),
         *("", "## Arithmetic, one core\n", *_arithmetic(bounds, costs)),
         *("", "## Layers\n", *_layers(costs)),
@@ -78,9 +79,9 @@ def written(
 
 
 def _arithmetic(bounds: Bounds, costs: Costs) -> Iterator[str]:
-    product, best = bounds.product / 1e9, bounds.rate(costs[Precision.F32]) / 1e9
+    product = bounds.matrix_rate / 1e9
     yield f"One core multiplies matrices at {product:.0f} GFLOP/s (float32, NumPy).\n"
-    yield "| | GFLOP a picture | ms a picture | GFLOP/s | of that |"
+    yield "| | GFLOP a picture | CPU ms a picture | GFLOP/s | of the matrices' rate |"
     yield "|---|---:|---:|---:|---:|"
     for form, models in costs.items():
         for name, one in models.items():
@@ -90,13 +91,12 @@ def _arithmetic(bounds: Bounds, costs: Costs) -> Iterator[str]:
                 f"| {1e3 * one.seconds:.1f} | {rate:.0f} | {100 * rate / product:.0f}% |"
             )
     models = costs[Precision.F32]
-    most = bounds.cores * bounds.rate(models) / bounds.operations(models)
+    best, each = bounds.rate(models), bounds.operations(models)
     yield (
-        f"\nA picture takes {bounds.operations(models) / 1e9:.2f} GFLOP, where "
-        f"{100 * bounds.passing:.1f}% pass the gate. **At float32 no program that multiplies and "
-        f"adds as these models say scores more than {most:.1f} pictures a second on "
-        f"{bounds.cores} such cores**, even at {best:.0f} GFLOP/s in every layer and with "
-        "nothing else to do. As measured, a core takes for a picture\n"
+        f"\nA picture takes {each / 1e9:.2f} GFLOP, where {100 * bounds.passing:.1f}% pass the "
+        f"gate. **At {best / 1e9:.0f} GFLOP/s, the greatest float32 rate of a core seen here, in "
+        f"every layer, {bounds.cores} cores make {bounds.cores * best / each:.1f} pictures a "
+        "second**, with nothing else to do. As measured, a core takes for a picture\n"
     )
     for form, models in costs.items():
         yield f"- {1e3 * bounds.seconds(models):.1f} ms at {form.value}"
@@ -114,12 +114,17 @@ def _layers(costs: Costs) -> Iterator[str]:
 
 
 def _processes(spent: Mapping[Precision, Spent], pictures: int, cores: int) -> Iterator[str]:
-    yield f"From the first file of a run over {pictures:,} pictures until its end.\n"
-    who = (MODELS, HELPERS, JVM, DRIVER)
-    yield f"| | seconds | {' | '.join(who)} | idle |"
+    yield (
+        f"Shares of all cores in a run over {pictures:,} pictures, from the moment when the first "
+        "task had written its file until the command's end (so that stopping Spark counts). With "
+        "one core for each task the models run in a worker's main thread, and with them what lies "
+        "around them in Python; the other threads fetch, decode, resize and outline.\n"
+    )
+    who = (MAIN, OTHERS, JVM, DRIVER)
+    yield f"| | seconds | {' | '.join(who)} | not used by the job |"
     yield f"|---|---:|{'---:|' * (len(who) + 1)}"
     for form, one in spent.items():
         whole = cores * one.wall
         shares = [one.cpu.get(name, 0.0) / whole for name in who]
-        cells = [f"{100 * share:.1f}%" for share in (*shares, max(0.0, 1 - sum(shares)))]
+        cells = [f"{100 * share:.1f}%" for share in (*shares, 1 - sum(shares))]
         yield f"| {form.value} | {one.wall:.0f} | {' | '.join(cells)} |"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.scoring import measuring, results
 from benchmarks.scoring.field import REFERENCE, Contender, command, contenders
-from benchmarks.scoring.material import Material, prepare
+from benchmarks.scoring.material import Material, prepare, told_material
 from benchmarks.scoring.measuring import Figures, Masks
 from benchmarks.watching import BenchmarkError, watch
 from steeldefect.bundle import open_bundle
@@ -89,9 +89,8 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _command(options: argparse.Namespace) -> str:
     """Write the command line down, without this machine's folders."""
-    folders = (("--data", options.data, "$DATA"), ("--gate-weights", options.gate_weights, "$FILE"))
-    given = [f"{flag} {name}" for flag, value, name in folders if value is not None]
-    given += [f"--rounds {options.rounds}", f"--repetitions {options.repetitions}"]
+    given = told_material(options.data, options.gate_weights, options.rounds)
+    given.append(f"--repetitions {options.repetitions}")
     given += [f"--only {name}" for name in options.only]
     return " ".join(["python -m benchmarks.scoring", *given])
 

@@ -60,8 +60,10 @@ def contenders(default: str) -> list[Contender]:
         default: what the job's `auto` takes here.
     """
     runs = cpu_precisions() | {CpuPrecision.INT8}  # that one runs anywhere, fast or not
-    # those that are held against each other run one after the other: machines change their speed
-    forms = sorted((one.value for one in CpuPrecision if one in runs), key=default.__eq__)
+    # those that are held against each other run one after the other, because machines change
+    # their speed: bare models and job, and the default form last, beside the peers that have it
+    forms = [one.value for one in CpuPrecision if one in runs]
+    forms.sort(key=lambda form: form == default)
     rows = []
     for form in forms:
         rows.append(Contender(f"bare-{form}", f"bare models, {form}", "bare", form))

@@ -86,6 +86,13 @@ def prepare(work: Path, data: Path | None, rounds: int, gate_weights: Path | Non
     return Material(pictures, bundle, len(sources), float(passing))
 
 
+def told_material(data: Path | None, gate_weights: Path | None, rounds: int) -> list[str]:
+    """Write down the options that the material came from, without this machine's folders."""
+    folders = (("--data", data, "$DATA"), ("--gate-weights", gate_weights, "$FILE"))
+    given = [f"{flag} {name}" for flag, value, name in folders if value is not None]
+    return [*given, f"--rounds {rounds}"]
+
+
 def keys_of(pictures: Path, rounds: int) -> list[str]:
     """Name the pictures of the first rounds, in order."""
     return sorted(path.name for path in pictures.iterdir() if int(path.name[:4]) < rounds)

@@ -181,5 +181,6 @@ picture is that of a run over one single picture, from the command's start until
 Pages that processes share count for each of them. Seconds by stage are added up over threads, and a
 thread that waits for its turn on a core counts as well; `wait_for_pictures` is what the models
 waited for data, set beside the other stages. The bare models have their inputs ready in memory, and
-make no masks. Dice is pooled over all masks, against those of the Keras models.
+make no masks; their memory is that of all the ways to run them that were tried. Dice is pooled over
+all masks, against those of the Keras models.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -54,9 +55,9 @@ class RuntimeOptions:
     """How models are opened.
 
     Attributes:
-        threads: CPU threads for one model; those that Spark gives the task.
-        batch_size: pictures for each call of the model; None: what suits the device, see
-            `resolve`.
+        threads: CPU threads for one model; those that Spark gives the task; 0 for all cores.
+        batch_size: pictures for each call of the model; None: what suits device, runtime,
+            precision and threads, see `resolve`.
         gpu_addresses: the GPUs that Spark gave the task; empty without.
         gpu_memory_mib: that the process may take of its GPU; None: it grows as it needs.
     """
@@ -91,19 +92,20 @@ class Runtime(Protocol):
 def cpu_batch(runtime: RuntimeChoice, precision: Precision, threads: int) -> int:
     """Tell how many pictures suit one call on a CPU.
 
-    OpenVINO's models have a fixed batch, so that a last one that is not full costs a full one. At
-    f32 one picture for each thread is as fast as more: a second one's values only push the first
-    one's out of the cache. bf16 and int8 run where arithmetic is several times as fast, and there
-    the weights are what many cores would read from memory again for every picture. Keras' graphs
-    take any number.
+    OpenVINO's models are compiled for a fixed batch: a last one that is not full costs as much as
+    a full one. At f32 they are compiled for one picture on each thread, which is as fast as more
+    (a second picture pushes the first one's values out of the core's cache). bf16 and int8 are for
+    CPUs that compute them several times as fast as f32; many cores that read all weights for every
+    single picture would there wait for memory, so that four pictures share one reading. Keras'
+    graphs take any number.
 
     Args:
         runtime: not `auto`.
         precision: not `auto`.
         threads: of the model; 0 for all cores.
     """
-    if runtime is RuntimeChoice.OPENVINO and precision is Precision.F32 and threads > 0:
-        return min(threads, CPU_BATCH)
+    if runtime is RuntimeChoice.OPENVINO and precision is Precision.F32:
+        return min(threads or len(os.sched_getaffinity(0)), CPU_BATCH)
     return CPU_BATCH
 
 
@@ -148,7 +150,7 @@ def resolve(
             "precision=bf16, but this CPU has no instructions for it (AVX-512 BF16 or AMX) "
             "and would be slower than at f32; set precision=auto"
         )
-    suits = (
+    default_batch = (
         GPU_BATCH if device is DeviceChoice.GPU else cpu_batch(runtime, precision, options.threads)
     )
     return replace(
@@ -156,7 +158,7 @@ def resolve(
         runtime=runtime,
         device=device,
         precision=precision,
-        batch_size=options.batch_size or suits,
+        batch_size=options.batch_size or default_batch,
     )
 
 

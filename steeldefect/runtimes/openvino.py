@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -41,16 +42,7 @@ class OpenVinoRuntime:
         )
         shape = list(model.input(0).partial_shape)
         model.reshape([self._batch_size, *(int(size.get_length()) for size in shape[1:])])
-        compiled = core.compile_model(
-            model,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": _hint(options.precision),
-                "INFERENCE_NUM_THREADS": options.threads,
-                "NUM_STREAMS": 1,
-                "ENABLE_CPU_PINNING": False,
-            },
-        )
+        compiled = core.compile_model(model, "CPU", compile_settings(options))
         self._request = compiled.create_infer_request()
 
     def predict(self, batch: Float32) -> Float32:
@@ -71,6 +63,16 @@ class OpenVinoRuntime:
         self._request.infer([full], share_inputs=True)
         answer: Float32 = self._request.get_output_tensor(0).data[: len(batch)].copy()
         return answer
+
+
+def compile_settings(options: RuntimeOptions) -> dict[str, Any]:
+    """Give OpenVINO's settings for one model; `options` must be resolved (no `auto`)."""
+    return {
+        "INFERENCE_PRECISION_HINT": _hint(options.precision),
+        "INFERENCE_NUM_THREADS": options.threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 def _hint(precision: Precision) -> str:

@@ -71,6 +71,15 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
         watch(["python3", "-c", "print('out of luck'); exit(3)"], {}, tmp_path / "log")
 
 
+@pytest.mark.parametrize("default", ["f32", "int8"])
+def test_what_is_compared_runs_one_after_the_other(default: str) -> None:
+    names = [one.name for one in contenders(default)]
+    for form in ("f32", "int8"):
+        assert names.index(f"job-{form}") == names.index(f"bare-{form}") + 1
+    start = names.index(f"job-{default}")
+    assert {"daft-compiled", "mlflow-compiled", "ray-compiled"} == set(names[start + 1 : start + 4])
+
+
 def test_figures_become_tables(tmp_path: Path) -> None:
     field = contenders("f32")
 

@@ -246,10 +246,10 @@ def huge_png(side: int) -> bytes:
 def test_a_huge_picture_is_refused_at_once_and_without_its_memory() -> None:
     data = huge_png(20_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(DecodeError, match="too large: 20000x20000 pixels, at most 50000000"):
         decode_gray(data, LIMITS)
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 50_000, "kilobytes; the picture itself has 400,000"
 

@@ -10,14 +10,23 @@ import openvino as ov
 import pytest
 
 from steeldefect.manifest import Manifest
+from steeldefect.preprocessing import Scaling
 from training.backend import keras
+from training.choices import Encoder
 from training.export import Models, Staged
 from training.models.resunet import resunet
 from training.models.small import small_gate, small_unet
+from training.models.unet import unet
 from training.upsampling import resized_at_once
 
 layers = keras.layers
 SHAPE = (32, 64, 1)
+
+
+def shared(shape: tuple[int, int, int], classes: int) -> keras.Model:
+    inputs, twice = keras.Input(shape), layers.UpSampling2D(2)
+    both = [twice(layers.Conv2D(3, 3, padding="same")(inputs)), twice(inputs)]
+    return keras.Model(inputs, layers.Conv2D(classes, 1)(layers.Concatenate()(both)))
 
 
 def nested(shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -28,7 +37,11 @@ def nested(shape: tuple[int, int, int], classes: int) -> keras.Model:
     return keras.Model(inputs, layers.Conv2D(classes, 1)(inner(inputs)))
 
 
-@pytest.mark.parametrize("build", [resunet, small_unet, nested])
+def encoder_unet(shape: tuple[int, int, int], classes: int) -> keras.Model:
+    return unet(shape, classes, Encoder.MOBILENETV2, Scaling.UNIT)
+
+
+@pytest.mark.parametrize("build", [resunet, small_unet, encoder_unet, nested, shared])
 def test_answers_stay_as_they_are(build: Callable[..., keras.Model]) -> None:
     keras.utils.set_random_seed(4)
     model = build(SHAPE, 2)
@@ -49,6 +62,26 @@ def test_a_model_without_any_is_given_back() -> None:
     assert resized_at_once(smooth) is smooth
     first = layers.UpSampling2D(2, data_format="channels_first")(inputs)
     assert resized_at_once(other := keras.Model(inputs, first)) is other
+
+
+def test_a_copy_computes_as_the_model_does() -> None:
+    model = small_unet(SHAPE, classes=2)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        copy = resized_at_once(model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    computing = [one for one in copy.layers if not isinstance(one, layers.InputLayer)]
+    assert {one.compute_dtype for one in computing} == {"float32"}
+
+
+def test_a_model_that_was_compiled_for_training_is_exported(
+    tmp_path: Path, draft: Callable[..., Manifest]
+) -> None:
+    segmenter = small_unet(SHAPE, classes=2)
+    segmenter.compile(optimizer="adam", loss=lambda truth, answer: answer - truth)
+    staged = Staged(tmp_path, Models(small_gate(SHAPE), segmenter), draft())
+    assert (staged.folder / "openvino" / "segmenter.xml").exists()
 
 
 def test_the_compiled_form_repeats_nothing(tmp_path: Path, draft: Callable[..., Manifest]) -> None:

@@ -26,7 +26,7 @@ from steeldefect.detector import Detector, Prepared
 from steeldefect.imaging import decode_gray
 from steeldefect.streams import in_batches
 
-_BATCHES = (1, 4)  # pictures for one call
+_BATCH_SIZES = (1, 4)
 _TRIED = 24  # pictures on each core, to find the fastest way
 _TRIES = 3
 
@@ -40,27 +40,28 @@ class _Way(NamedTuple):
     """Detectors that run at once, and the pictures for one call of their models."""
 
     detectors: list[Detector]
-    batch: int
+    batch_size: int
 
 
 def main() -> None:
     """Answer all pictures."""
     task = read_task()
-    ways = [_way(task, threads, batch) for threads in {1, task.cores} for batch in _BATCHES]
+    ways = [_way(task, threads, size) for threads in {1, task.cores} for size in _BATCH_SIZES]
     names = [str(task.pictures / key) for key in keys_of(task.pictures, 1)]
     ready = {Path(name).name[4:]: _prepared(ways[0].detectors[0], name) for name in names}
     tried = list(islice(cycle(_Ready(*item) for item in ready.items()), _TRIED * task.cores))
     # one try of each way after the other, so that a machine that gets slower does so for all
     tries = [[_seconds(way, tried) for way in ways] for _ in range(_TRIES)]
-    fastest = ways[min(range(len(ways)), key=lambda way: min(one[way] for one in tries))]
+    seconds = [min(of_way) for of_way in zip(*tries, strict=True)]
+    fastest = ways[seconds.index(min(seconds))]
     pictures = [_Ready(path, ready[Path(path).name[4:]]) for path in task.paths]
     write_answers(task, _answers(fastest, pictures))
 
 
-def _way(task: Task, threads: int, batch: int) -> _Way:
+def _way(task: Task, threads: int, batch_size: int) -> _Way:
     at_once = task.cores // threads
-    detectors = [open_task_detector(task, threads, batch) for _ in range(at_once)]
-    return _Way(detectors, batch)
+    detectors = [open_task_detector(task, threads, batch_size) for _ in range(at_once)]
+    return _Way(detectors, batch_size)
 
 
 def _prepared(detector: Detector, path: str) -> Prepared:
@@ -68,7 +69,7 @@ def _prepared(detector: Detector, path: str) -> Prepared:
 
 
 def _seconds(way: _Way, pictures: Sequence[_Ready]) -> float:
-    _answers(way, pictures[: way.batch * len(way.detectors)])
+    _answers(way, pictures[: way.batch_size * len(way.detectors)])
     began = time.perf_counter()
     _answers(way, pictures)
     return time.perf_counter() - began
@@ -79,25 +80,25 @@ def _answers(way: _Way, pictures: Sequence[_Ready]) -> list[Answer]:
     shares = [pictures[number::at_once] for number in range(at_once)]
 
     def score(detector: Detector, share: Sequence[_Ready]) -> list[Answer]:
-        return list(_score(detector, share, way.batch))
+        return list(_score(detector, share, way.batch_size))
 
     with ThreadPoolExecutor(at_once) as pool:
         return [answer for share in pool.map(score, way.detectors, shares) for answer in share]
 
 
-def _score(detector: Detector, pictures: Iterable[_Ready], size: int) -> Iterator[Answer]:
+def _score(detector: Detector, pictures: Iterable[_Ready], batch_size: int) -> Iterator[Answer]:
     """Answer with full batches of the segmenter, as the job does."""
     passed: list[_Ready] = []
-    for batch in in_batches(pictures, size):
+    for batch in in_batches(pictures, batch_size):
         passes = detector.passes(detector.gate([one.prepared for one in batch]))
         for one, ok in zip(batch, passes, strict=True):
             if ok:
                 passed.append(one)
             else:
                 yield answered(one.path, False)
-        while len(passed) >= size:
-            yield from _segmented(detector, passed[:size])
-            del passed[:size]
+        while len(passed) >= batch_size:
+            yield from _segmented(detector, passed[:batch_size])
+            del passed[:batch_size]
     if passed:
         yield from _segmented(detector, passed)
 

@@ -71,13 +71,21 @@ def test_what_a_batch_is_where_none_is_set(
         (RuntimeChoice.OPENVINO, Precision.F32, 1, 1),
         (RuntimeChoice.OPENVINO, Precision.F32, 3, 3),
         (RuntimeChoice.OPENVINO, Precision.F32, 16, 4),
-        (RuntimeChoice.OPENVINO, Precision.F32, 0, 4),
-        (RuntimeChoice.OPENVINO, Precision.INT8, 1, 4),
+        (RuntimeChoice.OPENVINO, Precision.BF16, 1, 4),
+        (RuntimeChoice.OPENVINO, Precision.INT8, 2, 4),
         (RuntimeChoice.TENSORFLOW, Precision.F32, 1, 4),
+        (RuntimeChoice.TENSORFLOW, Precision.F32, 2, 4),
     ],
 )
 def test_what_a_batch_is_on_a_cpu(
     runtime: RuntimeChoice, precision: Precision, threads: int, taken: int
 ) -> None:
     options = RuntimeOptions(runtime, C, precision, threads=threads)
-    assert resolve(options).batch_size == taken
+    assert resolve(options, served=frozenset(CpuPrecision)).batch_size == taken
+
+
+def test_all_cores_are_as_many_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = RuntimeOptions(RuntimeChoice.OPENVINO, C, threads=0)
+    for cores, taken in ((1, 1), (3, 3), (64, 4)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        assert resolve(options).batch_size == taken
