@@ -82,6 +82,7 @@ class TaskScorer:
         self._origin = origin
         self._limits = limits
         self._batch_size = _batch_size(options)
+        self._waiting = max(_READY, 2 * self._batch_size)  # pictures, between two stages
         self._rows = TaskRows(source.uri, options)
         self._watch = Stopwatch()
 
@@ -100,8 +101,8 @@ class TaskScorer:
             ThreadPoolExecutor(1, "outline") as outliner,
         ):
             segmented = self._segmented(keys, readers)
-            depth = max(_READY, 2 * self._batch_size)
-            for (picture, _), found in read_ahead(segmented, self._outline, outliner, depth):
+            outlined = read_ahead(segmented, self._outline, outliner, self._waiting)
+            for (picture, _), found in outlined:
                 self._note(picture, found)
         with self._watch.measure("write"):
             parts = self._rows.write(self._output, self._origin, label)
@@ -120,7 +121,7 @@ class TaskScorer:
         self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
     ) -> Iterator[tuple[PictureKey, Prepared]]:
         """Yield the pictures that could be prepared; the others go to quarantine."""
-        ahead = self._limits.fetch_threads + max(_READY, 2 * self._batch_size)
+        ahead = self._limits.fetch_threads + self._waiting
         results = read_ahead(keys, self._fetch_and_prepare, readers, ahead)
         while True:
             with self._watch.measure("wait_for_pictures"):

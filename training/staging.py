@@ -88,7 +88,10 @@ class Staged:
             # The same layers in a new model that was never compiled: no optimizer state is saved.
             plain = keras.Model(model.input, model.output, name=model.name)
             plain.save(self._path(name, ModelForm.KERAS))
-            traced = KerasRuntime(resized_at_once(plain), input_spec(draft, name))
+            resized = resized_at_once(plain)
+            traced = self._keras[name]
+            if resized is not plain:
+                traced = KerasRuntime(resized, input_spec(draft, name))
             converted = ov.convert_model(traced.function.get_concrete_function())
             path = self._path(name, ModelForm.OPENVINO)
             ov.save_model(converted, path, compress_to_fp16=False)

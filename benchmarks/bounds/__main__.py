@@ -16,12 +16,11 @@ from pathlib import Path
 from benchmarks.bounds.arithmetic import ModelCost, cost, matrix_rate
 from benchmarks.bounds.processes import Spent, watch_threads
 from benchmarks.bounds.writing import Bounds, written
-from benchmarks.scoring.field import Contender, command
-from benchmarks.scoring.material import Material, prepare, told_material
+from benchmarks.scoring.field import Contender, command, forms_here
+from benchmarks.scoring.material import Material, add_material_options, prepare, told_material
 from steeldefect.bundle import Bundle, ModelName, open_bundle
-from steeldefect.command import CommandParser, local_path, positive, run_command
-from steeldefect.manifest import CpuPrecision
-from steeldefect.runtimes import Precision, RuntimeChoice, cpu_precisions, form_of
+from steeldefect.command import CommandParser, local_path, run_command
+from steeldefect.runtimes import Precision, RuntimeChoice, form_of
 
 _HERE = Path(__file__).parent.parent
 
@@ -29,19 +28,15 @@ _HERE = Path(__file__).parent.parent
 def main() -> int:
     """Measure, and write it down; returns the exit code."""
     parser = CommandParser(prog="python -m benchmarks.bounds", description=__doc__)
-    parser.add_argument("--data", type=local_path, help="labelled strips; default: generated")
-    parser.add_argument("--gate-weights", type=local_path, help="Keras' ResNet50 weights")
-    parser.add_argument("--work", type=local_path, default=Path("build/bench"))
+    add_material_options(parser)
     parser.add_argument("--out", type=local_path, default=_HERE, help="folder of BOUNDS.md")
-    parser.add_argument("--rounds", type=positive, default=24, help="repetitions of the pictures")
     return run_command(parser, _measure)
 
 
 def _measure(options: argparse.Namespace) -> None:
     material = prepare(options.work, options.data, options.rounds, options.gate_weights)
     bundle = open_bundle(material.bundle)
-    served = cpu_precisions() | {CpuPrecision.INT8}
-    forms = [Precision(one.value) for one in CpuPrecision if one in served]
+    forms = [Precision(one) for one in forms_here()]
     print("measuring the models", flush=True)
     product = matrix_rate()
     costs = {form: _costs(bundle, form) for form in forms}
@@ -50,8 +45,7 @@ def _measure(options: argparse.Namespace) -> None:
     for form in forms:
         print(f"running the job at {form.value}", flush=True)
         spent[form] = _run(material, form, options)
-    told = told_material(options.data, options.gate_weights, options.rounds)
-    said = " ".join(["python -m benchmarks.bounds", *told])
+    said = " ".join(["python -m benchmarks.bounds", *told_material(options)])
     pictures = material.unique * options.rounds
     text = written(said, bounds, costs, spent, pictures)
     (options.out / "BOUNDS.md").write_text(text, encoding="utf-8")

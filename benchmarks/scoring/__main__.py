@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.scoring import measuring, results
 from benchmarks.scoring.field import REFERENCE, Contender, command, contenders
-from benchmarks.scoring.material import Material, prepare, told_material
+from benchmarks.scoring.material import Material, add_material_options, prepare, told_material
 from benchmarks.scoring.measuring import Figures, Masks
 from benchmarks.watching import BenchmarkError, watch
 from steeldefect.bundle import open_bundle
@@ -30,11 +30,8 @@ _HERE = Path(__file__).parent.parent
 def main() -> int:
     """Measure, and write the table; returns the exit code."""
     parser = CommandParser(prog="python -m benchmarks.scoring", description=__doc__)
-    parser.add_argument("--data", type=local_path, help="labelled strips; default: generated")
-    parser.add_argument("--gate-weights", type=local_path, help="Keras' ResNet50 weights")
-    parser.add_argument("--work", type=local_path, default=Path("build/bench"))
+    add_material_options(parser)
     parser.add_argument("--out", type=local_path, default=_HERE, help="folder of the results")
-    parser.add_argument("--rounds", type=positive, default=24, help="repetitions of the pictures")
     parser.add_argument("--repetitions", type=positive, default=3, help="of every contender")
     parser.add_argument(
         "--go-on", action="store_true", help="add to the results that are there, of this machine"
@@ -89,7 +86,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _command(options: argparse.Namespace) -> str:
     """Write the command line down, without this machine's folders."""
-    given = told_material(options.data, options.gate_weights, options.rounds)
+    given = told_material(options)
     given.append(f"--repetitions {options.repetitions}")
     given += [f"--only {name}" for name in options.only]
     return " ".join(["python -m benchmarks.scoring", *given])

@@ -53,17 +53,21 @@ class Contender:
         return max(1, round(all_rounds * _SLOW)) if slow else all_rounds
 
 
+def forms_here() -> list[str]:
+    """Name the precisions that this CPU can run."""
+    runs = cpu_precisions() | {CpuPrecision.INT8}  # that one runs anywhere, fast or not
+    return [one.value for one in CpuPrecision if one in runs]
+
+
 def contenders(default: str) -> list[Contender]:
     """Give all contenders that this CPU can run.
 
     Args:
         default: what the job's `auto` takes here.
     """
-    runs = cpu_precisions() | {CpuPrecision.INT8}  # that one runs anywhere, fast or not
     # those that are held against each other run one after the other, because machines change
     # their speed: bare models and job, and the default form last, beside the peers that have it
-    forms = [one.value for one in CpuPrecision if one in runs]
-    forms.sort(key=lambda form: form == default)
+    forms = sorted(forms_here(), key=lambda form: form == default)
     rows = []
     for form in forms:
         rows.append(Contender(f"bare-{form}", f"bare models, {form}", "bare", form))

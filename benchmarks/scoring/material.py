@@ -8,6 +8,7 @@ tutorial's data, in the widest gap there: rounding is not to decide which ones d
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from steeldefect.bundle import SEAL_NAME, describe_files, open_bundle, seal_bundle
+from steeldefect.command import local_path, positive
 from steeldefect.errors import DataError
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.opening import open_detector
@@ -86,11 +88,19 @@ def prepare(work: Path, data: Path | None, rounds: int, gate_weights: Path | Non
     return Material(pictures, bundle, len(sources), float(passing))
 
 
-def told_material(data: Path | None, gate_weights: Path | None, rounds: int) -> list[str]:
-    """Write down the options that the material came from, without this machine's folders."""
-    folders = (("--data", data, "$DATA"), ("--gate-weights", gate_weights, "$FILE"))
+def add_material_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command line say what `prepare` is to make, and where."""
+    parser.add_argument("--data", type=local_path, help="labelled strips; default: generated")
+    parser.add_argument("--gate-weights", type=local_path, help="Keras' ResNet50 weights")
+    parser.add_argument("--work", type=local_path, default=Path("build/bench"))
+    parser.add_argument("--rounds", type=positive, default=24, help="repetitions of the pictures")
+
+
+def told_material(options: argparse.Namespace) -> list[str]:
+    """Write those options down, without this machine's folders."""
+    folders = (("--data", options.data, "$DATA"), ("--gate-weights", options.gate_weights, "$FILE"))
     given = [f"{flag} {name}" for flag, value, name in folders if value is not None]
-    return [*given, f"--rounds {rounds}"]
+    return [*given, f"--rounds {options.rounds}"]
 
 
 def keys_of(pictures: Path, rounds: int) -> list[str]:
