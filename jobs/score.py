@@ -20,12 +20,13 @@ from steeldefect.settings import load_settings
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """Plan, score wave by wave, publish each, report."""
+    """Recover, plan, score wave by wave, publish each, report."""
     settings = load_settings(arguments.config, arguments.set)
     request = Request(
         arguments.input, arguments.bundle, arguments.output, settings, arguments.inventory
     )
     with open_run(request) as run:
+        run.recover()
         plan = run.make_plan()
         if plan.todo.num_rows:
             with run.spark() as scorer:

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steeldefect import rle
-from steeldefect.errors import AuditError, FailureShareError, RunLengthError
+from steeldefect.errors import AuditError, FailureShareError, RunLengthError, SourceDownError
 from steeldefect.parts import Part, read_part
+from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store
 from steeldefect.tables import SCHEMAS, TableName
-from steeldefect.task_report import TaskReport
+from steeldefect.task_report import Failures, TaskReport
 
 _READERS = 16
 _NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_table()
@@ -47,39 +48,40 @@ def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: i
     _check_masks(store, predictions, masks)
 
 
-def check_failure_share(quarantined: int, done: int, limit: float, example: str) -> None:
+def check_failures(failures: Failures, pictures: int, settings: ScoreSettings, what: str) -> None:
     """Stop a run in which too many pictures fail.
 
+    Pictures that had failed in an earlier run never count: they must not block new ones.
+
     Args:
-        quarantined: failures of the run so far, this wave included.
-        done: pictures of the run so far, this wave included.
-        limit: `max_failure_share`.
-        example: one failure, in words.
+        failures: of the run or the wave so far.
+        pictures: new ones, that had not failed before, among which these failures are.
+        settings: give the share, and the least number of failures that are judged.
+        what: is stopped, in words.
 
     Raises:
-        FailureShareError: the share is over the limit.
+        SourceDownError: most of the failures are the store's.
+        FailureShareError: they are the pictures' or the models'.
     """
-    share = quarantined / done if done else 0.0
-    if share <= limit:
+    share = failures.new / pictures if pictures else 0.0
+    if failures.new < settings.min_failures or share <= settings.max_failure_share:
         return
-    if quarantined == done:
-        advice = "every picture failed: is this the bundle for this archive?"
-    else:
-        raised = min(1.0, share + 0.05)
-        advice = f"mend the input, or raise the limit with --set max_failure_share={raised:.2f}"
-    raise FailureShareError(
-        f"{quarantined} of {done} pictures failed ({share:.1%}), over max_failure_share="
-        f"{limit:g}; this wave was not published; for example {example}; {advice}"
+    counted = (
+        f"{failures.new} of {pictures} pictures failed ({share:.1%}), over max_failure_share="
+        f"{settings.max_failure_share:g}; {what} was not published; for example "
+        f"{'; '.join(failures.examples)}"
     )
-
-
-def first_failure(store: Store, reports: list[TaskReport]) -> str:
-    """Describe one quarantined picture of a wave, for people."""
-    for part in (part for report in reports for part in report.parts):
-        if part.table is TableName.QUARANTINE:
-            row = read_part(store, part, ["key", "stage", "message"]).slice(0, 1).to_pylist()[0]
-            return f"{row['key']} ({row['stage']}: {row['message']})"
-    return "none"
+    if 2 * failures.unread >= failures.new:
+        raise SourceDownError(
+            f"the store did not give {failures.unread} of {pictures} pictures: {counted}; check "
+            "the store that holds the pictures, and the rights to read them; start again"
+        )
+    if failures.new == pictures:
+        raise FailureShareError(f"{counted}; every picture failed: is this the bundle for them?")
+    raised = min(1.0, share + 0.05)
+    raise FailureShareError(
+        f"{counted}; mend the input, or raise the limit with --set max_failure_share={raised:.2f}"
+    )
 
 
 def _compare_keys(planned: pa.ChunkedArray, written: pa.ChunkedArray) -> None:

@@ -44,6 +44,10 @@ class StoreUnavailableError(StoreError, Transient):
     """An object store did not answer, or answered that it is overloaded, after all retries."""
 
 
+class SourceDownError(StoreUnavailableError):
+    """The store that holds the pictures has not answered for many pictures in a row."""
+
+
 class AlreadyExistsError(StoreError):
     """A conditional write found an object under the same key."""
 
@@ -147,5 +151,17 @@ class PictureSizeError(PictureError):
     """The picture decodes, but its size is not what the bundle's models were trained on."""
 
 
-class InferenceError(PictureError):
+class UnprovenError(PictureError, Transient):
+    """The bytes are no picture, and are not proven to be what the archive holds."""
+
+
+class InferenceError(PictureError, Transient):
     """A model failed on this picture, or answered with numbers that are not finite."""
+
+
+class HostError(PictureError, Transient):
+    """This host failed, not the picture: memory, files, network, or a fault of the program."""
+
+
+class WorkerDiedError(PictureError, Transient):
+    """The worker process died each time it scored this picture alone; mostly for want of memory."""

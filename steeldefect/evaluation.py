@@ -75,6 +75,7 @@ class Evaluation:
         if self._tables.pending():
             with self._hold() as held:
                 self._tables.recover(held.number)
+                held.check()
         connection = open_database(self._store)
         self.bundle = choose_bundle(connection, request.bundle)
         self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)

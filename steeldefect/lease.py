@@ -1,9 +1,12 @@
 """One writer for one output at a time, on any store that can write an object if it is absent.
 
-Each holder has a number. To take over from holder N is to write `_lock/N+1.json`, which only one
-process can do. A holder shows that it lives by rewriting `_lock/N.alive`; who waits watches that
-object change, so clocks need not agree. Before each publication the holder looks whether somebody
-has taken over, and stops if so.
+Each holder has a number: a fencing token that only grows. To take over from holder N is to write
+`_lock/N+1.json`, which only one process can do. A holder shows that it lives by rewriting
+`_lock/N.alive`; who waits watches that object change, so clocks need not agree. Before each write
+that becomes visible the holder looks whether somebody has taken over, and stops if so.
+
+Numbers go on from the newest claim (`steeldefect.claims`) as well, so that they grow even where
+somebody has deleted `_lock`.
 """
 
 from __future__ import annotations
@@ -19,7 +22,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from steeldefect.errors import AlreadyExistsError, OutputBusyError, StoreError
+from pydantic import TypeAdapter, ValidationError
+
+from steeldefect.claims import newest_number
+from steeldefect.errors import (
+    AlreadyExistsError,
+    OutputBusyError,
+    StoreError,
+    StoreUnavailableError,
+)
 from steeldefect.stores import Store
 
 FOLDER = "_lock/"
@@ -36,23 +47,32 @@ class Timing:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the output."""
+    """Who holds the output; `token` tells it from every other holder."""
 
     run_id: str
     host: str
     pid: int
     since: str
+    token: str = ""
+
+
+_HOLDER = TypeAdapter(Holder)
 
 
 class Lease:
     """The right to write to one output, until `release`."""
 
-    def __init__(self, store: Store, number: int, timing: Timing) -> None:
-        """Use `hold` instead."""
+    def __init__(self, store: Store, number: int, content: bytes, timing: Timing) -> None:
+        """Use `hold` or `acquire` instead."""
         self.number = number
         self._store = store
+        self._content = content
         self._timing = timing
         self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def show_life(self) -> None:
+        """Begin to rewrite the sign of life, in a thread, until `release`."""
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
@@ -60,18 +80,33 @@ class Lease:
         """Make sure that nobody has taken over.
 
         Raises:
-            OutputBusyError: somebody has, because this process was silent for too long.
+            OutputBusyError: somebody has, because this process was silent for too long, or
+                somebody has deleted the lock.
         """
-        if _newest(self._store) != self.number:
+        if newest_holder(self._store) != self.number or not self._lock_is_mine():
             raise OutputBusyError(
                 f"another run took over {self._store.uri}, because this one was silent for over "
-                f"{self._timing.dead_after:.0f} s; nothing more is published; start again"
+                f"{self._timing.dead_after:.0f} s or its lock was deleted; nothing more is "
+                "published; start again"
             )
+
+    def _lock_is_mine(self) -> bool:
+        """Tell whether the lock holds what this process wrote.
+
+        It may not, although the number is right: numbers are used again after the lock was deleted.
+        """
+        try:
+            return self._store.read(_holder_key(self.number)) == self._content
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            return False
 
     def release(self) -> None:
         """Let others write; the number stays used."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         # where the store has failed, others wait until this holder has been silent for long
         with suppress(StoreError):
             self._store.write(_alive_key(self.number), b"released")
@@ -109,36 +144,43 @@ def hold(
     Raises:
         OutputBusyError: another run still holds it after `wait_seconds`.
     """
-    lease = _acquire(store, run_id, wait_seconds, timing, on_wait)
+    lease = acquire(store, run_id, wait_seconds, timing, on_wait)
+    lease.show_life()
     try:
         yield lease
     finally:
         lease.release()
 
 
-def _acquire(
+def acquire(
     store: Store,
     run_id: str,
     wait_seconds: float,
-    timing: Timing,
-    on_wait: Callable[[str], None],
+    timing: Timing = Timing(),
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> Lease:
+    """Take the right to write to an output, as `hold` does, and show no sign of life yet.
+
+    Raises:
+        OutputBusyError: another run still holds it after `wait_seconds`.
+    """
     deadline = time.monotonic() + wait_seconds
     watched: tuple[int, bytes | None] | None = None
     unchanged_since = time.monotonic()
     told = False
     while True:
-        newest = _newest(store)
+        newest = newest_holder(store)
         seen = (newest, _read_or_none(store, _alive_key(newest)))
         if seen != watched:
             watched, unchanged_since = seen, time.monotonic()
         silent = time.monotonic() - unchanged_since > timing.dead_after
         if newest == 0 or seen[1] == b"released" or silent or _died_here(store, newest):
+            number = max(newest, newest_number(store)) + 1
+            content = json.dumps(asdict(_this_process(run_id))).encode()
             try:
-                holder = _this_process(run_id)
-                store.write_new(_holder_key(newest + 1), json.dumps(asdict(holder)).encode())
-                _probe(store, _holder_key(newest + 1))
-                return Lease(store, newest + 1, timing)
+                store.write_new(_holder_key(number), content)
+                _probe(store, _holder_key(number))
+                return Lease(store, number, content, timing)
             except AlreadyExistsError:
                 continue
         if time.monotonic() > deadline:
@@ -170,7 +212,7 @@ def _probe(store: Store, key: str) -> None:
 
 def _this_process(run_id: str) -> Holder:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return Holder(run_id, _host(), os.getpid(), since)
+    return Holder(run_id, _host(), os.getpid(), since, uuid.uuid4().hex)
 
 
 def _host() -> str:
@@ -182,7 +224,8 @@ def _host() -> str:
         return f"{socket.gethostname()} {uuid.uuid4()}"  # no way to tell: equal to no other
 
 
-def _newest(store: Store) -> int:
+def newest_holder(store: Store) -> int:
+    """Find the number of the newest holder of an output; 0 for none."""
     return max((_number(found.key) for found in store.scan(FOLDER)), default=0)
 
 
@@ -207,8 +250,12 @@ def _read_or_none(store: Store, key: str) -> bytes | None:
 
 
 def _holder(store: Store, number: int) -> Holder | None:
+    """Read who holds the output; None where the lock is gone, empty or damaged."""
     content = _read_or_none(store, _holder_key(number))
-    return None if content is None else Holder(**json.loads(content))
+    try:
+        return None if content is None else _HOLDER.validate_json(content)
+    except ValidationError:
+        return None
 
 
 def _describe(store: Store, number: int) -> str:

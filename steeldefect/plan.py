@@ -1,6 +1,6 @@
 """What is to be scored: the pictures under the input, less those this bundle has scored.
 
-All of it is Arrow tables (columns key, etag, size), so that a million keys cost megabytes.
+All of it is Arrow tables (columns key, etag, size, tries), so that a million keys cost megabytes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steeldefect.commit import Tables
+from steeldefect.delta import DeltaTables
 from steeldefect.errors import PictureSizeError
 from steeldefect.listing import LISTING
 from steeldefect.settings import ScoreSettings
 from steeldefect.tables import TableName
+
+PLANNED = LISTING.append(pa.field("tries", pa.int32()))
+"""A planned picture; `tries`: how often this version of it has failed before."""
+
+_FAILURES = ["key", "etag", "tries", "over"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,9 @@ class Plan:
     """The pictures of a run.
 
     Attributes:
-        todo: table with the columns key, etag, size, in the order of the listing.
+        todo: table with the columns of `PLANNED`, in the order of the listing.
         listed: pictures found under the input.
-        given_up: of these, pictures that are in quarantine for good.
+        given_up: of these, pictures that are in quarantine for good, or have failed too often.
     """
 
     todo: pa.Table
@@ -41,22 +46,35 @@ class Plan:
     def waves(self, pictures: int) -> list[pa.Table]:
         """Cut the plan into tables of at most `pictures` rows; they share its memory.
 
-        All are of about one size: a small one at the end could not fill the cores that the one
-        before it leaves.
+        Pictures that have failed before come last, in waves of their own, so that they cannot
+        hold up new ones. All waves of a kind are of about one size: a small one at the end could
+        not fill the cores that the one before it leaves.
         """
-        rows = self.todo.num_rows
-        count = -(-rows // pictures)
-        cuts = [rows * number // count for number in range(count)] + [rows]
-        return [self.todo.slice(one, other - one) for one, other in pairwise(cuts)]
+        failed = pc.greater(self.todo["tries"], 0)
+        kinds = [self.todo.filter(pc.invert(failed)), self.todo.filter(failed)]
+        return [wave for kind in kinds for wave in _cut(kind, pictures)]
+
+
+def new_pictures(planned: pa.Table) -> int:
+    """Count the pictures of a plan or a wave that have not failed before."""
+    return int(pc.sum(pc.equal(planned["tries"], 0)).as_py() or 0)
+
+
+def _cut(planned: pa.Table, pictures: int) -> list[pa.Table]:
+    rows = planned.num_rows
+    count = -(-rows // pictures)
+    cuts = [rows * number // count for number in range(count)] + [rows]
+    return [planned.slice(one, other - one) for one, other in pairwise(cuts)]
 
 
 def plan_run(
-    listing: pa.Table, tables: Tables, source: str, bundle: str, settings: ScoreSettings
+    listing: pa.Table, tables: DeltaTables, source: str, bundle: str, settings: ScoreSettings
 ) -> Plan:
     """Drop what this bundle has dealt with, by key and etag.
 
     Of a picture that was scored in several versions, the newest row counts: one that was put back
-    to an earlier version is scored again.
+    to an earlier version is scored again. A picture that failed by others' fault is tried again in
+    `max_tries` runs in all.
 
     Args:
         listing: of `steeldefect.listing` or `steeldefect.inventory`.
@@ -67,30 +85,75 @@ def plan_run(
             that the bundle does not admit are, where any size is wanted now.
     """
     same = {"source": source, "bundle": bundle}
-    scored = tables.read(TableName.IMAGES, ["key", "etag", "scored_at"], same)
-    unscored = todo = _without(listing, _newest(scored))
-    if not settings.retry_quarantined:
-        failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient", "error"], same)
-        final = failed.filter(pc.invert(failed["transient"]))
-        if settings.any_picture_size:
-            final = final.filter(pc.not_equal(final["error"], PictureSizeError.__name__))
-        todo = _without(todo, final)
-    return Plan(todo, listing.num_rows, unscored.num_rows - todo.num_rows)
+    scored = tables.read(TableName.IMAGES, ["key", "etag", "scored_at", "run_number"], same)
+    unscored = _without(listing, _newest(scored))
+    failures = _failures(tables, same, settings)
+    given_up = failures.filter(failures["over"])
+    todo = unscored if settings.retry_quarantined else _without(unscored, given_up)
+    return Plan(_with_tries(todo, failures), listing.num_rows, unscored.num_rows - todo.num_rows)
+
+
+def _failures(tables: DeltaTables, same: dict[str, str], settings: ScoreSettings) -> pa.Table:
+    """Sum up the earlier failures of each version of a picture.
+
+    Returns:
+        Columns key, etag, tries (how often it failed), over (whether it is not tried again).
+    """
+    failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient", "error"], same)
+    final = pc.invert(failed["transient"])
+    if settings.any_picture_size:
+        final = pc.and_(final, pc.not_equal(failed["error"], PictureSizeError.__name__))
+    counted = failed.append_column("final", final).group_by(["key", "etag"], use_threads=False)
+    summed = counted.aggregate([("final", "any"), ("transient", "sum"), ([], "count_all")])
+    over = pc.or_(
+        summed["final_any"], pc.greater_equal(summed["transient_sum"], settings.max_tries)
+    )
+    tries = summed["count_all"].cast(pa.int32())
+    return pa.table([summed["key"], summed["etag"], tries, over], _FAILURES)
+
+
+def _with_tries(todo: pa.Table, failures: pa.Table) -> pa.Table:
+    """Add the column `tries`, in the order of `todo`."""
+    numbered = todo.append_column("row", pa.array(np.arange(todo.num_rows)))
+    known = failures.select(["key", "etag", "tries"])
+    joined = numbered.join(known, keys=["key", "etag"], join_type="left outer").sort_by("row")
+    tries = pc.fill_null(joined["tries"], pa.scalar(0, pa.int32()))
+    return joined.drop_columns(["row", "tries"]).append_column("tries", tries).select(PLANNED.names)
 
 
 def _newest(scored: pa.Table) -> pa.Table:
-    """Keep the newest row of each key; columns key and etag."""
-    newest = scored.sort_by("scored_at").group_by("key", use_threads=False)
-    columns = newest.aggregate([("etag", "last")])
+    """Keep the newest row of each key; columns key and etag.
+
+    The number of the run decides, whatever the clocks of the drivers said; rows of older versions
+    have none, and come before all others, in the order of their times.
+    """
+    numbered = scored.set_column(
+        scored.column_names.index("run_number"),
+        "run_number",
+        pc.fill_null(scored["run_number"], 0),
+    )
+    ordered = numbered.sort_by([("run_number", "ascending"), ("scored_at", "ascending")])
+    columns = ordered.group_by("key", use_threads=False).aggregate([("etag", "last")])
     return columns.rename_columns({"etag_last": "etag"})
 
 
 def _without(pictures: pa.Table, dealt_with: pa.Table) -> pa.Table:
+    """Drop the pictures that were dealt with, by key and etag; an empty etag equals any."""
     if dealt_with.num_rows == 0:
         return pictures
     # a join does not keep the order: number the rows, and sort what is left
-    numbered = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
-    left = numbered.join(
-        dealt_with.select(["key", "etag"]), keys=["key", "etag"], join_type="left anti"
-    )
-    return left.sort_by("row").select(LISTING.names)
+    left = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
+    left = _anti_join(left, dealt_with, ["key", "etag"])
+    left = _anti_join(left, dealt_with.filter(pc.equal(dealt_with["etag"], "")), ["key"])
+    unknown = pc.equal(left["etag"], "")
+    if pc.any(unknown).as_py():
+        by_key = _anti_join(left.filter(unknown), dealt_with, ["key"])
+        left = pa.concat_tables([left.filter(pc.invert(unknown)), by_key])
+    return left.sort_by("row").drop_columns(["row"])
+
+
+def _anti_join(pictures: pa.Table, dealt_with: pa.Table, keys: list[str]) -> pa.Table:
+    if dealt_with.num_rows == 0 or pictures.num_rows == 0:
+        return pictures
+    left = pictures.join(dealt_with.select(keys), keys=keys, join_type="left anti")
+    return left.select(pictures.column_names)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from steeldefect import lease, progress
-from steeldefect.audit import audit_wave, check_failure_share, first_failure
+from steeldefect.audit import audit_wave, check_failures
 from steeldefect.bundle import Bundle
 from steeldefect.bundle_store import fetch_bundle
 from steeldefect.commit import Tables, WaveRecord
@@ -22,14 +22,14 @@ from steeldefect.errors import SteelDefectError
 from steeldefect.inventory import read_inventory
 from steeldefect.listing import list_pictures
 from steeldefect.parts import Origin
-from steeldefect.plan import Plan, plan_run
+from steeldefect.plan import PLANNED, Plan, plan_run
 from steeldefect.request import Request
 from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.session import open_session
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import open_store
 from steeldefect.task import needed_forms
-from steeldefect.task_report import TaskReport
+from steeldefect.task_report import Failures
 from steeldefect.wave_scorer import WaveScorer
 from steeldefect.waves import ScoredWave
 
@@ -44,6 +44,8 @@ class Totals:
     quarantined: int = 0
     defective: int = 0
     waves: int = 0
+    new: int = 0
+    failures: Failures = field(default_factory=Failures)
     seconds: float = 0.0
     stage_seconds: Counter[str] = field(default_factory=Counter)
     took: Counter[str] = field(default_factory=Counter)
@@ -53,10 +55,12 @@ class Totals:
         """Pictures dealt with."""
         return self.scored + self.quarantined
 
-    def add(self, reports: list[TaskReport]) -> None:
+    def add(self, wave: ScoredWave) -> None:
         """Count one wave."""
         self.waves += 1
-        for report in reports:
+        self.new += wave.new
+        self.failures += wave.failures
+        for report in wave.reports:
             self.scored += report.scored
             self.quarantined += report.quarantined
             self.defective += report.defective
@@ -82,7 +86,7 @@ class ScoringRun:
         self.bundle = bundle
         self.settings = request.settings
         self.totals = Totals()
-        self.plan = Plan(listing.slice(0, 0), listing.num_rows)
+        self.plan = Plan(PLANNED.empty_table(), listing.num_rows)
         self._request = request
         self._listing = listing
         self._lease = held
@@ -90,10 +94,19 @@ class ScoringRun:
         self._output = open_store(request.output_uri, request.settings.s3)
         self._tables = Tables(self._output)
 
-    def make_plan(self) -> Plan:
-        """Complete what a dead run left, then find what is still to be scored."""
+    def recover(self) -> None:
+        """Complete what a dead run left.
+
+        Raises:
+            OutputBusyError: another run has taken over.
+            TableError: what it left cannot be completed.
+        """
         for record in self._tables.recover(self._lease.number):
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
+        self._lease.check()
+
+    def make_plan(self) -> Plan:
+        """Find what is still to be scored."""
         with self._watch.measure("plan"):
             self.plan = plan_run(
                 self._listing,
@@ -140,25 +153,28 @@ class ScoringRun:
             self._publish(wave)
 
     def _publish(self, wave: ScoredWave) -> None:
-        reports = wave.reports
-        audit_wave(self._output, wave.keys, reports, self.settings.audit_masks)
-        failed = sum(report.quarantined for report in reports)
-        check_failure_share(
-            self.totals.quarantined + failed,
-            self.totals.done + wave.keys.num_rows,
-            self.settings.max_failure_share,
-            first_failure(self._output, reports),
+        settings, totals = self.settings, self.totals
+        audit_wave(self._output, wave.keys, wave.reports, settings.audit_masks)
+        check_failures(wave.failures, wave.new, settings, "this wave")
+        check_failures(
+            totals.failures + wave.failures, totals.new + wave.new, settings, "this wave"
         )
-        if self.totals.waves == 0:
+        if totals.waves == 0:
+            self._lease.check()
             self._tables.create_all()
             self.record(Outcome.RUNNING, None, 0.0)  # its rows are traced to it even if it dies
-        parts = [part for report in reports for part in report.parts]
+        parts = [part for report in wave.reports for part in report.parts]
         record = WaveRecord(self.origin.run_id, wave.number, parts, self._lease.number)
         self._tables.publish(record, self._lease.check)
-        self.totals.add(reports)
+        totals.add(wave)
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
-        """Add this run to the table `runs`."""
+        """Add this run to the table `runs`.
+
+        Raises:
+            OutputBusyError: another run has taken over; nothing is written.
+        """
+        self._lease.check()
         totals = self.totals
         record_run(
             self._tables,
@@ -192,10 +208,12 @@ class ScoringRun:
                 f"dealt with by bundle {self.bundle.digest[:12]} ({self.plan.given_up} of them in "
                 "quarantine for good; --set retry_quarantined=true tries those again)"
             )
+        again = totals.failures.again
+        failed_before = f"; {again} of those in quarantine had failed before" if again else ""
         rate = totals.done / totals.seconds if totals.seconds else 0.0
         return (
             f"scored {totals.scored} pictures ({totals.defective} with defects, "
-            f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped) in "
+            f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped{failed_before}) in "
             f"{totals.seconds:.0f} s, {rate:.1f} pictures/s; tables at {self._output.uri}"
         )
 
@@ -221,7 +239,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     run_id = new_run_id(now)
     output = open_store(request.output_uri, settings.s3)
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
-        origin = Origin(run_id, bundle.digest, now)
+        origin = Origin(run_id, bundle.digest, now, held.number)
         run = ScoringRun(request, bundle, listing, held, origin, watch)
         try:
             yield run

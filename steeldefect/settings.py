@@ -41,6 +41,7 @@ class ScoreSettings(BaseModel):
     task_seconds: float = Field(default=20, gt=0, le=86_400)
     task_pictures: int = Field(default=128, gt=0, le=1_000_000)
     fetch_threads: int = Field(default=4, gt=0, le=64)
+    fetch_seconds: float = Field(default=60, gt=0, le=86_400)
 
     runtime: RuntimeChoice = RuntimeChoice.AUTO
     device: DeviceChoice = DeviceChoice.AUTO
@@ -49,6 +50,9 @@ class ScoreSettings(BaseModel):
     gpu_memory_mib: int | None = Field(default=None, gt=0)
 
     max_failure_share: float = Field(default=0.05, ge=0, le=1)
+    min_failures: int = Field(default=3, gt=0)
+    max_store_failures: int = Field(default=8, gt=0)
+    max_tries: int = Field(default=5, gt=0)
     retry_quarantined: bool = False
     audit_masks: int = Field(default=20, ge=0)
     lock_wait_seconds: float = Field(default=600, ge=0)

@@ -6,16 +6,18 @@ default `spark.python.worker.reuse=true`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-from pyspark import Accumulator, Broadcast, TaskContext
+from pyspark import Accumulator, AccumulatorParam, Broadcast, TaskContext
 
 from steeldefect.bundle import Bundle, ModelForm, unpack
 from steeldefect.bundle_store import host_copy
 from steeldefect.detector import Detector
-from steeldefect.errors import DeviceError
+from steeldefect.errors import DeviceError, SteelDefectError, WorkerDiedError
+from steeldefect.fetching import Breaker
 from steeldefect.gpus import expose_gpus
 from steeldefect.manifest import Compiled
 from steeldefect.opening import open_detector
@@ -32,9 +34,13 @@ from steeldefect.runtimes import (
 )
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import S3Settings, open_store
-from steeldefect.task_report import report_to_json
+from steeldefect.tables import Stage
+from steeldefect.task_report import Failures, TaskReport, report_to_json
+from steeldefect.task_rows import Failure, TaskRows
 from steeldefect.threads import limit_threads
 from steeldefect.worker import Limits, TaskScorer, keys_of
+
+_LOG = logging.getLogger(__name__)
 
 REPORT = pa.schema([("report", pa.string())])
 
@@ -52,6 +58,12 @@ class _Opened:
 
 
 _OPENED: dict[tuple[str, RuntimeOptions, bool], _Opened] = {}
+
+_BREAKERS: dict[str, Breaker] = {}
+"""What this process knows of each source."""
+
+_TRIES = 2
+"""Tries of a task before its pictures are looked at in smaller parts."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +87,26 @@ class Counters:
     failed: Accumulator[int]
 
 
+class FailuresParam(AccumulatorParam[Failures]):  # type: ignore[misc]
+    """Adds up the failures of tasks as they end."""
+
+    def zero(self, value: Failures) -> Failures:
+        """Return no failures."""
+        del value
+        return Failures()
+
+    def addInPlace(self, value1: Failures, value2: Failures) -> Failures:
+        """Return the sum."""
+        return value1 + value2
+
+
 @dataclass(frozen=True)
 class WaveTask:
-    """Everything a task of one wave is told. Holds no secret: it becomes part of Spark's plan."""
+    """Everything a task of one wave is told. Holds no secret: it becomes part of Spark's plan.
+
+    `isolated`: the task looks for a picture that kills its process, and reports errors of this
+    project instead of raising them, so that a second try means that the first process died.
+    """
 
     origin: Origin
     wave: int
@@ -89,6 +118,29 @@ class WaveTask:
     limits: Limits
     shipment: BundleShipment
     counters: Counters
+    failures: Accumulator[Failures]
+    isolated: bool = False
+
+    def alone(self) -> WaveTask:
+        """Return the task for pictures among which one killed its process."""
+        return replace(self, isolated=True)
+
+    def give_up(self, keys: pa.Table) -> TaskReport:
+        """Write a picture that kills every process that scores it to `quarantine`; on the driver.
+
+        Args:
+            keys: one row; columns key, etag, size, tries.
+        """
+        (key,) = keys_of(keys.to_batches())
+        rows = TaskRows(self.source_uri, self.options, self.limits.max_tries)
+        error = WorkerDiedError(
+            f"the worker process died {_TRIES} times with this picture alone, mostly for want of "
+            "memory; give executors more memory, or lower max_picture_pixels"
+        )
+        rows.failed(key, Failure(Stage.WORKER, error))
+        output = open_store(self.output_uri, self.s3)
+        parts = rows.write(output, self.origin, f"{self.wave:06d}-driver")
+        return TaskReport(parts, quarantined=1, failures=rows.failures)
 
     def function(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
         """Give the function for `mapInArrow`: planned keys in, one report out."""
@@ -102,9 +154,12 @@ class WaveTask:
 def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
     """Score one partition inside a Spark worker process.
 
+    A task that failed twice gives its pictures back untouched: whether one of them kills the
+    process, `steeldefect.isolation` finds out.
+
     Args:
         task: what to do, for every task of the wave alike.
-        batches: the task's own pictures; columns key, etag, size.
+        batches: the task's own pictures; columns key, etag, size, tries.
 
     Returns:
         One row, column `report`: a `TaskReport` as JSON.
@@ -112,6 +167,32 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
     context = TaskContext.get()
     if context is None:
         raise DeviceError("run_task serves inside a Spark task only")
+    if context.attemptNumber() >= _TRIES:
+        report = TaskReport(given_back=True)
+    elif task.isolated:
+        report = _reported(task, batches, context)
+    else:
+        report = _scored(task, batches, context)
+    task.counters.done.add(report.scored + report.quarantined)
+    task.counters.failed.add(report.quarantined)
+    task.failures.add(report.failures)
+    return pa.record_batch([[report_to_json(report)]], schema=REPORT)
+
+
+def _reported(
+    task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext
+) -> TaskReport:
+    """Score, and report what was raised: errors of this project, and what the models raise."""
+    try:
+        return _scored(task, batches, context)
+    except SteelDefectError as error:
+        return TaskReport(error=f"{type(error).__name__}: {error}")
+    except Exception:  # of a library, over one of the pictures: it is looked for like a death
+        _LOG.exception("a task failed")
+        return TaskReport(given_back=True)
+
+
+def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
     gpus = context.resources().get("gpu")
     addresses = () if gpus is None else tuple(gpus.addresses)
     expose_gpus(addresses)
@@ -124,12 +205,10 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
         open_store(task.output_uri, task.s3),
         task.origin,
         task.limits,
+        _BREAKERS.setdefault(task.source_uri, Breaker(task.limits.store_failures)),
     )
     label = f"{task.wave:06d}-{context.partitionId():06d}"
-    report = replace(scorer.run(keys_of(batches), label), took=opened.why)
-    task.counters.done.add(report.scored + report.quarantined)
-    task.counters.failed.add(report.quarantined)
-    return pa.record_batch([[report_to_json(report)]], schema=REPORT)
+    return replace(scorer.run(keys_of(batches), label), took=opened.why)
 
 
 def needed_forms(

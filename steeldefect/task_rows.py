@@ -8,24 +8,17 @@ from typing import Any
 from steeldefect import rle
 from steeldefect.detector import Finding
 from steeldefect.errors import Transient
+from steeldefect.fetching import PictureKey
 from steeldefect.parts import Origin, Part, to_table, write_part
 from steeldefect.runtimes import RuntimeOptions
 from steeldefect.stores import Store
 from steeldefect.tables import Stage, TableName, Verdict
-
-
-@dataclass(frozen=True)
-class PictureKey:
-    """One planned picture."""
-
-    key: str
-    etag: str
-    size: int
+from steeldefect.task_report import Failures
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a picture was not scored."""
+    """Why a picture was not scored; see `steeldefect.fetching` for whose fault it is."""
 
     stage: Stage
     error: Exception
@@ -34,10 +27,18 @@ class Failure:
 class TaskRows:
     """Rows of `images`, `predictions` and `quarantine`, in memory until the task ends."""
 
-    def __init__(self, source: str, options: RuntimeOptions) -> None:
-        """Take what all rows share: the input's address, and how the models run (no `auto`)."""
+    def __init__(self, source: str, options: RuntimeOptions, max_tries: int) -> None:
+        """Take what all rows share.
+
+        Args:
+            source: the input's address.
+            options: how the models run (no `auto`).
+            max_tries: runs in which a picture may fail by others' fault before it is given up.
+        """
         self._source = source
         self._options = options
+        self._max_tries = max_tries
+        self.failures = Failures()
         self._rows: dict[TableName, list[dict[str, Any]]] = {
             TableName.IMAGES: [],
             TableName.PREDICTIONS: [],
@@ -76,17 +77,9 @@ class TaskRows:
 
     def failed(self, key: PictureKey, failure: Failure) -> None:
         """Note a picture that was not scored."""
-        self._rows[TableName.QUARANTINE].append(
-            self._picture(key)
-            | {
-                "etag": key.etag,
-                "bytes": key.size,
-                "stage": failure.stage.value,
-                "error": type(failure.error).__name__,
-                "message": str(failure.error),
-                "transient": isinstance(failure.error, Transient),
-            }
-        )
+        row = failed_row(key, failure, self._max_tries)
+        self._rows[TableName.QUARANTINE].append(self._picture(key) | row)
+        self.failures.add(key, failure.stage.value, failure.error)
 
     def write(self, output: Store, origin: Origin, label: str) -> list[Part]:
         """Write a file for each table that has rows.
@@ -128,6 +121,21 @@ class TaskRows:
     def _picture(self, key: PictureKey) -> dict[str, Any]:
         image_id = key.key.rsplit("/", 1)[-1]
         return {"source": self._source, "key": key.key, "image_id": image_id}
+
+
+def failed_row(key: PictureKey, failure: Failure, max_tries: int) -> dict[str, Any]:
+    """Build a row of `quarantine`, less what names the picture and its run."""
+    transient = isinstance(failure.error, Transient)
+    return {
+        "etag": key.etag,
+        "bytes": key.size,
+        "stage": failure.stage.value,
+        "error": type(failure.error).__name__,
+        "message": str(failure.error),
+        "transient": transient,
+        "tries": key.tries + 1,
+        "given_up": not transient or key.tries + 1 >= max_tries,
+    }
 
 
 def _prediction(finding: Finding) -> dict[str, Any]:

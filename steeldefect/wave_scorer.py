@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 import pyarrow as pa
+from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from steeldefect.bundle import Bundle, pack
@@ -15,6 +16,7 @@ from steeldefect.request import Request
 from steeldefect.runtimes import DeviceChoice, RuntimeOptions
 from steeldefect.stores import open_store, shipped_settings
 from steeldefect.task import BundleShipment, Counters, WaveTask, needed_forms
+from steeldefect.task_report import Failures
 from steeldefect.waves import ScoredWave, Waves
 from steeldefect.worker import Limits
 
@@ -52,7 +54,7 @@ class WaveScorer:
         if self._scored is not None:
             self._scored.close()
 
-    def _task(self, number: int) -> WaveTask:
+    def _task(self, number: int, failures: Accumulator[Failures]) -> WaveTask:
         request, settings = self._request, self._request.settings
         options = RuntimeOptions(
             runtime=settings.runtime,
@@ -65,6 +67,9 @@ class WaveScorer:
             max_bytes=settings.max_picture_bytes,
             decode=DecodeLimits(settings.max_picture_pixels),
             fetch_threads=settings.fetch_threads,
+            fetch_seconds=settings.fetch_seconds,
+            store_failures=settings.max_store_failures,
+            max_tries=settings.max_tries,
         )
         return WaveTask(
             origin=self._origin,
@@ -77,4 +82,5 @@ class WaveScorer:
             limits=limits,
             shipment=self._shipment,
             counters=self.counters,
+            failures=failures,
         )

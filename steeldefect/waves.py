@@ -1,5 +1,8 @@
 """Waves as Spark jobs, two of them in flight: the next one fills the cores that the last leaves.
 
+While waves are in flight, their failures are watched: a wave in which too many pictures have failed
+already is stopped, not scored to its end.
+
 Spark serves jobs in the order in which they came, so a wave's tasks start when cores are free that
 the wave before it has no task for. Waves are given back in their order; while one is audited and
 published, two others are in flight.
@@ -10,23 +13,28 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 
 import pyarrow as pa
 from py4j.protocol import Py4JError
+from pyspark import Accumulator
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from steeldefect.audit import check_failures
+from steeldefect.isolation import cut_table, isolate
+from steeldefect.plan import new_pictures
 from steeldefect.session import explain_failure, tasks_at_once
 from steeldefect.settings import ScoreSettings
 from steeldefect.shares import shared
-from steeldefect.task import REPORT, WaveTask
-from steeldefect.task_report import TaskReport, report_from_json
+from steeldefect.task import REPORT, FailuresParam, WaveTask
+from steeldefect.task_report import Failures, TaskReport, report_from_json
 from steeldefect.task_sizes import least_pictures, pictures_for, task_sizes
 
 _IN_FLIGHT = 2
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class ScoredWave:
 
     Attributes:
         number: within the run, from 1.
-        keys: what was planned; columns key, etag, size.
+        keys: what was planned; columns key, etag, size, tries.
         reports: one for each task.
     """
 
@@ -43,14 +51,35 @@ class ScoredWave:
     keys: pa.Table
     reports: list[TaskReport]
 
+    @property
+    def new(self) -> int:
+        """Pictures of the wave that had not failed before."""
+        return new_pictures(self.keys)
+
+    @property
+    def failures(self) -> Failures:
+        """Of all its tasks."""
+        return sum((report.failures for report in self.reports), Failures())
+
+
+TaskOf = Callable[[int, Accumulator[Failures]], WaveTask]
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A wave on its way; `failures` grows while its tasks end."""
+
+    number: int
+    keys: pa.Table
+    last: bool
+    failures: Accumulator[Failures]
+
 
 class Waves:
     """Scores the waves of a run; see `scored`."""
 
-    def __init__(
-        self, session: SparkSession, settings: ScoreSettings, task_of: Callable[[int], WaveTask]
-    ) -> None:
-        """Take what makes the task of a wave from its number."""
+    def __init__(self, session: SparkSession, settings: ScoreSettings, task_of: TaskOf) -> None:
+        """Take what makes the task of a wave from its number and the counter of its failures."""
         self._session = session
         self._settings = settings
         self._task_of = task_of
@@ -64,15 +93,17 @@ class Waves:
 
         Raises:
             WaveError: Spark gave up on a wave; or the error of this project that was the cause.
+            FailureShareError, SourceDownError: too many pictures of a wave have failed already.
         """
-        running: deque[Future[ScoredWave]] = deque()
+        running: deque[tuple[_Flight, Future[ScoredWave]]] = deque()
         to_come = iter(enumerate(waves, start=1))
         with ThreadPoolExecutor(_IN_FLIGHT, "wave") as pool:
 
             def submit(count: int) -> None:
                 for number, keys in islice(to_come, count):
-                    last = number == len(waves)
-                    running.append(pool.submit(self._score, number, keys, last))
+                    failures = self._session.sparkContext.accumulator(Failures(), FailuresParam())
+                    flight = _Flight(number, keys, number == len(waves), failures)
+                    running.append((flight, pool.submit(self._score, flight)))
 
             try:
                 submit(_IN_FLIGHT)
@@ -82,27 +113,40 @@ class Waves:
                     yield wave
             finally:
                 if running:
-                    self._give_up(running)
+                    self._give_up([future for _, future in running])
 
-    def _next(self, running: deque[Future[ScoredWave]]) -> ScoredWave:
-        """Wait for the oldest wave, and learn from it how fast tasks are."""
-        wave = running.popleft().result()
+    def _next(self, running: deque[tuple[_Flight, Future[ScoredWave]]]) -> ScoredWave:
+        """Wait for the oldest wave, watch all, and learn from it how fast tasks are."""
+        future = running[0][1]
+        while not future.done():
+            for flight, _ in running:
+                check_failures(
+                    flight.failures.value, new_pictures(flight.keys), self._settings, "a wave"
+                )
+            wait([future], _LOOK_SECONDS)
+        running.popleft()
+        wave = future.result()
         self._pictures += sum(report.scored + report.quarantined for report in wave.reports)
         self._seconds += sum(report.seconds for report in wave.reports)
         return wave
 
-    def _score(self, number: int, keys: pa.Table, last: bool) -> ScoredWave:
-        sizes = self._cut(keys.num_rows, last)
-        function = self._task_of(number).function()
-        tasks = self._session.range(0, len(sizes), 1, len(sizes))
+    def _score(self, flight: _Flight) -> ScoredWave:
+        keys, task = flight.keys, self._task_of(flight.number, flight.failures)
+        sizes = self._cut(keys.num_rows, flight.last)
+        reports = self._run_tasks(task, keys, sizes)
+        reports = isolate(task, cut_table(keys, sizes), reports, self._run_tasks)
+        return ScoredWave(flight.number, keys, reports)
+
+    def _run_tasks(self, task: WaveTask, keys: pa.Table, sizes: Sequence[int]) -> list[TaskReport]:
+        """Run one Spark job; gives the report of each task, in their order."""
+        numbers = self._session.range(0, len(sizes), 1, len(sizes))
         try:
             with shared(self._session.sparkContext, keys, sizes) as shares:
-                own = shares.handed_to(function)
-                answers = tasks.mapInArrow(own, "report string").collect()
+                own = shares.handed_to(task.function())
+                answers = numbers.mapInArrow(own, "report string").collect()
         except (PySparkException, Py4JError) as error:
             raise explain_failure(error) from error
-        reports = [report_from_json(answer[REPORT.names[0]]) for answer in answers]
-        return ScoredWave(number, keys, reports)
+        return [report_from_json(answer[REPORT.names[0]]) for answer in answers]
 
     def _cut(self, pictures: int, last: bool) -> list[int]:
         at_once = tasks_at_once(self._session.sparkContext)
@@ -111,7 +155,7 @@ class Waves:
         target = pictures_for(settings.task_seconds, rate, settings.task_pictures)
         return task_sizes(pictures, at_once, target, least_pictures(rate), last)
 
-    def _give_up(self, running: deque[Future[ScoredWave]]) -> None:
+    def _give_up(self, running: Sequence[Future[ScoredWave]]) -> None:
         """Stop what is in flight; Spark may be gone already."""
         for wave in running:
             wave.cancel()

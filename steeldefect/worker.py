@@ -18,22 +18,18 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from steeldefect.detector import Detector, Finding, Prepared
-from steeldefect.errors import (
-    FetchError,
-    FetchUnavailableError,
-    InferenceError,
-    StoreError,
-)
+from steeldefect.errors import InferenceError, SourceDownError
+from steeldefect.fetching import Breaker, Fetcher, PictureKey
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.parts import Origin
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import RuntimeOptions
 from steeldefect.stopwatch import Stopwatch
-from steeldefect.stores import Store
+from steeldefect.stores import Fetched, FetchLimits, Store
 from steeldefect.streams import in_batches, read_ahead
 from steeldefect.tables import Stage
 from steeldefect.task_report import TaskReport
-from steeldefect.task_rows import Failure, PictureKey, TaskRows
+from steeldefect.task_rows import Failure, TaskRows
 
 _READY = 8
 """Least number of pictures that may wait between two stages, however small a batch is."""
@@ -41,11 +37,30 @@ _READY = 8
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before it costs anything, and how many threads fetch."""
+    """What one picture may cost, and how often the store may fail.
+
+    Attributes:
+        max_bytes: larger files are refused.
+        decode: larger pictures are refused.
+        fetch_threads: of a task.
+        fetch_seconds: from the request for a picture to its last byte.
+        store_failures: pictures in a row that the store may not give before the run stops.
+        max_tries: runs in which a picture may fail by others' fault before it is given up.
+    """
 
     max_bytes: int
     decode: DecodeLimits
     fetch_threads: int
+    fetch_seconds: float = 60.0
+    store_failures: int = 8
+    max_tries: int = 5
+
+
+class _Ready(NamedTuple):
+    """A picture as read, with its model inputs or why there are none."""
+
+    key: PictureKey
+    result: Prepared | Failure
 
 
 class _Passed(NamedTuple):
@@ -74,16 +89,28 @@ class TaskScorer:
         output: Store,
         origin: Origin,
         limits: Limits,
+        breaker: Breaker | None = None,
     ) -> None:
-        """Join everything a task needs; `options` must be resolved (no `auto`, a batch size)."""
+        """Join everything a task needs.
+
+        Args:
+            detector: the opened models.
+            options: how they run; resolved (no `auto`, a batch size).
+            source: where the pictures are.
+            output: where rows go.
+            origin: of the rows.
+            limits: of a picture.
+            breaker: what the process knows of the source; None for one of the task's own.
+        """
         self._detector = detector
-        self._source = source
+        fetch_limits = FetchLimits(limits.max_bytes, limits.fetch_seconds)
+        self._fetcher = Fetcher(source, fetch_limits, breaker or Breaker(limits.store_failures))
         self._output = output
         self._origin = origin
         self._limits = limits
         self._batch_size = _batch_size(options)
         self._waiting = max(_READY, 2 * self._batch_size)  # pictures, between two stages
-        self._rows = TaskRows(source.uri, options)
+        self._rows = TaskRows(source.uri, options, limits.max_tries)
         self._watch = Stopwatch()
 
     def run(self, keys: Iterable[PictureKey], label: str) -> TaskReport:
@@ -95,6 +122,7 @@ class TaskScorer:
 
         Raises:
             StoreError: the output cannot be written.
+            SourceDownError: the source does not answer.
         """
         with (
             ThreadPoolExecutor(self._limits.fetch_threads, "fetch") as readers,
@@ -111,6 +139,7 @@ class TaskScorer:
             scored=self._rows.scored,
             quarantined=self._rows.quarantined,
             defective=self._rows.defective,
+            failures=self._rows.failures,
             seconds=self._watch.elapsed,
             stage_seconds=self._watch.seconds,
         )
@@ -128,36 +157,34 @@ class TaskScorer:
                 found = next(results, None)
             if found is None:
                 return
-            key, result = found
+            key, result = found[1]
             if isinstance(result, Failure):
                 self._rows.failed(key, result)
             else:
                 yield key, result
 
-    def _fetch_and_prepare(self, key: PictureKey) -> Prepared | Failure:
-        """Turn bytes into model inputs. Every error concerns this picture alone."""
-        stage = Stage.FETCH
+    def _fetch_and_prepare(self, key: PictureKey) -> _Ready:
+        """Turn bytes into model inputs. Every error but one concerns this picture alone."""
+        stage, fetched = Stage.FETCH, None
         try:
             with self._watch.measure(stage.value):
-                data = self._fetch(key)
+                fetched = self._fetcher.fetch(key)
             stage = Stage.DECODE
             with self._watch.measure(stage.value):
-                picture = decode_gray(data, self._limits.decode)
+                picture = decode_gray(fetched.data, self._limits.decode)
             stage = Stage.PREPARE
             with self._watch.measure(stage.value):
-                return self._detector.prepare(picture)
-        except Exception as error:  # a decoder's surprise, too, must not fail the other pictures
-            return Failure(stage, error)
+                return _Ready(key.as_read(fetched), self._detector.prepare(picture))
+        except SourceDownError:
+            raise
+        except Exception as error:  # a surprise, too, must not fail the other pictures
+            return self._failed(key, stage, fetched, error)
 
-    def _fetch(self, key: PictureKey) -> bytes:
-        if key.size > self._limits.max_bytes:
-            raise FetchError(
-                f"too large: {key.size} bytes, at most {self._limits.max_bytes} are read"
-            )
-        try:
-            return self._source.read(key.key)
-        except StoreError as error:  # not the picture's fault, even where it is gone: try again
-            raise FetchUnavailableError(str(error)) from None
+    def _failed(
+        self, key: PictureKey, stage: Stage, fetched: Fetched | None, error: Exception
+    ) -> _Ready:
+        failure = Failure(stage, self._fetcher.blame(key, fetched, error))
+        return _Ready(key if fetched is None else key.as_read(fetched), failure)
 
     # -- the models: in the task's own thread -----------------------------------------------------
 
@@ -209,7 +236,7 @@ def _batch_size(options: RuntimeOptions) -> int:
 
 
 def keys_of(batches: Iterable[pa.RecordBatch]) -> Iterator[PictureKey]:
-    """Read planned pictures from the Arrow batches of a task (columns key, etag, size)."""
+    """Read planned pictures from the Arrow batches of a task (columns key, etag, size, tries)."""
     for batch in batches:
-        columns = (batch.column(name).to_pylist() for name in ("key", "etag", "size"))
+        columns = (batch.column(name).to_pylist() for name in ("key", "etag", "size", "tries"))
         yield from map(PictureKey, *columns)

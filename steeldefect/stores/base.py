@@ -23,6 +23,27 @@ class ObjectInfo(NamedTuple):
     modified: datetime
 
 
+class Fetched(NamedTuple):
+    """A picture's bytes, and what the store says of them.
+
+    Attributes:
+        data: the whole object.
+        etag: of the answer itself, which may be newer than the listing; empty where it has none.
+        md5: hexadecimal digest that the store states for the bytes; None where it states none.
+    """
+
+    data: bytes
+    etag: str
+    md5: str | None = None
+
+
+class FetchLimits(NamedTuple):
+    """What one picture may cost: bytes, and seconds from the request to the last byte."""
+
+    max_bytes: int
+    seconds: float
+
+
 class Store(Protocol):
     """A folder or an object-store prefix.
 
@@ -38,6 +59,14 @@ class Store(Protocol):
 
     def read(self, key: str) -> bytes:
         """Read a whole object."""
+        ...
+
+    def fetch(self, key: str, limits: FetchLimits) -> Fetched:
+        """Read a whole object with its version, within bounds.
+
+        Raises:
+            FetchError: it has more bytes than `limits` allow, whatever the listing said.
+        """
         ...
 
     def write(self, key: str, data: bytes) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from steeldefect.errors import AlreadyExistsError, StoreError
-from steeldefect.stores.base import ObjectInfo
+from steeldefect.errors import (
+    AlreadyExistsError,
+    FetchError,
+    StoreError,
+    StoreUnavailableError,
+)
+from steeldefect.stores.base import Fetched, FetchLimits, ObjectInfo
 
 _STAGED = ".staged-"  # begins the names of files that are being written
 
@@ -48,6 +54,26 @@ class LocalStore:
             return (self._root / key).read_bytes()
         except OSError as error:
             raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from None
+
+    def fetch(self, key: str, limits: FetchLimits) -> Fetched:
+        """Read a file with its version; see `Store.fetch`. A file system has no deadline."""
+        path = self._root / key
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not hold the reader
+            with os.fdopen(handle, "rb") as file:
+                before = os.fstat(handle)
+                if not stat.S_ISREG(before.st_mode):
+                    raise StoreError(f"cannot read {path}: not a regular file")
+                data = file.read(limits.max_bytes + 1)
+                after = os.fstat(handle)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if len(data) > limits.max_bytes:
+            size = max(len(data), after.st_size)
+            raise FetchError(f"too large: {size} bytes, at most {limits.max_bytes} are read")
+        if _etag(before) != _etag(after) or len(data) != after.st_size:
+            raise StoreUnavailableError(f"{path} changed while it was read")
+        return Fetched(data, _etag(after))
 
     def write(self, key: str, data: bytes) -> None:
         """Write a file beside its place, then rename it; see `Store.write`."""
@@ -95,7 +121,7 @@ class LocalStore:
             if path.is_symlink():  # leads nowhere, or round in circles: reading it will tell
                 yield ObjectInfo(key, "unreadable", 0, datetime.now(UTC))
             return  # deleted since the folder was read
-        etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        etag = _etag(status)
         modified = datetime.fromtimestamp(status.st_mtime, UTC)
         yield ObjectInfo(key, etag, status.st_size, modified)
 
@@ -115,6 +141,17 @@ class LocalStore:
             if staged is not None:
                 staged.unlink()
             raise StoreError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _etag(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    """Say why a file cannot be read; only a file that is not there, or forbidden, is refused."""
+    for_good = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
+    kind = StoreError if for_good else StoreUnavailableError
+    return kind(f"cannot read {path}: {error.strerror}")
 
 
 def _refuse_unreadable(error: OSError) -> None:

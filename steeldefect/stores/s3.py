@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -21,15 +24,24 @@ from botocore.exceptions import (
     SSLError,
     SSOError,
 )
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_any,
+    wait_random_exponential,
+)
+from urllib3.exceptions import HTTPError
 
 from steeldefect.errors import (
     AlreadyExistsError,
+    FetchError,
     SettingsError,
     StoreError,
     StoreUnavailableError,
 )
-from steeldefect.stores.base import ObjectInfo
+from steeldefect.stores.base import Fetched, FetchLimits, ObjectInfo
 from steeldefect.stores.s3_client import S3Settings, delta_options, open_client
 from steeldefect.streams import read_ahead
 
@@ -37,6 +49,10 @@ Answer = TypeVar("Answer")
 
 _LISTERS = 16  # threads; a page takes the store about as long as its answer takes to travel
 _DEEPEST = 8  # levels of folders that are opened to find as many folders as there are threads
+
+_CHUNK = 16 * 1024  # bytes between two looks at the clock
+_BACKOFF = wait_random_exponential(multiplier=0.2, max=10)
+_MD5 = re.compile(r"[0-9A-Fa-f]{32}")
 
 _BROKEN_BODY = (IncompleteReadError, ResponseStreamingError, HTTPClientError, ConnectionError)
 _OVERLOADED = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
@@ -53,7 +69,28 @@ _HINTS = {
 
 
 class _BrokenBodyError(Exception):
-    """The body of an answer broke off."""
+    """The body of an answer broke off, or did not end in time."""
+
+
+@contextmanager
+def _body_errors() -> Iterator[None]:
+    """Translate whatever the network does to a body: resets, TLS errors, short answers."""
+    try:
+        yield
+    except (*_BROKEN_BODY, HTTPError, OSError) as error:
+        raise _BrokenBodyError(type(error).__name__) from error
+
+
+def _stated_md5(etag: str, answer: Any) -> str | None:
+    """Tell the MD5 of an object's bytes, where its ETag is one.
+
+    It is not one of objects that were written in parts, or encrypted by a key of KMS or one of the
+    caller's own (Amazon S3 API Reference, "Object": ETag).
+    """
+    encryption = str(answer.get("ServerSideEncryption") or "AES256")
+    if encryption != "AES256" or answer.get("SSECustomerAlgorithm"):
+        return None
+    return etag.lower() if _MD5.fullmatch(etag) else None
 
 
 class S3Store:
@@ -119,12 +156,39 @@ class S3Store:
         """Read an object; a body that breaks off is asked for again."""
         retrying = Retrying(
             stop=stop_after_attempt(self._settings.max_attempts),
-            wait=wait_random_exponential(multiplier=0.2, max=10),
+            wait=_BACKOFF,
             retry=retry_if_exception_type(_BrokenBodyError),
             reraise=True,
         )
         name = self._prefix + key
         return self._call(lambda: retrying(self._read_once, name), name)
+
+    def fetch(self, key: str, limits: FetchLimits) -> Fetched:
+        """Read an object within bounds; see `Store.fetch`.
+
+        The retries are this method's own, not botocore's, so that all of them together keep to
+        the deadline: it may be exceeded by the time-out of one request.
+        """
+        name = self._prefix + key
+        deadline = time.monotonic() + limits.seconds
+        retrying = Retrying(
+            stop=stop_any(
+                stop_after_attempt(self._settings.max_attempts), stop_after_delay(limits.seconds)
+            ),
+            wait=_BACKOFF,
+            retry=retry_if_exception_type(StoreUnavailableError),
+            reraise=True,
+        )
+        once = self._settings.model_copy(
+            update={
+                "max_attempts": 1,
+                "read_timeout_seconds": min(self._settings.read_timeout_seconds, limits.seconds),
+            }
+        )
+        client = open_client(once)[1]
+        return retrying(
+            lambda: self._call(lambda: self._fetch_once(client, name, limits, deadline), name)
+        )
 
     def write(self, key: str, data: bytes) -> None:
         """Put an object; see `Store.write`."""
@@ -171,11 +235,28 @@ class S3Store:
 
     def _read_once(self, name: str) -> bytes:
         answer = self._client.get_object(Bucket=self._bucket, Key=name)  # botocore retries this
-        try:
+        with _body_errors():
             body: bytes = answer["Body"].read()
-        except _BROKEN_BODY as error:
-            raise _BrokenBodyError(str(error)) from error
         return body
+
+    def _fetch_once(self, client: Any, name: str, limits: FetchLimits, deadline: float) -> Fetched:
+        answer = client.get_object(Bucket=self._bucket, Key=name)
+        stated = answer.get("ContentLength")
+        body, chunks, size = answer["Body"], [], 0
+        with closing(body), _body_errors():
+            while size <= limits.max_bytes and (chunk := body.read(_CHUNK)):
+                chunks.append(chunk)
+                size += len(chunk)
+                if time.monotonic() > deadline:
+                    raise _BrokenBodyError(f"{size} bytes in {limits.seconds:g} s")
+        if max(size, stated or 0) > limits.max_bytes:
+            raise FetchError(
+                f"too large: {max(size, stated or 0)} bytes, at most {limits.max_bytes} are read"
+            )
+        if stated is not None and size != stated:
+            raise _BrokenBodyError(f"{size} bytes of {stated}")
+        etag = str(answer.get("ETag") or "").strip('"')
+        return Fetched(b"".join(chunks), etag, _stated_md5(etag, answer))
 
     def _call(self, request: Callable[[], Answer], name: str) -> Answer:
         where = f"s3://{self._bucket}/{name}"
@@ -203,9 +284,10 @@ class S3Store:
             ) from None
         except (BotoCoreError, _BrokenBodyError) as error:
             endpoint = self._client.meta.endpoint_url
+            detail = str(error) if isinstance(error, _BrokenBodyError) else type(error).__name__
             raise StoreUnavailableError(
                 f"{where}: no answer from {endpoint} after {self._settings.max_attempts} tries "
-                f"({type(error).__name__}); check the endpoint (s3.endpoint_url or "
+                f"({detail}); check the endpoint (s3.endpoint_url or "
                 "AWS_ENDPOINT_URL) and the network"
             ) from None
 

@@ -1,0 +1,279 @@
+"""Reads and writes the Delta tables of one output; knows nothing of waves.
+
+Every commit carries a transaction name, so that a commit that arrived although its answer was lost
+is recognised when it is tried again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake.exceptions import (
+    DeltaError,
+    DeltaProtocolError,
+    SchemaMismatchError,
+    TableNotFoundError,
+)
+from deltalake.transaction import AddAction, RemoveAction
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from steeldefect.errors import StoreUnavailableError, TableError
+from steeldefect.parts import Part
+from steeldefect.reading import dataset_of
+from steeldefect.stores import Store
+from steeldefect.tables import PARTITION, SCHEMA_VERSION, SCHEMAS, TableName
+
+Result = TypeVar("Result")
+
+_VERSION = "steeldefect.schema_version"
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
+_ATTEMPTS = 5
+_DAMAGED = re.compile(
+    r"(?i)json error|found gap|no table metadata|no files in log|not found|magic bytes|no such file"
+)
+"""What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
+
+
+class DeltaTables:
+    """The Delta tables of one output."""
+
+    def __init__(self, store: Store) -> None:
+        """Name the output; nothing is touched yet."""
+        self._store = store
+
+    def open(self, table: TableName) -> DeltaTable | None:
+        """Open a table at its newest version, or None where it does not exist yet.
+
+        Raises:
+            TableError: something lies there that is not a Delta table, or a newer version of this
+                program wrote it.
+            StoreUnavailableError: the store does not answer.
+        """
+        delta = self._retried(table, lambda: self._open(table))
+        if delta is not None:
+            self._refuse_newer(delta, table)
+        return delta
+
+    def read(
+        self,
+        table: TableName,
+        columns: Sequence[str] | None = None,
+        equal: dict[str, str] | None = None,
+    ) -> pa.Table:
+        """Read columns of a table, of the rows in which the columns of `equal` have its values.
+
+        An absent table is an empty one; a column that older files lack is null there.
+        """
+        condition = None
+        for name, value in (equal or {}).items():
+            term = ds.field(name) == value
+            condition = term if condition is None else condition & term
+        wanted = list(columns) if columns else SCHEMAS[table].columns.names
+        try:
+            return self.dataset(table).to_table(columns=wanted, filter=condition)
+        except (DeltaError, OSError, pa.ArrowInvalid) as error:
+            raise self._translate(error, table) from None
+
+    def dataset(self, table: TableName) -> ds.Dataset:
+        """Open a table as an Arrow dataset; an absent table is an empty one."""
+        delta = self.open(table)
+        schema = SCHEMAS[table].columns
+        if delta is None:
+            return ds.dataset(schema.empty_table())
+        return dataset_of(delta, schema, self._store.delta_options())
+
+    def create_all(self) -> None:
+        """Create the tables that do not exist yet, empty, and add columns that older ones lack."""
+        for table in TableName:
+            self.create(table)
+
+    def create(self, table: TableName) -> DeltaTable:
+        """Open a table; create it where it does not exist, and add the columns that it lacks."""
+        existing = self.open(table)
+        if existing is None:
+            return self._retried(table, lambda: self._create(table))
+        missing = [field for field in SCHEMAS[table].columns if field.name not in _names(existing)]
+        if missing:
+            self._extend(existing, table, missing)
+            existing = self.open(table)
+        return existing
+
+    def add(self, table: TableName, parts: Sequence[Part], name: str, number: int) -> None:
+        """Add data files to a table, in one commit.
+
+        Args:
+            table: the files belong to.
+            parts: the files.
+            name: of the transaction.
+            number: of the transaction; nothing is added where the table has seen this number, or
+                a greater one, under that name.
+
+        Raises:
+            TableError, StoreUnavailableError: the commit failed for good, after retries.
+        """
+
+        def commit() -> None:
+            delta = self.create(table)
+            seen = delta.transaction_version(name)
+            if seen is not None and seen >= number:
+                return
+            delta.create_write_transaction(
+                [_add_action(part) for part in parts],
+                mode="append",
+                schema=delta.schema(),
+                partition_by=[PARTITION],
+                commit_properties=_named(name, number),
+            )
+
+        self._retried(table, commit)
+
+    def remove(self, table: TableName, removed: Sequence[RemoveAction]) -> None:
+        """Remove data files from a table's newest version, in one commit; the files stay."""
+        name = f"remove-{uuid.uuid4().hex}"
+
+        def commit() -> None:
+            delta = self.create(table)
+            if delta.transaction_version(name) is None:
+                delta.create_write_transaction(
+                    list(removed),
+                    mode="append",
+                    schema=delta.schema(),
+                    partition_by=[PARTITION],
+                    commit_properties=_named(name, 1),
+                )
+
+        self._retried(table, commit)
+
+    def append(self, table: TableName, rows: pa.Table) -> None:
+        """Append rows that the driver itself has, the partition column included."""
+        self._write(table, rows, {"mode": "append"})
+
+    def replace(self, table: TableName, rows: pa.Table, equal: dict[str, str]) -> None:
+        """Put rows in the place of those in which the columns of `equal` have its values.
+
+        One commit. (A merge would do for finer keys, but deltalake 1.6 writes its texts as Arrow
+        string views, on which filters then fail.)
+
+        Args:
+            table: to write.
+            rows: in the whole schema; all of them have the values of `equal`.
+            equal: column to text.
+        """
+        terms = [
+            f"{name} = '{value.replace(chr(39), 2 * chr(39))}'" for name, value in equal.items()
+        ]
+        self._write(table, rows, {"mode": "overwrite", "predicate": " AND ".join(terms)})
+
+    def _write(self, table: TableName, rows: pa.Table, how: dict[str, Any]) -> None:
+        name = f"write-{uuid.uuid4().hex}"
+
+        def commit() -> None:
+            delta = self.create(table)
+            if delta.transaction_version(name) is not None:
+                return
+            write_deltalake(
+                delta, rows, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
+            )
+
+        self._retried(table, commit)
+
+    def _open(self, table: TableName) -> DeltaTable | None:
+        try:
+            return DeltaTable(
+                self._store.delta_uri(table.value), storage_options=self._store.delta_options()
+            )
+        except TableNotFoundError:
+            return None
+
+    def _create(self, table: TableName) -> DeltaTable:
+        return DeltaTable.create(
+            self._store.delta_uri(table.value),
+            schema=Schema.from_arrow(SCHEMAS[table].columns),
+            mode="ignore",
+            partition_by=[PARTITION],
+            description=SCHEMAS[table].row,
+            configuration={_VERSION: str(SCHEMA_VERSION)},
+            raise_if_key_not_exists=False,
+            storage_options=self._store.delta_options(),
+        )
+
+    def _extend(self, delta: DeltaTable, table: TableName, missing: list[pa.Field]) -> None:
+        """Add columns to a table of an older version; its rows are null there."""
+        fields = list(Schema.from_arrow(pa.schema(missing)).fields)
+
+        def commit() -> None:
+            delta.update_incremental()
+            lacking = [field for field in fields if field.name not in _names(delta)]
+            if lacking:
+                delta.alter.add_columns(lacking)
+            delta.alter.set_table_properties(
+                {_VERSION: str(SCHEMA_VERSION)}, raise_if_not_exists=False
+            )
+
+        self._retried(table, commit)
+
+    def _refuse_newer(self, delta: DeltaTable, table: TableName) -> None:
+        stated = delta.metadata().configuration.get(_VERSION) or "1"
+        if not stated.isdecimal() or int(stated) > SCHEMA_VERSION:
+            raise TableError(
+                f"table {self._store.delta_uri(table.value)} has schema version {stated}; this "
+                f"program knows versions up to {SCHEMA_VERSION}; use the program that wrote it"
+            )
+
+    def _retried(self, table: TableName, work: Callable[[], Result]) -> Result:
+        """Do work that may find its own first try done; try again where another try can help."""
+        retrying = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.1, max=5),
+            retry=retry_if_exception_type(StoreUnavailableError),
+            reraise=True,
+        )
+
+        def attempt() -> Result:
+            try:
+                return work()
+            except (DeltaError, OSError, pa.ArrowInvalid) as error:
+                raise self._translate(error, table) from None
+
+        return retrying(attempt)
+
+    def _translate(self, error: Exception, table: TableName) -> Exception:
+        where = f"table {self._store.delta_uri(table.value)}"
+        problem = " ".join(_COLOURS.sub("", str(error)).split())[:300]
+        if isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError):
+            return TableError(f"{where}: {problem}")
+        if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
+            return StoreUnavailableError(f"{where}: {problem}; check the store and start again")
+        return TableError(
+            f"{where}: {problem}; `steeldefect maintain --check` says what is wrong with the tables"
+        )
+
+
+def _names(delta: DeltaTable) -> set[str]:
+    return {field.name for field in delta.schema().fields}
+
+
+def _named(name: str, number: int) -> CommitProperties:
+    return CommitProperties(app_transactions=[Transaction(name, number, _now_ms())])
+
+
+def _add_action(part: Part) -> AddAction:
+    return AddAction(
+        path=part.path,
+        size=part.size,
+        partition_values={PARTITION: part.date},
+        modification_time=_now_ms(),
+        data_change=True,
+        stats=part.stats,
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

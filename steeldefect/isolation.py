@@ -1,0 +1,79 @@
+"""Finds the picture that kills the process which scores it, so that its wave does not fail.
+
+A task that failed twice gives its pictures back. They are cut into smaller parts, which are scored
+by tasks of their own, until the parts that die are single pictures. These go to quarantine; all the
+others are scored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
+
+import pyarrow as pa
+
+from steeldefect import errors
+from steeldefect.task import WaveTask
+from steeldefect.task_report import TaskReport
+
+_PARTS = 8
+"""Into how many parts pictures that were given back are cut."""
+
+_TYPED = re.compile(r"(?s)(\w+): (.*)")
+
+RunTasks = Callable[[WaveTask, pa.Table, Sequence[int]], list[TaskReport]]
+
+
+def isolate(
+    task: WaveTask, parts: list[pa.Table], reports: list[TaskReport], run_tasks: RunTasks
+) -> list[TaskReport]:
+    """Score what tasks gave back.
+
+    Args:
+        task: of the wave.
+        parts: what each task was given.
+        reports: what each task answered.
+        run_tasks: runs a task over keys that are cut into sizes.
+
+    Returns:
+        Reports that together cover all pictures; none of them gave anything back.
+
+    Raises:
+        SteelDefectError: a task failed for a reason that is not one picture's.
+    """
+    settled: list[TaskReport] = []
+    while True:
+        settled += [report for report in reports if not report.given_back]
+        back = [part for part, report in zip(parts, reports, strict=True) if report.given_back]
+        settled += [task.give_up(part) for part in back if part.num_rows == 1]
+        parts = [piece for part in back if part.num_rows > 1 for piece in _pieces(part)]
+        if not parts:
+            return settled
+        sizes = [part.num_rows for part in parts]
+        reports = run_tasks(task.alone(), pa.concat_tables(parts), sizes)
+        for report in reports:
+            _raise_reported(report)
+
+
+def cut_table(keys: pa.Table, sizes: Sequence[int]) -> list[pa.Table]:
+    """Cut a table into parts of these sizes; they share its memory."""
+    ends = list(accumulate(sizes))
+    return [keys.slice(end - size, size) for end, size in zip(ends, sizes, strict=True)]
+
+
+def _pieces(part: pa.Table) -> list[pa.Table]:
+    count = min(_PARTS, part.num_rows)
+    cuts = [part.num_rows * number // count for number in range(count + 1)]
+    return cut_table(part, [end - begin for begin, end in pairwise(cuts)])
+
+
+def _raise_reported(report: TaskReport) -> None:
+    """Raise the error that a task reported, as its own type."""
+    if not report.error:
+        return
+    found = _TYPED.fullmatch(report.error)
+    kind = getattr(errors, found[1], None) if found else None
+    if found is None or kind is None or kind is errors.RunLengthError:
+        raise errors.WaveError(report.error)
+    raise kind(found[2])
