@@ -28,7 +28,7 @@ from steeldefect.errors import StoreUnavailableError, TableError
 from steeldefect.parts import Part
 from steeldefect.reading import dataset_of
 from steeldefect.stores import Store
-from steeldefect.tables import PARTITION, SCHEMA_VERSION, SCHEMAS, TableName
+from steeldefect.tables import PARTITION, SCHEMA_VERSION, SCHEMAS, SINCE, TableName
 
 Result = TypeVar("Result")
 
@@ -56,9 +56,13 @@ class DeltaTables:
                 program wrote it.
             StoreUnavailableError: the store does not answer.
         """
-        delta = self._retried(table, lambda: self._open(table))
-        if delta is not None:
-            self._refuse_newer(delta, table)
+        try:
+            delta = self._opened(table)
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            raise self._translate(error, table) from None
+        self._refuse_newer(delta, table)
         return delta
 
     def read(
@@ -101,8 +105,8 @@ class DeltaTables:
             return self._retried(table, lambda: self._create(table))
         missing = [field for field in SCHEMAS[table].columns if field.name not in _names(existing)]
         if missing:
-            self._extend(existing, table, missing)
-            existing = self.open(table)
+            self._extend(table, missing)
+            return self._opened(table)
         return existing
 
     def add(self, table: TableName, parts: Sequence[Part], name: str, number: int) -> None:
@@ -184,13 +188,10 @@ class DeltaTables:
 
         self._retried(table, commit)
 
-    def _open(self, table: TableName) -> DeltaTable | None:
-        try:
-            return DeltaTable(
-                self._store.delta_uri(table.value), storage_options=self._store.delta_options()
-            )
-        except TableNotFoundError:
-            return None
+    def _opened(self, table: TableName) -> DeltaTable:
+        return DeltaTable(
+            self._store.delta_uri(table.value), storage_options=self._store.delta_options()
+        )
 
     def _create(self, table: TableName) -> DeltaTable:
         return DeltaTable.create(
@@ -204,26 +205,23 @@ class DeltaTables:
             storage_options=self._store.delta_options(),
         )
 
-    def _extend(self, delta: DeltaTable, table: TableName, missing: list[pa.Field]) -> None:
+    def _extend(self, table: TableName, missing: list[pa.Field]) -> None:
         """Add columns to a table of an older version; its rows are null there."""
         fields = list(Schema.from_arrow(pa.schema(missing)).fields)
 
-        def commit() -> None:
-            delta.update_incremental()
+        def add_columns() -> None:
+            delta = self._opened(table)
             lacking = [field for field in fields if field.name not in _names(delta)]
             if lacking:
                 delta.alter.add_columns(lacking)
-            delta.alter.set_table_properties(
-                {_VERSION: str(SCHEMA_VERSION)}, raise_if_not_exists=False
-            )
 
-        self._retried(table, commit)
+        self._retried(table, add_columns)
 
     def _refuse_newer(self, delta: DeltaTable, table: TableName) -> None:
-        stated = delta.metadata().configuration.get(_VERSION) or "1"
-        if not stated.isdecimal() or int(stated) > SCHEMA_VERSION:
+        version = _schema_version(delta)
+        if version > SCHEMA_VERSION:
             raise TableError(
-                f"table {self._store.delta_uri(table.value)} has schema version {stated}; this "
+                f"table {self._store.delta_uri(table.value)} has schema version {version}; this "
                 f"program knows versions up to {SCHEMA_VERSION}; use the program that wrote it"
             )
 
@@ -254,6 +252,17 @@ class DeltaTables:
         return TableError(
             f"{where}: {problem}; `steeldefect maintain --check` says what is wrong with the tables"
         )
+
+
+def _schema_version(delta: DeltaTable) -> int:
+    """Read which version of the schema a table has.
+
+    It is stated when the table is created, and by every column that was added later: another
+    commit for it alone could be missing after a crash.
+    """
+    stated = [delta.metadata().configuration.get(_VERSION)]
+    stated += [field.metadata.get(SINCE) for field in delta.schema().fields]
+    return max((int(one) for one in stated if one and one.isdecimal()), default=1)
 
 
 def _names(delta: DeltaTable) -> set[str]:

@@ -22,6 +22,10 @@ own; a table of a greater version is refused.
 """
 
 
+SINCE = "steeldefect.since"
+"""Key of a column's metadata: the version that added it; absent for columns of version 1."""
+
+
 class TableName(str, Enum):
     """The tables; also the names of their folders."""
 
@@ -72,6 +76,12 @@ def _column(name: str, kind: pa.DataType, comment: str, nullable: bool = False) 
     return pa.field(name, kind, nullable=nullable, metadata={"comment": comment})
 
 
+def _added(version: int, name: str, kind: pa.DataType, comment: str) -> pa.Field:
+    """Describe a column that a later version added: rows of before are null there."""
+    stated = {"comment": f"{comment}; null in rows of older versions", SINCE: str(version)}
+    return pa.field(name, kind, nullable=True, metadata=stated)
+
+
 _MOMENT = pa.timestamp("us", tz="UTC")
 
 _PICTURE = [
@@ -89,12 +99,11 @@ _PROVENANCE = [
     _column("run_id", pa.string(), "the run that wrote the row; see runs"),
     _column("bundle", pa.string(), "sha256 of the model bundle's manifest"),
     _column("scored_at", _MOMENT, "when the run that wrote the row began (UTC)"),
-    _column(
+    _added(
+        2,
         "run_number",
         pa.int64(),
-        "orders the runs of one output: a later run has a greater number, whatever the clocks say; "
-        "null in rows of versions before 0.2",
-        nullable=True,
+        "orders the runs of one output: a later run has a greater number, whatever the clocks say",
     ),
     _column(PARTITION, pa.date32(), "date of scored_at (UTC); the partition"),
 ]
@@ -168,19 +177,17 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     pa.bool_(),
                     "false: the picture's own bytes show it; true: the store or the host failed",
                 ),
-                _column(
+                _added(
+                    2,
                     "tries",
                     pa.int32(),
-                    "how often this version of the picture has failed, this time included; null in "
-                    "rows of versions before 0.2",
-                    nullable=True,
+                    "how often this version of the picture has failed, this time included",
                 ),
-                _column(
+                _added(
+                    2,
                     "given_up",
                     pa.bool_(),
-                    "true: not tried again (final, or max_tries reached); null in rows of versions "
-                    "before 0.2",
-                    nullable=True,
+                    "true: not tried again (final, or max_tries reached)",
                 ),
                 *_PROVENANCE,
             ]

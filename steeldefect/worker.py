@@ -21,6 +21,7 @@ from steeldefect.detector import Detector, Finding, Prepared
 from steeldefect.errors import InferenceError, SourceDownError
 from steeldefect.fetching import Breaker, Fetcher, PictureKey
 from steeldefect.imaging import DecodeLimits, decode_gray
+from steeldefect.listing import LISTING
 from steeldefect.parts import Origin
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import RuntimeOptions
@@ -236,7 +237,13 @@ def _batch_size(options: RuntimeOptions) -> int:
 
 
 def keys_of(batches: Iterable[pa.RecordBatch]) -> Iterator[PictureKey]:
-    """Read planned pictures from the Arrow batches of a task (columns key, etag, size, tries)."""
+    """Read planned pictures from the Arrow batches of a task.
+
+    Args:
+        batches: columns key, etag, size, and tries where the pictures come from a plan.
+    """
     for batch in batches:
-        columns = (batch.column(name).to_pylist() for name in ("key", "etag", "size", "tries"))
+        columns = [batch.column(name).to_pylist() for name in LISTING.names]
+        if "tries" in batch.schema.names:
+            columns.append(batch.column("tries").to_pylist())
         yield from map(PictureKey, *columns)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from steeldefect.claims import newest_number
 from steeldefect.commit import RECORDS, Tables, WaveRecord
 from steeldefect.errors import StoreUnavailableError
 from steeldefect.parts import Origin, Part, to_table, write_part
 from steeldefect.runs import Outcome, RunRecord, record_run
-from steeldefect.stores import ObjectInfo, Store
+from steeldefect.stores import Fetched, FetchLimits, ObjectInfo, Store
 from steeldefect.tables import TableName
 
 WRITTEN = (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE)
@@ -85,6 +86,8 @@ def failure(key: str = "a.png", **changes: Any) -> Row:
         "error": "DecodeError",
         "message": "empty file: 0 bytes",
         "transient": False,
+        "tries": 1,
+        "given_up": True,
     }
     return picture(key) | row | changes
 
@@ -111,6 +114,11 @@ def publish(store: Store, rows: Rows, made: Origin = ORIGIN, wave: int = 1) -> W
     record = WaveRecord(made.run_id, wave, write(store, rows, made))
     Tables(store).publish(record, still_holds)
     return record
+
+
+def recover(store: Store) -> list[WaveRecord]:
+    """Recover as the next holder of the output does."""
+    return Tables(store).recover(newest_number(store) + 1)
 
 
 def finish(store: Store, made: Origin = ORIGIN, **changes: Any) -> None:
@@ -150,6 +158,9 @@ class UnreachableStore:
         raise StoreUnavailableError(f"{self.uri}/{prefix}: no answer")
 
     def read(self, key: str) -> bytes:
+        raise StoreUnavailableError(f"{self.uri}/{key}: no answer")
+
+    def fetch(self, key: str, limits: FetchLimits) -> Fetched:
         raise StoreUnavailableError(f"{self.uri}/{key}: no answer")
 
     def write(self, key: str, data: bytes) -> None:

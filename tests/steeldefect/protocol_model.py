@@ -2,7 +2,8 @@
 
 Several runs share one output. Each request to the store, and each opening of and commit to a table,
 is one step; a scheduler lets one run take one step at a time. `explore` tries every order of the
-steps. A stall is a run that is not scheduled for long; a death is one that never is again. Every holder counts as silent at once, so that any run may take over from any other at any time.
+steps. A stall is a run that is not scheduled for long; a death is one that never is again. Every
+holder counts as silent at once, so that any run may take over from any other at any time.
 
 Two orders that lead to the same state are followed up once. A state is what the store holds, and
 what each run knows: the milestones that it has passed, and what it was answered since the last one.
@@ -25,6 +26,7 @@ from typing import Any
 from unittest.mock import patch
 
 from deltalake.exceptions import CommitFailedError
+from pydantic import TypeAdapter
 from tenacity import wait_none
 
 from steeldefect.commit import Tables, WaveRecord
@@ -177,12 +179,7 @@ def plain_run(seat: Seat, name: str) -> None:
         todo = [picture for picture in PICTURES if picture not in {one for one, _ in done}]
         seat.milestone(f"todo {todo}")
         for wave, picture in enumerate(todo, start=1):
-            parts = []
-            for table in (TableName.IMAGES, TableName.PREDICTIONS):
-                path = f"{name}/{picture}"
-                seat.output.objects[f"{table.value}/{path}"] = b"rows"  # its own: no step
-                parts.append(Part(table, path, "", 4, 1, "{}"))
-            record = WaveRecord(name, wave, parts, lease.number)
+            record = WaveRecord(name, wave, _parts(seat.output, name, picture), lease.number)
             tables.publish(record, check)
             seat.milestone(f"published {wave}")
     except (OutputBusyError, StoreError):
@@ -194,8 +191,30 @@ def delete_the_lock(seat: Seat, name: str) -> None:
     """Do what an impatient operator does, at any time."""
     del name
     objects = seat.output.objects
-    locks = [key for key in objects if key.startswith(FOLDER)]
-    seat.step("delete _lock", lambda: [objects.pop(key, None) for key in locks])
+
+    def delete() -> None:
+        for key in [key for key in objects if key.startswith(FOLDER)]:
+            del objects[key]
+
+    seat.step("delete _lock", delete)
+
+
+LATE = "late"
+
+
+def write_a_late_record(seat: Seat, name: str) -> None:
+    """Do what a holder does that was displaced while its record was on the way, and then dies."""
+    del name
+    record = WaveRecord(LATE, 1, _parts(seat.output, LATE, PICTURES[0]), holder=1)
+    seat.write_new(record.key, TypeAdapter(WaveRecord).dump_json(record))
+
+
+def _parts(output: Output, run: str, picture: str) -> list[Part]:
+    """Write the files of a picture; they are the run's own, so that no other run can tell when."""
+    tables = (TableName.IMAGES, TableName.PREDICTIONS)
+    parts = [Part(table, f"{run}/{picture}", "", 4, 1, "{}") for table in tables]
+    output.objects.update({part.key: b"rows" for part in parts})
+    return parts
 
 
 class _Named:
@@ -303,6 +322,7 @@ class Explorer:
         programs: dict[str, Callable[[Seat, str], None]],
         switches: int | None = None,
         faults: int = 0,
+        until_violated: bool = False,
     ) -> None:
         """Say what runs.
 
@@ -310,7 +330,9 @@ class Explorer:
             programs: by the name of the run.
             switches: how often at most a run is left that could go on; None: no bound.
             faults: how many requests at most fail, before or after they were served.
+            until_violated: stop at the first violation.
         """
+        self._until_violated = until_violated
         self._programs = programs
         self._switches = switches
         self._faults = faults
@@ -319,9 +341,9 @@ class Explorer:
         self.found = Explored()
 
     def explore(self) -> Explored:
-        """Try every schedule within the bounds."""
+        """Try every schedule within the bounds; or those up to the first violation."""
         stack: list[list[Choice]] = [[]]
-        while stack:
+        while stack and not (self._until_violated and self.found.violations):
             self._execute(stack.pop(), stack)
         return self.found
 
@@ -329,6 +351,8 @@ class Explorer:
         """Follow a schedule, then go on by the first choice at each state; note the others."""
         self.found.executions += 1
         output = Output()
+        if write_a_late_record in self._programs.values():
+            output.objects[f"{FOLDER}000000001.json"] = b"the late one's"
         actors = [_Actor(name, program, output) for name, program in self._programs.items()]
         taken: list[Choice] = []
         try:
@@ -351,6 +375,10 @@ class Explorer:
 
     def _choices(self, actors: list[_Actor], taken: list[Choice]) -> list[Choice]:
         ready = [number for number, actor in enumerate(actors) if not actor.ended]
+        begun = {number for number, _ in taken}
+        plain = [number for number in ready if actors[number].name.startswith("run")]
+        waiting = [number for number in plain if number not in begun]
+        ready = [number for number in ready if number not in waiting[1:]]  # runs are alike
         last = taken[-1][0] if taken else None
         if last in ready:
             ready = [last, *(one for one in ready if one != last)]
@@ -415,13 +443,23 @@ class Explorer:
 
 
 def explore(
-    runs: int, operator: bool = False, switches: int | None = None, faults: int = 0
+    runs: int,
+    other: Callable[[Seat, str], None] | None = None,
+    switches: int | None = None,
+    faults: int = 0,
+    until_violated: bool = False,
 ) -> Explored:
-    """Explore so many plain runs, and somebody who deletes the lock at some time."""
+    """Explore so many plain runs, and what somebody else does at some time.
+
+    Args:
+        runs: how many.
+        other: `delete_the_lock` or `write_a_late_record`.
+        switches, faults, until_violated: see `Explorer`.
+    """
     programs: dict[str, Callable[[Seat, str], None]] = {
         f"run{number}": plain_run for number in range(1, runs + 1)
     }
-    if operator:
-        programs["operator"] = delete_the_lock
+    if other is not None:
+        programs["other"] = other
     with repeatable():
-        return Explorer(programs, switches, faults).explore()
+        return Explorer(programs, switches, faults, until_violated).explore()

@@ -9,12 +9,21 @@ import pyarrow as pa
 import pytest
 from examples import ORIGIN, Row, Rows, failure, image, one_of_each, prediction, write
 
-from steeldefect.audit import audit_wave, check_failure_share, first_failure
-from steeldefect.errors import AuditError, FailureShareError, StoreError
+from steeldefect.audit import audit_wave, check_failures
+from steeldefect.errors import (
+    AuditError,
+    DecodeError,
+    FailureShareError,
+    FetchUnavailableError,
+    SourceDownError,
+    StoreError,
+)
+from steeldefect.fetching import PictureKey
 from steeldefect.plan import LISTING
+from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store
 from steeldefect.tables import TableName
-from steeldefect.task_report import TaskReport
+from steeldefect.task_report import Failures, TaskReport
 
 Audit = Callable[..., None]
 
@@ -141,31 +150,43 @@ def test_a_part_that_is_gone_is_an_error(store: Store) -> None:
         audit_wave(store, wave("a"), [reported], masks=20)
 
 
+def failures(new: int, unread: int = 0, again: int = 0) -> Failures:
+    return Failures(new, unread, again, ["a.png (decode: empty file: 0 bytes)"])
+
+
 @pytest.mark.parametrize(
-    ("quarantined", "done", "limit", "stops"),
+    ("new", "pictures", "limit", "least", "stops"),
     [
-        (0, 0, 0.0, False),
-        (0, 100, 0.0, False),
-        (1, 100, 0.0, True),
-        (5, 100, 0.05, False),  # the limit itself is allowed
-        (6, 100, 0.05, True),
-        (100, 100, 1.0, False),
-        (1, 1, 0.5, True),
+        (0, 0, 0.0, 1, False),
+        (0, 100, 0.0, 1, False),
+        (1, 100, 0.0, 1, True),
+        (5, 100, 0.05, 1, False),  # the limit itself is allowed
+        (6, 100, 0.05, 1, True),
+        (100, 100, 1.0, 1, False),
+        (1, 3, 0.05, 3, False),  # one of three is no catastrophe
+        (2, 2, 0.05, 3, False),
+        (3, 3, 0.05, 3, True),
     ],
 )
 def test_which_share_of_failures_stops_a_run(
-    quarantined: int, done: int, limit: float, stops: bool
+    new: int, pictures: int, limit: float, least: int, stops: bool
 ) -> None:
+    settings = ScoreSettings(max_failure_share=limit, min_failures=least)
     if stops:
         with pytest.raises(FailureShareError):
-            check_failure_share(quarantined, done, limit, "a (decode: empty)")
+            check_failures(failures(new), pictures, settings, "this wave")
     else:
-        check_failure_share(quarantined, done, limit, "none")
+        check_failures(failures(new), pictures, settings, "this wave")
+
+
+def test_failures_of_earlier_runs_never_stop_a_run() -> None:
+    check_failures(failures(0, again=1_000), 10, ScoreSettings(), "this wave")
+    check_failures(failures(0, again=1_000), 0, ScoreSettings(), "this wave")
 
 
 def test_the_message_says_what_failed_and_what_to_do() -> None:
     with pytest.raises(FailureShareError) as caught:
-        check_failure_share(30, 200, 0.05, "a.png (decode: empty file: 0 bytes)")
+        check_failures(failures(30), 200, ScoreSettings(), "this wave")
     assert str(caught.value) == (
         "30 of 200 pictures failed (15.0%), over max_failure_share=0.05; this wave was not "
         "published; for example a.png (decode: empty file: 0 bytes); mend the input, or raise the "
@@ -173,14 +194,25 @@ def test_the_message_says_what_failed_and_what_to_do() -> None:
     )
 
 
+def test_where_the_store_gave_nothing_the_message_names_the_store() -> None:
+    with pytest.raises(SourceDownError) as caught:
+        check_failures(failures(200, unread=200), 200, ScoreSettings(), "this wave")
+    assert str(caught.value).startswith("the store did not give 200 of 200 pictures: 200 of 200")
+    assert "bundle" not in str(caught.value)
+    assert caught.value.exit_code == 4
+
+
 def test_the_limit_that_is_suggested_is_one_that_is_allowed() -> None:
     with pytest.raises(FailureShareError, match=r"--set max_failure_share=1\.00$"):
-        check_failure_share(99, 100, 0.05, "none")
+        check_failures(failures(99), 100, ScoreSettings(), "this wave")
 
 
-def test_the_first_failure_in_words(store: Store) -> None:
-    assert first_failure(store, []) == "none"
-    assert first_failure(store, [report(store, scored("a"))]) == "none"
-    failed = report(store, {TableName.QUARANTINE: [failure("x/b.png"), failure("c")]})
-    described = first_failure(store, [TaskReport(), failed])
-    assert described == "x/b.png (decode: empty file: 0 bytes)"
+def test_failures_add_up_and_keep_a_few_examples() -> None:
+    total = Failures()
+    for number in range(5):
+        one = Failures()
+        one.add(PictureKey(f"{number}.png", "e", 1), "fetch", FetchUnavailableError("no answer"))
+        one.add(PictureKey(f"{number}.jpg", "e", 1, tries=2), "decode", DecodeError("empty"))
+        total += one
+    assert (total.new, total.unread, total.again, total.all) == (5, 5, 5, 10)
+    assert total.examples == [f"{number}.png (fetch: no answer)" for number in range(3)]

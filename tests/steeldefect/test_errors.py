@@ -23,6 +23,7 @@ ALL = [
 # one that stands for its family shares the family's exit code on purpose
 SHARED = {
     "StoreUnavailableError": "StoreError",
+    "SourceDownError": "StoreError",
     "AlreadyExistsError": "StoreError",
     "RunLengthError": "DataError",
 }
@@ -98,7 +99,10 @@ def test_an_error_of_one_picture_has_the_general_exit_code(kind: type[PictureErr
         ("FetchError", False),
         ("DecodeError", False),
         ("PictureSizeError", False),
-        ("InferenceError", False),
+        ("InferenceError", True),
+        ("HostError", True),
+        ("UnprovenError", True),
+        ("WorkerDiedError", True),
         ("BundleError", False),
         ("FailureShareError", False),
     ],

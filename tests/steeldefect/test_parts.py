@@ -55,7 +55,9 @@ def test_rows_get_the_tables_schema_and_their_provenance(table: TableName) -> No
 
 def test_provenance_is_joined_to_every_row() -> None:
     (row,) = to_table(TableName.IMAGES, [image()], ORIGIN).to_pylist()
-    assert row == image() | {"run_id": ORIGIN.run_id, "bundle": BUNDLE, "scored_at": MORNING}
+    assert row == image() | {
+        "run_id": ORIGIN.run_id, "bundle": BUNDLE, "scored_at": MORNING, "run_number": None
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -83,10 +85,10 @@ def statistics(rows: list[Row], table: TableName) -> dict[str, Any]:
 def test_statistics_describe_every_column() -> None:
     rows = [failure("b", bytes=3), failure("a", bytes=-1, transient=True)]
     described = statistics(rows, TableName.QUARANTINE)
-    names = set(SCHEMAS[TableName.QUARANTINE].stored.names)
+    names = set(SCHEMAS[TableName.QUARANTINE].stored.names) - {"run_number"}
     assert described["numRecords"] == 2
     assert set(described["minValues"]) == set(described["maxValues"]) == names
-    assert described["nullCount"] == dict.fromkeys(names, 0)
+    assert described["nullCount"] == dict.fromkeys(names, 0) | {"run_number": 2}
     assert (described["minValues"]["key"], described["maxValues"]["key"]) == ("a", "b")
     assert (described["minValues"]["bytes"], described["maxValues"]["bytes"]) == (-1, 3)
     assert described["minValues"]["scored_at"] == "2026-03-04T05:06:07.890123Z"
@@ -129,7 +131,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
     store = open_store(str(tmp_path_factory.mktemp("published")))
     publish(store, one_of_each("a.png"))
-    other = Origin("z-run", "c" * 64, MORNING + timedelta(days=2, microseconds=1))
+    other = Origin("z-run", "c" * 64, MORNING + timedelta(days=2, microseconds=1), 2)
     key = "z" * 40 + "/b.png"
     place = {"source": "s3://b/" + "p" * 40, "image_id": "b" * 40}
     publish(
@@ -152,7 +154,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
             TableName.QUARANTINE: [
                 failure(
                     key, **place, etag="x" * 64, bytes=9, stage="fetch", error="FetchError",
-                    message="m" * 400 + "ä", transient=True,
+                    message="m" * 400 + "ä", transient=True, tries=2, given_up=False,
                 )
             ],
         },

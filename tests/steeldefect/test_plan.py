@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from examples import BUNDLE, failure, image, origin, publish
 from steeldefect.commit import Tables
 from steeldefect.errors import EmptyInputError, StoreError
 from steeldefect.listing import LISTING, list_pictures
-from steeldefect.plan import Plan, plan_run
+from steeldefect.plan import PLANNED, Plan, new_pictures, plan_run
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
 from steeldefect.tables import TableName
@@ -37,8 +38,11 @@ def plan(
     bundle: str = BUNDLE,
     retry: bool = False,
     any_size: bool = False,
+    max_tries: int = 5,
 ) -> Plan:
-    settings = ScoreSettings(retry_quarantined=retry, any_picture_size=any_size)
+    settings = ScoreSettings(
+        retry_quarantined=retry, any_picture_size=any_size, max_tries=max_tries
+    )
     return plan_run(listed, tables, source, bundle, settings)
 
 
@@ -115,9 +119,9 @@ def test_what_was_scored_is_left_out_and_the_order_kept(store: Store, tables: Ta
     publish(store, {TableName.IMAGES: [image(name) for name in names[::3]]})
     made = plan(listing(*names), tables)
     assert keys(made) == [name for name in names if name not in names[::3]]
-    assert made.todo.schema.names == LISTING.names
+    assert made.todo.schema.names == PLANNED.names
     assert made.skipped == len(names[::3])
-    assert made.todo.to_pylist()[0] == {"key": names[1], "etag": "e1", "size": 10}
+    assert made.todo.to_pylist()[0] == {"key": names[1], "etag": "e1", "size": 10, "tries": 0}
 
 
 def test_a_second_run_has_nothing_to_do(store: Store, tables: Tables) -> None:
@@ -185,7 +189,8 @@ def test_a_picture_that_was_scored_after_it_failed_is_left_out_even_on_retry(
 )
 def test_waves_hold_every_picture_once(pictures: int, size: int, waves: list[int]) -> None:
     listed = listing(*(f"{number}" for number in range(pictures)))
-    cut = list(Plan(listed, pictures).waves(size))
+    planned = listed.append_column("tries", pa.array([0] * pictures, pa.int32()))
+    cut = list(Plan(planned, pictures).waves(size))
     assert [wave.num_rows for wave in cut] == waves
     assert [key for wave in cut for key in wave["key"].to_pylist()] == listed["key"].to_pylist()
 
@@ -217,3 +222,60 @@ def test_pictures_of_another_size_are_tried_again_when_any_size_is_wanted(
     made = plan(listing("small", "broken"), tables, any_size=any_size)
     assert keys(made) == again
     assert made.given_up == 2 - len(again)
+
+
+def test_a_picture_that_others_made_fail_is_tried_again_until_its_budget_is_used_up(
+    store: Store, tables: Tables
+) -> None:
+    for night in range(3):
+        made = plan(listing("a", "b"), tables, max_tries=3)
+        assert made.todo.to_pylist() == [
+            {"key": "a", "etag": "e1", "size": 10, "tries": night},
+            {"key": "b", "etag": "e1", "size": 10, "tries": 0},
+        ]
+        publish(store, {TableName.QUARANTINE: [failure("a", transient=True)]}, origin(night))
+    made = plan(listing("a", "b"), tables, max_tries=3)
+    assert (keys(made), made.given_up) == (["b"], 1)
+    assert keys(plan(listing("a", etag="e2"), tables, max_tries=3)) == ["a"]
+    again = plan(listing("a"), tables, max_tries=3, retry=True)
+    assert again.todo["tries"].to_pylist() == [3]
+
+
+def test_pictures_that_failed_before_come_last_in_waves_of_their_own(
+    store: Store, tables: Tables
+) -> None:
+    bad = [failure(name, transient=True) for name in ("a", "c")]
+    publish(store, {TableName.QUARANTINE: bad})
+    waves = plan(listing("a", "b", "c", "d", "e"), tables).waves(2)
+    assert [wave["key"].to_pylist() for wave in waves] == [["b"], ["d", "e"], ["a", "c"]]
+    assert [new_pictures(wave) for wave in waves] == [1, 2, 0]
+
+
+@pytest.mark.parametrize(("etag", "again"), [("", []), ("e1", []), ("e2", ["a"])])
+def test_a_picture_of_an_inventory_without_etags_equals_any_version(
+    store: Store, tables: Tables, etag: str, again: list[str]
+) -> None:
+    publish(store, {TableName.IMAGES: [image("a", etag="e1")]})
+    assert keys(plan(listing("a", etag=etag), tables)) == again
+
+
+def test_a_row_without_an_etag_equals_any_version(store: Store, tables: Tables) -> None:
+    publish(store, {TableName.IMAGES: [image("b", etag=""), image("c")]})
+    listed = pa.concat_tables([listing("d", etag=""), listing("b", "c", "a"), listing("e")])
+    assert keys(plan(listed, tables)) == ["d", "a", "e"]
+
+
+def test_the_number_of_the_run_decides_which_row_is_newest_not_the_clock(
+    store: Store, tables: Tables
+) -> None:
+    fast, slow = replace(origin(9), run_number=1), replace(origin(0), run_number=2)
+    publish(store, {TableName.IMAGES: [image("a", etag="e1")]}, fast)
+    publish(store, {TableName.IMAGES: [image("a", etag="e2")]}, slow)
+    assert keys(plan(listing("a", etag="e2"), tables)) == []
+    assert keys(plan(listing("a", etag="e1"), tables)) == ["a"]
+
+
+def test_rows_without_a_number_are_older_than_all_others(store: Store, tables: Tables) -> None:
+    publish(store, {TableName.IMAGES: [image("a", etag="e2")]}, replace(origin(0), run_number=1))
+    publish(store, {TableName.IMAGES: [image("a", etag="e1")]}, origin(9))
+    assert keys(plan(listing("a", etag="e2"), tables)) == []

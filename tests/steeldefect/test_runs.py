@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from deltalake import write_deltalake
 from examples import MORNING, ORIGIN, finish, origin, picture
 
 from steeldefect.commit import Tables
@@ -51,6 +52,7 @@ def test_a_run_is_one_row_with_every_column(any_store: Store) -> None:
         "run_id": ORIGIN.run_id,
         "bundle": ORIGIN.bundle,
         "scored_at": MORNING,
+        "run_number": None,
         "scored_date": MORNING.date(),
     }
     assert row == expected
@@ -60,12 +62,20 @@ def test_a_table_of_an_older_version_gets_its_new_columns(any_store: Store) -> N
     tables = Tables(any_store)
     record = RunRecord(job="score", source="/archive", outcome=Outcome.SUCCESS, seconds=1.0)
     row = vars(record) | {"outcome": "success", "versions": "{}"}
-    older = driver_rows(TableName.RUNS, [row], ORIGIN).drop_columns(["took"])
-    tables.append(TableName.RUNS, older)
+    older = driver_rows(TableName.RUNS, [row], ORIGIN).drop_columns(["took", "run_number"])
+    write_deltalake(
+        any_store.delta_uri("runs"),
+        older,
+        partition_by=["scored_date"],
+        storage_options=any_store.delta_options(),
+    )
     took = '{"openvino on cpu at f32: as it was set": 3}'
-    record_run(tables, origin(1), replace(record, took=took))
-    read = tables.read(TableName.RUNS, ["run_id", "took"]).to_pylist()
-    assert {one["run_id"]: one["took"] for one in read} == {ORIGIN.run_id: None, "run-1": took}
+    record_run(tables, replace(origin(1), run_number=7), replace(record, took=took))
+    read = tables.read(TableName.RUNS, ["run_id", "took", "run_number"]).to_pylist()
+    assert {one["run_id"]: (one["took"], one["run_number"]) for one in read} == {
+        ORIGIN.run_id: (None, None),
+        "run-1": (took, 7),
+    }
 
 
 ENDINGS = (Outcome.SUCCESS, Outcome.NOTHING_NEW, Outcome.FAILED)

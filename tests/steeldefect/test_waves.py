@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from steeldefect.errors import WaveError
-from steeldefect.listing import LISTING
+from steeldefect.plan import PLANNED
 from steeldefect.session import open_session
 from steeldefect.settings import ScoreSettings
 from steeldefect.task import REPORT
@@ -56,7 +56,8 @@ def session() -> Iterator[SparkSession]:
 
 
 def keys(*names: str) -> pa.Table:
-    return pa.table([list(names), ["e"] * len(names), [1] * len(names)], schema=LISTING)
+    columns = [list(names), ["e"] * len(names), [1] * len(names), [0] * len(names)]
+    return pa.table(columns, schema=PLANNED)
 
 
 def run(session: SparkSession, waves: list[pa.Table], tasks: Any, **settings: Any) -> list[Any]:
@@ -74,7 +75,7 @@ def test_the_next_wave_fills_the_cores_that_the_last_one_leaves(
     if session.sparkContext.defaultParallelism < 2:
         pytest.skip("one core: nothing can be left idle")
     waves = [keys("slow", "a", "b", "c"), keys("d", "e", "f", "g"), keys("h")]
-    found = run(session, waves, lambda n: Tasks(tmp_path, n, slow="slow"), task_pictures=1)
+    found = run(session, waves, lambda n, _: Tasks(tmp_path, n, slow="slow"), task_pictures=1)
     assert [wave.number for wave in found] == [1, 2, 3]
     assert [wave.keys["key"].to_pylist()[0] for wave in found] == ["slow", "d", "h"]
     assert [sum(one.scored for one in wave.reports) for wave in found] == [4, 4, 1]
@@ -86,7 +87,7 @@ def test_the_next_wave_fills_the_cores_that_the_last_one_leaves(
 
 def test_the_cores_go_on_while_a_wave_is_published(session: SparkSession, tmp_path: Path) -> None:
     waves = [keys("a"), keys("b"), keys("c"), keys("d")]
-    scored = Waves(session, ScoreSettings(), lambda n: Tasks(tmp_path, n)).scored(waves)
+    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n)).scored(waves)
     assert next(scored).number == 1
     deadline = time.monotonic() + 30
     while len(list(tmp_path.iterdir())) < 3 and time.monotonic() < deadline:
@@ -98,7 +99,7 @@ def test_the_cores_go_on_while_a_wave_is_published(session: SparkSession, tmp_pa
 def test_later_waves_are_cut_by_time(session: SparkSession, tmp_path: Path) -> None:
     waves = [keys(*(f"{wave}-{n}" for n in range(24))) for wave in range(4)]
     found = run(
-        session, waves, lambda n: Tasks(tmp_path, n), task_pictures=4, task_seconds=2.0
+        session, waves, lambda n, _: Tasks(tmp_path, n), task_pictures=4, task_seconds=2.0
     )  # each task of 4 says that it took a second
     sizes = [sorted(one.scored for one in wave.reports) for wave in found]
     assert sizes[0] == [4] * 6
@@ -109,17 +110,17 @@ def test_later_waves_are_cut_by_time(session: SparkSession, tmp_path: Path) -> N
 def test_one_wave_fails_and_the_others_are_given_up(session: SparkSession, tmp_path: Path) -> None:
     waves = [keys("a"), keys("bad"), keys("slow"), keys("never")]
     scored = Waves(
-        session, ScoreSettings(), lambda n: Tasks(tmp_path, n, slow="slow", bad="bad")
+        session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n, slow="slow", bad="bad")
     ).scored(waves)
     assert next(scored).number == 1
     with pytest.raises(WaveError, match="ZeroDivisionError: bad"):
         list(scored)
     assert {wave for wave, *_ in notes_of(tmp_path)} <= {1, 3}
-    assert run(session, [keys("x")], lambda n: Tasks(tmp_path, n))[0].number == 1
+    assert run(session, [keys("x")], lambda n, _: Tasks(tmp_path, n))[0].number == 1
 
 
 def test_a_caller_who_stops_leaves_nothing_running(session: SparkSession, tmp_path: Path) -> None:
-    scored = Waves(session, ScoreSettings(), lambda n: Tasks(tmp_path, n, slow="slow")).scored(
+    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n, slow="slow")).scored(
         [keys("a"), keys("slow"), keys("c")]
     )
     next(scored)

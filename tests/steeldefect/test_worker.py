@@ -26,6 +26,7 @@ from steeldefect import rle
 from steeldefect.bundle import Bundle
 from steeldefect.detector import Detector
 from steeldefect.errors import StoreUnavailableError
+from steeldefect.fetching import PictureKey
 from steeldefect.imaging import DecodeLimits
 from steeldefect.listing import list_pictures
 from steeldefect.manifest import GateMode
@@ -36,7 +37,6 @@ from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import Store, open_store
 from steeldefect.tables import SCHEMAS, TableName
 from steeldefect.task_report import TaskReport, report_from_json, report_to_json
-from steeldefect.task_rows import PictureKey
 from steeldefect.worker import Limits, TaskScorer, keys_of
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=4)
@@ -125,6 +125,7 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
             "run_id": ORIGIN.run_id,
             "bundle": BUNDLE,
             "scored_at": MORNING,
+            "run_number": None,
         }
 
     def image(name: str, probability: float, verdict: str, defects: int) -> Row:
@@ -290,9 +291,12 @@ def test_a_row_of_quarantine_exactly(score: Score, archive: Path, store: Store) 
             "error": "FetchError",
             "message": "too large: 2000000 bytes, at most 1000000 are read",
             "transient": False,
+            "tries": 1,
+            "given_up": True,
             "run_id": ORIGIN.run_id,
             "bundle": BUNDLE,
             "scored_at": MORNING,
+            "run_number": None,
         }
     ]
 
@@ -337,7 +341,7 @@ def test_an_error_that_nobody_foresaw_concerns_its_picture_alone(
     fill_archive(archive, 2)
     report = score(key("p000.png"), key("with\0zero.png"), key("p001.png"))
     assert report.scored == 2
-    assert failures(store, report) == {"with\0zero.png": ("fetch", "ValueError", False)}
+    assert failures(store, report) == {"with\0zero.png": ("fetch", "HostError", True)}
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
@@ -355,7 +359,7 @@ def test_a_model_whose_answer_is_not_finite_fails_that_picture_alone(
         ("segment", Failing((1,), 0.9, 0.9), Failing(maps, 0.1, wrong)),
     ):
         report = score(detector=Detector(manifest, gate, segmenter))
-        assert failures(store, report) == {"p002x.png": (stage, "InferenceError", False)}
+        assert failures(store, report) == {"p002x.png": (stage, "InferenceError", True)}
         assert (report.scored, report.quarantined, report.defective) == (5, 1, 0)
 
 
