@@ -69,5 +69,4 @@ def decode_gray(data: bytes, limits: DecodeLimits) -> Gray:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, OSError | SyntaxError | ValueError) and text else repr(error)
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,6 +1,6 @@
 """TIFF to gray, as stored: no tag turns the picture, and every tag that says more is checked.
 
-The decoder gets a copy of the file with the tags that say how and where samples are stored, and no
+The decoder gets a copy of the file that has the tags of how and where samples are stored, and no
 others. Pillow turns a picture by tag 274 and by XMP; neither is in the copy.
 """
 
@@ -18,31 +18,16 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from steeldefect.formats import tiff_jpeg
 from steeldefect.formats.limits import DecodeLimits, damaged, other_kind, several
-from steeldefect.formats.tiff_directory import Directory, read_directory
+from steeldefect.formats.tiff_directory import Directory, read_directory, rewritten
 from steeldefect.formats.tiff_pieces import Pieces, read_pieces
 from steeldefect.formats.tiff_tags import Compression, Photometric, Tag
 from steeldefect.preprocessing import Gray
 
-_STRIPS = frozenset({Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS, Tag.ROWS_PER_STRIP})
-_TILES = frozenset(
-    {Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS, Tag.TILE_WIDTH, Tag.TILE_HEIGHT},
-)
-_STORAGE = frozenset(
-    {
-        Tag.WIDTH,
-        Tag.HEIGHT,
-        Tag.BITS_PER_SAMPLE,
-        Tag.COMPRESSION,
-        Tag.PHOTOMETRIC,
-        Tag.SAMPLES_PER_PIXEL,
-        Tag.PLANAR_CONFIGURATION,
-        Tag.PREDICTOR,
-    }
-)
 _THUMBNAIL, _MASK = 1, 4  # bits of tag 254
 _OLD_THUMBNAIL = 2  # value of tag 255
 _REVERSED = 2  # value of tag 266
-_SEPARATE = 2  # value of tag 284
+_TOGETHER, _SEPARATE = 1, 2  # values of tag 284
+_PREDICTORS = (1, 2)  # values of tag 317 that whole numbers have
 _SAMPLES = {
     Photometric.WHITE_IS_ZERO: 1,
     Photometric.BLACK_IS_ZERO: 1,
@@ -71,6 +56,23 @@ class _Storage:
     photometric: Photometric
     compression: Compression
     planes: int
+    predictor: int
+
+    @property
+    def samples(self) -> int:
+        """Return the samples of a pixel."""
+        return _SAMPLES[self.photometric]
+
+    def tags(self) -> dict[int, list[int]]:
+        """Return what a decoder must know of it."""
+        return {
+            Tag.BITS_PER_SAMPLE: [8] * self.samples,
+            Tag.COMPRESSION: [self.compression],
+            Tag.PHOTOMETRIC: [self.photometric],
+            Tag.SAMPLES_PER_PIXEL: [self.samples],
+            Tag.PLANAR_CONFIGURATION: [_TOGETHER if self.planes == 1 else _SEPARATE],
+            Tag.PREDICTOR: [self.predictor],
+        }
 
 
 def decode(data: bytes, limits: DecodeLimits) -> Gray:
@@ -103,13 +105,13 @@ def decode(data: bytes, limits: DecodeLimits) -> Gray:
     if storage.compression == Compression.JPEG:
         return tiff_jpeg.decode_pieces(directory, pieces, storage.photometric, limits)
     if storage.compression == Compression.NONE:
-        pieces.check_uncompressed(_SAMPLES[storage.photometric] // storage.planes)
-    return _decode_by_pillow(directory, pieces)
+        pieces.check_uncompressed(storage.samples // storage.planes)
+    return _decode_by_pillow(data, storage, pieces)
 
 
-def _decode_by_pillow(directory: Directory, pieces: Pieces) -> Gray:
-    wanted = _STORAGE | (_TILES if pieces.tiled else _STRIPS)
-    image = TiffImageFile(io.BytesIO(directory.with_tags(wanted)))
+def _decode_by_pillow(data: bytes, storage: _Storage, pieces: Pieces) -> Gray:
+    tags = {tag: np.asarray(values, np.int64) for tag, values in storage.tags().items()}
+    image = TiffImageFile(io.BytesIO(rewritten(data, tags | pieces.tags())))
     if image.mode not in ("L", "RGB"):
         raise other_kind(f"mode {image.mode}")
     _silence_libtiff()
@@ -138,11 +140,14 @@ def _read_storage(directory: Directory) -> _Storage:
         raise other_kind(f"TIFF compression {name}")
     if photometric == Photometric.YCBCR and compression != Compression.JPEG:
         raise other_kind("YCbCr colour without JPEG compression")
-    separate = directory.number(Tag.PLANAR_CONFIGURATION, 1) == _SEPARATE
-    planes = _SAMPLES[photometric] if separate else 1
+    planar = directory.number(Tag.PLANAR_CONFIGURATION, _TOGETHER)
+    predictor = directory.number(Tag.PREDICTOR, 1)
+    if planar not in (_TOGETHER, _SEPARATE) or predictor not in _PREDICTORS:
+        raise damaged(f"TIFF planar configuration {planar} with predictor {predictor}")
+    planes = _SAMPLES[photometric] if planar == _SEPARATE else 1
     if planes > 1 and compression == Compression.JPEG:
         raise other_kind("JPEG compression of separate colour planes")
-    return _Storage(photometric, Compression(compression), planes)
+    return _Storage(photometric, Compression(compression), planes, predictor)
 
 
 def _check_purpose(directory: Directory) -> None:

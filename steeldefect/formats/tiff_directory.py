@@ -1,4 +1,4 @@
-"""Tags of a TIFF page, and a copy of the file that has no others than those wanted.
+"""Tags of a TIFF page, read and written.
 
 Source: TIFF 6.0, section 2; BigTIFF differs in the widths of its numbers.
 """
@@ -6,13 +6,14 @@ Source: TIFF 6.0, section 2; BigTIFF differs in the widths of its numbers.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from steeldefect.formats.limits import damaged, too_costly
+from steeldefect.formats.tiff_tags import Tag
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_TAGS = 4_096
@@ -20,6 +21,19 @@ MAX_PAGES_COUNTED = 1_000
 
 _BYTE, _SHORT, _LONG, _UNDEFINED, _LONG8 = 1, 3, 4, 7, 16
 _WIDTHS = {_BYTE: "u1", _SHORT: "u2", _LONG: "u4", _UNDEFINED: "u1", _LONG8: "u8"}
+_WIDE_TAGS = frozenset(
+    {
+        Tag.WIDTH,
+        Tag.HEIGHT,
+        Tag.ROWS_PER_STRIP,
+        Tag.STRIP_OFFSETS,
+        Tag.STRIP_BYTE_COUNTS,
+        Tag.TILE_WIDTH,
+        Tag.TILE_HEIGHT,
+        Tag.TILE_OFFSETS,
+        Tag.TILE_BYTE_COUNTS,
+    }
+)
 _LARGEST = 2**62  # of an offset or a number; sums stay within 64 bits
 
 
@@ -87,18 +101,6 @@ class Directory:
             raise damaged(f"TIFF tag {tag} holds a number beyond all sizes")
         return values.astype(np.int64)
 
-    def with_tags(self, wanted: Container[int]) -> bytes:
-        """Return a copy of the file whose one page has no other tags than those wanted.
-
-        Nothing moves: the new directory stands at the end, and the header points at it.
-        """
-        layout, data = self.layout, self.data
-        kept = [self.entries[tag] for tag in sorted(self.entries) if tag in wanted]
-        padding = b"\0" * (len(data) % 2)
-        head = data[: layout.head] + struct.pack(layout.offset, len(data) + len(padding))
-        count, end = struct.pack(layout.count, len(kept)), struct.pack(layout.offset, 0)
-        return b"".join([head, memoryview(data)[len(head) :], padding, count, *kept, end])
-
     def _field(self, tag: int, size: int, inline: bytes) -> memoryview:
         if size <= len(inline):
             return memoryview(inline)[:size]
@@ -123,6 +125,32 @@ def read_directory(data: bytes) -> Directory:
     first = _number(data, layout.offset, layout.head)
     entries = _entries(data, layout, first)
     return Directory(data, layout, entries, _count_pages(data, layout, first))
+
+
+def rewritten(data: bytes, tags: Mapping[int, npt.NDArray[np.int64]]) -> bytes:
+    """Return a copy of a file with one page of these tags alone, in the plainest form of TIFF.
+
+    The bytes of the pixels stay where they are; the new directory stands at the end. Its order of
+    bytes may be another one, because samples of 8 bits have none.
+
+    Args:
+        data: the file; its first 8 bytes are replaced.
+        tags: values of each.
+    """
+    at = len(data) + len(data) % 2
+    entries, values = [], []
+    for tag in sorted(tags):
+        kind, form = (_LONG, "<u4") if tag in _WIDE_TAGS else (_SHORT, "<u2")
+        raw = tags[tag].astype(form).tobytes()
+        inline = raw.ljust(4, b"\0")
+        if len(inline) > 4:
+            inline = struct.pack("<I", at)
+            values.append(raw + b"\0" * (len(raw) % 4))
+            at += len(values[-1])
+        entries.append(struct.pack("<HHI", tag, kind, len(tags[tag])) + inline)
+    head, padding = b"II*\0" + struct.pack("<I", at), b"\0" * (len(data) % 2)
+    directory = [struct.pack("<H", len(entries)), *entries, bytes(4)]
+    return b"".join([head, memoryview(data)[len(head) :], padding, *values, *directory])
 
 
 def _entries(data: bytes, layout: _Layout, at: int) -> dict[int, bytes]:

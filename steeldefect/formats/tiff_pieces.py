@@ -15,6 +15,8 @@ from steeldefect.formats.tiff_tags import Tag
 
 MAX_PIECES = 65_536
 
+_HEADER = 8  # bytes
+
 
 class Piece(NamedTuple):
     """One strip or tile: its bytes, and its first row and column in the picture."""
@@ -52,6 +54,23 @@ class Pieces:
         """Return how many stand below each other."""
         return -(-self.page_height // self.height)
 
+    def tags(self) -> dict[int, npt.NDArray[np.int64]]:
+        """Return what a decoder must know of them.
+
+        A strip may claim more rows than the page has; here it has no more.
+        """
+        numbers = {Tag.WIDTH: self.page_width, Tag.HEIGHT: self.page_height}
+        if self.tiled:
+            numbers |= {Tag.TILE_WIDTH: self.width, Tag.TILE_HEIGHT: self.height}
+            places = Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS
+        else:
+            numbers |= {Tag.ROWS_PER_STRIP: self.height}
+            places = Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS
+        tags: dict[int, npt.NDArray[np.int64]] = dict(
+            zip(places, (self.offsets, self.byte_counts), strict=True)
+        )
+        return tags | {tag: np.asarray([number], np.int64) for tag, number in numbers.items()}
+
     def check(self, planes: int, file_size: int, limits: DecodeLimits) -> None:
         """Check that the pieces are those that the picture needs, and lie in the file.
 
@@ -77,6 +96,8 @@ class Pieces:
                 f"{len(self.offsets)} offsets and {len(self.byte_counts)} byte counts of TIFF "
                 f"strips or tiles, {needed} needed"
             )
+        if int(self.offsets.min()) < _HEADER:
+            raise damaged("a TIFF strip or tile begins within the file's header")
         if int((self.offsets + self.byte_counts).max()) > file_size:
             raise damaged("a TIFF strip or tile ends beyond the file's end")
         if int(self.byte_counts.sum()) > file_size:
