@@ -16,12 +16,15 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from steeldefect.errors import DecodeError
 from steeldefect.formats.jpeg_structure import (
+    APP0,
     APP2,
+    APP14,
     Frame,
     Structure,
     check_frame,
     check_work,
     read_structure,
+    without_metadata,
 )
 from steeldefect.formats.limits import DecodeLimits, damaged, several
 from steeldefect.formats.tiff_directory import read_directory
@@ -29,6 +32,7 @@ from steeldefect.preprocessing import Gray
 
 SIGNATURE = b"\xff\xd8\xff"
 
+_COLOUR_SPACE = frozenset({APP0, APP14})  # JFIF's and Adobe's segments
 _ANOTHER_PICTURE = re.compile(rb"\x00*\xff\xd8\xff")
 _PICTURES_INDEX = b"MPF\0"  # CIPA DC-007, "Multi-Picture Format"
 _NUMBER_OF_IMAGES = 0xB001
@@ -57,14 +61,15 @@ def decode(data: bytes, limits: DecodeLimits) -> Gray:
     check_frame(structure.frame, limits)
     check_work([structure], limits)
     _check_single(data, structure)
-    return decode_stream(data, structure.frame)
+    bare = SIGNATURE[:2] + without_metadata(data, structure.segments, _COLOUR_SPACE)
+    return decode_stream(bare, structure.frame)
 
 
 def decode_stream(data: bytes, frame: Frame) -> Gray:
     """Decode one complete JPEG stream whose structure was checked.
 
     Args:
-        data: the stream.
+        data: the stream, without broken metadata.
         frame: what its structure says.
 
     Returns:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from steeldefect.errors import DecodeError
 from steeldefect.formats.limits import DecodeLimits, damaged, other_kind, too_costly
 
-SOI, EOI, SOS, APP0, APP2, APP14, APP15 = 0xD8, 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xEF
+SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+APP0, APP2, APP14, APP15 = 0xE0, 0xE2, 0xEE, 0xEF
 
 MAX_SEGMENTS = 10_000
 SCANS_OF_THE_LARGEST = 16
@@ -25,6 +26,7 @@ Encoders write 6 scans (gray) or 10 (colour) by default, and seldom more than 12
 """
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, by process
+_METADATA = frozenset({*range(APP0, APP15 + 1), 0xFE})  # application segments and comments
 _WITHOUT_LENGTH = frozenset({0x01, SOI, *range(0xD0, 0xD8)})
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")  # any number of fill bytes may stand before
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # no stuffed byte, no restart
@@ -106,6 +108,29 @@ def segments_of(data: bytes) -> Iterator[Segment]:
             return
         at = segment.end if segment.marker != SOS else _end_of_scan(data, segment.end)
     raise too_costly(f"more than {MAX_SEGMENTS} JPEG segments", f"{MAX_SEGMENTS}")
+
+
+def without_metadata(
+    data: bytes, segments: Iterable[Segment], kept: Container[int] = frozenset()
+) -> bytes:
+    """Return a stream from behind its start on, without metadata in front of its first scan.
+
+    libjpeg warns of broken metadata as it warns of broken pixels.
+
+    Args:
+        data: the stream.
+        segments: of the stream, in their order.
+        kept: markers of application segments that stay, because they say the colour space.
+    """
+    head: list[bytes] = []
+    end = 2
+    for segment in segments:
+        end = segment.begin
+        if segment.marker in (SOS, EOI):
+            break
+        if segment.marker not in _METADATA or segment.marker in kept:
+            head.append(data[segment.begin : segment.end])
+    return b"".join([*head, data[end:]])
 
 
 def check_frame(frame: Frame, limits: DecodeLimits) -> None:

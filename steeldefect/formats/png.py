@@ -17,6 +17,17 @@ from steeldefect.preprocessing import Gray
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 100_000
 
+_INTERLACE = 28  # offset in the file
+_AT_ONCE = 2**20  # bytes
+_ADAM7 = (  # first column, first row, step across, step down of each pass
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _COLOUR_TYPES = {
     3: "palette colour",
@@ -53,7 +64,11 @@ def decode(data: bytes, limits: DecodeLimits) -> Gray:
     _check_header(data, chunks[0], limits)
     _check_single(data, chunks)
     image = PngImageFile(io.BytesIO(_pixels_alone(data, chunks)))
-    return np.asarray(image if image.mode == "L" else image.convert("L"))
+    pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
+    interlaced = data[_INTERLACE]
+    if interlaced or not pixels[-1].any():  # Pillow leaves rows black that the file does not have
+        _check_rows(data, chunks, _bytes_of_rows(*image.size, len(image.getbands()), interlaced))
+    return pixels
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
@@ -104,6 +119,29 @@ def _check_single(data: bytes, chunks: list[_Chunk]) -> None:
             raise several(pictures, "frames")
     if data.startswith(SIGNATURE, chunks[-1].end):
         raise several(2, "pictures")
+
+
+def _check_rows(data: bytes, chunks: list[_Chunk], needed: int) -> None:
+    unpacker = zlib.decompressobj()
+    found = 0
+    for chunk in chunks:
+        packed = data[chunk.begin + 8 : chunk.end - 4] if chunk.kind == b"IDAT" else b""
+        while packed and found < needed:
+            found += len(unpacker.decompress(packed, _AT_ONCE))
+            packed = unpacker.unconsumed_tail
+    if found < needed:
+        raise damaged(f"the PNG has {found} bytes of rows, {needed} needed")
+
+
+def _bytes_of_rows(width: int, height: int, channels: int, interlaced: int) -> int:
+    """Return the size of the unpacked rows, with a filter's byte in front of each."""
+    sizes = [(width, height)]
+    if interlaced:
+        sizes = [
+            (-(-(width - column) // across), -(-(height - row) // down))
+            for column, row, across, down in _ADAM7
+        ]
+    return sum(rows * (1 + columns * channels) for columns, rows in sizes if columns > 0)
 
 
 def _pixels_alone(data: bytes, chunks: list[_Chunk]) -> bytes:

@@ -10,15 +10,12 @@ import numpy as np
 
 from steeldefect.formats import jpeg
 from steeldefect.formats.jpeg_structure import (
-    APP0,
-    APP15,
-    EOI,
-    SOS,
     Structure,
     check_frame,
     check_work,
     read_structure,
     segments_of,
+    without_metadata,
 )
 from steeldefect.formats.limits import DecodeLimits, damaged
 from steeldefect.formats.tiff_directory import Directory
@@ -50,19 +47,17 @@ def decode_pieces(
     """
     colours = 3 if photometric in (Photometric.RGB, Photometric.YCBCR) else 1
     head = _START + _tables(directory) + (b"" if colours == 1 else _ADOBE + _space(photometric))
-    picture = np.empty((pieces.page_height, pieces.page_width), np.uint8)
-    structures: list[Structure] = []
-    for piece in pieces.read(directory.data):
-        stream = head + _without_applications(piece.data)
-        structure = read_structure(stream)
-        structures.append(structure)
+    streams = [(piece, head + _bare(piece.data)) for piece in pieces.read(directory.data)]
+    structures = [read_structure(stream) for _, stream in streams]
+    for structure, (piece, _) in zip(structures, streams, strict=True):
         check_frame(structure.frame, limits)
-        check_work(structures, limits)
-        rows = min(pieces.height, pieces.page_height - piece.row)
-        _check_size(structure, colours, pieces.width, pieces.height if pieces.tiled else rows)
-        part = jpeg.decode_stream(stream, structure.frame)
-        part = part[:rows, : pieces.page_width - piece.column]
-        picture[piece.row :, piece.column :][: part.shape[0], : part.shape[1]] = part
+        rows = pieces.height if pieces.tiled else min(pieces.height, pieces.page_height - piece.row)
+        _check_size(structure, colours, pieces.width, rows)
+    check_work(structures, limits)
+    picture = np.empty((pieces.page_height, pieces.page_width), np.uint8)
+    for structure, (piece, stream) in zip(structures, streams, strict=True):
+        place = picture[piece.row :, piece.column :][: pieces.height, : pieces.width]
+        place[:] = jpeg.decode_stream(stream, structure.frame)[: len(place), : place.shape[1]]
     return 255 - picture if photometric == Photometric.WHITE_IS_ZERO else picture
 
 
@@ -70,20 +65,14 @@ def _tables(directory: Directory) -> bytes:
     if Tag.JPEG_TABLES not in directory.entries:
         return b""
     tables = directory.values(Tag.JPEG_TABLES).astype(np.uint8).tobytes()
-    return _without_applications(tables)[: -len(b"\xff\xd9")]
+    return _bare(tables)[: -len(b"\xff\xd9")]
 
 
-def _without_applications(stream: bytes) -> bytes:
-    """Return a stream without its start and without the application segments of its head."""
+def _bare(stream: bytes) -> bytes:
+    """Return a stream without its start, and without metadata."""
     if not stream.startswith(_START):
         raise damaged("a TIFF strip or tile that is no JPEG stream")
-    kept: list[bytes] = []
-    for segment in segments_of(stream):
-        if segment.marker in (SOS, EOI):
-            return b"".join([*kept, stream[segment.begin :]])
-        if not APP0 <= segment.marker <= APP15:
-            kept.append(stream[segment.begin : segment.end])
-    raise damaged("a JPEG stream without an end")
+    return without_metadata(stream, segments_of(stream))
 
 
 def _space(photometric: Photometric) -> bytes:

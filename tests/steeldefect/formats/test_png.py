@@ -88,8 +88,44 @@ def test_other_kinds_are_refused_by_name(bits: int, colour: int, problem: str) -
         decode_gray(data, LIMITS)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (8, 8), (13, 7)])
+def test_interlaced_pictures_need_all_their_passes(size: tuple[int, int]) -> None:
+    height, width = size
+    passes = [
+        (-(-(width - column) // across), -(-(height - row) // down))
+        for column, row, across, down in (
+            *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+            *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+        )
+    ]
+    rows = b"".join((b"\0" + b"\x63" * columns) * count for columns, count in passes if columns > 0)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1))
+    for missing in (0, 1, 2):
+        packed = zlib.compress(rows[: len(rows) - missing])
+        data = PNG_SIGNATURE + header + png_chunk(b"IDAT", packed) + END
+        if missing:
+            with pytest.raises(DecodeError, match="corrupt or truncated"):
+                decode_gray(data, LIMITS)
+        else:
+            assert np.array_equal(decode_gray(data, LIMITS), np.full(size, 0x63, np.uint8))
+
+
+@pytest.mark.parametrize("rows", [0, 1, HEIGHT - 1])
+@pytest.mark.parametrize("last", [0, 9])
+def test_rows_that_are_missing_are_noticed_and_black_rows_are_not_missing(
+    rows: int, last: int
+) -> None:
+    pixels = np.full((HEIGHT, WIDTH), last, np.uint8)
+    assert np.array_equal(decode_gray(png_file(pixels), LIMITS), pixels)
+    short = png_file(pixels[:rows])
+    short = short.replace(short[16:33], HEADER[8:25])
+    with pytest.raises(DecodeError, match="corrupt or truncated"):
+        decode_gray(short, LIMITS)
+
+
 HEADER = png_chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 0, 0, 0, 0))
 END = png_chunk(b"IEND", b"")
+SHORT = png_chunk(b"IDAT", zlib.compress(bytes(129 * 20)))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +137,10 @@ END = png_chunk(b"IEND", b"")
         (HEADER + b"\0\0\1\0tEXt", "ends within a chunk|without its end chunk"),
         (HEADER + END, "corrupt or truncated"),
         (HEADER + png_chunk(b"IDAT", b"") + END, "corrupt or truncated"),
-        (HEADER + png_chunk(b"IDAT", zlib.compress(bytes(129 * 20))) + END, "truncated"),
+        (
+            HEADER + png_chunk(b"IDAT", zlib.compress(bytes(129 * 20))) + END,
+            "2580 bytes of rows, 8256",
+        ),
         (HEADER.replace(b"\x80", b"\x81"), "wrong checksum of PNG chunk b'IHDR'"),
     ],
 )

@@ -177,7 +177,7 @@ def test_pages_that_follow_each_other_in_a_circle_are_counted_once() -> None:
     at = data.rindex(bytes(4))  # the second page's end mark
     assert at > len(data) // 2
     data[at : at + 4] = struct.pack("<I", 8)
-    with pytest.raises(DecodeError, match="pages in one file|corrupt or truncated"):
+    with pytest.raises(DecodeError, match=r"pages in one file|corrupt or truncated"):
         decode_gray(bytes(data), LIMITS)
 
 
@@ -231,7 +231,7 @@ def test_other_samples_are_refused_by_name(tags: TiffTags, problem: str) -> None
         ({273: (4, [4])}, "begins within the file's header"),
         ({273: (4, [5_000])}, "ends beyond the file's end"),
         ({279: (4, [100])}, "shorter than its pixels"),
-        ({273: (4, [500] * 2), 279: (4, [8_000] * 2), 278: (4, [32])}, "overlap"),
+        ({273: (4, [300] * 2), 279: (4, [7_900] * 2), 278: (4, [32])}, "overlap"),
         ({317: (3, [3])}, "predictor 3"),
         ({284: (3, [7])}, "planar configuration 7"),
         ({258: (3, [8, 8])}, "1 TIFF samples a pixel, bits of 2"),
