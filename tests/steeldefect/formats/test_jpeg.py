@@ -17,6 +17,7 @@ from picture_files import (
     saved_all,
     smooth,
 )
+from PIL import ImageFile
 
 from steeldefect.errors import DecodeError
 from steeldefect.imaging import DecodeLimits, decode_gray
@@ -44,8 +45,13 @@ STRIP = smooth(height=128, width=400)
 )
 @pytest.mark.parametrize("quality", [30, 90, 100])
 def test_pixels_are_those_of_pillow(
-    shape: tuple[int, int], channels: int, options: dict[str, Any], quality: int
+    monkeypatch: pytest.MonkeyPatch,
+    shape: tuple[int, int],
+    channels: int,
+    options: dict[str, Any],
+    quality: int,
 ) -> None:
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 2**22)  # the encoder's buffer, too small for noise
     rng = np.random.default_rng(1)
     pixels = rng.integers(90, 130, (*shape, channels)).astype(np.uint8)
     data = saved(pixels[:, :, 0] if channels == 1 else pixels, "JPEG", quality=quality, **options)
