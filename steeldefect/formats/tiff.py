@@ -1,7 +1,7 @@
 """TIFF to gray, as stored: no tag turns the picture, and every tag that says more is checked.
 
-The decoder gets a copy of the file that has the tags of how and where samples are stored, and no
-others. Pillow turns a picture by tag 274 and by XMP; neither is in the copy.
+Pillow decodes what is compressed. It gets a copy of the file that has the tags of how and where
+samples are stored, and no others: it would turn a picture by tag 274 and by XMP.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
-from steeldefect.formats import tiff_jpeg
+from steeldefect.formats import tiff_jpeg, tiff_raw
 from steeldefect.formats.limits import DecodeLimits, damaged, other_kind, several
 from steeldefect.formats.tiff_directory import Directory, read_directory, rewritten
 from steeldefect.formats.tiff_pieces import Pieces, read_pieces
@@ -106,6 +106,7 @@ def decode(data: bytes, limits: DecodeLimits) -> Gray:
         return tiff_jpeg.decode_pieces(directory, pieces, storage.photometric, limits)
     if storage.compression == Compression.NONE:
         pieces.check_uncompressed(storage.samples // storage.planes)
+        return tiff_raw.decode_pieces(data, pieces, storage.photometric, storage.planes)
     return _decode_by_pillow(data, storage, pieces)
 
 

@@ -34,7 +34,7 @@ _WIDE_TAGS = frozenset(
         Tag.TILE_BYTE_COUNTS,
     }
 )
-_LARGEST = 2**62  # of an offset or a number; sums stay within 64 bits
+_LARGEST = 2**61  # of an offset or a number; sums stay within 64 bits
 
 
 @dataclass(frozen=True)

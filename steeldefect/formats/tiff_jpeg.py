@@ -47,12 +47,11 @@ def decode_pieces(
     """
     colours = 3 if photometric in (Photometric.RGB, Photometric.YCBCR) else 1
     head = _START + _tables(directory) + (b"" if colours == 1 else _ADOBE + _space(photometric))
-    streams = [(piece, head + _bare(piece.data)) for piece in pieces.read(directory.data)]
+    streams = [(piece, head + _bare(bytes(piece.data))) for piece in pieces.read(directory.data)]
     structures = [read_structure(stream) for _, stream in streams]
     for structure, (piece, _) in zip(structures, streams, strict=True):
         check_frame(structure.frame, limits)
-        rows = pieces.height if pieces.tiled else min(pieces.height, pieces.page_height - piece.row)
-        _check_size(structure, colours, pieces.width, rows)
+        _check_size(structure, colours, pieces.width, pieces.rows_at(piece.row))
     check_work(structures, limits)
     picture = np.empty((pieces.page_height, pieces.page_width), np.uint8)
     for structure, (piece, stream) in zip(structures, streams, strict=True):

@@ -19,9 +19,10 @@ _HEADER = 8  # bytes
 
 
 class Piece(NamedTuple):
-    """One strip or tile: its bytes, and its first row and column in the picture."""
+    """One strip or tile: its bytes, its plane, and its first row and column in the picture."""
 
-    data: bytes
+    data: memoryview
+    plane: int
     row: int
     column: int
 
@@ -112,19 +113,24 @@ class Pieces:
         Raises:
             DecodeError: a piece is too short.
         """
-        rows = np.full(self.down, self.height)
-        if not self.tiled:
-            rows[-1] = self.page_height - self.height * (self.down - 1)
+        rows = np.asarray([self.rows_at(number * self.height) for number in range(self.down)])
         needed = np.repeat(rows * self.width * samples, self.across)
         if (self.byte_counts.reshape(-1, len(needed)) < needed).any():
             raise damaged("a TIFF strip or tile is shorter than its pixels")
 
+    def rows_at(self, row: int) -> int:
+        """Return the rows of a strip or tile that begins at this row."""
+        return self.height if self.tiled else min(self.height, self.page_height - row)
+
     def read(self, data: bytes) -> Iterator[Piece]:
-        """Yield the pieces, by rows."""
-        for number, (offset, size) in enumerate(zip(self.offsets, self.byte_counts, strict=True)):
-            down, across = divmod(number, self.across)
-            piece = data[int(offset) : int(offset + size)]
-            yield Piece(piece, down * self.height, across * self.width)
+        """Yield the pieces, by planes and rows."""
+        view = memoryview(data)
+        places = zip(self.offsets.tolist(), self.byte_counts.tolist(), strict=True)
+        for number, (offset, size) in enumerate(places):
+            plane, place = divmod(number, self.across * self.down)
+            down, across = divmod(place, self.across)
+            found = view[offset : offset + size]
+            yield Piece(found, plane, down * self.height, across * self.width)
 
 
 def read_pieces(directory: Directory, width: int, height: int) -> Pieces:
