@@ -30,7 +30,8 @@ setup(
         "pandas==2.3.3",  # PySpark 4.3 warns on pandas 3
         "numpy==2.4.6",  # masks and run lengths
         "opencv-python-headless==5.0.0.93",  # resizing and connected regions, no screen needed
-        "pillow==13.0.0",  # strict decoding: refuses what is truncated, reads headers alone
+        "pillow==13.0.0",  # decodes PNG, BMP and TIFF, and refuses what is truncated
+        "simplejpeg==1.9.0",  # decodes JPEG, and reports libjpeg's warnings of damage
         "threadpoolctl==3.8.0",  # BLAS keeps to a task's cores
         "scikit-learn==1.9.1",  # grouped splits, ROC, classification reports
         "boto3==1.44.5",  # S3; the one client that every gateway tried gets on with
