@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -23,6 +24,7 @@ from botocore.exceptions import (
 )
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from steeldefect.addresses import check_table_address
 from steeldefect.errors import (
     AlreadyExistsError,
     SettingsError,
@@ -71,7 +73,9 @@ class S3Store:
         self._session, self._client = open_client(settings)
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
-    def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def scan(
+        self, prefix: str = "", enters: Callable[[str], bool] | None = None
+    ) -> Iterator[ObjectInfo]:
         """List; see `Store.scan`. More than one page is begun anew, folder by folder in threads."""
         pages = self._pages(prefix)
         first = next(pages, {})
@@ -84,7 +88,7 @@ class S3Store:
             for page in chain.from_iterable(self._pages(one, Delimiter="/") for one in folders):
                 yield from self._objects(page)
                 below += [self._relative(one["Prefix"]) for one in page.get("CommonPrefixes", [])]
-            folders = below
+            folders = [one for one in below if enters is None or enters(one)]
             if not folders or len(folders) >= _LISTERS:
                 break
         with ThreadPoolExecutor(_LISTERS, "list") as pool:
@@ -109,7 +113,7 @@ class S3Store:
         for item in page.get("Contents", []):
             key = item["Key"]
             if not key.endswith("/"):
-                etag = item["ETag"].strip('"')
+                etag = item.get("ETag", "").strip('"')
                 yield ObjectInfo(self._relative(key), etag, item["Size"], item["LastModified"])
 
     def _relative(self, name: str) -> str:
@@ -158,8 +162,9 @@ class S3Store:
         return self._settings.model_copy(update=found)
 
     def delta_uri(self, key: str) -> str:
-        """Address of the folder `key`."""
-        return f"{self.uri}/{key}"
+        """Address of the folder `key`, percent-encoded as a URL; see `Store.delta_uri`."""
+        check_table_address(self.uri)
+        return f"s3://{self._bucket}/{quote(self._prefix + key)}"
 
     def delta_options(self) -> dict[str, str]:
         """Hand boto3's endpoint, region and present credentials to the Delta library."""

@@ -1,0 +1,87 @@
+"""Refuses an output in which somebody else's tables or files lie, before anything is scored."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+
+from steeldefect.commit import Tables
+from steeldefect.errors import TableError
+from steeldefect.stores import Store
+from steeldefect.tables import PARTITION, SCHEMAS, TableName
+
+_LOG = "_delta_log/"
+_PART = re.compile(rf"{PARTITION}=\d{{4}}-\d{{2}}-\d{{2}}/part-[^/]+\.parquet")
+_ALWAYS = ("source", "key", "image_id", "run_id", "bundle", "scored_at", PARTITION)
+"""Columns that every version of this project has written, into the tables that have them."""
+
+
+def require_own_tables(store: Store) -> None:
+    """Check that a run can write its tables to an output without touching what others wrote.
+
+    An empty output will do, as will one whose tables this project wrote, of any version, and one
+    in which a run died before its first commit.
+
+    Args:
+        store: the output.
+
+    Raises:
+        SettingsError: no table can lie at that address; see `Store.delta_uri`.
+        TableError: the output is a table itself, or a table's folder holds another table or
+            files that are no parts of ours.
+        StoreError: the store refused or does not answer.
+    """
+    if next(iter(store.scan(_LOG)), None) is not None:
+        raise TableError(
+            f"{store.uri} is a Delta table itself; choose an --output beside it, or a folder of "
+            "its own"
+        )
+    tables = Tables(store)
+    for table in TableName:
+        delta = tables.open(table)
+        if delta is None:
+            _require_parts_alone(store, table)
+        else:
+            columns = pa.schema(delta.schema().to_arrow())
+            _require_own_columns(store, table, columns, delta.metadata().partition_columns)
+
+
+def _require_own_columns(
+    store: Store, table: TableName, columns: pa.Schema, partitions: list[str]
+) -> None:
+    ours = SCHEMAS[table].columns
+    missing = [name for name in ours.names if name in _ALWAYS and name not in columns.names]
+    changed = [
+        name
+        for name in ours.names
+        if name in columns.names and not _alike(columns.field(name).type, ours.field(name).type)
+    ]
+    if missing or changed or partitions != [PARTITION]:
+        problem = f"lacks {', '.join(missing)}" if missing else "has other types of columns"
+        if not missing and not changed:
+            problem = f"is partitioned by {', '.join(partitions) or 'nothing'}"
+        raise TableError(
+            f"{store.uri}/{table.value} is a table of somebody else: it {problem}; choose another "
+            "--output"
+        )
+
+
+def _require_parts_alone(store: Store, table: TableName) -> None:
+    """Check a folder without a table; a run that died left at most parts in it."""
+    folder = f"{table.value}/"
+    for found in store.scan(folder):
+        hidden = found.key.rpartition("/")[2].startswith(".")  # what a file browser leaves
+        if not hidden and not _PART.fullmatch(found.key.removeprefix(folder)):
+            raise TableError(
+                f"{store.uri}/{found.key} lies where the table {table.value} belongs, and is no "
+                "part of it; choose another --output"
+            )
+
+
+def _alike(found: pa.DataType, ours: pa.DataType) -> bool:
+    """Compare types; other writers keep the same texts as views or with long offsets."""
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if any(is_text(found) for is_text in texts):
+        return bool(pa.types.is_string(ours))
+    return bool(found == ours)
