@@ -98,7 +98,7 @@ def s3_address(address: str) -> S3Address:
         raise SettingsError(f"{address!r}: no bucket is named {bucket!r}")
     parts = prefix.removesuffix("/").split("/") if prefix else []
     if "." in parts or ".." in parts:
-        raise SettingsError(f"{address!r}: expected no parts `.` and `..` in an s3:// address")
+        raise SettingsError(f"{address!r}: expected no parts `.` and `..` below the bucket")
     if parts and not (parts[0] and parts[-1]):
         plain = "/".join(part for part in parts if part)
         raise SettingsError(
