@@ -11,7 +11,6 @@ from steeldefect.errors import TableError
 from steeldefect.stores import Store
 from steeldefect.tables import PARTITION, SCHEMAS, TableName
 
-_LOG = "_delta_log/"
 _PART = re.compile(rf"{PARTITION}=\d{{4}}-\d{{2}}-\d{{2}}/part-[^/]+\.parquet")
 _ALWAYS = ("source", "key", "image_id", "run_id", "bundle", "scored_at", PARTITION)
 """Columns that every version of this project has written, into the tables that have them."""
@@ -32,39 +31,48 @@ def require_own_tables(store: Store) -> None:
             files that are no parts of ours.
         StoreError: the store refused or does not answer.
     """
-    if next(iter(store.scan(_LOG)), None) is not None:
+    if _is_table(store, ""):
         raise TableError(
             f"{store.uri} is a Delta table itself; choose an --output beside it, or a folder of "
             "its own"
         )
-    tables = Tables(store)
     for table in TableName:
-        delta = tables.open(table)
-        if delta is None:
-            _require_parts_alone(store, table)
+        if _is_table(store, f"{table.value}/"):
+            _require_own_columns(store, table)
         else:
-            columns = pa.schema(delta.schema().to_arrow())
-            _require_own_columns(store, table, columns, delta.metadata().partition_columns)
+            _require_parts_alone(store, table)
 
 
-def _require_own_columns(
-    store: Store, table: TableName, columns: pa.Schema, partitions: list[str]
-) -> None:
-    ours = SCHEMAS[table].columns
-    missing = [name for name in ours.names if name in _ALWAYS and name not in columns.names]
-    changed = [
-        name
-        for name in ours.names
-        if name in columns.names and not _alike(columns.field(name).type, ours.field(name).type)
-    ]
-    if missing or changed or partitions != [PARTITION]:
-        problem = f"lacks {', '.join(missing)}" if missing else "has other types of columns"
-        if not missing and not changed:
-            problem = f"is partitioned by {', '.join(partitions) or 'nothing'}"
+def _is_table(store: Store, folder: str) -> bool:
+    """Tell whether a folder (`images/`) is a Delta table."""
+    return next(iter(store.scan(f"{folder}_delta_log/")), None) is not None
+
+
+def _require_own_columns(store: Store, table: TableName) -> None:
+    delta = Tables(store).open(table)
+    if delta is None:  # its log holds no version
+        return
+    columns = pa.schema(delta.schema().to_arrow())
+    problem = _difference(table, columns, delta.metadata().partition_columns)
+    if problem is not None:
         raise TableError(
             f"{store.uri}/{table.value} is a table of somebody else: it {problem}; choose another "
             "--output"
         )
+
+
+def _difference(table: TableName, columns: pa.Schema, partitions: list[str]) -> str | None:
+    """Say what no version of this project would have written; None if it may have."""
+    known = {column.name: column.type for column in SCHEMAS[table].columns}
+    missing = [name for name in _ALWAYS if name in known and name not in columns.names]
+    if missing:
+        return f"lacks {', '.join(missing)}"
+    for column in columns:
+        if column.name in known and not _alike(column.type, known[column.name]):
+            return f"has {column.name} as {column.type}, not {known[column.name]}"
+    if partitions != [PARTITION]:
+        return f"is partitioned by {', '.join(partitions) or 'nothing'}"
+    return None
 
 
 def _require_parts_alone(store: Store, table: TableName) -> None:
