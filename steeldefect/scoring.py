@@ -21,6 +21,7 @@ from steeldefect.commit import Tables, WaveRecord
 from steeldefect.errors import SteelDefectError
 from steeldefect.inventory import read_inventory
 from steeldefect.listing import list_pictures
+from steeldefect.ownership import require_own_tables
 from steeldefect.parts import Origin
 from steeldefect.plan import PLANNED, Plan, plan_run
 from steeldefect.request import Request
@@ -238,6 +239,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     now = datetime.now(UTC)
     run_id = new_run_id(now)
     output = open_store(request.output_uri, settings.s3)
+    require_own_tables(output)
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
         origin = Origin(run_id, bundle.digest, now, held.number)
         run = ScoringRun(request, bundle, listing, held, origin, watch)
@@ -254,7 +256,7 @@ def _pictures_of(request: Request) -> pa.Table:
     settings = request.settings
     source = open_store(request.input_uri, settings.s3)
     if request.inventory_uri is None:
-        return list_pictures(source, settings.include)
+        return list_pictures(source, settings.include, settings.exclude)
     return read_inventory(request.inventory_uri, source, settings.include, settings.s3)
 
 

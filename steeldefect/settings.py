@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from steeldefect.errors import SettingsError
+from steeldefect.listing import HIDDEN
 from steeldefect.runtimes.base import (
     DeviceChoice,
     Precision,
@@ -36,6 +37,7 @@ class ScoreSettings(BaseModel):
     any_picture_size: bool = False
     max_picture_bytes: int = Field(default=64 * 2**20, gt=0)
     max_picture_pixels: int = Field(default=50_000_000, gt=0)
+    exclude: tuple[str, ...] = HIDDEN
 
     wave_pictures: int = Field(default=2_000, gt=0, le=1_000_000)
     task_seconds: float = Field(default=20, gt=0, le=86_400)

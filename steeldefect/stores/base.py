@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -15,12 +15,14 @@ class ObjectInfo(NamedTuple):
         etag: changes whenever the contents do.
         size: in bytes.
         modified: with time zone UTC.
+        regular: false for a pipe, a socket or a device, which has no contents to read.
     """
 
     key: str
     etag: str
     size: int
     modified: datetime
+    regular: bool = True
 
 
 class Fetched(NamedTuple):
@@ -53,8 +55,16 @@ class Store(Protocol):
 
     uri: str
 
-    def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """List all objects whose key begins with `prefix`, at any depth; none is no error."""
+    def scan(
+        self, prefix: str = "", enters: Callable[[str], bool] | None = None
+    ) -> Iterator[ObjectInfo]:
+        """List all objects whose key begins with `prefix`, at any depth; none is no error.
+
+        Args:
+            prefix: of the keys.
+            enters: tells by a folder's key, which ends with `/`, whether the folder is wanted. The
+                store saves the work of listing the others where it can.
+        """
         ...
 
     def read(self, key: str) -> bytes:
@@ -86,7 +96,11 @@ class Store(Protocol):
         ...
 
     def delta_uri(self, key: str) -> str:
-        """Address of the folder `key` as the Delta library takes it."""
+        """Address of the folder `key` as the Delta library takes it.
+
+        Raises:
+            SettingsError: that library would take any form of it for another folder.
+        """
         ...
 
     def delta_options(self) -> dict[str, str]:

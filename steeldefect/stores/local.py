@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from steeldefect.addresses import absolute, check_table_address
 from steeldefect.errors import (
     AlreadyExistsError,
     FetchError,
@@ -16,8 +18,12 @@ from steeldefect.errors import (
     StoreUnavailableError,
 )
 from steeldefect.stores.base import Fetched, FetchLimits, ObjectInfo
+from steeldefect.stores.names import key_of, name_of
+from steeldefect.stores.walking import Entry, Walk
 
-_STAGED = ".staged-"  # begins the names of files that are being written
+_STAGED = b".staged-"  # begins the names of files that are being written
+_FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""Errors that name the file or the rights to it; all others may pass."""
 
 
 class LocalStore:
@@ -27,149 +33,178 @@ class LocalStore:
     """
 
     def __init__(self, root: Path) -> None:
-        """Name the root; nothing is touched yet."""
-        self._root = Path(os.path.abspath(root))
-        self.uri = str(self._root)
+        """Name the root; nothing is touched yet.
 
-    def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        Raises:
+            SettingsError: the path is relative to a folder whose name is not UTF-8.
+        """
+        self.uri = absolute(root)
+        self._root = self.uri.encode()
+
+    def scan(
+        self, prefix: str = "", enters: Callable[[str], bool] | None = None
+    ) -> Iterator[ObjectInfo]:
         """List files folder by folder, each in the order of names; see `Store.scan`."""
-        visited: set[tuple[int, int]] = set()
-        walk = os.walk(self._root, onerror=_refuse_unreadable, followlinks=True)
-        for folder, subfolders, names in walk:
-            if _seen(folder, visited):  # a link that leads back up
-                subfolders.clear()
-                continue
-            relative = Path(folder).relative_to(self._root).as_posix()
-            below = "" if relative == "." else f"{relative}/"
-            subfolders[:] = sorted(
-                name for name in subfolders if _may_hold(f"{below}{name}/", prefix)
-            )
-            for name in sorted(names):
-                if f"{below}{name}".startswith(prefix) and not name.startswith(_STAGED):
-                    yield from self._describe(f"{below}{name}", Path(folder, name))
+        start = name_of(prefix).rpartition(b"/")[0]
+
+        def may_enter(folder: bytes) -> bool:
+            key = f"{key_of(folder)}/"
+            return _may_hold(key, prefix) and (enters is None or enters(key))
+
+        try:
+            for name, entry in Walk(self._root, may_enter).files(start):
+                key = key_of(name)
+                if key.startswith(prefix) and not entry.name.startswith(_STAGED):
+                    yield from _describe(key, entry)
+        except OSError as error:
+            where = key_of(error.filename or self._root).rstrip("/")
+            raise StoreError(f"cannot list {where}: {error.strerror}") from None
 
     def read(self, key: str) -> bytes:
         """Read a file; see `Store.read`."""
         try:
-            return (self._root / key).read_bytes()
+            with open(self._path(key), "rb", opener=_open_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise StoreError(f"cannot read {self._named(key)}: it is no regular file")
+                data: bytes = file.read()
+                return data
         except OSError as error:
-            raise StoreError(f"cannot read {self._root / key}: {error.strerror}") from None
+            raise StoreError(f"cannot read {self._named(key)}: {error.strerror}") from None
 
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
         """Read a file with its version; see `Store.fetch`. A file system has no deadline."""
-        path = self._root / key
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not hold the reader
-            with os.fdopen(handle, "rb") as file:
-                before = os.fstat(handle)
+            with open(self._path(key), "rb", opener=_open_at_once) as file:
+                before = os.fstat(file.fileno())
                 if not stat.S_ISREG(before.st_mode):
-                    raise StoreError(f"cannot read {path}: not a regular file")
+                    raise StoreError(f"cannot read {self._named(key)}: it is no regular file")
                 data = file.read(limits.max_bytes + 1)
-                after = os.fstat(handle)
+                after = os.fstat(file.fileno())
         except OSError as error:
-            raise _unreadable(path, error) from None
+            kind = StoreError if isinstance(error, _FOR_GOOD) else StoreUnavailableError
+            raise kind(f"cannot read {self._named(key)}: {error.strerror}") from None
         if len(data) > limits.max_bytes:
             size = max(len(data), after.st_size)
             raise FetchError(f"too large: {size} bytes, at most {limits.max_bytes} are read")
         if _etag(before) != _etag(after) or len(data) != after.st_size:
-            raise StoreUnavailableError(f"{path} changed while it was read")
+            raise StoreUnavailableError(f"{self._named(key)} changed while it was read")
         return Fetched(data, _etag(after))
 
     def write(self, key: str, data: bytes) -> None:
         """Write a file beside its place, then rename it; see `Store.write`."""
-        path = self._root / key
-        staged = self._stage(path, data)
+        path = self._path(key)
+        staged = self._stage(key, path, data)
         try:
             os.replace(staged, path)
         except OSError as error:
-            staged.unlink()
-            raise StoreError(f"cannot write {path}: {error.strerror}") from None
+            os.unlink(staged)
+            raise StoreError(f"cannot write {self._named(key)}: {error.strerror}") from None
 
     def write_new(self, key: str, data: bytes) -> None:
         """Write a file beside its place, then link it, which fails where one is there."""
-        path = self._root / key
-        staged = self._stage(path, data)
+        path = self._path(key)
+        staged = self._stage(key, path, data)
         try:
             os.link(staged, path)
         except FileExistsError:
-            raise AlreadyExistsError(f"{path} exists") from None
+            raise AlreadyExistsError(f"{self._named(key)} exists") from None
         except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}") from None
+            raise StoreError(f"cannot write {self._named(key)}: {error.strerror}") from None
         finally:
-            staged.unlink()
+            os.unlink(staged)
 
     def delete(self, key: str) -> None:
         """Delete a file; see `Store.delete`."""
         try:
-            (self._root / key).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._path(key))
         except OSError as error:
-            raise StoreError(f"cannot delete {self._root / key}: {error.strerror}") from None
+            raise StoreError(f"cannot delete {self._named(key)}: {error.strerror}") from None
 
     def delta_uri(self, key: str) -> str:
-        """Absolute path of the folder."""
-        return str(self._root / key)
+        """Absolute path of the folder; see `Store.delta_uri`."""
+        check_table_address(self.uri)
+        return self._named(key)
 
     def delta_options(self) -> dict[str, str]:
         """None are needed."""
         return {}
 
-    def _describe(self, key: str, path: Path) -> Iterator[ObjectInfo]:
-        key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        try:
-            status = path.stat()
-        except OSError:
-            if path.is_symlink():  # leads nowhere, or round in circles: reading it will tell
-                yield ObjectInfo(key, "unreadable", 0, datetime.now(UTC))
-            return  # deleted since the folder was read
-        etag = _etag(status)
-        modified = datetime.fromtimestamp(status.st_mtime, UTC)
-        yield ObjectInfo(key, etag, status.st_size, modified)
+    def _named(self, key: str) -> str:
+        """Name a file for people."""
+        return f"{self.uri.rstrip('/')}/{key}"
 
-    def _stage(self, path: Path, data: bytes) -> Path:
+    def _path(self, key: str) -> bytes:
+        """Find the file of a key.
+
+        Raises:
+            StoreError: no file below the root can have that key.
+        """
+        try:
+            name = name_of(key)
+        except UnicodeEncodeError:
+            name = b"\0"
+        if b"\0" in name or b".." in name.split(b"/"):
+            raise StoreError(f"{key!r} is no key of a file below {self.uri}")
+        return self._root + b"/" + name
+
+    def _stage(self, key: str, path: bytes, data: bytes) -> bytes:
+        """Write a file beside its place; gives its path."""
         staged = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=_STAGED)
-            staged = Path(name)
-            with os.fdopen(handle, "wb") as file:
+            folder = os.path.dirname(path)
+            os.makedirs(folder, exist_ok=True)
+            handle, staged = tempfile.mkstemp(dir=folder, prefix=_STAGED)
+            with open(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-                os.fchmod(file.fileno(), 0o644)
+                with suppress(OSError):  # mounted shares may keep rights of their own
+                    os.fchmod(file.fileno(), 0o644)
             return staged
         except OSError as error:
             if staged is not None:
-                staged.unlink()
-            raise StoreError(f"cannot write {path}: {error.strerror}") from None
+                os.unlink(staged)
+            raise StoreError(f"cannot write {self._named(key)}: {error.strerror}") from None
 
 
 def _etag(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}"
 
 
-def _unreadable(path: Path, error: OSError) -> StoreError:
-    """Say why a file cannot be read; only a file that is not there, or forbidden, is refused."""
-    for_good = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
-    kind = StoreError if for_good else StoreUnavailableError
-    return kind(f"cannot read {path}: {error.strerror}")
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe would keep this process waiting until somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _refuse_unreadable(error: OSError) -> None:
-    """Pass over a folder that is not there (any more), but never in silence over another."""
-    if not isinstance(error, FileNotFoundError):
-        raise StoreError(f"cannot list {error.filename}: {error.strerror}")
+def _describe(key: str, entry: Entry) -> Iterator[ObjectInfo]:
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        if not entry.is_symlink():
+            return  # deleted since the folder was read
+        yield _unreadable(key)
+    except OSError:  # a link that leads round in circles, a share that fails
+        yield _unreadable(key)
+    else:
+        etag = _etag(status)
+        regular = stat.S_ISREG(status.st_mode)
+        yield ObjectInfo(key, etag, status.st_size, _moment(status.st_mtime), regular)
+
+
+def _unreadable(key: str) -> ObjectInfo:
+    """List what cannot be looked at as well: reading it will tell why."""
+    return ObjectInfo(key, "unreadable", 0, datetime.now(UTC))
+
+
+def _moment(seconds: float) -> datetime:
+    """Give a file's time; the nearest that there is for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def _may_hold(folder: str, prefix: str) -> bool:
     """Tell whether keys below a folder can begin with a prefix."""
     return folder.startswith(prefix) or prefix.startswith(folder)
-
-
-def _seen(folder: str, visited: set[tuple[int, int]]) -> bool:
-    """Tell whether a folder was visited before, under whichever name, and note it."""
-    status = os.stat(folder)
-    identity = (status.st_dev, status.st_ino)
-    if identity in visited:
-        return True
-    visited.add(identity)
-    return False

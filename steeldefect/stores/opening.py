@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from steeldefect.addresses import has_scheme
-from steeldefect.errors import SettingsError
+from steeldefect.addresses import check_text, is_s3, local_folder, s3_address
 from steeldefect.stores.base import Store
 from steeldefect.stores.local import LocalStore
 from steeldefect.stores.s3 import S3Store
 from steeldefect.stores.s3_client import S3Settings
 
 __all__ = ["S3Settings", "is_s3", "open_store", "shipped_settings"]
-
-_S3_SCHEMES = ("s3://", "s3a://", "s3n://")
-
-
-def is_s3(uri: str) -> bool:
-    """Tell whether an address lies in an object store."""
-    return uri.startswith(_S3_SCHEMES)
 
 
 def shipped_settings(uris: Sequence[str], settings: S3Settings) -> S3Settings:
@@ -39,19 +29,10 @@ def open_store(uri: str, settings: S3Settings | None = None) -> Store:
     """Open the store at an address: a local folder (`path` or `file:///path`), or `s3://bucket/prefix`.
 
     Raises:
-        SettingsError: neither of these.
+        SettingsError: neither of these, or an address that could mean two places.
     """
+    check_text(uri)
     if is_s3(uri):
-        bucket, _, prefix = uri.split("://", 1)[1].partition("/")
-        if "@" in bucket or ":" in bucket:
-            raise SettingsError(
-                "an s3:// address holds no credentials; expected s3://bucket/prefix"
-            )
-        if not bucket:
-            raise SettingsError(f"{uri!r}: no bucket; expected s3://bucket/prefix")
+        bucket, prefix = s3_address(uri)
         return S3Store(bucket, prefix, settings or S3Settings())
-    if uri.startswith("file:"):
-        return LocalStore(Path(unquote(urlsplit(uri).path)))
-    if has_scheme(uri) or not uri:
-        raise SettingsError(f"{uri!r}: expected a local folder or s3://bucket/prefix")
-    return LocalStore(Path(uri).expanduser())
+    return LocalStore(local_folder(uri))

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import chain
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,6 +35,7 @@ from tenacity import (
 )
 from urllib3.exceptions import HTTPError
 
+from steeldefect.addresses import check_table_address
 from steeldefect.errors import (
     AlreadyExistsError,
     FetchError,
@@ -108,7 +110,9 @@ class S3Store:
         self._session, self._client = open_client(settings)
         self.uri = f"s3://{bucket}/{self._prefix}".rstrip("/")
 
-    def scan(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def scan(
+        self, prefix: str = "", enters: Callable[[str], bool] | None = None
+    ) -> Iterator[ObjectInfo]:
         """List; see `Store.scan`. More than one page is begun anew, folder by folder in threads."""
         pages = self._pages(prefix)
         first = next(pages, {})
@@ -121,7 +125,7 @@ class S3Store:
             for page in chain.from_iterable(self._pages(one, Delimiter="/") for one in folders):
                 yield from self._objects(page)
                 below += [self._relative(one["Prefix"]) for one in page.get("CommonPrefixes", [])]
-            folders = below
+            folders = [one for one in below if enters is None or enters(one)]
             if not folders or len(folders) >= _LISTERS:
                 break
         with ThreadPoolExecutor(_LISTERS, "list") as pool:
@@ -146,7 +150,7 @@ class S3Store:
         for item in page.get("Contents", []):
             key = item["Key"]
             if not key.endswith("/"):
-                etag = item["ETag"].strip('"')
+                etag = item.get("ETag", "").strip('"')
                 yield ObjectInfo(self._relative(key), etag, item["Size"], item["LastModified"])
 
     def _relative(self, name: str) -> str:
@@ -222,8 +226,9 @@ class S3Store:
         return self._settings.model_copy(update=found)
 
     def delta_uri(self, key: str) -> str:
-        """Address of the folder `key`."""
-        return f"{self.uri}/{key}"
+        """Address of the folder `key`, percent-encoded as a URL; see `Store.delta_uri`."""
+        check_table_address(self.uri)
+        return f"s3://{self._bucket}/{quote(self._prefix + key)}"
 
     def delta_options(self) -> dict[str, str]:
         """Hand boto3's endpoint, region and present credentials to the Delta library."""

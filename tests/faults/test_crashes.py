@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from archives import answers, rows
 from faults.dying_driver import POINTS
-from samples import ROOT, both_picture, fill_archive, run_program, save, score_arguments
+from samples import ROOT, fill_archive, run_program, score_arguments
 
 from jobs.score import main
 from steeldefect.bundle import Bundle
@@ -65,29 +65,29 @@ def test_the_driver_dies_and_the_next_start_completes(
 def test_a_worker_process_dies_and_spark_repeats_its_task(
     archive: Path, rule_bundle: Bundle, unharmed: Path, tmp_path: Path
 ) -> None:
-    """One picture is a pipe at first: the worker that reads it waits, and is killed there."""
-    source = tmp_path / "archive"
-    source.mkdir()
-    for path in archive.iterdir():
-        (source / path.name).symlink_to(path)
-    whole = source / "p005.png"
-    whole.unlink()
-    os.mkfifo(whole)
-    output = tmp_path / "output"
+    """The worker that opens one of the pictures waits there, and is killed."""
+    output, hold = tmp_path / "output", tmp_path / "hold"
+    hold.touch()
     command = [
         sys.executable,
         "jobs/score.py",
-        *score_arguments(source, rule_bundle.folder, output),
+        *score_arguments(archive, rule_bundle.folder, output),
     ]
-    with subprocess.Popen([*command, *WAVES], cwd=ROOT, stderr=subprocess.PIPE, text=True) as job:
+    waiting = {
+        "PYTHONPATH": f"{ROOT / 'tests/faults/waiting'}:{PATH['PYTHONPATH']}",
+        "WAIT_AT": "p005.png",
+        "WAIT_WHILE": str(hold),
+    }
+    with subprocess.Popen(
+        [*command, *WAVES], cwd=ROOT, env=os.environ | waiting, stderr=subprocess.PIPE, text=True
+    ) as job:
         try:
-            writer = _wait_for_reader(whole, job)
-            replacement = save(both_picture(5), tmp_path / "p005.png")
-            replacement.replace(whole)
+            _wait_for(hold.with_name("hold.reached"), job)
             killed = _kill_workers(job.pid)
-            os.close(writer)
+            hold.unlink()
             _, told = job.communicate(timeout=300)
         finally:
+            hold.unlink(missing_ok=True)
             job.kill()
     assert job.returncode == 0, told
     assert killed
@@ -113,15 +113,14 @@ def test_two_runs_at_once_end_as_one(
     assert answers(tmp_path) == answers(unharmed)
 
 
-def _wait_for_reader(pipe: Path, job: subprocess.Popen[str]) -> int:
-    """Open a pipe for writing as soon as somebody reads it."""
+def _wait_for(sign: Path, job: subprocess.Popen[str]) -> None:
+    """Wait until a file is there."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and job.poll() is None:
-        try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError("no worker read the pipe")
+        if sign.exists():
+            return
+        time.sleep(0.1)
+    raise TimeoutError("no worker opened the picture")
 
 
 def _kill_workers(ancestor: int) -> list[int]:

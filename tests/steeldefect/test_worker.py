@@ -34,7 +34,8 @@ from steeldefect.opening import open_detector
 from steeldefect.parts import read_part
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
-from steeldefect.stores import Store, open_store
+from steeldefect.stores import Fetched, FetchLimits, Store, open_store
+from steeldefect.stores.local import LocalStore
 from steeldefect.tables import SCHEMAS, TableName
 from steeldefect.task_report import TaskReport, report_from_json, report_to_json
 from steeldefect.worker import Limits, TaskScorer, keys_of
@@ -335,13 +336,22 @@ def test_an_output_that_cannot_be_written_fails_the_task(
         scorer.run([key("p000.png")], "label")
 
 
+class SurprisingStore(LocalStore):
+    """A folder in which one file raises what no store raises."""
+
+    def fetch(self, key: str, limits: FetchLimits) -> Fetched:
+        if key == "p001.png":
+            raise ValueError("nobody foresaw this")
+        return super().fetch(key, limits)
+
+
 def test_an_error_that_nobody_foresaw_concerns_its_picture_alone(
     score: Score, archive: Path, store: Store
 ) -> None:
-    fill_archive(archive, 2)
-    report = score(key("p000.png"), key("with\0zero.png"), key("p001.png"))
+    fill_archive(archive, 3)
+    report = score(source=SurprisingStore(archive))
     assert report.scored == 2
-    assert failures(store, report) == {"with\0zero.png": ("fetch", "HostError", True)}
+    assert failures(store, report) == {"p001.png": ("fetch", "HostError", True)}
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

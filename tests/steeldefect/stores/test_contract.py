@@ -20,6 +20,9 @@ ODD_KEYS = (
     "quote'double\"back\\slash.png",
     ".hidden/.file",
     "tilde~/star*.png",
+    "bell\x07/tab\t and \x01.png",
+    "carriage\rreturn\x7f.png",
+    "not in XML \ufffe\uffff.png",
 )
 
 
@@ -150,6 +153,19 @@ def test_readers_never_see_half_an_object(any_store: Store) -> None:
         stop.set()
         writer.join()
     assert seen <= versions
+
+
+def test_folders_that_are_not_wanted_may_be_left_out(any_store: Store) -> None:
+    filled(any_store)
+    asked: list[str] = []
+
+    def enters(folder: str) -> bool:
+        asked.append(folder)
+        return folder != "day2/line/"
+
+    assert set(keys(any_store)) >= {found.key for found in any_store.scan(enters=enters)}
+    assert {found.key for found in any_store.scan(enters=enters)} >= {"a.txt", "day1/a.png"}
+    assert all(folder.endswith("/") for folder in asked)
 
 
 def test_delta_finds_the_folder(any_store: Store) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import threading
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -65,13 +68,53 @@ def test_a_link_that_leads_nowhere_is_listed_and_cannot_be_read(tmp_path: Path) 
             store.read(key)
 
 
+def listed(folder: Path) -> list[str]:
+    return [found.key for found in LocalStore(folder).scan()]
+
+
 def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "archive")
     store.write("line 1/a.png", b"x")
     LocalStore(tmp_path / "mounted").write("b.png", b"x")
     (tmp_path / "archive" / "line 2").symlink_to(tmp_path / "mounted")
     (tmp_path / "archive" / "round").symlink_to(tmp_path / "archive")
-    assert [found.key for found in store.scan()] == ["line 1/a.png", "line 2/b.png"]
+    assert listed(tmp_path / "archive") == ["line 1/a.png", "line 2/b.png"]
+
+
+def test_a_link_to_a_real_folder_renames_nothing(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    for key in ("line1/a.png", "line1/deep/b.png", "line2/c.png"):
+        store.write(key, b"x")
+    before = listed(tmp_path)
+    (tmp_path / "current").symlink_to(tmp_path / "line1")  # sorts before what it leads to
+    (tmp_path / "a deep link").symlink_to("line1/deep")
+    (tmp_path / "line1" / "a up").symlink_to("..")
+    assert listed(tmp_path) == before
+
+
+def test_links_to_one_folder_give_it_the_first_of_their_names(tmp_path: Path) -> None:
+    LocalStore(tmp_path / "mounted").write("sub/a.png", b"x")
+    archive = tmp_path / "archive"
+    (archive / "b").mkdir(parents=True)
+    (archive / "b" / "x").symlink_to(tmp_path / "mounted")
+    (archive / "c").symlink_to(tmp_path / "mounted")
+    (archive / "d").symlink_to(tmp_path / "mounted" / "sub")
+    assert listed(archive) == ["b/x/sub/a.png"]
+
+
+def test_links_that_lead_to_each_other_end(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        LocalStore(tmp_path / name).write(f"{name}.png", b"x")
+    (tmp_path / "one" / "other").symlink_to(tmp_path / "two")
+    (tmp_path / "two" / "other").symlink_to(tmp_path / "one")
+    assert listed(tmp_path / "one") == ["one.png", "other/two.png"]
+
+
+def test_a_root_that_is_a_link_is_walked(tmp_path: Path) -> None:
+    LocalStore(tmp_path / "real").write("line 1/a.png", b"x")
+    (tmp_path / "archive").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "all").symlink_to(tmp_path / "real")
+    assert listed(tmp_path / "archive") == ["line 1/a.png"]
 
 
 def test_a_name_that_is_not_utf8_is_listed_escaped(tmp_path: Path) -> None:
@@ -79,6 +122,70 @@ def test_a_name_that_is_not_utf8_is_listed_escaped(tmp_path: Path) -> None:
     (found,) = LocalStore(tmp_path).scan()
     assert found.key == r"\xfcber.png"
     assert found.key.encode("utf-8")
+    assert LocalStore(tmp_path).read(found.key) == b"x"
+
+
+def test_a_pipe_is_no_regular_file_and_reading_it_does_not_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to("pipe.png")
+    (tmp_path / "null.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket.png"))
+    store = LocalStore(tmp_path)
+    assert {found.key: found.regular for found in store.scan()} == dict.fromkeys(
+        ("link.png", "null.png", "pipe.png", "socket.png"), False
+    )
+    for found in store.scan():
+        with pytest.raises(StoreError, match=f"cannot read {store.uri}/{found.key}: "):
+            store.read(found.key)
+
+
+@pytest.mark.parametrize("seconds", [-1, -(2**34), 2**34, 2**40])
+def test_a_time_that_no_calendar_has_is_listed(tmp_path: Path, seconds: int) -> None:
+    LocalStore(tmp_path).write("a.png", b"x")
+    os.utime(tmp_path / "a.png", (seconds, seconds))
+    (found,) = LocalStore(tmp_path).scan()
+    assert found.modified.tzinfo is UTC
+
+
+def test_what_cannot_be_looked_at_is_listed_and_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "long.png").symlink_to("y" * 300)  # longer than names may be
+    found = {one.key: one.etag for one in LocalStore(tmp_path).scan()}
+    assert found["long.png"] == "unreadable"
+    with pytest.raises(StoreError, match="File name too long"):
+        LocalStore(tmp_path).read("long.png")
+
+
+@pytest.mark.parametrize("key", ["../secret", "a/../../secret", "..", "\ud800", "\0"])
+def test_no_key_leads_out_of_the_root(tmp_path: Path, key: str) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    store = LocalStore(tmp_path / "root")
+    for act in (store.read, store.delete, lambda key: store.write(key, b"y")):
+        with pytest.raises(StoreError, match="is no key of a file below"):
+            act(key)
+    assert (tmp_path / "secret").read_bytes() == b"x"
+
+
+def test_a_share_that_keeps_its_own_rights_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(handle: int, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refuse)  # as CIFS and FUSE mounts do
+    store = LocalStore(tmp_path)
+    store.write("a", b"x")
+    store.write_new("b", b"y")
+    assert (store.read("a"), store.read("b")) == (b"x", b"y")
+
+
+def test_scanning_below_a_file_is_an_error(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.write("images", b"x")
+    with pytest.raises(StoreError, match=r"cannot list .*/images: Not a directory"):
+        list(store.scan("images/"))
 
 
 def test_what_is_being_written_is_not_listed(tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ def test_delta_is_told_what_boto3_found(
 
 def test_a_bucket_that_cannot_be_is_refused(s3: S3Settings) -> None:
     with pytest.raises(SettingsError, match="s3://no bucket!/p/key is not an address in S3"):
-        open_store("s3://no bucket!/p", s3).read("key")
+        S3Store("no bucket!", "p", s3).read("key")
 
 
 def test_an_endpoint_with_credentials_is_refused_without_repeating_them(
