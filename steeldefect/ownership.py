@@ -31,6 +31,7 @@ def require_own_tables(store: Store) -> None:
             files that are no parts of ours.
         StoreError: the store refused or does not answer.
     """
+    store.delta_uri(TableName.RUNS.value)  # refuses an address where no table can lie
     if _is_table(store, ""):
         raise TableError(
             f"{store.uri} is a Delta table itself; choose an --output beside it, or a folder of "
