@@ -57,15 +57,13 @@ def newest_claim(store: Store) -> Claim:
         TableError: it is not a claim as this version writes it.
     """
     while True:
-        number = newest_number(store)
+        number = _newest_written(store)
         if number == 0:
-            return Claim(0)
-        if number == _number_before_claims(store):
-            return Claim(number)
+            return Claim(_number_before_claims(store))
         try:
             content = store.read(_key(number))
         except StoreError:
-            if newest_number(store) == number:
+            if _newest_written(store) == number:
                 raise
             continue  # a newer holder has tidied it away
         try:
@@ -79,8 +77,7 @@ def newest_claim(store: Store) -> Claim:
 
 def newest_number(store: Store) -> int:
     """Find the number of the newest claim; 0 for none."""
-    numbers = (_number(found.key) for found in store.scan(CLAIMS))
-    return max(numbers, default=0) or _number_before_claims(store)
+    return _newest_written(store) or _number_before_claims(store)
 
 
 def write_claim(store: Store, claim: Claim) -> bool:
@@ -99,6 +96,10 @@ def tidy(store: Store, holder: int) -> None:
             store.delete(found.key)
     if any(found.key == _BEFORE_CLAIMS for found in store.scan(_BEFORE_CLAIMS)):
         store.delete(_BEFORE_CLAIMS)
+
+
+def _newest_written(store: Store) -> int:
+    return max((_number(found.key) for found in store.scan(CLAIMS)), default=0)
 
 
 def _key(number: int) -> str:

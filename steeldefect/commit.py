@@ -24,6 +24,7 @@ from steeldefect.delta import DeltaTables
 from steeldefect.errors import OutputBusyError, StoreError, TableError
 from steeldefect.lease import newest_holder
 from steeldefect.parts import Part
+from steeldefect.stores import Store
 from steeldefect.tables import TableName
 
 COMMIT_ORDER = (TableName.PREDICTIONS, TableName.QUARANTINE, TableName.IMAGES)
@@ -61,6 +62,11 @@ _RECORD = TypeAdapter(WaveRecord)
 class Tables(DeltaTables):
     """The Delta tables of one output, and the publication of waves into them."""
 
+    def __init__(self, store: Store) -> None:
+        """Name the output; nothing is touched yet."""
+        super().__init__(store)
+        self._claim: Claim | None = None
+
     def publish(self, record: WaveRecord, still_holds: Callable[[], None]) -> None:
         """Decide for a wave, and commit it to every table.
 
@@ -74,15 +80,34 @@ class Tables(DeltaTables):
                 afterwards the next start completes the commit.
             OutputBusyError: another run has taken over; this one publishes nothing more.
         """
-        still_holds()
+
+        def check() -> None:
+            still_holds()
+            self.require_claim()
+
+        check()
         self._store.write_new(record.key, _RECORD.dump_json(record))
-        self._carry_out(record, still_holds)
+        self._carry_out(record, check)
+
+    def require_claim(self) -> None:
+        """Make sure that what `recover` claimed is the newest claim.
+
+        Two holders can have one number where somebody deleted the lock between them: only one of
+        them has the claim of that number.
+
+        Raises:
+            OutputBusyError: it is not, so that another run has planned what this one would write.
+        """
+        if self._claim is not None and newest_claim(self._store) != self._claim:
+            raise OutputBusyError(
+                f"another run took over {self._store.uri}; nothing more is published; start again"
+            )
 
     def recover(self, holder: int) -> list[WaveRecord]:
         """Claim the records that earlier holders left, and carry them out.
 
-        A holder that was displaced meanwhile carries nothing out: its next check of the lease
-        says so.
+        A holder that was displaced meanwhile carries nothing out; `require_claim` and its lease
+        say so.
 
         Args:
             holder: number of the lease that the caller holds.
@@ -100,14 +125,15 @@ class Tables(DeltaTables):
         for record in counting:
             self._refuse_missing_parts(record)
         claim = Claim(holder, [record.key for record in counting], uuid.uuid4().hex)
+        self._claim = claim
         if newest.holder >= holder or not write_claim(self._store, claim):
             return []
         completed = []
         try:
             for record in counting:
-                self._carry_out(record, lambda: self._require_newest(claim))
+                self._carry_out(record, lambda: self._require_newest(holder))
                 completed.append(record)
-            self._require_newest(claim)
+            self._require_newest(holder)
         except OutputBusyError:
             return completed
         for record in found:
@@ -127,9 +153,10 @@ class Tables(DeltaTables):
             RECORDS + name for name in names if name.endswith(".json") and "/" not in name
         )
 
-    def _require_newest(self, claim: Claim) -> None:
-        """Raise `OutputBusyError` where a newer holder exists."""
-        if newest_holder(self._store) > claim.holder or newest_claim(self._store) != claim:
+    def _require_newest(self, holder: int) -> None:
+        """Raise `OutputBusyError` where a newer holder exists, or a newer claim."""
+        self.require_claim()
+        if newest_holder(self._store) > holder:
             raise OutputBusyError(f"another run took over {self._store.uri}; start again")
 
     def _read_record(self, key: str) -> WaveRecord | None:

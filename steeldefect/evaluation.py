@@ -75,6 +75,7 @@ class Evaluation:
         if self._tables.pending():
             with self._hold() as held:
                 self._tables.recover(held.number)
+                self._tables.require_claim()
                 held.check()
         connection = open_database(self._store)
         self.bundle = choose_bundle(connection, request.bundle)

@@ -104,6 +104,7 @@ class ScoringRun:
         """
         for record in self._tables.recover(self._lease.number):
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
+        self._tables.require_claim()
         self._lease.check()
 
     def make_plan(self) -> Plan:
@@ -257,7 +258,9 @@ def _pictures_of(request: Request) -> pa.Table:
     source = open_store(request.input_uri, settings.s3)
     if request.inventory_uri is None:
         return list_pictures(source, settings.include, settings.exclude)
-    return read_inventory(request.inventory_uri, source, settings.include, settings.s3)
+    return read_inventory(
+        request.inventory_uri, source, settings.include, settings.s3, settings.exclude
+    )
 
 
 def _say_waiting(holder: str) -> None:
