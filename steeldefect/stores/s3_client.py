@@ -106,8 +106,13 @@ def open_client(settings: S3Settings) -> tuple[Any, Any]:
         client = session.client(
             "s3", endpoint_url=settings.endpoint_url, region_name=region, config=config
         )
-    except (BotoCoreError, ValueError) as error:
+    except BotoCoreError as error:
         raise SettingsError(f"s3 settings: {error}") from None
+    except ValueError:  # it repeats the endpoint, which may hold a secret
+        raise SettingsError(
+            "s3 settings: Invalid endpoint (s3.endpoint_url or AWS_ENDPOINT_URL); expected "
+            "https://host or http://host:port"
+        ) from None
     if authority := os.environ.get("AWS_CA_BUNDLE"):
         os.environ.setdefault("SSL_CERT_FILE", authority)  # where the Delta library looks
     if _says_too_much(client.meta.endpoint_url):
