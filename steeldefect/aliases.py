@@ -102,7 +102,7 @@ def newest_record(alias: Store) -> tuple[int, AliasRecord] | None:
 
 
 def alias_name(alias_uri: str) -> str:
-    """Give the name of an alias from its address."""
+    """Return the name of an alias, the last part of its address."""
     return alias_uri.rstrip("/").rpartition("/")[2]
 
 

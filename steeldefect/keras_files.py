@@ -91,7 +91,7 @@ def _check_config(path: Path, config: Any) -> None:
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:
-    """Give everything in a configuration that names a class or a function."""
+    """Yield everything in a configuration that names a class or a function."""
     waiting = [config]
     while waiting:
         part = waiting.pop()

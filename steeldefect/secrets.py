@@ -108,7 +108,7 @@ def _print_masked_of_thread(failure: threading.ExceptHookArgs) -> None:
 
 
 def _of_environment() -> Iterator[str]:
-    """Give the secrets among this process's environment variables."""
+    """Yield the secrets among this process's environment variables."""
     for name, value in os.environ.items():
         secret = value if names_secret(name) else _password_in(value)
         if len(secret) >= _SHORTEST:
@@ -116,7 +116,7 @@ def _of_environment() -> Iterator[str]:
 
 
 def _password_in(value: str) -> str:
-    """Give the password inside an address, such as a proxy's; empty where there is none."""
+    """Return the password inside an address, such as a proxy's; empty where there is none."""
     if "@" not in value or "://" not in value:
         return ""
     try:

@@ -70,7 +70,7 @@ class PublicKey:
 
 
 def public_key(key: Ed25519PublicKey) -> PublicKey:
-    """Write a key as text."""
+    """Return a key as text."""
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return PublicKey(base64.b64encode(der).decode())
 
@@ -103,7 +103,7 @@ def read_public_key(text: str) -> PublicKey:
 
 
 def bundle_message(digest: str) -> bytes:
-    """Give the bytes that a bundle's signature is made of.
+    """Return the bytes that a bundle's signature is made of.
 
     Args:
         digest: of the bundle, 64 hex digits.
@@ -112,7 +112,7 @@ def bundle_message(digest: str) -> bytes:
 
 
 def alias_message(alias: str, number: int, digest: str) -> bytes:
-    """Give the bytes that the signature of an alias's record is made of.
+    """Return the bytes that the signature of an alias's record is made of.
 
     Args:
         alias: name of the alias.
@@ -123,7 +123,7 @@ def alias_message(alias: str, number: int, digest: str) -> bytes:
 
 
 def signature_name(key_id: str) -> str:
-    """Name a signature's file inside the bundle."""
+    """Return the name of a signature's file inside the bundle."""
     return f"{SIGNATURES}/{key_id}.sig"
 
 
@@ -141,7 +141,7 @@ def signers_of(store: Store) -> list[str]:
 
 
 def check_bundle_signed(store: Store, digest: str, trusted: Sequence[PublicKey]) -> None:
-    """Refuse a bundle that none of the trusted keys has signed.
+    """Check that one of the trusted keys has signed a bundle.
 
     Args:
         store: the bundle's own folder or prefix.
@@ -170,7 +170,7 @@ def check_bundle_signed(store: Store, digest: str, trusted: Sequence[PublicKey])
 def check_alias_signed(
     where: str, message: bytes, signature: bytes | None, trusted: Sequence[PublicKey]
 ) -> None:
-    """Refuse an alias's record that none of the trusted keys has signed.
+    """Check that one of the trusted keys has signed an alias's record.
 
     Args:
         where: names the record.

@@ -43,8 +43,8 @@ def read_signer(path: Path, ask_passphrase: Callable[[], str | None]) -> Signer:
 
     Args:
         path: PEM file (PKCS8), as `openssl genpkey -algorithm ed25519` writes it.
-        ask_passphrase: gives the passphrase; called only where the key is encrypted. None: there
-            is none to be had.
+        ask_passphrase: returns the passphrase, or None where nobody gave one; called only where
+            the key is encrypted.
 
     Raises:
         SettingsError: the file is missing, others may read it, it is no Ed25519 key, or the
@@ -108,7 +108,7 @@ def put_signature(home: Store, digest: str, signer: Signer) -> None:
 
 
 def copy_signatures(source: Store, target: Store) -> None:
-    """Take the signatures of a bundle along to where it is published; none of them is checked.
+    """Copy the signatures of a bundle to where it is published; none of them is checked.
 
     Args:
         source: the bundle's own folder or prefix.
