@@ -35,6 +35,7 @@ setup(
         "threadpoolctl==3.8.0",  # BLAS keeps to a task's cores
         "scikit-learn==1.9.1",  # grouped splits, ROC, classification reports
         "boto3==1.44.5",  # S3; the one client that every gateway tried gets on with
+        "cryptography==50.0.2",  # Ed25519 signatures of bundles; OpenSSL's own code
         "packaging==26.3",  # requirements of what is packed for executors
         "tenacity==9.2.1",  # bounded retries with jitter for broken downloads
         "duckdb==2.0.0",  # SQL over the tables for analysts

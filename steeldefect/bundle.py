@@ -6,6 +6,7 @@
     openvino/gate.xml, gate.bin     the same for executors with a CPU; serves f32 and bf16
     openvino_int8/gate.xml, ...     optional: the same with int8 weights and activations
     selftest.json                   what the Keras models answer to generated pictures
+    signatures/<key id>.sig         optional: who vouches for the digest; not in the manifest
 
 The digest of a bundle is the sha256 of its `bundle.json`; as that file holds all other hashes,
 one changed byte anywhere changes the digest or is refused. `sha256sum -c bundle.sha256` checks
@@ -18,6 +19,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Collection, Iterable
@@ -30,6 +32,7 @@ from pydantic import ValidationError
 from steeldefect.errors import BundleError
 from steeldefect.manifest import BundleFile, CpuPrecision, Manifest
 from steeldefect.preprocessing import InputSpec
+from steeldefect.signatures import SIGNATURES
 
 MANIFEST_NAME = "bundle.json"
 SEAL_NAME = "bundle.sha256"
@@ -129,12 +132,12 @@ def open_bundle(folder: Path, forms: Collection[ModelForm] | None = None) -> Bun
         BundleError: missing, altered, or of a format that this version does not read.
     """
     manifest, digest = read_manifest(
-        _read(folder / MANIFEST_NAME), _read(folder / SEAL_NAME), str(folder)
+        _read(folder, MANIFEST_NAME), _read(folder, SEAL_NAME), str(folder)
     )
     bundle = Bundle(manifest, digest, folder)
     bundle.require(_meant_forms(bundle) if forms is None else forms)
     for name in selected_files(manifest, forms):
-        check_file(name, manifest.files[name], _read(folder / name), str(folder))
+        check_file(name, manifest.files[name], _read(folder, name), str(folder))
     return bundle
 
 
@@ -176,13 +179,18 @@ def check_file(name: str, expected: BundleFile, content: bytes, where: str) -> N
 
 
 def describe_files(folder: Path) -> dict[str, BundleFile]:
-    """Hash every file below `folder`; the keys are relative paths with forward slashes."""
+    """Hash every file below `folder`; the keys are relative paths with forward slashes.
+
+    Manifest, seal and signatures are left out: they state the hashes, or come after them.
+    """
     return {
         path.relative_to(folder).as_posix(): BundleFile(
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(), size=path.stat().st_size
         )
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (MANIFEST_NAME, SEAL_NAME)
+        if path.is_file()
+        and path.name not in (MANIFEST_NAME, SEAL_NAME)
+        and path.relative_to(folder).parts[0] != SIGNATURES
     }
 
 
@@ -211,13 +219,55 @@ def pack(bundle: Bundle, forms: Iterable[ModelForm]) -> bytes:
 def unpack(payload: bytes, folder: Path) -> None:
     """Unpack `pack`'s zip as `folder`, in one step: no process ever sees half a bundle.
 
-    Where another process was faster, its folder stands.
+    Where another process was faster, its folder stands. Nothing is written but the files of the
+    manifest inside the zip, each at most as large as the manifest says.
+
+    Raises:
+        BundleError: the zip is damaged, or holds what `pack` does not write.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
     try:
         with zipfile.ZipFile(io.BytesIO(payload)) as archive:
-            archive.extractall(staging)
+            entries = _checked_entries(archive)
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _unpack(archive, entries, folder)
+    except (zipfile.BadZipFile, KeyError, RuntimeError) as error:  # RuntimeError: encrypted
+        raise BundleError(f"the packed bundle is damaged ({error}); start the run again") from None
+
+
+def _checked_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """List the entries of a packed bundle, once none of them is a surprise.
+
+    Raises:
+        BundleError: an entry is compressed, comes twice, or is not as the manifest describes it.
+        KeyError: there is no manifest.
+    """
+    entries = archive.infolist()
+    sizes = {entry.filename: entry.file_size for entry in entries}
+    if len(sizes) < len(entries) or any(map(_may_grow, entries)):
+        raise BundleError(
+            "the packed bundle has compressed files, or two of one name; start the run again"
+        )
+    manifest, _ = read_manifest(archive.read(MANIFEST_NAME), archive.read(SEAL_NAME), "packed")
+    for name in sizes.keys() - {MANIFEST_NAME, SEAL_NAME}:
+        expected = manifest.files.get(name)
+        if expected is None or expected.size != sizes[name]:
+            raise BundleError(
+                f"the packed bundle holds a {name!r} that its manifest does not describe; start "
+                "the run again"
+            )
+    return entries
+
+
+def _may_grow(entry: zipfile.ZipInfo) -> bool:
+    """Tell whether a file can be larger than its place in the zip, which is how bombs are made."""
+    return entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size
+
+
+def _unpack(archive: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo], folder: Path) -> None:
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
+    try:
+        for entry in entries:
+            archive.extract(entry, staging)
         try:
             staging.rename(folder)
         except OSError:
@@ -259,12 +309,27 @@ def _seal(digest: str) -> bytes:
     return f"{digest}  {MANIFEST_NAME}\n".encode()
 
 
-def _read(path: Path) -> bytes:
+def _read(folder: Path, name: str) -> bytes:
+    """Read a file of a bundle in a folder.
+
+    Raises:
+        BundleError: missing, unreadable, or no file of this folder.
+    """
+    path = folder / name
     try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise BundleError(
+                f"{path} is a link that leads out of the bundle; copy the bundle with the files "
+                "that its links lead to (cp -rL)"
+            )
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # reading a pipe would never end
+            raise BundleError(f"{path} is no regular file; export the bundle anew")
         return path.read_bytes()
     except FileNotFoundError:
         raise BundleError(
             f"no such file: {path}; a bundle is a folder that `python -m training fit` wrote"
         ) from None
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead round in circles
+        reason = error.strerror if isinstance(error, OSError) else "its links lead in circles"
+        raise BundleError(f"cannot read {path}: {reason}") from None

@@ -1,6 +1,8 @@
 """Fetches a bundle from where it is published: a local folder or an object-store prefix.
 
 The address may also be an alias of a registry, `REGISTRY/production`; see `steeldefect.aliases`.
+Where the caller trusts certain keys alone, a bundle is refused by its manifest, before anything
+else of it is read; what is fetched or cached afterwards is held against that manifest's digest.
 """
 
 from __future__ import annotations
@@ -8,12 +10,18 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from steeldefect.aliases import AliasRecord, bundle_uri, newest_record, record_key
+from steeldefect.aliases import (
+    AliasRecord,
+    alias_name,
+    bundle_uri,
+    newest_record,
+    record_key,
+)
 from steeldefect.bundle import (
     MANIFEST_NAME,
     SEAL_NAME,
@@ -26,6 +34,13 @@ from steeldefect.bundle import (
 )
 from steeldefect.errors import BundleError, StoreError, StoreUnavailableError
 from steeldefect.manifest import Manifest
+from steeldefect.signatures import (
+    PublicKey,
+    alias_message,
+    check_alias_signed,
+    check_bundle_signed,
+    read_public_key,
+)
 from steeldefect.stores import S3Settings, Store, is_s3, open_store
 
 
@@ -61,51 +76,60 @@ class Published:
         return content
 
 
-def find_bundle(uri: str, s3: S3Settings) -> Published:
+def find_bundle(uri: str, s3: S3Settings, trusted_keys: Sequence[str] = ()) -> Published:
     """Look a bundle up, by its own address or by an alias, and read its manifest alone.
 
     Args:
         uri: local folder or `s3://bucket/prefix`, of a bundle or of an alias.
         s3: how S3 is reached.
+        trusted_keys: public keys, one of which must have signed the bundle, and one the alias's
+            record; see `steeldefect.signatures.read_public_key`. Empty: no signature is asked for.
 
     Raises:
-        BundleError: neither bundle nor alias; the manifest is altered; or what lies where the
-            alias leads is not the bundle that it names.
+        BundleError: neither bundle nor alias; the manifest is altered; what lies where the alias
+            leads is not the bundle that it names; or no trusted key has signed.
         StoreUnavailableError: the store does not answer.
     """
+    trusted = [read_public_key(key) for key in trusted_keys]
     store = open_store(uri, s3)
     try:
         content = store.read(MANIFEST_NAME)
     except StoreUnavailableError:
         raise
     except StoreError as error:
-        alias = _alias_at(store, error)
-        home = open_store(bundle_uri(store.uri, alias.digest), s3)
-        published = _describe(home, _read(home, MANIFEST_NAME))
-        if published.digest != alias.digest:
-            raise BundleError(
-                f"alias {store.uri} names bundle {alias.digest}, but {home.uri} holds "
-                f"{published.digest}; promote the bundle again"
-            ) from None
-        return published
-    return _describe(store, content)
+        published = _find_by_alias(store, error, s3, trusted)
+    else:
+        published = _describe(store, content)
+    if trusted:
+        check_bundle_signed(published.store, published.digest, trusted)
+    return published
 
 
-def fetch_bundle(uri: str, s3: S3Settings) -> Bundle:
+def fetch_bundle(uri: str, s3: S3Settings, trusted_keys: Sequence[str] = ()) -> Bundle:
     """Open a bundle, every file checked against its hash; from S3 it is copied here first.
 
     Args:
         uri: local folder or `s3://bucket/prefix`, of a bundle or of an alias. An alias is
             resolved once, here: the bundle's digest says what it stood for.
         s3: how S3 is reached.
+        trusted_keys: as for `find_bundle`; they are checked before any other file is read.
 
     Raises:
-        BundleError: missing, incomplete or altered.
+        BundleError: missing, incomplete, altered, or not signed by a trusted key.
         StoreUnavailableError: the store does not answer.
     """
-    published = find_bundle(uri, s3)
+    return open_published(find_bundle(uri, s3, trusted_keys))
+
+
+def open_published(published: Published) -> Bundle:
+    """Open a bundle that was found; see `fetch_bundle`.
+
+    Raises:
+        BundleError: incomplete or altered, or another bundle lies there by now.
+        StoreUnavailableError: the store does not answer.
+    """
     if not is_s3(published.store.uri):
-        return open_bundle(Path(published.store.uri))
+        return _open_copy(Path(published.store.uri), published.digest, None)
 
     def fetch(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as name:
@@ -165,7 +189,27 @@ def _describe(store: Store, content: bytes) -> Published:
     return Published(store, manifest, digest, content, seal)
 
 
-def _alias_at(store: Store, missing: StoreError) -> AliasRecord:
+def _find_by_alias(
+    store: Store, missing: StoreError, s3: S3Settings, trusted: Sequence[PublicKey]
+) -> Published:
+    """Look a bundle up by an alias; `missing` says why there is no bundle at the address itself."""
+    number, alias = _alias_at(store, missing)
+    if trusted:
+        message = alias_message(alias_name(store.uri), number, alias.digest)
+        signature = None if alias.signature is None else alias.signature.content
+        where = f"alias {store.uri}: its record {record_key(number)}"
+        check_alias_signed(where, message, signature, trusted)
+    home = open_store(bundle_uri(store.uri, alias.digest), s3)
+    published = _describe(home, _read(home, MANIFEST_NAME))
+    if published.digest != alias.digest:
+        raise BundleError(
+            f"alias {store.uri} names bundle {alias.digest}, but {home.uri} holds "
+            f"{published.digest}; promote the bundle again"
+        )
+    return published
+
+
+def _alias_at(store: Store, missing: StoreError) -> tuple[int, AliasRecord]:
     """Read the alias's record where no bundle lies; `missing` says why there is none."""
     record = None
     try:

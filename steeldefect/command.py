@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from steeldefect.addresses import has_scheme
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError
+from steeldefect.secrets import guard_output, masked
 
 INTERRUPTED = 130
 
@@ -74,6 +75,7 @@ def run_command(
     and keeps its traceback.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    guard_output()
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # what it reports, its caller raises
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)  # schedulers end a job so
@@ -83,7 +85,7 @@ def run_command(
         print(f"error: {one_line(error)}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {masked(str(error))}", file=sys.stderr)
         return StoreError.exit_code
     except KeyboardInterrupt:
         print("interrupted: what was published stays whole, nothing else was", file=sys.stderr)

@@ -5,17 +5,23 @@ can help (`Transient`) or somebody has to act (all others), which exit code a jo
 (`exit_code`), and whether it concerns one picture (`PictureError`, one row in `quarantine`) or the
 whole run.
 
-Messages are one line and end with what to do next. All errors survive pickling, because Spark
-sends them from a worker process to the driver.
+Messages are one line and end with what to do next. They never hold a secret: what looks like one
+is masked when the error is made. All errors survive pickling, because Spark sends them from a
+worker process to the driver.
 """
 
 from __future__ import annotations
+
+from steeldefect.secrets import masked
 
 
 class SteelDefectError(Exception):
     """Root of all errors of this project. `exit_code` is what a job or command ends with."""
 
     exit_code = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(masked(one) if isinstance(one, str) else one for one in args))
 
 
 class Transient:

@@ -18,6 +18,9 @@ FORMAT_VERSION = 2
 READABLE_FORMATS = (1, 2)
 """Format 1 lacks what stands with a default below."""
 
+_NOT_LISTED = ("bundle.json", "bundle.sha256")  # the manifest and its seal
+_NOT_IN_NAMES = "\\:"  # Windows' separators of folders and drives
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -236,8 +239,15 @@ class Manifest(_Part):
     @field_validator("files")
     @classmethod
     def _inside(cls, files: dict[str, BundleFile]) -> dict[str, BundleFile]:
+        folders = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
         for name in files:
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or not path.parts:
+            if not _is_plain(name) or name in folders or name in _NOT_LISTED:
                 raise ValueError(f"{name!r} is not a path inside the bundle")
         return files
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name is a path below a folder, written in one way only, on every system."""
+    unsafe = any(character in _NOT_IN_NAMES or not character.isprintable() for character in name)
+    parts = name.split("/")
+    return not unsafe and not any(part in ("", ".", "..") for part in parts)

@@ -70,7 +70,8 @@ def pack(target: Path, gpu: bool = False) -> int:
     staging = target.with_name(target.name + ".part")
     excluded = _OF_SPARK | (_OF_TRAINING - _ON_GPUS if gpu else _OF_TRAINING)
     # level 1: the archive is written once, and unpacked by every executor
-    with tarfile.open(staging, "w:gz", compresslevel=1) as archive:
+    # links become the files that they lead to: what is unpacked elsewhere leads nowhere else
+    with tarfile.open(staging, "w:gz", compresslevel=1, dereference=True) as archive:
         for source, name in _files(needed_distributions(OWN, excluded)):
             archive.add(source, name, recursive=False, filter=_owned_by_nobody)
         _add_program(archive, "bin/python", _STARTER.replace("INTERPRETER", _interpreter().name))
@@ -144,7 +145,8 @@ def _files_of_python() -> Iterator[tuple[Path, str]]:
 def _files_of(one: Distribution) -> Iterator[tuple[Path, str]]:
     for file in one.files or ():
         path = Path(str(one.locate_file(file)))
-        if ".." not in file.parts and path.suffix != ".pyc" and path.is_file():
+        inside = ".." not in file.parts and not file.is_absolute()
+        if inside and path.suffix != ".pyc" and path.is_file():
             yield path, f"packages/{file}"
 
 

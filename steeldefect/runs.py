@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from steeldefect.delta import DeltaTables
 from steeldefect.parts import Origin
+from steeldefect.secrets import masked
 from steeldefect.tables import SCHEMAS, TableName
 
 _LIBRARIES = (
@@ -67,7 +68,12 @@ class RunRecord:
 
 def record_run(tables: DeltaTables, origin: Origin, record: RunRecord) -> None:
     """Write one run to the table `runs`, in place of what was written of it before."""
-    row = asdict(record) | {"outcome": record.outcome.value, "versions": json.dumps(versions())}
+    row = asdict(record) | {
+        "outcome": record.outcome.value,
+        "versions": json.dumps(versions()),
+        "error": None if record.error is None else masked(record.error),
+        "settings": masked(record.settings),
+    }
     rows = driver_rows(TableName.RUNS, [row], origin)
     tables.replace(TableName.RUNS, rows, {"run_id": origin.run_id})
 

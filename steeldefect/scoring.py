@@ -232,7 +232,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     """
     settings = request.settings
     began = time.monotonic()
-    bundle = fetch_bundle(request.bundle_uri, settings.s3)
+    bundle = fetch_bundle(request.bundle_uri, settings.s3, settings.trusted_keys)
     bundle.require(needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=False))
     watch = Stopwatch()
     with watch.measure("list"):

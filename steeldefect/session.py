@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from steeldefect.errors import SettingsError, WaveError
+from steeldefect.secrets import SPARK_REDACTION
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
 _LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
@@ -58,6 +59,8 @@ def _open_session(name: str) -> SparkSession:
         builder = builder.config("spark.driver.host", "127.0.0.1")
         if conf.get("spark.pyspark.python", None) is None:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if conf.get("spark.redaction.regex", None) is None:
+        builder = builder.config("spark.redaction.regex", SPARK_REDACTION)
     session = builder.master(master).getOrCreate()
     # a local executor's errors come back with the wave's, in words; on a cluster they are logged
     level = "FATAL" if local else "ERROR"

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from steeldefect.errors import SettingsError
 from steeldefect.listing import HIDDEN
@@ -21,11 +28,21 @@ from steeldefect.runtimes.base import (
     RuntimeChoice,
     check_combination,
 )
+from steeldefect.secrets import names_secret, without_value
+from steeldefect.signatures import read_public_key
 from steeldefect.stores import S3Settings
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _DEFAULT_PATTERNS = ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff")
+
+
+def _as_key(text: str) -> str:
+    """Read a public key, so that settings hold the key itself and not the name of a file."""
+    try:
+        return read_public_key(text).text
+    except SettingsError as error:  # pydantic collects ValueErrors only
+        raise ValueError(str(error)) from None
 
 
 class ScoreSettings(BaseModel):
@@ -58,6 +75,8 @@ class ScoreSettings(BaseModel):
     retry_quarantined: bool = False
     audit_masks: int = Field(default=20, ge=0)
     lock_wait_seconds: float = Field(default=600, ge=0)
+
+    trusted_keys: tuple[Annotated[str, AfterValidator(_as_key)], ...] = ()
 
     s3: S3Settings = S3Settings()
 
@@ -96,8 +115,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise SettingsError(f"{path} is not YAML: {problem}") from None
+        raise SettingsError(f"{path} is not YAML: {_yaml_problem(error)}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -137,6 +155,14 @@ def validate(
     return built
 
 
+def _yaml_problem(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """Say what is wrong and where, without the line itself: it may hold a secret."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "its characters are not UTF-8, or not allowed in YAML"
+    mark = error.problem_mark
+    return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"
+
+
 def _override(values: dict[str, Any], text: str) -> str | None:
     """Apply one `a.b=value`; returns the problem, if any."""
     name, equals, value = text.partition("=")
@@ -147,11 +173,11 @@ def _override(values: dict[str, Any], text: str) -> str | None:
     for section in sections:
         target = target.setdefault(section, {})
         if not isinstance(target, dict):
-            return f"--set {text!r}: {section} is no section"
+            return f"--set {without_value(text)!r}: {section} is no section"
     try:
         target[last] = yaml.safe_load(value)
     except yaml.YAMLError:
-        return f"--set {text!r}: the value is not YAML"
+        return f"--set {without_value(text)!r}: the value is not YAML"
     return None
 
 
@@ -166,6 +192,12 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorD
     if not place:
         return str(message)
     # a whole section says less than the rule that refused it, and an address may hold a secret
-    silent = isinstance(problem["input"], dict) or place.endswith("endpoint_url")
+    silent = isinstance(problem["input"], dict) or _may_hold_secret(problem["loc"])
     received = "" if silent else f", received {problem['input']!r}"
     return f"{place}: {message}{received}"
+
+
+def _may_hold_secret(location: tuple[int | str, ...]) -> bool:
+    """Tell whether what was received at a place should not be repeated."""
+    names = [str(part) for part in location]
+    return "endpoint_url" in names or "trusted_keys" in names or any(map(names_secret, names))

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from steeldefect.errors import DeviceError
 from steeldefect.gpus import free_bytes
+from steeldefect.keras_files import load_keras_model
 from steeldefect.preprocessing import Float32
 from steeldefect.runtimes.base import (
     CPU_BATCH,
@@ -36,11 +37,12 @@ class TensorFlowRuntime:
 
         Raises:
             DeviceError: a GPU is asked for, and TensorFlow sees none.
+            BundleError: the file is no model, or would run code.
         """
         self.device = options.device
         self._place = _prepare_device(options)
         with tf.device(self._place):
-            self._model = keras.saving.load_model(path, compile=False)
+            self._model = load_keras_model(path)
         size = _first_size(self._model, options)
         self._batches = Batches(size, tf.errors.ResourceExhaustedError)
         signature = tf.TensorSpec([None, *self._model.input_shape[1:]], tf.float32)

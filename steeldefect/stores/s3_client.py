@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from steeldefect.errors import SettingsError
+from steeldefect.secrets import remember
 
 
 class AddressingStyle(str, Enum):
@@ -60,7 +61,7 @@ class S3Settings(BaseModel):
     @field_validator("endpoint_url")
     @classmethod
     def _holds_no_secret(cls, url: str | None) -> str | None:
-        if url is not None and "@" in url:
+        if url is not None and _says_too_much(url):
             raise ValueError("an endpoint holds no credentials; AWS's own places do")
         return url
 
@@ -78,6 +79,11 @@ class S3Settings(BaseModel):
             "SSEKMSKeyId": self.kms_key_id,
         }
         return {name: str(value) for name, value in named.items() if value is not None}
+
+
+def _says_too_much(url: str) -> bool:
+    """Tell whether an address has parts in which credentials are written."""
+    return any(mark in url for mark in "@?#")
 
 
 @functools.lru_cache(maxsize=16)
@@ -100,11 +106,16 @@ def open_client(settings: S3Settings) -> tuple[Any, Any]:
         client = session.client(
             "s3", endpoint_url=settings.endpoint_url, region_name=region, config=config
         )
-    except (BotoCoreError, ValueError) as error:
+    except BotoCoreError as error:
         raise SettingsError(f"s3 settings: {error}") from None
+    except ValueError:  # it repeats the endpoint, which may hold a secret
+        raise SettingsError(
+            "s3 settings: Invalid endpoint (s3.endpoint_url or AWS_ENDPOINT_URL); expected "
+            "https://host or http://host:port"
+        ) from None
     if authority := os.environ.get("AWS_CA_BUNDLE"):
         os.environ.setdefault("SSL_CERT_FILE", authority)  # where the Delta library looks
-    if "@" in client.meta.endpoint_url:
+    if _says_too_much(client.meta.endpoint_url):
         raise SettingsError("AWS_ENDPOINT_URL: an endpoint holds no credentials; remove them")
     return session, client
 
@@ -140,6 +151,8 @@ def delta_options(bucket: str, settings: S3Settings, session: Any, client: Any) 
         frozen = credentials.get_frozen_credentials()
         options["AWS_ACCESS_KEY_ID"] = frozen.access_key
         options["AWS_SECRET_ACCESS_KEY"] = frozen.secret_key
+        remember(frozen.secret_key)
+        remember(frozen.token)
         if frozen.token:
             options["AWS_SESSION_TOKEN"] = frozen.token
     return options

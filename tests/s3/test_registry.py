@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from keys import new_signer
 from published import Answers, publishable
 from s3_servers import SECRET_KEY, Server
 
 from steeldefect.bundle import Bundle
 from steeldefect.bundle_store import fetch_bundle
-from steeldefect.errors import PromotionError
+from steeldefect.errors import BundleError, PromotionError
 from steeldefect.stores import S3Settings
 from steeldefect.stores.s3_client import open_client
 from training.__main__ import main
@@ -96,3 +97,14 @@ def test_promotions_at_once_are_all_recorded(
     digests = [one.record.digest for one in ordered]
     assert [one.record.replaced for one in ordered] == [None, *digests[:-1]]
     assert fetch_bundle(f"{registry}/production", S3).digest == digests[-1]
+
+
+def test_signed_bundles_are_trusted(bucket: str, rule_bundle: Bundle, tmp_path: Path) -> None:
+    registry, signer = f"s3://{bucket}/models", new_signer()
+    bundle = publishable(rule_bundle, tmp_path / "first", Answers(0.75))
+    request = Request(str(bundle.folder), registry, "production", signer=signer)
+    assert [promote(request, S3).new for _ in range(2)] == [True, False]
+    address = f"{registry}/production"
+    assert fetch_bundle(address, S3, [signer.public.text]).digest == bundle.digest
+    with pytest.raises(BundleError, match="is not signed by a trusted key"):
+        fetch_bundle(address, S3, [new_signer().public.text])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import shutil
 import subprocess
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -269,6 +272,110 @@ def test_packed_and_unpacked_it_is_the_same_bundle(
     assert opened.digest == rule_bundle.digest
     assert set(describe_files(target)) == set(selected_files(rule_bundle.manifest, forms))
     assert [path.name for path in target.parent.iterdir()] == ["unpacked"], "nothing is left over"
+
+
+def zipped(entries: dict[str, bytes], **about: int) -> bytes:
+    """Zip files as an attacker might; `about`: fields of all entries but manifest and seal."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in entries.items():
+            entry = zipfile.ZipInfo(name)
+            for field, value in about.items() if name not in (MANIFEST_NAME, SEAL_NAME) else ():
+                setattr(entry, field, value)
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def shipped(rule_bundle: Bundle) -> dict[str, bytes]:
+    """What is packed of the bundle for executors."""
+    names = [MANIFEST_NAME, SEAL_NAME, *selected_files(rule_bundle.manifest, [ModelForm.OPENVINO])]
+    return {name: (rule_bundle.folder / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize(
+    "name", ["../escaped", "/escaped", "a/../../escaped", "..\\escaped", "C:\\escaped", "unlisted"]
+)
+def test_a_packed_file_that_the_manifest_does_not_list_is_refused(
+    shipped: dict[str, bytes], tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(BundleError, match="that its manifest does not describe"):
+        unpack(zipped(shipped | {name: b"escaped"}), tmp_path / "cache" / "unpacked")
+    assert not list(tmp_path.rglob("*escaped*"))
+    assert not list(tmp_path.rglob("*unlisted*"))
+
+
+def test_a_packed_link_is_not_followed(shipped: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(b"outside")
+    name = "openvino/gate.xml"
+    whole = shipped[name]
+    linked = shipped | {name: b"../../outside".ljust(len(whole), b" ")}
+    unpack(zipped(linked, external_attr=0o120777 << 16), tmp_path / "unpacked")
+    assert not (tmp_path / "unpacked" / name).is_symlink()
+    with pytest.raises(BundleError, match=f"{name} does not match"):
+        open_bundle(tmp_path / "unpacked", [ModelForm.OPENVINO])
+
+
+def test_a_packed_bomb_is_refused(shipped: dict[str, bytes], tmp_path: Path) -> None:
+    bomb = {"openvino/gate.bin": bytes(50_000_000)}
+    for payload in (
+        zipped(shipped | bomb, compress_type=zipfile.ZIP_DEFLATED),
+        zipped(shipped | bomb),
+    ):
+        with pytest.raises(BundleError, match=r"compressed files|does not describe"):
+            unpack(payload, tmp_path / "unpacked")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_packed_bundle_that_is_damaged_is_refused(
+    shipped: dict[str, bytes], tmp_path: Path
+) -> None:
+    whole = zipped(shipped)
+    broken = bytearray(whole)
+    broken[len(whole) // 2] ^= 1
+    without = {name: content for name, content in shipped.items() if name != MANIFEST_NAME}
+    for payload in (b"", b"no zip", whole[:-30], bytes(broken), zipped(without)):
+        with pytest.raises(BundleError, match="the packed bundle is damaged"):
+            unpack(payload, tmp_path / "unpacked")
+    assert not any(tmp_path.iterdir())
+
+
+@every_file
+def test_a_link_that_leads_out_of_the_bundle_is_refused(
+    copied: Path, tmp_path: Path, name: str
+) -> None:
+    outside = tmp_path / "outside"
+    (copied / name).rename(outside)
+    (copied / name).symlink_to(outside)
+    with pytest.raises(BundleError, match=r"is a link that leads out of the bundle; copy"):
+        open_bundle(copied)
+
+
+def test_a_folder_that_leads_out_of_the_bundle_is_refused(copied: Path, tmp_path: Path) -> None:
+    (copied / "keras").rename(tmp_path / "outside")
+    (copied / "keras").symlink_to(tmp_path / "outside")
+    with pytest.raises(BundleError, match="leads out of the bundle"):
+        open_bundle(copied)
+
+
+def test_links_inside_a_bundle_and_to_it_are_followed(copied: Path, tmp_path: Path) -> None:
+    inside = copied / "openvino" / "gate.bin"
+    inside.rename(copied / "stored")
+    inside.symlink_to("../stored")
+    (tmp_path / "current").symlink_to(copied)
+    assert open_bundle(tmp_path / "current").digest == open_bundle(copied).digest
+
+
+def test_links_in_circles_and_pipes_are_refused(copied: Path) -> None:
+    path = copied / "openvino" / "gate.bin"
+    path.unlink()
+    path.symlink_to("gate.bin")
+    with pytest.raises(BundleError, match=r"cannot read .*gate\.bin"):
+        open_bundle(copied)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BundleError, match="is no regular file"):
+        open_bundle(copied)
 
 
 def test_unpacking_over_a_folder_leaves_it_as_it_is(rule_bundle: Bundle, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import tempfile
 import threading
@@ -22,7 +24,13 @@ from steeldefect.bundle import (
     seal_bundle,
     unpack,
 )
-from steeldefect.bundle_store import cached_folder, fetch_bundle, host_copy
+from steeldefect.bundle_store import (
+    cached_folder,
+    fetch_bundle,
+    find_bundle,
+    host_copy,
+    open_published,
+)
 from steeldefect.errors import BundleError, StoreUnavailableError
 from steeldefect.stores import S3Settings, open_store
 
@@ -71,6 +79,31 @@ def test_a_folder_is_opened_where_it_lies(rule_bundle: Bundle, cache: Path) -> N
         assert fetched.folder == rule_bundle.folder
         assert fetched.digest == rule_bundle.digest
     assert not any(cache.iterdir())
+
+
+def test_what_was_found_and_then_exchanged_is_refused(rule_bundle: Bundle, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(rule_bundle.folder, tmp_path / "exchanged"))
+    found = find_bundle(str(folder), S3Settings())
+    digest = seal_bundle(folder, rule_bundle.manifest.model_copy(update={"gate": None}))
+    with pytest.raises(BundleError, match=f"it is {digest}, not {rule_bundle.digest}"):
+        open_published(found)
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "/escaped", "keras/../../escaped", "a\\b"])
+def test_a_manifest_in_s3_cannot_name_a_file_outside(
+    rule_bundle: Bundle, s3: S3Settings, s3_address: str, cache: Path, name: str
+) -> None:
+    content = b"escaped"
+    stated = rule_bundle.manifest.model_dump(mode="json")
+    stated["files"] |= {name: {"sha256": hashlib.sha256(content).hexdigest(), "size": 7}}
+    manifest = json.dumps(stated).encode()
+    store = open_store(s3_address, s3)
+    store.write(MANIFEST_NAME, manifest)
+    seal = f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST_NAME}\n"
+    store.write(SEAL_NAME, seal.encode())
+    with pytest.raises(BundleError, match="is not a path inside the bundle"):
+        fetch_bundle(s3_address, s3)
+    assert not list(cache.parent.rglob("*escaped*"))
 
 
 def test_from_s3_it_is_copied_here_once(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,22 @@ def test_what_is_left_out_takes_what_it_alone_needs_along() -> None:
 def test_a_package_that_is_missing_is_named() -> None:
     with pytest.raises(DataError, match="no-such-package is not installed here; run `make setup`"):
         needed_distributions("no-such-package", [])
+
+
+def test_no_link_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, twin = tmp_path / "libown.so.1.0", tmp_path / "libtwin.so"
+    library.write_bytes(b"native code")
+    (tmp_path / "libown.so.1").symlink_to(library.name)
+    os.link(library, twin)
+    names = (library.name, "libown.so.1", twin.name)
+    sources = [(tmp_path / name, f"lib/shared/{name}") for name in names]
+    monkeypatch.setattr(packing, "_files", lambda _: iter(sources))
+    packing.pack(tmp_path / "env.tar.gz")
+    with tarfile.open(tmp_path / "env.tar.gz") as archive:
+        assert archive.getnames() == [*(f"lib/shared/{name}" for name in names), "bin/python"]
+        assert all(member.isreg() for member in archive.getmembers())
+        content = [archive.extractfile(f"lib/shared/{name}") for name in names]
+        assert [file.read() for file in content if file] == [b"native code"] * 3
 
 
 def test_python_is_packed_with_its_library_and_without_its_tests() -> None:

@@ -12,9 +12,10 @@ from training.commands import (
     list_bundles,
     pool,
     promote,
+    sign,
     split,
 )
 
-COMMANDS = (explore, generate, split, fit, pool, compare, promote, list_bundles)
+COMMANDS = (explore, generate, split, fit, pool, compare, promote, sign, list_bundles)
 
 __all__ = ["COMMANDS"]

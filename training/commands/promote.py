@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from steeldefect.command import local_path
 from training.commands.compare import add_data_arguments, measure_from
+from training.commands.sign import signer_from
 
 if TYPE_CHECKING:
     from training.registry.promotion import Promotion
@@ -30,6 +32,12 @@ def add_to(commands: Any) -> None:
         "--force", action="store_true", help="although it scores worse, or cannot be compared"
     )
     parser.add_argument("--note", default="", metavar="TEXT", help="why; kept in the record")
+    parser.add_argument(
+        "--sign",
+        type=local_path,
+        metavar="KEY.pem",
+        help="private key (Ed25519) that signs the bundle and the alias's record",
+    )
     add_data_arguments(parser)
 
 
@@ -39,7 +47,10 @@ def run(options: argparse.Namespace) -> None:
     from training.registry.promotion import Request, promote
 
     s3 = S3Settings()
-    request = Request(options.bundle, options.registry, options.alias, options.note, options.force)
+    signer = None if options.sign is None else signer_from(options.sign)
+    request = Request(
+        options.bundle, options.registry, options.alias, options.note, options.force, signer
+    )
     print(_summary(promote(request, s3, measure_from(options, s3))))
 
 
@@ -48,12 +59,20 @@ def _summary(promotion: Promotion) -> str:
 
     record = promotion.record
     if not promotion.new:
-        return f"{record.alias} stands for {record.digest[:12]} already (record {promotion.number})"
+        return (
+            f"{record.alias} stands for {record.digest[:12]} already (record {promotion.number})"
+            f"{_signed(promotion)}"
+        )
     lines = [] if promotion.comparison is None else [lay_out(promotion.comparison), ""]
     lines += [f"forced, although {objection}" for objection in record.objections]
     before = "nothing" if record.replaced is None else record.replaced[:12]
     lines.append(
         f"{record.alias}: {before} -> {record.digest[:12]} (record {promotion.number}); digest "
-        f"{record.digest}"
+        f"{record.digest}{_signed(promotion)}"
     )
     return "\n".join(lines)
+
+
+def _signed(promotion: Promotion) -> str:
+    signature = promotion.record.signature
+    return "" if signature is None else f"; signed by key {signature.key}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from steeldefect.bundle import ModelForm, ModelName, open_bundle
 from steeldefect.errors import SettingsError
+from steeldefect.keras_files import load_keras_model
 from training.backend import keras
 from training.models.encoders import ENCODER, colour_network, stage_ends, transfer
 from training.models.unet import DECODER
@@ -101,7 +102,7 @@ def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
     model_name = ModelName(name)
     if model_name not in bundle.models:
         raise SettingsError(f"{name}.weights: the bundle {settings.weights} has no {name}")
-    source = keras.saving.load_model(bundle.model_path(model_name, ModelForm.KERAS), compile=False)
+    source = load_keras_model(bundle.model_path(model_name, ModelForm.KERAS))
     pairs = list(zip(_leaves(source), _leaves(model), strict=False))
     same_kind = source.name == model.name and len(_leaves(source)) == len(_leaves(model))
     if not same_kind:

@@ -16,6 +16,9 @@ Judged are positives_dice, mean_dice, and the share of defective pictures that i
 gate_recall where both gates stop pictures (mode hard), else verdict_recall. On hundreds of pictures
 these move by more than the tolerance from fit to fit; so a message always states the interval, and
 whoever forces has seen it.
+
+With a key, both the bundle and the alias's record are signed. Where the bundle stands already by a
+record that the key has not signed, it is not judged again: a new record says the same, signed.
 """
 
 from __future__ import annotations
@@ -25,12 +28,15 @@ import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import uuid4
 
+from steeldefect.aliases import RecordSignature
 from steeldefect.bundle import Bundle
-from steeldefect.bundle_store import fetch_bundle, find_bundle
+from steeldefect.bundle_store import Published, find_bundle, open_published
 from steeldefect.errors import AlreadyExistsError, BundleError, PromotionError
 from steeldefect.manifest import GateMode, Manifest
 from steeldefect.metrics import OVERALL
+from steeldefect.signatures import alias_message
 from steeldefect.stores import S3Settings
 from training.registry.comparison import (
     Comparison,
@@ -42,6 +48,7 @@ from training.registry.comparison import (
     why_not_comparable,
 )
 from training.registry.report import describe
+from training.registry.signing import Signer, copy_signatures, put_signature
 from training.registry.store import PromotionRecord, Registry, check_alias
 
 TOLERANCE = 0.005
@@ -55,13 +62,17 @@ _TRIES = 20
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: `bundle` (address, alias, or start of a digest) as `alias`."""
+    """What is asked for: `bundle` (address, alias, or start of a digest) as `alias`.
+
+    `signer`: signs the bundle and the record; None: neither is signed.
+    """
 
     bundle: str
     registry: str
     alias: str
     note: str = ""
     force: bool = False
+    signer: Signer | None = None
 
 
 @dataclass(frozen=True)
@@ -105,18 +116,24 @@ def promote(request: Request, s3: S3Settings, measure: Measure = carried) -> Pro
     check_alias(request.alias)
     registry = Registry(request.registry, s3)
     published = find_bundle(registry.address_of(request.bundle), s3)
-    bundle = fetch_bundle(published.store.uri, s3)
+    bundle = open_published(published)
     objections = [*_selftest_objections(bundle), *own_objections(bundle.manifest)]
     candidate = measure(as_contender(request.bundle, published))
     for _ in range(_TRIES):
         number, standing = registry.standing(request.alias)
+        comparison = None
         if standing is not None and standing.digest == bundle.digest:
-            return Promotion(standing, number, new=False, comparison=None)
-        against, comparison = _judge(registry, standing, candidate, s3, measure)
-        _refuse(request, bundle, [*objections, *against])
-        registry.begin()
-        registry.put(bundle)
-        record = _record(request, bundle, standing, [*objections, *against], comparison)
+            if _is_signed(request, standing, number):
+                if request.signer is not None:
+                    _publish(request, registry, published, bundle)
+                return Promotion(standing, number, new=False, comparison=None)
+            record = _renewed(request, standing)
+        else:
+            against, comparison = _judge(registry, standing, candidate, s3, measure)
+            _refuse(request, bundle, [*objections, *against])
+            record = _record(request, bundle, standing, [*objections, *against], comparison)
+        record = _sign(request, record, number + 1)
+        _publish(request, registry, published, bundle)
         try:
             registry.add_record(number + 1, record)
         except AlreadyExistsError:
@@ -229,7 +246,7 @@ def _record(
     return PromotionRecord(
         alias=request.alias,
         digest=bundle.digest,
-        promoted_at=datetime.now(UTC).replace(microsecond=0),
+        promoted_at=_now(),
         promoted_by=_user(),
         note=request.note,
         replaced=None if standing is None else standing.digest,
@@ -238,6 +255,51 @@ def _record(
         pictures=None if comparison is None else comparison.pictures,
         figures=() if comparison is None else tuple(comparison.figures),
     )
+
+
+def _renewed(request: Request, standing: PromotionRecord) -> PromotionRecord:
+    """Write the record that stands once more, for its signature; what was objected to stays."""
+    changed = {
+        "record_id": uuid4().hex,
+        "promoted_at": _now(),
+        "promoted_by": _user(),
+        "note": request.note or standing.note,
+        "replaced": standing.digest,
+        "pictures": None,
+        "figures": (),
+    }
+    return standing.model_copy(update=changed)
+
+
+def _is_signed(request: Request, record: PromotionRecord, number: int) -> bool:
+    """Tell whether a record carries the signature that is asked for."""
+    if request.signer is None:
+        return True
+    message = alias_message(record.alias, number, record.digest)
+    signature = record.signature
+    return signature is not None and request.signer.public.verifies(signature.content, message)
+
+
+def _sign(request: Request, record: PromotionRecord, number: int) -> PromotionRecord:
+    signature = None
+    if request.signer is not None:
+        signed = request.signer.sign(alias_message(record.alias, number, record.digest))
+        signature = RecordSignature.of(request.signer.public.key_id, signed)
+    return record.model_copy(update={"signature": signature})
+
+
+def _publish(request: Request, registry: Registry, source: Published, bundle: Bundle) -> None:
+    """Put a bundle into the registry with its signatures, those it had and the new one."""
+    registry.begin()
+    registry.put(bundle)
+    home = registry.home_of(bundle.digest)
+    copy_signatures(source.store, home)
+    if request.signer is not None:
+        put_signature(home, bundle.digest, request.signer)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _user() -> str:

@@ -12,7 +12,7 @@ from steeldefect.aliases import BUNDLES, AliasRecord, newest_number, record_key
 from steeldefect.bundle import MANIFEST_NAME, SEAL_NAME, Bundle, check_file
 from steeldefect.errors import AlreadyExistsError, BundleError, SettingsError, StoreError
 from steeldefect.labels import listed
-from steeldefect.stores import ObjectInfo, S3Settings, open_store
+from steeldefect.stores import ObjectInfo, S3Settings, Store, open_store
 from training.registry.comparison import Figure
 
 MARKER = "registry.json"
@@ -84,6 +84,10 @@ class Registry:
     def bundle_address(self, digest: str) -> str:
         """Give the address of a bundle by its whole digest."""
         return f"{self.uri}/{BUNDLES}/{digest}"
+
+    def home_of(self, digest: str) -> Store:
+        """Open the place of a bundle by its whole digest."""
+        return open_store(self.bundle_address(digest), self._s3)
 
     def scan(self) -> list[ObjectInfo]:
         """List everything that lies here."""

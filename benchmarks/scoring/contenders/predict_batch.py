@@ -106,7 +106,7 @@ def _asked(bundle: Bundle, model: ModelName, paths: DataFrame, returns: DataType
     def make() -> Callable[[Any], Any]:
         import keras
 
-        keras_model = keras.saving.load_model(path, compile=False)
+        keras_model = keras.saving.load_model(path, compile=False, safe_mode=True)
 
         def predict(inputs: Any) -> Any:
             answers = np.asarray(keras_model.predict_on_batch(inputs))

@@ -30,7 +30,7 @@ class KerasPredict:
 
     def __init__(self, path: Path) -> None:
         """Load the model."""
-        self._model = keras.saving.load_model(path, compile=False)
+        self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
 
     def predict(self, batch: Float32) -> Float32:
         """Run the model; see `steeldefect.runtimes.Runtime`."""

@@ -1,0 +1,147 @@
+"""Signs bundles and the records of aliases; scoring checks that by `steeldefect.signatures`."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from steeldefect.bundle_store import Published, find_bundle, open_published
+from steeldefect.errors import SettingsError, StoreError, StoreUnavailableError
+from steeldefect.signatures import (
+    SIGNATURE_BYTES,
+    PublicKey,
+    bundle_message,
+    public_key,
+    signature_name,
+    signers_of,
+)
+from steeldefect.stores import S3Settings, Store
+
+_ENCRYPTED = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
+
+
+class Signer:
+    """A private key. Nothing of it is ever written or printed."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        """Take a key that was read; see `read_signer`."""
+        self._key = key
+        self.public: PublicKey = public_key(key.public_key())
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign; the same message always gives the same 64 bytes (RFC 8032)."""
+        return self._key.sign(message)
+
+
+def read_signer(path: Path, ask_passphrase: Callable[[], str | None]) -> Signer:
+    """Read a private key.
+
+    Args:
+        path: PEM file (PKCS8), as `openssl genpkey -algorithm ed25519` writes it.
+        ask_passphrase: returns the passphrase, or None where nobody gave one; called only where
+            the key is encrypted.
+
+    Raises:
+        SettingsError: the file is missing, others may read it, it is no Ed25519 key, or the
+            passphrase is missing or wrong.
+    """
+    content = _read_private(path)
+    passphrase = None
+    if any(mark in content for mark in _ENCRYPTED):
+        passphrase = ask_passphrase()
+        if passphrase is None:
+            raise SettingsError(f"{path} is encrypted, and no passphrase was given")
+    try:
+        secret = None if passphrase is None else passphrase.encode()
+        key = load_pem_private_key(content, password=secret)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        wrong = "no private key in PEM form" if passphrase is None else "the passphrase is wrong"
+        raise SettingsError(
+            f"{path}: {wrong} (openssl genpkey -algorithm ed25519 makes a key)"
+        ) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SettingsError(
+            f"{path}: the key is of another kind than Ed25519 (openssl genpkey -algorithm ed25519 "
+            "makes one)"
+        )
+    return Signer(key)
+
+
+def sign_bundle(address: str, signer: Signer, s3: S3Settings) -> Published:
+    """Check every file of a bundle, and put a signature of its digest beside its manifest.
+
+    Args:
+        address: folder, S3 address, or alias. Of an alias, the bundle is signed, not the record.
+        signer: the key.
+        s3: how S3 is reached.
+
+    Returns:
+        The bundle that was signed.
+
+    Raises:
+        BundleError: it is missing or altered.
+        StoreError: the signature cannot be written.
+    """
+    published = find_bundle(address, s3)
+    open_published(published)
+    put_signature(published.store, published.digest, signer)
+    return published
+
+
+def put_signature(home: Store, digest: str, signer: Signer) -> None:
+    """Write a key's signature of a bundle; one that is there already is the same, or damaged.
+
+    Args:
+        home: the bundle's own folder or prefix.
+        digest: of the bundle.
+        signer: the key.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    home.write(signature_name(signer.public.key_id), signer.sign(bundle_message(digest)))
+
+
+def copy_signatures(source: Store, target: Store) -> None:
+    """Copy the signatures of a bundle to where it is published; none of them is checked.
+
+    Args:
+        source: the bundle's own folder or prefix.
+        target: the same of its copy.
+
+    Raises:
+        StoreError: `target` cannot be written.
+        StoreUnavailableError: a store does not answer.
+    """
+    if source.uri == target.uri:
+        return
+    for name in map(signature_name, _signers_if_listed(source)):
+        content = source.read(name)
+        if len(content) == SIGNATURE_BYTES:
+            target.write(name, content)
+
+
+def _signers_if_listed(source: Store) -> list[str]:
+    """List whose signatures there are; nobody's where the store allows to read, but not to list."""
+    try:
+        return signers_of(source)
+    except StoreUnavailableError:
+        raise
+    except StoreError:
+        return []
+
+
+def _read_private(path: Path) -> bytes:
+    """Read a file that nobody else may read."""
+    try:
+        mode = path.stat().st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise SettingsError(f"others may read the private key {path}; run chmod 600 {path}")
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
