@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from steeldefect.command import CommandParser, add_settings_arguments, run_command
 from steeldefect.request import Request
 from steeldefect.scoring import open_run
+from steeldefect.session import follow_signals
 from steeldefect.settings import load_settings
 
 
 def score(arguments: argparse.Namespace) -> None:
     """Plan, score wave by wave, publish each, report."""
+    follow_signals()
     settings = load_settings(arguments.config, arguments.set)
     request = Request(
         arguments.input, arguments.bundle, arguments.output, settings, arguments.inventory
@@ -33,7 +35,7 @@ def score(arguments: argparse.Namespace) -> None:
                 for wave in scorer.scored(plan.waves(settings.wave_pictures)):
                     run.publish(wave)
                     run.totals.seconds = time.monotonic() - began
-        print(run.summary())
+    print(run.summary())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,20 +15,7 @@ import pyarrow as pa
 from steeldefect.commit import Tables
 from steeldefect.parts import Origin
 from steeldefect.tables import SCHEMAS, TableName
-
-_LIBRARIES = (
-    "steeldefect",
-    "pyspark",
-    "tensorflow",
-    "keras",
-    "openvino",
-    "deltalake",
-    "pyarrow",
-    "opencv-python-headless",
-    "pillow",
-    "numpy",
-    "boto3",
-)
+from steeldefect.versions import versions
 
 
 class Outcome(str, Enum):
@@ -41,6 +26,7 @@ class Outcome(str, Enum):
     SUCCESS = "success"
     NOTHING_NEW = "nothing_new"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -103,14 +89,3 @@ def _provenance(origin: Origin) -> dict[str, Any]:
         "scored_at": origin.scored_at,
         "scored_date": origin.scored_at.date(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that a number can depend on."""
-    found = {"python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
