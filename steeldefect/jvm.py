@@ -9,10 +9,10 @@ import sys
 import threading
 from collections import deque
 from subprocess import Popen, TimeoutExpired
+from typing import Any
 
 from py4j.protocol import Py4JError
-from pyspark import SparkConf, SparkContext
-from pyspark.java_gateway import launch_gateway
+from pyspark import SparkConf, SparkContext, java_gateway
 
 from steeldefect import interruption
 
@@ -62,9 +62,18 @@ class _Output:
 
 
 class _Started:
-    """The output of the JVM that this process started; None: there is none, or it is another's."""
+    """The JVM that this process started; None: there is none, or it is another's."""
 
     output: _Output | None = None
+    process: Popen[bytes] | None = None
+
+
+class _NotedPopen(Popen[bytes]):
+    """A process that is known even where PySpark gives up waiting for it to start."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        _Started.process = self
 
 
 def start(conf: SparkConf) -> None:
@@ -81,11 +90,22 @@ def start(conf: SparkConf) -> None:
         return
     _Started.output = _Output()
     try:
-        pipe = _Started.output.writing
-        gateway = launch_gateway(conf, {"stdout": pipe, "stderr": pipe})
+        gateway = _launch(conf, _Started.output.writing)
+    except BaseException:  # a JVM that nobody waits for any more does not end by itself
+        if _Started.process is not None:
+            _Started.process.kill()
+        raise
     finally:
         os.close(_Started.output.writing)
     SparkContext._ensure_initialized(gateway=gateway)
+
+
+def _launch(conf: SparkConf, pipe: int) -> object:
+    java_gateway.Popen = _NotedPopen
+    try:
+        return java_gateway.launch_gateway(conf, {"stdout": pipe, "stderr": pipe})
+    finally:
+        java_gateway.Popen = Popen
 
 
 def said() -> str:
@@ -106,13 +126,12 @@ def started_here() -> bool:
 
 def how_it_ended() -> str | None:
     """Say how the JVM ended, waiting a moment for its end; None where it runs, or never ran."""
-    gateway = SparkContext._gateway
-    process: Popen[bytes] | None = getattr(gateway, "proc", None)
-    if process is None:
-        under_submit = gateway is not None or _SUBMIT in os.environ
-        return "with spark-submit" if under_submit and os.getppid() != _PARENT else None
+    if _SUBMIT in os.environ:
+        return None if os.getppid() == _PARENT else "with spark-submit"
+    if _Started.process is None:
+        return None
     try:
-        code = process.wait(_END_SECONDS)
+        code = _Started.process.wait(_END_SECONDS)
     except TimeoutExpired:
         return None
     return f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
@@ -137,9 +156,8 @@ def hand_signals_on() -> None:
 
 def _hand_on(jvm: object, listened: tuple[signal.Signals, ...]) -> None:
     java, sun = jvm.java, jvm.sun  # type: ignore[attr-defined]
-    process: Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
     handles = java.lang.ProcessHandle
-    its_own = os.getppid() if process is None else process.pid
+    its_own = os.getppid() if _Started.process is None else _Started.process.pid
     command = java.lang.System.getProperty("sun.java.command") or ""
     if handles.current().pid() != its_own or not command.startswith(_SUBMIT_CLASS):
         return

@@ -86,12 +86,17 @@ def follow_signals() -> None:
     """Take part in the signals that reach `spark-submit`, before Spark itself is needed.
 
     Without `spark-submit` there is nothing to follow yet; `open_session` sees to it then.
+
+    Raises:
+        WaveError: `spark-submit` has ended already.
     """
     if jvm.started_here():
         return
-    with suppress(PySparkException, Py4JError, OSError, EOFError):  # `open_session` will tell
+    try:
         jvm.start(_first_conf())
-        jvm.hand_signals_on()
+    except (PySparkException, Py4JError, OSError, EOFError):
+        raise WaveError(f"{_jvm_ended('with spark-submit')} before the job began") from None
+    jvm.hand_signals_on()
 
 
 def _explain_start(error: Exception) -> SteelDefectError:
