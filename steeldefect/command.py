@@ -88,7 +88,9 @@ def run_command(
         try:
             action(parser.parse_args(arguments))
             _flush_output()
-        except (Exception, KeyboardInterrupt) as error:
+        except SystemExit:  # what argparse ends `--help` with
+            raise
+        except BaseException as error:  # the panics of libraries in Rust are no `Exception`
             if interruption.requested() or isinstance(error, KeyboardInterrupt):
                 say("interrupted: what was published stays whole, nothing else was")
                 return INTERRUPTED

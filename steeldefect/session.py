@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import SparkConf, SparkContext
+from pyspark.core import broadcast
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -135,7 +136,7 @@ def _open_session(name: str) -> SparkSession:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     with _own_interrupt_kept():
         session = builder.master(master).getOrCreate()
-    _keep_accumulators_quiet(session.sparkContext)
+    _keep_quiet(session.sparkContext)
     # a local executor's errors come back with the wave's, in words; on a cluster they are logged
     level = "FATAL" if local else "ERROR"
     session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or level)
@@ -159,11 +160,12 @@ def _own_interrupt_kept() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _keep_accumulators_quiet(context: SparkContext) -> None:
-    """Keep the thread that receives counters from printing a traceback when the JVM ends."""
+def _keep_quiet(context: SparkContext) -> None:
+    """Keep PySpark from printing the traceback of an error that it raises as well."""
     server = getattr(context, "_accumulatorServer", None)
-    if server is not None:
+    if server is not None:  # receives counters until the JVM ends, by whatever cause
         server.handle_error = lambda request, client_address: None
+    broadcast.print_exec = lambda stream: None
 
 
 def _stop(session: SparkSession) -> None:
@@ -225,8 +227,8 @@ def _of_the_host(error: Exception, text: str, cause: str) -> SteelDefectError | 
         )
     if _NO_ROOM.search(text) or getattr(error, "errno", None) in _NO_ROOM_CODES:
         return StoreError(
-            f"a disk of Spark's is full or cannot be written to: {cause}; make room in "
-            "SPARK_LOCAL_DIRS (/tmp where it is not set) and start again; nothing is lost"
+            f"the disk for temporary files is full, or cannot be written to: {cause}; make room in "
+            "TMPDIR and SPARK_LOCAL_DIRS (/tmp where they are not set), start again; nothing is lost"
         )
     return None
 
