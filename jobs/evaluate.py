@@ -15,23 +15,25 @@ import sys
 from collections.abc import Sequence
 
 from steeldefect.command import CommandParser, add_settings_arguments, run_command
-from steeldefect.evaluation import Evaluation, EvaluationRequest
-from steeldefect.session import open_session
-from steeldefect.settings import load_settings
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Read tables and truth, count pixels, publish, report."""
+    # imported here, because it takes a second or two: signals are listened to meanwhile
+    from steeldefect.session import follow_signals, opened_session
+
+    follow_signals()
+
+    from steeldefect.evaluation import Evaluation, EvaluationRequest
+    from steeldefect.settings import load_settings
+
     settings = load_settings(arguments.config, arguments.set)
     request = EvaluationRequest(
         arguments.output, arguments.labels, arguments.pictures, arguments.bundle, settings
     )
     evaluation = Evaluation(request)
-    session = open_session("steeldefect evaluate")
-    try:
+    with opened_session("steeldefect evaluate") as session:
         confusions = evaluation.count(session)
-    finally:
-        session.stop()
     scores = evaluation.scores(confusions)
     evaluation.publish(confusions, scores)
     print(evaluation.report(scores))

@@ -14,13 +14,19 @@ import time
 from collections.abc import Sequence
 
 from steeldefect.command import CommandParser, add_settings_arguments, run_command
-from steeldefect.request import Request
-from steeldefect.scoring import open_run
-from steeldefect.settings import load_settings
 
 
 def score(arguments: argparse.Namespace) -> None:
     """Recover, plan, score wave by wave, publish each, report."""
+    # imported here, because it takes a second or two: signals are listened to meanwhile
+    from steeldefect.session import follow_signals
+
+    follow_signals()
+
+    from steeldefect.request import Request
+    from steeldefect.scoring import open_run
+    from steeldefect.settings import load_settings
+
     settings = load_settings(arguments.config, arguments.set)
     request = Request(
         arguments.input, arguments.bundle, arguments.output, settings, arguments.inventory
@@ -34,7 +40,7 @@ def score(arguments: argparse.Namespace) -> None:
                 for wave in scorer.scored(plan.waves(settings.wave_pictures)):
                     run.publish(wave)
                     run.totals.seconds = time.monotonic() - began
-        print(run.summary())
+    print(run.summary())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

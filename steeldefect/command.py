@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import signal
+import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from steeldefect import interruption
 from steeldefect.addresses import has_scheme
-from steeldefect.errors import SettingsError, SteelDefectError, StoreError
-from steeldefect.secrets import guard_output, masked
+from steeldefect.errors import SettingsError, SteelDefectError, StoreError, WaveError
+from steeldefect.interruption import INTERRUPTED
+from steeldefect.messages import one_line_each
+from steeldefect.progress import say
+from steeldefect.secrets import masked
+from steeldefect.tracebacks import described, raised_in, write_report
 
-INTERRUPTED = 130
+__all__ = [
+    "INTERRUPTED",
+    "CommandParser",
+    "add_settings_arguments",
+    "local_path",
+    "one_line",
+    "positive",
+    "run_command",
+]
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -69,33 +80,60 @@ def run_command(
     action: Callable[[argparse.Namespace], None],
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Parse arguments, act, and turn errors into one line and an exit code.
+    """Parse arguments, act, and turn whatever ends the action into one line and an exit code.
 
-    An error that is neither this project's nor the operating system's is a fault of the program,
-    and keeps its traceback.
+    An error that nobody foresaw is a fault of the program: its traceback goes to a file, which the
+    line names. A signal that asks the program to end outweighs the errors that follow from it.
     """
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    guard_output()
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # what it reports, its caller raises
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)  # schedulers end a job so
-    try:
-        action(parser.parse_args(arguments))
-    except SteelDefectError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"error: {masked(str(error))}", file=sys.stderr)
-        return StoreError.exit_code
-    except KeyboardInterrupt:
-        print("interrupted: what was published stays whole, nothing else was", file=sys.stderr)
-        return INTERRUPTED
+    with one_line_each(), interruption.heard():
+        try:
+            action(parser.parse_args(arguments))
+            _flush_output()
+        except SystemExit:  # what argparse ends `--help` with
+            raise
+        except BaseException as error:  # the panics of libraries in Rust are no `Exception`
+            if interruption.requested() or isinstance(error, KeyboardInterrupt):
+                say("interrupted: what was published stays whole, nothing else was")
+                return INTERRUPTED
+            given = sys.argv[1:] if arguments is None else arguments
+            code, line = _ending(error, parser.prog, given)
+            say(f"error: {masked(line)}")
+            return code
     return 0
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    del number, frame
-    raise KeyboardInterrupt("terminated")
+def _ending(error: BaseException, program: str, arguments: Sequence[str]) -> tuple[int, str]:
+    """Give the exit code and the line for an error."""
+    if isinstance(error, SteelDefectError):
+        return error.exit_code, one_line(error)
+    if isinstance(error, (OSError, EOFError)) and raised_in(error, "py4j", "pyspark"):
+        return WaveError.exit_code, f"Spark does not answer: {described(error)}; start again"
+    if isinstance(error, OSError):
+        return StoreError.exit_code, str(error)
+    try:
+        where = f"the report is at {write_report(error, program, arguments)}; please send it"
+    except StoreError as refused:
+        where = str(refused)
+    return (
+        SteelDefectError.exit_code,
+        f"{described(error)}; this is a fault of the program: {where}",
+    )
+
+
+def _flush_output() -> None:
+    """Notice here, not when Python shuts down, that standard output takes nothing more.
+
+    Raises:
+        StoreError: its reader has gone, or its disk is full.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # what is left would be tried again at shutdown, and end in a traceback
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise StoreError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def one_line(error: SteelDefectError) -> str:

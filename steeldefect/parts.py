@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from steeldefect.errors import AuditError
 from steeldefect.stores import Store
 from steeldefect.tables import PARTITION, SCHEMAS, TableName
 
@@ -108,8 +109,20 @@ def write_part(store: Store, table: TableName, rows: pa.Table, origin: Origin, l
 
 
 def read_part(store: Store, part: Part, columns: list[str]) -> pa.Table:
-    """Read columns of a part back from the store."""
-    return pq.read_table(io.BytesIO(store.read(part.key)), columns=columns)
+    """Read columns of a part back from the store.
+
+    Raises:
+        StoreError: the store does not give the file.
+        AuditError: the file is cut short or damaged.
+    """
+    content = store.read(part.key)
+    try:
+        return pq.read_table(io.BytesIO(content), columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise AuditError(
+            f"{part.key} cannot be read back ({len(content)} bytes, {part.size} were written): "
+            f"{error}; this wave was not published; look at the disk, and start again"
+        ) from None
 
 
 def _statistics(rows: pa.Table) -> str:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from tqdm import tqdm
@@ -23,6 +23,9 @@ def shown(
     total: int, done: Callable[[], int], failed: Callable[[], int], stream: TextIO | None = None
 ) -> Iterator[None]:
     """Show progress while the block runs.
+
+    Where the stream takes nothing more (a terminal that was closed, a full disk), showing ends; the
+    block goes on.
 
     Args:
         total: pictures to do.
@@ -45,6 +48,10 @@ def shown(
     )
 
     def look() -> None:
+        with suppress(OSError, ValueError):
+            look_on()
+
+    def look_on() -> None:
         began = logged = time.monotonic()
         while True:
             ended = stop.wait(_LOOK_SECONDS)
@@ -66,7 +73,8 @@ def shown(
     finally:
         stop.set()
         thread.join()
-        bar.close()
+        with suppress(OSError, ValueError):
+            bar.close()
 
 
 def line_of(done: int, total: int, failed: int, seconds: float) -> str:
@@ -81,5 +89,11 @@ def line_of(done: int, total: int, failed: int, seconds: float) -> str:
 
 
 def say(line: str) -> None:
-    """Write one line for whoever watches; results go to standard output instead."""
-    print(line, file=sys.stderr, flush=True)
+    """Write one line for whoever watches; results go to standard output instead.
+
+    Nobody may watch: the line is lost then, the work goes on.
+    """
+    if sys.stderr is None:  # the program was started with it closed
+        return
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,20 +16,7 @@ from steeldefect.delta import DeltaTables
 from steeldefect.parts import Origin
 from steeldefect.secrets import masked
 from steeldefect.tables import SCHEMAS, TableName
-
-_LIBRARIES = (
-    "steeldefect",
-    "pyspark",
-    "tensorflow",
-    "keras",
-    "openvino",
-    "deltalake",
-    "pyarrow",
-    "opencv-python-headless",
-    "pillow",
-    "numpy",
-    "boto3",
-)
+from steeldefect.versions import versions
 
 
 class Outcome(str, Enum):
@@ -42,6 +27,7 @@ class Outcome(str, Enum):
     SUCCESS = "success"
     NOTHING_NEW = "nothing_new"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -99,14 +85,3 @@ def driver_frame(table: TableName, frame: pd.DataFrame, origin: Origin) -> pa.Ta
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that a number can depend on."""
-    found = {"python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -13,12 +13,11 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from steeldefect import lease, progress
+from steeldefect import interruption, lease, progress
 from steeldefect.audit import audit_wave, check_failures
 from steeldefect.bundle import Bundle
 from steeldefect.bundle_store import fetch_bundle
 from steeldefect.commit import Tables, WaveRecord
-from steeldefect.errors import SteelDefectError
 from steeldefect.inventory import read_inventory
 from steeldefect.listing import list_pictures
 from steeldefect.ownership import require_own_tables
@@ -26,7 +25,7 @@ from steeldefect.parts import Origin
 from steeldefect.plan import PLANNED, Plan, plan_run
 from steeldefect.request import Request
 from steeldefect.runs import Outcome, RunRecord, new_run_id, record_run
-from steeldefect.session import open_session
+from steeldefect.session import opened_session
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import open_store
 from steeldefect.task import needed_forms
@@ -128,8 +127,7 @@ class ScoringRun:
     @contextmanager
     def spark(self) -> Iterator[WaveScorer]:
         """Start Spark, ship the bundle, and show progress."""
-        session = open_session("steeldefect score")
-        try:
+        with opened_session("steeldefect score") as session:
             scorer = WaveScorer(session, self._request, self.bundle, self.origin)
             with (
                 progress.shown(
@@ -140,8 +138,6 @@ class ScoringRun:
                 closing(scorer),
             ):
                 yield scorer
-        finally:
-            session.stop()
 
     def publish(self, wave: ScoredWave) -> None:
         """Audit one scored wave, and make it visible.
@@ -167,8 +163,9 @@ class ScoringRun:
             self.record(Outcome.RUNNING, None, 0.0)  # its rows are traced to it even if it dies
         parts = [part for report in wave.reports for part in report.parts]
         record = WaveRecord(self.origin.run_id, wave.number, parts, self._lease.number)
-        self._tables.publish(record, self._lease.check)
-        totals.add(wave)
+        with interruption.postponed():
+            self._tables.publish(record, self._lease.check)
+            totals.add(wave)
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
         """Add this run to the table `runs`.
@@ -246,11 +243,11 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
         run = ScoringRun(request, bundle, listing, held, origin, watch)
         try:
             yield run
+            outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
+            run.record(outcome, None, time.monotonic() - began)
         except BaseException as error:
             _record_failure(run, error, time.monotonic() - began)
             raise
-        outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
-        run.record(outcome, None, time.monotonic() - began)
 
 
 def _pictures_of(request: Request) -> pa.Table:
@@ -268,10 +265,11 @@ def _say_waiting(holder: str) -> None:
 
 
 def _record_failure(run: ScoringRun, error: BaseException, seconds: float) -> None:
-    """Note a failed run, without hiding why it failed where the store has failed as well."""
+    """Note how a run ended, without hiding why where that cannot be noted either."""
+    outcome, reason = Outcome.FAILED, str(error) or type(error).__name__
+    if isinstance(error, KeyboardInterrupt) or interruption.requested():
+        outcome, reason = Outcome.INTERRUPTED, "interrupted"  # what else failed comes of that
     try:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        reason = "interrupted" if interrupted else str(error) or type(error).__name__
-        run.record(Outcome.FAILED, reason, seconds)
-    except SteelDefectError as second:
-        _LOG.warning("the failed run could not be recorded: %s", second)
+        run.record(outcome, reason, seconds)
+    except Exception as second:
+        _LOG.warning("the run could not be recorded as %s: %s", outcome.value, second)

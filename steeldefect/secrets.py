@@ -8,21 +8,17 @@ What counts as one:
   credentials inside an address, private keys.
 
 Errors of this project are masked when they are made, so no copy of one holds a secret: not in the
-tables, not on Spark's pages, not in a log. `guard_output` does the same for logging and tracebacks.
+tables, not on Spark's pages, not in a log. `steeldefect.messages` masks what libraries log, and
+`steeldefect.tracebacks` the reports of crashes.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
-import sys
-import threading
-import traceback
 from collections import deque
 from collections.abc import Iterator
-from types import TracebackType
 from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
@@ -74,37 +70,6 @@ def without_value(text: str) -> str:
     """Return a text of the form `name=value` as it may be shown."""
     name, equals, _ = text.partition("=")
     return f"{name}={MASK}" if equals and names_secret(name) else masked(text)
-
-
-def guard_output() -> None:
-    """Mask what this process logs, and the tracebacks that it ends with."""
-    for handler in logging.getLogger().handlers:
-        if not isinstance(handler.formatter, _MaskingFormatter):
-            handler.setFormatter(_MaskingFormatter(handler.formatter or logging.Formatter()))
-    sys.excepthook = _print_masked
-    threading.excepthook = _print_masked_of_thread
-
-
-class _MaskingFormatter(logging.Formatter):
-    """Another formatter's text, masked; tracebacks included."""
-
-    def __init__(self, inner: logging.Formatter) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def format(self, record: logging.LogRecord) -> str:
-        return masked(self._inner.format(record))
-
-
-def _print_masked(
-    kind: type[BaseException], error: BaseException, where: TracebackType | None
-) -> None:
-    print(masked("".join(traceback.format_exception(kind, error, where))), end="", file=sys.stderr)
-
-
-def _print_masked_of_thread(failure: threading.ExceptHookArgs) -> None:
-    if failure.exc_value is not None:
-        _print_masked(failure.exc_type, failure.exc_value, failure.exc_traceback)
 
 
 def _of_environment() -> Iterator[str]:

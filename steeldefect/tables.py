@@ -232,7 +232,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column(
                     "outcome",
                     pa.string(),
-                    "success, nothing_new, failed; running: not ended, or killed",
+                    "success, nothing_new, failed, interrupted; running: not ended, or killed",
                 ),
                 _column("error", pa.string(), "why it failed", nullable=True),
                 _column("planned", pa.int64(), "pictures found under the input"),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import pickle
-import sys
-import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from steeldefect import secrets
 from steeldefect.command import CommandParser, run_command
 from steeldefect.errors import PictureError, SettingsError, SteelDefectError, StoreError
-from steeldefect.secrets import guard_output, masked, names_secret, remember, without_value
+from steeldefect.messages import one_line_each
+from steeldefect.secrets import masked, names_secret, remember, without_value
 from steeldefect.settings import load_settings
+from steeldefect.tracebacks import write_report
 
 CANARY = "canary/7+Vq=Zz9"
 
@@ -198,44 +198,34 @@ def test_an_endpoint_from_the_environment_holds_no_secret(monkeypatch: pytest.Mo
         assert "hush-hush" not in str(caught.value)
 
 
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the root logger writes, guarded as a command guards it."""
-    written = io.StringIO()
-    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(written)])
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    guard_output()
-    guard_output()
-    return written
-
-
-def test_logs_are_masked_with_their_tracebacks(held: str, logged: io.StringIO) -> None:
-    try:
-        raise ValueError(held)
-    except ValueError:
-        logging.getLogger("botocore.auth").exception("refused with %s", held)
-    text = logged.getvalue()
+def test_logs_are_masked_with_their_exceptions(
+    held: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with one_line_each():
+        try:
+            raise ValueError(held)
+        except ValueError:
+            logging.getLogger("botocore.auth").exception("refused with %s", held)
+    text = capsys.readouterr().err
     assert "refused with ***" in text
     assert "ValueError: ***" in text
     assert held not in text
 
 
-@pytest.mark.usefixtures("logged")
-def test_tracebacks_of_the_program_are_masked(
-    held: str, capsys: pytest.CaptureFixture[str]
+def test_the_report_of_a_crash_is_masked(
+    held: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     try:
         raise KeyError(held)
     except KeyError as error:
-        sys.excepthook(KeyError, error, error.__traceback__)
-    thread = threading.Thread(target=lambda: {}[held], name="other")
-    thread.start()
-    thread.join()
-    shown = capsys.readouterr().err
-    assert shown.count("KeyError: '***'") == 2
-    assert "Traceback" in shown
-    assert held not in shown
+        path = write_report(error, "score.py", ["--set", f"x={held}", "--token", "hush-hush-hush"])
+    text = path.read_text(encoding="utf-8")
+    assert "KeyError: '***'" in text
+    assert "Traceback" in text
+    assert held not in text
+    assert "hush-hush-hush" not in text
 
 
 def test_credentials_that_rotate_do_not_pile_up() -> None:

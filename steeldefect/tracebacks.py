@@ -1,0 +1,89 @@
+"""What becomes of errors that nobody foresaw: a report in a file, and one line."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from steeldefect.errors import StoreError
+from steeldefect.secrets import masked
+from steeldefect.versions import versions
+
+
+def raised_in(error: BaseException, *packages: str) -> bool:
+    """Tell whether an error came out of code of one of these packages, at whatever depth."""
+    step = error.__traceback__
+    while step is not None:
+        if str(step.tb_frame.f_globals.get("__name__")).split(".")[0] in packages:
+            return True
+        step = step.tb_next
+    return False
+
+
+def described(error: BaseException) -> str:
+    """Write an error as one line, type and message, without secrets."""
+    return masked(" ".join("".join(traceback.format_exception_only(error)).split())[:500])
+
+
+def write_report(error: BaseException, program: str, arguments: Sequence[str]) -> Path:
+    """Write down what somebody needs to find the fault; the environment is left out.
+
+    The file is new: in the working folder, or where that cannot be written to, in the one for
+    temporary files. Only its owner can read it.
+
+    Args:
+        error: that nobody foresaw.
+        program: its name.
+        arguments: of its command line; values that look like secrets are hidden.
+
+    Returns:
+        Where the report lies.
+
+    Raises:
+        StoreError: it can be written to neither folder.
+    """
+    text = _report(error, program, arguments)
+    name = f"steeldefect-crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
+    problem = ""
+    for find_folder in (os.getcwd, tempfile.gettempdir):
+        try:
+            return _write_new(Path(find_folder()), name, text)
+        except OSError as refused:
+            problem = str(refused)
+    raise StoreError(f"cannot write the report of a crash: {problem}")
+
+
+def _report(error: BaseException, program: str, arguments: Sequence[str]) -> str:
+    shown = " ".join(arguments)
+    lines = [
+        f"time: {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}",
+        f"command: {program} {shown}",
+        f"platform: {platform.platform()}",
+        *(f"{name}: {version}" for name, version in versions().items()),
+        "",
+        *traceback.format_exception(error),
+    ]
+    return masked("\n".join(lines))
+
+
+def _write_new(folder: Path, name: str, text: str) -> Path:
+    count = 1
+    while True:
+        path = folder / (f"{name}.txt" if count == 1 else f"{name}-{count}.txt")
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            count += 1
+            continue
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
