@@ -29,6 +29,7 @@ Runs = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _LARGEST_PIXEL = 2**62 - 1  # a start and a length below it add up without overflow
+_LONGEST_TOKEN = 40  # of an error message
 _NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 _NUMBERS = re.compile(r"[0-9\s-]*", re.ASCII)
 
@@ -60,11 +61,11 @@ def parse(text: str, shape: tuple[int, int] | None = None) -> Runs:
         raise RunLengthError(f"expected text, received {type(text).__name__} {text!r}")
     tokens = text.split()
     if not _NUMBERS.fullmatch(text):
-        raise _first_non_number(tokens)
+        raise _first_non_number(text)
     try:
         numbers = np.array(tokens, dtype=np.int64)
     except (ValueError, OverflowError):
-        raise _first_non_number(tokens) from None
+        raise _first_non_number(text) from None
     if numbers.size % 2:
         raise RunLengthError(
             f"a start without a length; got {numbers.size} numbers, expected an even count",
@@ -205,8 +206,10 @@ def _refuse_first(faulty: npt.NDArray[np.bool_], runs: Runs, problem: str) -> No
         raise RunLengthError(f"{problem}; got start {runs[run, 0]}, length {runs[run, 1]}", run)
 
 
-def _first_non_number(tokens: list[str]) -> RunLengthError:
-    for position, token in enumerate(tokens):
+def _first_non_number(text: str) -> RunLengthError:
+    for position, token in enumerate(text.split()):
         if not _NUMBER.fullmatch(token) or abs(int(token)) > _LARGEST_PIXEL:
-            return RunLengthError(f"not a whole number of pixels: {token!r}", position // 2)
-    return RunLengthError("not whole numbers")
+            shown = token if len(token) <= _LONGEST_TOKEN else f"{token[:_LONGEST_TOKEN]}..."
+            return RunLengthError(f"not a whole number of pixels: {shown!r}", position // 2)
+    strange = next((one for one in text if not one.isascii()), "")
+    return RunLengthError(f"not whole numbers separated by plain spaces; got {strange!a}")

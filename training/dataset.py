@@ -1,12 +1,13 @@
 """A folder of labelled pictures, read and checked whole before any training begins.
 
     images/         the pictures; their file names are the ImageIds
-    train.csv       run lengths (see `training.labels` for its two forms)
+    train.csv       run lengths (see `steeldefect.labels` for its two forms)
     labels.csv      optional: ImageId,label with 1 = defective; or defect_and_no_defect.csv
     classes.json    optional: class names by id
     groups.csv      optional: ImageId,group; related pictures stay on one side of a split
 
-Without a labels file, pictures with a mask are defective and all others clean.
+Without a labels file, pictures with a mask are defective and all others clean. `docs/labels.md`
+says what each file means, and how its names find the pictures.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.preprocessing import Gray
 from training import labels
 from training.labels import listed
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-"""Of files that count as pictures."""
+from training.naming import Naming
+from training.picture_files import SUFFIXES, find_pictures
+from training.progress import warn
 
 LIMITS = DecodeLimits(max_pixels=200_000_000)
 """Of pictures that are trained on; they are chosen by hand, so that nothing but room is guarded."""
@@ -94,18 +95,23 @@ def read_dataset(folder: Path) -> DataSet:
     groups = labels.read_groups(folder)
     names = labels.read_class_names(folder)
     class_names = names or {number: f"class_{number}" for number in sorted(set(masks["ClassId"]))}
-    _refuse(_check_rows(masks, set(class_names)) + _check_names(set(paths), masks, stated, groups))
+    naming = Naming(paths)
+    unnamed = _check_classes(masks, set(class_names))
+    masks = naming.rename(masks, labels.MASKS_FILE)
+    defective = naming.pairs(stated[1], stated[0], "label") if stated else None
+    group_of = naming.pairs(groups, labels.GROUPS_FILE, "group")
+    _refuse(unnamed + naming.problems)
     shapes = _read_shapes(paths)
     runs = _parse_masks(masks, shapes)
-    _refuse(_check_labels(set(paths), stated, runs))
+    _refuse(_check_labels(set(paths), defective, runs))
     pictures = tuple(
         LabelledPicture(
             name=name,
             path=paths[name],
             shape=shapes[name],
-            defective=name in runs if stated is None else stated.get(name, name in runs),
+            defective=name in runs if defective is None else defective.get(name, name in runs),
             runs=runs.get(name, {}),
-            group=groups.get(name, name),
+            group=group_of.get(name, name),
         )
         for name in sorted(paths)
     )
@@ -116,44 +122,30 @@ def _find_pictures(folder: Path) -> dict[str, Path]:
     images = folder / "images"
     if not images.is_dir():
         raise DataError(f"no such folder: {images}; a data folder holds images/ and train.csv")
-    paths = {path.name: path for path in images.iterdir() if path.suffix.lower() in SUFFIXES}
-    if not paths:
-        raise DataError(f"{images} holds no picture ({', '.join(sorted(SUFFIXES))})")
-    return paths
-
-
-def _check_rows(masks: pd.DataFrame, class_ids: set[int]) -> list[str]:
-    problems = []
-    unknown = sorted(set(masks["ClassId"]) - class_ids)
-    if unknown:
-        problems.append(
-            f"{labels.MASKS_FILE} has class ids that {labels.CLASSES_FILE} does not name: "
-            + listed([str(number) for number in unknown])
+    found = find_pictures(images)
+    if found.unnameable:
+        raise DataError(
+            f"{images} holds pictures whose names are not UTF-8: {listed(found.unnameable)}; "
+            "rename them"
         )
-    twice = masks[masks.duplicated(["ImageId", "ClassId"])]
-    if len(twice):
-        pairs = [f"{row.ImageId} class {row.ClassId}" for row in twice.itertuples()]
-        problems.append(f"{labels.MASKS_FILE} has more than one row for {listed(pairs)}")
-    return problems
+    others = [f"{name} ({reason})" for name, reason in found.passed_over.items()]
+    if not found.paths:
+        beside = f"; it holds {listed(others)}, and folders below it are not read" if others else ""
+        raise DataError(f"{images} holds no picture ({', '.join(sorted(SUFFIXES))}){beside}")
+    if others:
+        warn(f"{images}: {len(others)} entries are passed over: {listed(others)}")
+    return found.paths
 
 
-def _check_names(
-    pictures: set[str],
-    masks: pd.DataFrame,
-    stated: dict[str, bool] | None,
-    groups: dict[str, str],
-) -> list[str]:
-    sources = {
-        labels.MASKS_FILE: set(masks["ImageId"]),
-        "the labels file": set(stated or ()),
-        labels.GROUPS_FILE: set(groups),
-    }
-    problems = []
-    for source, names in sources.items():
-        absent = sorted(names - pictures)
-        if absent:
-            problems.append(f"{source} names pictures that are not in images/: {listed(absent)}")
-    return problems
+def _check_classes(masks: pd.DataFrame, class_ids: set[int]) -> list[str]:
+    unknown = masks[~masks["ClassId"].isin(class_ids)].drop_duplicates("ClassId")
+    if unknown.empty:
+        return []
+    named = [f"{row.ClassId} (line {row.line})" for row in unknown.itertuples()]
+    return [
+        f"{labels.MASKS_FILE} has class ids that {labels.CLASSES_FILE} does not name: "
+        + listed(named)
+    ]
 
 
 def _check_labels(
@@ -206,12 +198,12 @@ def _parse_masks(
     """Parse all run lengths that are not empty, by picture and class."""
     parsed: dict[str, dict[int, rle.Runs]] = {}
     problems = []
-    rows = zip(masks["ImageId"], masks["ClassId"], masks["EncodedPixels"], strict=True)
-    for name, class_id, text in rows:
+    rows = zip(*(masks[column] for column in masks.columns), strict=True)
+    for name, class_id, text, line in rows:
         try:
             runs = rle.parse(text, shapes[name])
         except RunLengthError as error:
-            problems.append(f"{name} class {class_id}: {error}")
+            problems.append(f"line {line}: {name} class {class_id}: {error}")
             continue
         if len(runs):
             parsed.setdefault(name, {})[int(class_id)] = runs

@@ -7,6 +7,7 @@ with the pictures is for `training.dataset`.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,8 @@ from steeldefect.labels import LABELS_FILES, MASKS_FILE, listed
 GROUPS_FILE = "groups.csv"
 CLASSES_FILE = "classes.json"
 
+_CLASS_ID = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)
+
 __all__ = [
     "CLASSES_FILE",
     "GROUPS_FILE",
@@ -25,6 +28,7 @@ __all__ = [
     "MASKS_FILE",
     "listed",
     "read_class_names",
+    "read_file",
     "read_groups",
     "read_labels",
     "read_masks",
@@ -35,63 +39,83 @@ def read_masks(path: Path) -> pd.DataFrame:
     """Read run lengths, in either of Kaggle's forms; see `steeldefect.labels.read_masks`.
 
     Raises:
-        DataError: missing file or columns, or class ids that are not whole numbers above 0.
+        DataError: the file is missing or malformed; names the line.
     """
-    return labels.read_masks(_read(path), str(path))
+    return labels.read_masks(read_file(path), str(path))
 
 
-def read_labels(folder: Path) -> dict[str, bool] | None:
-    """Read which pictures are defective; None where the folder has no labels file.
+def read_labels(folder: Path) -> tuple[str, pd.DataFrame] | None:
+    """Read which pictures are defective; see `steeldefect.labels.read_label_rows`.
+
+    Returns:
+        Name of the file and its rows; None where the folder has no labels file.
 
     Raises:
-        DataError: two labels files, missing columns, a label that is neither 0 nor 1, or two
-            labels for one picture.
+        DataError: two labels files, or a malformed one; names the line.
     """
     present = [folder / name for name in LABELS_FILES if (folder / name).exists()]
     if not present:
         return None
     if len(present) > 1:
         raise DataError(f"{folder} has both {' and '.join(LABELS_FILES)}; keep one of them")
-    return labels.read_labels(_read(present[0]), str(present[0]))
+    return present[0].name, labels.read_label_rows(read_file(present[0]), str(present[0]))
 
 
-def read_groups(folder: Path) -> dict[str, str]:
-    """Read which pictures belong together; empty where the folder has no groups file.
+def read_groups(folder: Path) -> pd.DataFrame:
+    """Read which pictures belong together; see `steeldefect.labels.read_pairs`.
+
+    Returns:
+        Columns ImageId, group (text), line (int); rows without a group are left out, and there are
+        none where the folder has no groups file.
 
     Raises:
-        DataError: missing columns, or two groups for one picture.
+        DataError: the file is malformed, or has two groups for one picture; names the line.
     """
     path = folder / GROUPS_FILE
     if not path.exists():
-        return {}
-    table = labels.read_pairs(_read(path), str(path), "group")
-    return dict(zip(table["imageid"], table["group"], strict=True))
+        return pd.DataFrame({"ImageId": [], "group": [], "line": []}, dtype=object)
+    rows = labels.read_pairs(read_file(path), str(path), "group")
+    return rows[rows["group"] != ""]
 
 
 def read_class_names(folder: Path) -> dict[int, str] | None:
     """Read the classes' names by their id, ascending; None where the folder has no classes file.
 
     Raises:
-        DataError: not a JSON mapping of whole numbers above 0 to names.
+        DataError: not a JSON mapping of whole numbers above 0 to names, or two names for one id.
     """
     path = folder / CLASSES_FILE
     if not path.exists():
         return None
+    expected = f'{path}: expected class names by id, such as {{"1": "scratch"}}'
     try:
-        content = json.loads(_read(path))
-        names = {int(number): name for number, name in content.items()}
-        sound = all(isinstance(name, str) and name for name in names.values())
-    except (ValueError, AttributeError):
-        sound = False
-    if not sound or not names or min(names) < 1:
-        raise DataError(f'{path}: expected class names by id, such as {{"1": "scratch"}}')
+        content = json.loads(read_file(path), object_pairs_hook=list)
+    except ValueError as error:
+        raise DataError(f"{expected}; it is not JSON: {error}") from None
+    names: dict[int, str] = {}
+    for entry in content if isinstance(content, list) else [None]:
+        number, name = entry if isinstance(entry, tuple) else (str(entry), None)
+        if not _CLASS_ID.fullmatch(number) or not isinstance(name, str) or not name:
+            raise DataError(f"{expected}; received {number!r}: {name!r}")
+        if int(number) in names:
+            raise DataError(f"{path} names class {int(number)} twice")
+        names[int(number)] = name
+    if not names:
+        raise DataError(expected)
     return dict(sorted(names.items()))
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Read a label file.
+
+    Raises:
+        DataError: it is missing, not a regular file, or cannot be read.
+    """
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is not a regular file; put the label file there")
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"no such file: {path}; the data folder needs it") from None
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error}") from None
+        raise DataError(f"cannot read {path}: {error.strerror}") from None

@@ -131,7 +131,7 @@ REFUSED: list[tuple[str, Callable[[Any], None], str]] = [
     ("zero start", _masks(("a.png", 1, "0 2")), "starts below pixel 1"),
     ("twice", _masks(("a.png", 1, "1 2"), ("a.png", 1, "5 2")), r"more than one row for a\.png"),
     ("mask of no picture", _masks(("z.png", 1, "1 2")), r"not in images/: z\.png"),
-    ("label of no picture", _labels(("z.png", 1)), r"labels file names .*: z\.png"),
+    ("label of no picture", _labels(("z.png", 1)), r"labels\.csv names .*: z\.png \(line 2\)"),
     ("label 2", _labels(("a.png", 2)), "1 .defective. or 0; line 2 has '2'"),
     ("two labels", _labels(("a.png", 1), ("a.png", 0)), r"contradict each other for a\.png"),
     ("clean with mask", _labels(("a.png", 0), ("b.png", 1), ("c.png", 0)), r"with masks: a\.png"),
@@ -164,4 +164,4 @@ def test_contradictions_come_together_and_long_lists_are_cut(small_folder: Any) 
         read_dataset(small_folder.path)
     message = str(caught.value)
     assert "does not name: 1" in message
-    assert "z4.png and 4 more" in message
+    assert "z4.png (line 6) and 4 more" in message

@@ -15,6 +15,7 @@ from training.explore.verdicts import Verdict
 
 _NAMED = 3
 _TINY = 8  # pixels
+_SAME = "a row further up says the same"
 
 
 def find_faults(
@@ -29,7 +30,7 @@ def find_faults(
         *(Fault(FaultKind.PICTURE_UNREADABLE, one.name, one.problem) for one in unreadable),
         *masks.faults,
         *_unnamed_classes(source, masks.sound),
-        *_repeated_masks(masks.sound),
+        *_repeated_masks(source, masks.sound),
         *_tiny_masks(masks.sound),
         *_overlaps(masks.sound),
         *_label_rows(source),
@@ -52,13 +53,18 @@ def _unnamed_classes(source: Source, masks: Iterable[MaskFacts]) -> Iterator[Fau
             yield Fault(FaultKind.CLASS_UNNAMED, mask.name, detail, mask.class_id, mask.line)
 
 
-def _repeated_masks(masks: Iterable[MaskFacts]) -> Iterator[Fault]:
+def _repeated_masks(source: Source, masks: Iterable[MaskFacts]) -> Iterator[Fault]:
     first: dict[tuple[str, int], int] = {}
     for mask in masks:
         line = first.setdefault((mask.name, mask.class_id), mask.line)
         if line != mask.line:
             detail = f"line {line} has this picture and class already"
             yield Fault(FaultKind.MASK_REPEATED, mask.name, detail, mask.class_id, mask.line)
+    if source.masks is not None:
+        rows = source.masks.rows
+        again = rows[rows.duplicated(["ImageId", "ClassId", "EncodedPixels"])]
+        for name, line in zip(again["ImageId"], again["line"], strict=True):
+            yield Fault(FaultKind.ROW_REPEATED, name, _SAME, line=int(line))
 
 
 def _tiny_masks(masks: Iterable[MaskFacts]) -> Iterator[Fault]:
@@ -90,7 +96,7 @@ def _label_rows(source: Source) -> Iterator[Fault]:
     for name, label, line in _columns(source.labels, "label"):
         if label not in ("0", "1"):
             yield Fault(FaultKind.LABEL_MALFORMED, name, f"got {label!r}", line=line)
-    yield from _repeated(source.labels, FaultKind.LABEL_REPEATED)
+    yield from _repeated(source.labels, "label", FaultKind.LABEL_REPEATED)
 
 
 def _labels_against_masks(source: Source, verdicts: Mapping[str, Verdict]) -> Iterator[Fault]:
@@ -118,21 +124,26 @@ def _absent_pictures(source: Source) -> Iterator[Fault]:
         (source.groups, "group", FaultKind.GROUP_WITHOUT_PICTURE),
     ):
         for name, _, line in _columns(table, column) if table else ():
-            if name not in source.pictures:
-                yield Fault(kind, name, "not in images/", line=line)
+            if table and name not in source.pictures:
+                hint = table.hints.get(name)
+                detail = f"not in images/; {hint}" if hint else "not in images/"
+                yield Fault(kind, name, detail, line=line)
 
 
 def _groups(source: Source) -> Iterator[Fault]:
     if source.groups is not None:
-        yield from _repeated(source.groups, FaultKind.GROUP_REPEATED)
+        yield from _repeated(source.groups, "group", FaultKind.GROUP_REPEATED)
 
 
 def _files(source: Source) -> Iterator[Fault]:
     if source.ignored_labels is not None and source.labels is not None:
         detail = f"{source.labels.path.name} was read instead"
         yield Fault(FaultKind.SECOND_LABELS_FILE, source.ignored_labels.name, detail)
-    for name in source.strays:
-        yield Fault(FaultKind.STRAY_FILE, name, "in images/")
+    for name, reason in source.strays.items():
+        yield Fault(FaultKind.STRAY_FILE, name, f"in images/, {reason}")
+    for name in source.unnameable:
+        detail = "the file's name is not UTF-8; rename it"
+        yield Fault(FaultKind.PICTURE_UNREADABLE, name, detail)
 
 
 def _duplicates(
@@ -148,10 +159,14 @@ def _duplicates(
             yield Fault(FaultKind.DUPLICATES_IN_GROUPS, first, others)
 
 
-def _repeated(table: Table, kind: FaultKind) -> Iterator[Fault]:
+def _repeated(table: Table, value: str, kind: FaultKind) -> Iterator[Fault]:
     again = table.rows[table.rows["ImageId"].duplicated()]
-    for name, line in zip(again["ImageId"], again["line"], strict=True):
-        yield Fault(kind, name, "a row further up names it already", line=int(line))
+    same = table.rows.duplicated(["ImageId", value])[again.index]
+    for name, line, is_same in zip(again["ImageId"], again["line"], same, strict=True):
+        if is_same:
+            yield Fault(FaultKind.ROW_REPEATED, name, _SAME, line=int(line))
+        else:
+            yield Fault(kind, name, "a row further up says otherwise", line=int(line))
 
 
 def _columns(table: Table | None, column: str) -> Iterator[tuple[str, str, int]]:

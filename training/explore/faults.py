@@ -20,6 +20,7 @@ class FaultKind(str, Enum):
     CLASSES_OVERLAP = "classes overlap"
     LABEL_MALFORMED = "label malformed"
     LABEL_REPEATED = "label repeated"
+    ROW_REPEATED = "row repeated"
     LABELS_CONTRADICT = "labels contradict"
     LABEL_WITHOUT_PICTURE = "label without picture"
     PICTURE_WITHOUT_LABEL = "picture without label"
@@ -85,9 +86,9 @@ RULES: dict[FaultKind, Rule] = {
         False,
     ),
     FaultKind.LABEL_MALFORMED: Rule("A label is 1 (defective) or 0 (clean).", True),
-    FaultKind.LABEL_REPEATED: Rule(
-        "More than one row for a picture. A split by rows would put one picture on both sides.",
-        True,
+    FaultKind.LABEL_REPEATED: Rule("A picture has two labels. Decide.", True),
+    FaultKind.ROW_REPEATED: Rule(
+        "Rows that are equal to the letter count once. Split by picture, never by row.", False
     ),
     FaultKind.LABELS_CONTRADICT: Rule("One picture is labelled 0 and 1. Decide.", True),
     FaultKind.LABEL_WITHOUT_PICTURE: Rule("Add the picture to images/, or remove the row.", True),

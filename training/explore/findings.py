@@ -8,7 +8,7 @@ from functools import cached_property
 from training.duplicates import DuplicateSet, find_duplicates
 from training.explore.checks import find_faults
 from training.explore.faults import Fault, FaultKind
-from training.explore.masks import MaskFacts, Masks, class_number, measure_masks
+from training.explore.masks import MaskFacts, Masks, measure_masks
 from training.explore.pictures import PictureFacts, UnreadablePicture, measure_pictures
 from training.explore.source import Source
 from training.explore.verdicts import Verdict, read_verdicts
@@ -66,7 +66,8 @@ def find(source: Source) -> Findings:
     shapes = {one.name: one.shape for one in measured}
     masks = Masks()
     if source.masks is not None:
-        masks = measure_masks(source.masks.rows, shapes, source.request.shape)
+        rows = source.masks.rows.drop_duplicates(["ImageId", "ClassId", "EncodedPixels"])
+        masks = measure_masks(rows, shapes, source.request.shape)
     verdicts = read_verdicts(source, masked_names(source))
     duplicates = find_duplicates(measured)
     faults = find_faults(source, unreadable, masks, verdicts, duplicates)
@@ -74,9 +75,8 @@ def find(source: Source) -> Findings:
 
 
 def masked_names(source: Source) -> set[str]:
-    """Name the pictures that have a row with run lengths, be they sound or not."""
+    """Name the pictures that have a row with run lengths, be row and run lengths sound or not."""
     if source.masks is None:
         return set()
     rows = source.masks.rows
-    drawn = (rows["EncodedPixels"] != "") & rows["ClassId"].map(class_number).notna()
-    return set(rows["ImageId"][drawn])
+    return set(rows["ImageId"][rows["EncodedPixels"] != ""])

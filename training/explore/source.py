@@ -15,9 +15,10 @@ from pathlib import Path
 import pandas as pd
 
 from steeldefect.errors import DataError, SettingsError
-from steeldefect.labels import LABELS_FILES, MASKS_FILE, read_csv, require_columns
-from training.dataset import SUFFIXES
-from training.labels import GROUPS_FILE, read_class_names
+from steeldefect.labels import LABELS_FILES, MASKS_FILE, mask_columns, read_csv, require_columns
+from training.labels import GROUPS_FILE, read_class_names, read_file
+from training.naming import Naming
+from training.picture_files import PictureFiles, find_pictures
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Table:
-    """A label file: its rows as text, each with its `line` in the file."""
+    """A label file.
+
+    Attributes:
+        rows: cells as text, each row with its `line` in the file; ImageId is the picture's own
+            name, or what the file says where no picture is found.
+        hints: by name without picture, which pictures resemble it; empty where none does.
+        doubtful: names of the pictures that rows without picture may mean.
+    """
 
     path: Path
     rows: pd.DataFrame
+    hints: dict[str, str]
+    doubtful: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,8 @@ class Source:
 
     Attributes:
         pictures: by name; empty where the folder holds none.
-        strays: names in `images/` that are not of a picture.
+        strays: why an entry of `images/` is not a picture, by name.
+        unnameable: pictures whose names are not UTF-8.
         masks: rows ImageId, ClassId, EncodedPixels.
         labels: rows ImageId, label.
         ignored_labels: a second labels file, which was not read.
@@ -60,7 +71,8 @@ class Source:
 
     request: Request
     pictures: dict[str, Path]
-    strays: tuple[str, ...]
+    strays: dict[str, str]
+    unnameable: tuple[str, ...]
     masks: Table | None
     labels: Table | None
     ignored_labels: Path | None
@@ -78,7 +90,8 @@ def read_source(request: Request) -> Source:
     folder = request.folder
     if not folder.is_dir():
         raise DataError(f"no such folder: {folder}; --data takes the folder of labelled pictures")
-    pictures, strays = _find_pictures(folder / "images")
+    found = _find_pictures(folder / "images")
+    pictures = found.paths
     masks = _choose(folder, request.masks, [MASKS_FILE])
     labels = _choose(folder, request.labels, LABELS_FILES)
     if not (pictures or masks or labels):
@@ -87,14 +100,16 @@ def read_source(request: Request) -> Source:
             "label files of other names are given by --masks FILE and --labels FILE"
         )
     groups = _choose(folder, None, [GROUPS_FILE])
+    naming = Naming(pictures)
     return Source(
         request=request,
         pictures=pictures,
-        strays=strays,
-        masks=_read_masks(masks[0]) if masks else None,
-        labels=_read_pairs(labels[0], "label") if labels else None,
+        strays=found.passed_over,
+        unnameable=found.unnameable,
+        masks=_read_masks(masks[0], naming) if masks else None,
+        labels=_read_pairs(labels[0], "label", naming) if labels else None,
         ignored_labels=labels[1] if len(labels) > 1 else None,
-        groups=_read_pairs(groups[0], "group") if groups else None,
+        groups=_read_pairs(groups[0], "group", naming) if groups else None,
         class_names=read_class_names(folder),
     )
 
@@ -111,10 +126,8 @@ def read_shape(text: str) -> tuple[int, int]:
     return int(found[2]), int(found[1])
 
 
-def _find_pictures(images: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
-    files = sorted(images.iterdir()) if images.is_dir() else []
-    pictures = {path.name: path for path in files if path.suffix.lower() in SUFFIXES}
-    return pictures, tuple(path.name for path in files if path.name not in pictures)
+def _find_pictures(images: Path) -> PictureFiles:
+    return find_pictures(images) if images.is_dir() else PictureFiles({}, (), {})
 
 
 def _choose(folder: Path, named: Path | None, usual: Sequence[str]) -> list[Path]:
@@ -127,29 +140,23 @@ def _choose(folder: Path, named: Path | None, usual: Sequence[str]) -> list[Path
     raise DataError(f"no such file: {named}; neither in {folder} nor as a path of its own")
 
 
-def _read_masks(path: Path) -> Table:
-    table = _read(path)
-    if "imageid_classid" in table.columns:  # Kaggle's other form: `name.jpg_1`
-        parts = table["imageid_classid"].str.rpartition("_")
-        table = table.assign(imageid=parts[0], classid=parts[2])
-    require_columns(table, ("imageid", "classid", "encodedpixels"), str(path))
-    columns = {"imageid": "ImageId", "classid": "ClassId", "encodedpixels": "EncodedPixels"}
-    return _table(path, table, columns)
+def _read_masks(path: Path, naming: Naming) -> Table:
+    return _table(path, mask_columns(read_csv(read_file(path), str(path)), str(path)), naming)
 
 
-def _read_pairs(path: Path, value: str) -> Table:
-    table = _read(path)
+def _read_pairs(path: Path, value: str, naming: Naming) -> Table:
+    table = read_csv(read_file(path), str(path))
     require_columns(table, ("imageid", value), str(path))
-    return _table(path, table, {"imageid": "ImageId", value: value})
+    rows = table[["imageid", value]].rename(columns={"imageid": "ImageId"})
+    return _table(path, rows.assign(line=table.index).reset_index(drop=True), naming)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return read_csv(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _table(path: Path, table: pd.DataFrame, columns: dict[str, str]) -> Table:
-    rows = table[list(columns)].rename(columns=columns)
-    return Table(path, rows.assign(line=range(2, len(rows) + 2)))
+def _table(path: Path, rows: pd.DataFrame, naming: Naming) -> Table:
+    matches = naming.match(rows)
+    absent = [name for name in rows["ImageId"].unique() if name not in matches.pictures]
+    return Table(
+        path,
+        rows.assign(ImageId=naming.renamed(rows["ImageId"], matches)),
+        {name: naming.explain(matches, name) for name in absent},
+        frozenset(naming.doubtful(matches)),
+    )

@@ -46,7 +46,8 @@ class Verdict:
 def read_verdicts(source: Source, masked: set[str]) -> dict[str, Verdict]:
     """Collect what is stated, of every picture that is there or that a file names.
 
-    Without a labels file, the pictures in the folder that have no mask are clean.
+    Without a labels file, the pictures in the folder that have no mask are clean, unless a row
+    without picture may mean them.
     """
     stated: dict[str, list[bool]] = {}
     if source.labels is not None:
@@ -58,7 +59,10 @@ def read_verdicts(source: Source, masked: set[str]) -> dict[str, Verdict]:
                 labels.append(label == "1")
     named = set() if source.masks is None else set(source.masks.rows["ImageId"])
     assumed_clean = source.labels is None and source.masks is not None
+    doubtful = frozenset() if source.masks is None else source.masks.doubtful
     return {
-        name: Verdict(tuple(stated.get(name, ())), name in masked, assumed_clean)
+        name: Verdict(
+            tuple(stated.get(name, ())), name in masked, assumed_clean and name not in doubtful
+        )
         for name in sorted(set(source.pictures) | set(stated) | named)
     }

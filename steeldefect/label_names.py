@@ -1,0 +1,279 @@
+"""Find the pictures that label files name.
+
+A name is compared with the pictures in steps, from strict to loose. The first step with an answer
+decides: a name that fits several pictures there is ambiguous and is never guessed.
+
+1. The name is a picture's key, or the end of its address (`a.jpg`, `day1/a.jpg`). A name without
+   folder counts as a key only where other names of the file are keys with a folder.
+2. The same in Unicode's composed form (NFC), with `/` for a backslash, and without quotes, white
+   space and `./` around the name.
+3. The same without regard to case.
+4. The same without the picture's extension, if the name has none.
+5. If no name fits by a folder, steps 1 to 4 without the folders that all names begin with.
+
+A picture that a name has found is not offered to looser steps. Two names of one file that are
+equal in the step that compares them clash: it is not known whether both mean the same picture.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_SUFFIXES = frozenset({"jpg", "jpeg", "png", "bmp", "tif", "tiff"})
+_SEPARATORS = re.compile(r"(?:[^\w/]|_)+")
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_AROUND = " \t\u00a0\u200b\u2060\ufeff\"'"
+_NEAR = 3
+
+Form = Callable[[str], str]
+_Finder = Callable[[Mapping[str, object], Sequence[str], Sequence[str], Form], dict[str, list[int]]]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Which picture each name of a file means; pictures are numbered as they were given.
+
+    A name that is in none of the attributes has no picture, and none that resembles it.
+
+    Attributes:
+        pictures: number of the picture, by name.
+        ambiguous: numbers of the pictures that a name fits equally well.
+        clashing: by name, another name that means the same picture.
+        near: numbers of pictures whose names differ from a name without picture in nothing but
+            separators, leading zeros, extension or folder.
+        doubtful: numbers of all pictures that an ambiguous, a clashing or a near name may mean.
+    """
+
+    pictures: dict[str, int] = field(default_factory=dict)
+    ambiguous: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    clashing: dict[str, str] = field(default_factory=dict)
+    near: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    doubtful: set[int] = field(default_factory=set)
+
+    def explain(self, name: str, keys: Sequence[str]) -> str:
+        """Say in a few words why a name has no picture; empty where nothing resembles it."""
+        if name in self.ambiguous:
+            return f"fits {_some(self.ambiguous[name], keys)}"
+        if name in self.clashing:
+            return f"means the same picture as {self.clashing[name]!r}"
+        if name in self.near:
+            return f"is {_some(self.near[name], keys)} meant?"
+        return ""
+
+
+def match_names(
+    names: Iterable[str], keys: Sequence[str], addresses: Sequence[str] | None = None
+) -> Matches:
+    """Find the picture that each name means.
+
+    Args:
+        names: of one label file; repeated names count once.
+        keys: path of each picture below its folder or source.
+        addresses: whole address of each picture, which ends with its key; None for the keys.
+    """
+    search = _Search(list(dict.fromkeys(names)), keys, keys if addresses is None else addresses)
+    search.run()
+    return search.found
+
+
+class _Search:
+    def __init__(self, names: list[str], keys: Sequence[str], addresses: Sequence[str]) -> None:
+        self.found = Matches()
+        self._keys = keys
+        self._addresses = addresses
+        self._compared = {name: name for name in names}  # without folders that are dropped
+        self._claims: dict[int, str] = {}  # name by picture
+
+    def run(self) -> None:
+        self._run_steps(list(self._compared))
+        left = self._left()
+        if left and not self._folders_fit():
+            self._drop_folders(left)
+        left = self._left()
+        if left:
+            self._find_near(left)
+
+    def _left(self, names: Iterable[str] | None = None) -> list[str]:
+        found = self.found
+        return [
+            name
+            for name in (self._compared if names is None else names)
+            if name not in found.pictures
+            and name not in found.ambiguous
+            and name not in found.clashing
+        ]
+
+    def _folders_fit(self) -> bool:
+        return any(map(_has_folder, self.found.pictures))
+
+    def _run_steps(self, names: list[str]) -> None:
+        for of_name, of_picture in _STEPS:
+            deep = [name for name in names if _has_folder(self._compared[name])]
+            self._run(deep, of_name, of_picture, _by_key)
+            if self._folders_fit():
+                self._run(names, of_name, of_picture, _by_key)
+            self._run(names, of_name, of_picture, _by_end)
+            names = self._left(names)
+            if not names:
+                return
+
+    def _run(self, names: list[str], of_name: Form, of_picture: Form, find: _Finder) -> None:
+        wanted = self._wanted(self._left(names), of_name)
+        if wanted:
+            found = find(wanted, self._keys, self._addresses, of_picture)
+            for form in sorted(found, key=_depth, reverse=True):
+                self._decide(wanted[form], form, found[form], of_picture)
+
+    def _wanted(self, names: Iterable[str], of_name: Form) -> dict[str, list[str]]:
+        wanted: dict[str, list[str]] = {}
+        for name in names:
+            form = of_name(self._compared[name])
+            if form:
+                wanted.setdefault(form, []).append(name)
+        return wanted
+
+    def _decide(self, names: list[str], form: str, numbers: list[int], of_picture: Form) -> None:
+        if len(names) == len(numbers) == 1 and numbers[0] not in self._claims:
+            self.found.pictures[names[0]] = numbers[0]
+            self._claims[numbers[0]] = names[0]
+            return
+        claimers = (self._claims.get(number) for number in numbers)
+        others = [one for one in claimers if one and of_picture(self._compared[one]) == form]
+        if others or len(names) > 1:
+            for name in names:
+                self.found.clashing[name] = next(one for one in [*others, *names] if one != name)
+            self.found.doubtful.update(numbers)
+            return
+        free = [number for number in numbers if number not in self._claims]
+        if len(free) > 1:
+            self.found.ambiguous[names[0]] = tuple(free)
+            self.found.doubtful.update(free)
+        elif free:
+            self.found.pictures[names[0]] = free[0]
+            self._claims[free[0]] = names[0]
+
+    def _drop_folders(self, names: Iterable[str]) -> None:
+        """Compare again without the folders in front that all names have, as few as will do."""
+        split = {name: _clean(name).split("/") for name in names}
+        deep = {name: parts for name, parts in split.items() if len(parts) > 1}
+        for count in range(1, _common(deep.values()) + 1):
+            self._compared |= {name: "/".join(parts[count:]) for name, parts in deep.items()}
+            self._run_steps(list(deep))
+            if any(name in self.found.pictures or name in self.found.ambiguous for name in deep):
+                return
+        self._compared |= {name: name for name in deep}
+
+    def _find_near(self, names: Iterable[str]) -> None:
+        trusted = self._folders_fit()
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            form = _skeleton(self._compared[name])
+            wanted[form if trusted else form.rpartition("/")[2]].append(name)
+        near: dict[str, list[int]] = defaultdict(list)
+        found = _by_end(wanted, self._keys, self._addresses, _skeleton)
+        for form, numbers in found.items():
+            for name in wanted[form]:
+                near[name] += numbers
+        for name, numbers in near.items():
+            self.found.near[name] = tuple(numbers)
+            self.found.doubtful.update(set(numbers).difference(self._claims))
+
+
+def _by_key(
+    wanted: Mapping[str, object], keys: Sequence[str], addresses: Sequence[str], form: Form
+) -> dict[str, list[int]]:
+    """Find the pictures whose key has a wanted form."""
+    found: dict[str, list[int]] = {}
+    for number, key in enumerate(keys):
+        written = form(key)
+        if written in wanted:
+            found.setdefault(written, []).append(number)
+    return found
+
+
+def _by_end(
+    wanted: Mapping[str, object], keys: Sequence[str], addresses: Sequence[str], form: Form
+) -> dict[str, list[int]]:
+    """Find the pictures whose address ends with a wanted form, at a `/`."""
+    depths = sorted({_depth(one) for one in wanted})
+    found: dict[str, list[int]] = {}
+    for number, address in enumerate(addresses):
+        parts = form(address).split("/")
+        for depth in depths:
+            if depth > len(parts):
+                break
+            end = parts[-1] if depth == 1 else "/".join(parts[-depth:])
+            if end in wanted:
+                found.setdefault(end, []).append(number)
+    return found
+
+
+def _has_folder(name: str) -> bool:
+    return "/" in name.removeprefix("./") or "\\" in name
+
+
+def _depth(path: str) -> int:
+    return path.count("/") + 1
+
+
+def _common(paths: Iterable[Sequence[str]]) -> int:
+    """Count the folders that all paths begin with; the last part of each is its file name."""
+    folders = [list(parts[:-1]) for parts in paths]
+    if not folders:
+        return 0
+    first, last = min(folders), max(folders)
+    count = 0
+    while count < min(len(first), len(last)) and first[count] == last[count]:
+        count += 1
+    return count
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _clean(text: str) -> str:
+    plain = text if text.isascii() else unicodedata.normalize("NFC", text)
+    return plain.replace("\\", "/").strip(_AROUND).removeprefix("./")
+
+
+def _folded(text: str) -> str:
+    plain = _clean(text)
+    return plain.lower() if plain.isascii() else unicodedata.normalize("NFC", plain.casefold())
+
+
+def _stem(text: str) -> str:
+    folded = _folded(text)
+    stem, dot, suffix = folded.rpartition(".")
+    return stem if dot and suffix in _SUFFIXES else folded
+
+
+def _stem_of_bare(name: str) -> str:
+    """Give the form of a name without extension; a name with one has none in this step."""
+    folded = _folded(name)
+    return folded if _stem(name) == folded else ""
+
+
+def _skeleton(text: str) -> str:
+    """Reduce a name to what people read: no extension, one kind of separator, no leading zeros."""
+    stem = _stem(text)
+    plain = stem if stem.isascii() else unicodedata.normalize("NFKC", stem)
+    return _LEADING_ZEROS.sub("", _SEPARATORS.sub("-", plain))
+
+
+_STEPS: tuple[tuple[Form, Form], ...] = (
+    (_as_it_is, _as_it_is),
+    (_clean, _clean),
+    (_folded, _folded),
+    (_stem_of_bare, _stem),
+)
+
+
+def _some(numbers: Sequence[int], keys: Sequence[str]) -> str:
+    named = " or ".join(repr(keys[number]) for number in numbers[:_NEAR])
+    more = len(numbers) - _NEAR
+    return named + (f" or {more} more" if more > 0 else "")
