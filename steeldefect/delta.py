@@ -22,7 +22,12 @@ from deltalake.exceptions import (
     TableNotFoundError,
 )
 from deltalake.transaction import AddAction, RemoveAction
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from steeldefect.errors import StoreUnavailableError, TableError
 from steeldefect.parts import Part
@@ -35,6 +40,7 @@ Result = TypeVar("Result")
 _VERSION = "steeldefect.schema_version"
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
 _ATTEMPTS = 5
+_BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
 _DAMAGED = re.compile(
     r"(?i)json error|found gap|no table metadata|no files in log|not found|magic bytes|no such file"
 )
@@ -229,7 +235,7 @@ class DeltaTables:
         """Do work that may find its own first try done; try again where another try can help."""
         retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.1, max=5),
+            wait=_BACKOFF,
             retry=retry_if_exception_type(StoreUnavailableError),
             reraise=True,
         )

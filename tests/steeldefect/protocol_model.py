@@ -231,7 +231,7 @@ def repeatable() -> Iterator[None]:
     with (
         patch("uuid.uuid4", _Named),
         patch("time.strftime", lambda *_: "then"),
-        patch("steeldefect.delta.wait_random_exponential", lambda **_: wait_none()),
+        patch("steeldefect.delta._BACKOFF", wait_none()),
     ):
         yield
 
