@@ -192,7 +192,8 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorD
     if not place:
         return str(message)
     # a whole section says less than the rule that refused it, and an address may hold a secret
-    silent = isinstance(problem["input"], dict) or _may_hold_secret(problem["loc"])
+    whole = isinstance(problem["input"], dict) or problem["type"] == "model_type"
+    silent = whole or _may_hold_secret(problem["loc"])
     received = "" if silent else f", received {problem['input']!r}"
     return f"{place}: {message}{received}"
 

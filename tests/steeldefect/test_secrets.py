@@ -148,6 +148,7 @@ def test_an_error_holds_no_secret_wherever_it_goes(kind: type[SteelDefectError],
         "s3.endpoint_url=http://host/?token=hush-hush",
         "s3.endpoint_url=[hush-hush]",
         "s3={secret: hush-hush}",
+        "s3=hush-hush",
         "s3.region={secret: hush-hush}",
     ],
 )
