@@ -26,16 +26,31 @@ _LAST_CHARACTER = "\U0010ffff"
 
 @dataclass(frozen=True)
 class Origin:
-    """What a row says of its making; the provenance columns of every table."""
+    """What a row says of its making; the provenance columns of every table.
+
+    `run_number`: of the lease under which the run writes; None where there is none.
+    """
 
     run_id: str
     bundle: str
     scored_at: datetime
+    run_number: int | None = None
 
     @property
     def date(self) -> str:
         """The partition, `YYYY-MM-DD` in UTC."""
         return self.scored_at.date().isoformat()
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The provenance columns of a row, the partition column included."""
+        return {
+            "run_id": self.run_id,
+            "bundle": self.bundle,
+            "scored_at": self.scored_at,
+            "run_number": self.run_number,
+            PARTITION: self.scored_at.date(),
+        }
 
 
 @dataclass(frozen=True)
@@ -66,12 +81,7 @@ class Part:
 
 def to_table(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
     """Join rows with their provenance, in the table's schema without the partition column."""
-    provenance = {
-        "run_id": origin.run_id,
-        "bundle": origin.bundle,
-        "scored_at": origin.scored_at,
-    }
-    return pa.Table.from_pylist([row | provenance for row in rows], SCHEMAS[table].stored)
+    return pa.Table.from_pylist([row | origin.columns for row in rows], SCHEMAS[table].stored)
 
 
 def write_part(store: Store, table: TableName, rows: pa.Table, origin: Origin, label: str) -> Part:

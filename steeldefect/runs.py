@@ -79,13 +79,12 @@ def new_run_id(began: datetime) -> str:
 
 def driver_rows(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
     """Join rows that the driver writes with their provenance, in the table's whole schema."""
-    provenance = _provenance(origin)
-    return pa.Table.from_pylist([row | provenance for row in rows], SCHEMAS[table].columns)
+    return pa.Table.from_pylist([row | origin.columns for row in rows], SCHEMAS[table].columns)
 
 
 def driver_frame(table: TableName, frame: pd.DataFrame, origin: Origin) -> pa.Table:
     """Do as `driver_rows` for many rows, column by column."""
-    provenance = _provenance(origin)
+    provenance = origin.columns
     schema = SCHEMAS[table].columns
     columns = [
         pa.repeat(pa.scalar(provenance[field.name], field.type), len(frame))
@@ -94,15 +93,6 @@ def driver_frame(table: TableName, frame: pd.DataFrame, origin: Origin) -> pa.Ta
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _provenance(origin: Origin) -> dict[str, Any]:
-    return {
-        "run_id": origin.run_id,
-        "bundle": origin.bundle,
-        "scored_at": origin.scored_at,
-        "scored_date": origin.scored_at.date(),
-    }
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,13 @@ import pyarrow as pa
 
 PARTITION = "scored_date"
 
+SCHEMA_VERSION = 2
+"""Stored with every table. Version 2 added run_number, quarantine's tries and given_up.
+
+New columns are nullable, so that this program reads and extends tables of every version up to its
+own; a table of a greater version is refused.
+"""
+
 
 class TableName(str, Enum):
     """The tables; also the names of their folders."""
@@ -38,13 +45,14 @@ class Verdict(str, Enum):
 
 
 class Stage(str, Enum):
-    """Where on its way a picture failed."""
+    """Where on its way a picture failed; `worker`: the process that scored it died."""
 
     FETCH = "fetch"
     DECODE = "decode"
     PREPARE = "prepare"
     GATE = "gate"
     SEGMENT = "segment"
+    WORKER = "worker"
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,13 @@ _PROVENANCE = [
     _column("run_id", pa.string(), "the run that wrote the row; see runs"),
     _column("bundle", pa.string(), "sha256 of the model bundle's manifest"),
     _column("scored_at", _MOMENT, "when the run that wrote the row began (UTC)"),
+    _column(
+        "run_number",
+        pa.int64(),
+        "orders the runs of one output: a later run has a greater number, whatever the clocks say; "
+        "null in rows of versions before 0.2",
+        nullable=True,
+    ),
     _column(PARTITION, pa.date32(), "date of scored_at (UTC); the partition"),
 ]
 _CLASS = [
@@ -143,10 +158,30 @@ SCHEMAS: dict[TableName, TableSchema] = {
             [
                 *_PICTURE,
                 *_VERSION,
-                _column("stage", pa.string(), "where: fetch, decode, prepare, gate or segment"),
+                _column(
+                    "stage", pa.string(), "where: fetch, decode, prepare, gate, segment or worker"
+                ),
                 _column("error", pa.string(), "class of the error"),
                 _column("message", pa.string(), "what was wrong"),
-                _column("transient", pa.bool_(), "true: the next run tries again; false: final"),
+                _column(
+                    "transient",
+                    pa.bool_(),
+                    "false: the picture's own bytes show it; true: the store or the host failed",
+                ),
+                _column(
+                    "tries",
+                    pa.int32(),
+                    "how often this version of the picture has failed, this time included; null in "
+                    "rows of versions before 0.2",
+                    nullable=True,
+                ),
+                _column(
+                    "given_up",
+                    pa.bool_(),
+                    "true: not tried again (final, or max_tries reached); null in rows of versions "
+                    "before 0.2",
+                    nullable=True,
+                ),
                 *_PROVENANCE,
             ]
         ),
