@@ -86,9 +86,10 @@ def _needs_engine(delta: DeltaTable, features: frozenset[str]) -> list[str]:
     needed = []
     if (delta.metadata().configuration.get(_MAPPING_MODE) or "none") != "none":
         needed.append(_MAPPING)
-    if _DELETIONS in features and pa.RecordBatchReader.from_stream(
-        delta.deletion_vectors()
-    ).read_all():
+    if (
+        _DELETIONS in features
+        and pa.RecordBatchReader.from_stream(delta.deletion_vectors()).read_all()
+    ):
         needed.append(_DELETIONS)
     return needed
 
@@ -204,7 +205,7 @@ class _FilesDataset(ds.FileSystemDataset):  # type: ignore[misc]
         made._files = files
         return made
 
-    def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> ds.Scanner:  # noqa: A002
+    def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> ds.Scanner:
         """Begin a scan; see pyarrow.
 
         Where other programs wrote some of the files, rows are filtered after they were read:
@@ -243,7 +244,7 @@ class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
         made._features = features
         return made
 
-    def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> ds.Scanner:  # noqa: A002
+    def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> ds.Scanner:
         """Begin a scan; see pyarrow. Rows are filtered after they were read."""
         names = _columns_read(self.schema, columns, filter)
         present = {field.name for field in self._delta.schema().fields}
@@ -255,9 +256,9 @@ class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
                 f"what the Delta library does not read: {error}"
             ) from None
         as_stated = {
-            field.name: (
-                ds.field(field.name) if field.name in present else pc.scalar(None)
-            ).cast(field.type)
+            field.name: (ds.field(field.name) if field.name in present else pc.scalar(None)).cast(
+                field.type
+            )
             for field in self.schema
             if field.name in names
         }
@@ -266,7 +267,7 @@ class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
         ).to_reader()
         return ds.Scanner.from_batches(cast, columns=columns, filter=filter, **options)
 
-    def get_fragments(self, filter: Any = None) -> Any:  # noqa: A002
+    def get_fragments(self, filter: Any = None) -> Any:
         """Refuse: the engine reads whole tables."""
         raise NotImplementedError("this table is read by the Delta library's engine: scan it")
 

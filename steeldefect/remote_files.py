@@ -124,14 +124,17 @@ def end_scans() -> None:
     A call that is running is waited for: the Delta library bounds each one by its own timeouts. A
     scan that somebody still holds, but nobody reads, is not waited for.
     """
-    waited = []
-    for scan in list(_SCANS):
-        if scan.used:
-            scan.end()
-            waited.append(weakref.ref(scan))
-    scan = None  # this function's own reference would keep the last one alive
+    waited = [weakref.ref(scan) for scan in _SCANS if scan.used]  # no reference of our own is left
+    for one in waited:
+        _end(one)
     while any(_calls_may_come(one) for one in waited):
         time.sleep(_POLL_SECONDS)
+
+
+def _end(scan: weakref.ref[ScanHandler]) -> None:
+    alive = scan()
+    if alive is not None:
+        alive.end()
 
 
 def _calls_may_come(scan: weakref.ref[ScanHandler]) -> bool:
