@@ -81,7 +81,7 @@ format: setup ## Bring the code into its style
 dist: setup ## Build the wheel, and pack the environment for spark-submit --archives: dist/
 	$(RUN) python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--wheel-dir dist .
-	$(RUN) steeldefect pack dist/steeldefect-env.tar.gz
+	$(RUN) steeldefect pack --overwrite dist/steeldefect-env.tar.gz
 
 .PHONY: test-cluster
 test-cluster: setup ## Run the tests that start a Spark cluster of several processes

@@ -13,25 +13,42 @@ from steeldefect.command import (
     positive,
     run_command,
 )
+from steeldefect.errors import SettingsError
+from steeldefect.forms import Form, form_of
+from steeldefect.new_files import Existing, new_file
 from steeldefect.settings import load_settings
 from steeldefect.stores import Store, open_store
 
 
 def sql(arguments: argparse.Namespace) -> None:
     """Answer one SQL statement."""
-    from steeldefect.query import answer, write_answer
+    from steeldefect.answers import print_answer, write_file
+    from steeldefect.query import answered
 
-    print(write_answer(answer(_output(arguments), arguments.statement), arguments.format))
+    form, file = _form(arguments), arguments.to
+    if file is None:
+        with answered(_output(arguments), arguments.statement) as relation:
+            print_answer(relation, form)
+        return
+    with (
+        answered(_output(arguments), arguments.statement) as relation,
+        new_file(file, _existing(arguments)) as staged,
+    ):
+        rows = write_file(relation, form, staged)
+    print(f"{rows} rows in {file}")
 
 
 def export_kaggle(arguments: argparse.Namespace) -> None:
     """Write predictions as Kaggle's CSV."""
-    from steeldefect.query import kaggle_rows, write_answer
+    from steeldefect.answers import write_file
+    from steeldefect.query import kaggle_answered
 
-    rows = kaggle_rows(_output(arguments), arguments.bundle, arguments.all_pairs)
-    arguments.file.parent.mkdir(parents=True, exist_ok=True)
-    arguments.file.write_text(write_answer(rows, "csv") + "\n", encoding="utf-8")
-    print(f"{rows.num_rows} rows in {arguments.file}")
+    with (
+        kaggle_answered(_output(arguments), arguments.bundle, arguments.all_pairs) as relation,
+        new_file(arguments.file, _existing(arguments)) as staged,
+    ):
+        rows = write_file(relation, Form.CSV, staged)
+    print(f"{rows} rows in {arguments.file}")
 
 
 def overlays(arguments: argparse.Namespace) -> None:
@@ -62,7 +79,7 @@ def pack_environment(arguments: argparse.Namespace) -> None:
     """Pack this environment for executors."""
     from steeldefect.packing import pack
 
-    size = pack(arguments.file, arguments.gpu)
+    size = pack(arguments.file, arguments.gpu, _existing(arguments))
     print(f"{arguments.file}, {size / 2**20:.0f} MiB")
 
 
@@ -76,7 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     ask = commands.add_parser("sql", help="answer SQL over the tables (DuckDB)")
     ask.add_argument("statement", help='for example "select * from runs"')
-    ask.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    ask.add_argument(
+        "--format",
+        choices=[form.value for form in Form],
+        help="default: by the name of the file of --to (.csv, .json, .parquet); else table",
+    )
+    ask.add_argument("--to", type=local_path, metavar="FILE", help="write a file; parquet needs it")
+    _add_overwrite(ask)
     ask.set_defaults(action=sql)
 
     export = commands.add_parser("export-kaggle", help="write ImageId,ClassId,EncodedPixels")
@@ -85,10 +108,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument(
         "--all-pairs", action="store_true", help="empty rows where nothing was found, too"
     )
+    _add_overwrite(export)
     export.set_defaults(action=export_kaggle)
 
     draw = commands.add_parser("overlays", help="draw masks over a few pictures")
-    draw.add_argument("folder", type=local_path, metavar="FOLDER", help="where the PNGs go")
+    draw.add_argument(
+        "folder",
+        type=local_path,
+        metavar="FOLDER",
+        help="where the PNGs go: new, empty, or drawn by this command before",
+    )
     draw.add_argument("--truth", metavar="CSV", help="draw the true masks below the found ones")
     draw.add_argument("--count", type=positive, default=6, help="how many pictures (6)")
     draw.add_argument("--bundle", metavar="DIGEST", help="default: the latest that scored")
@@ -101,12 +130,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     packing = commands.add_parser("pack", help="pack this environment for spark-submit --archives")
     packing.add_argument("file", type=local_path, metavar="FILE.tar.gz")
     packing.add_argument("--gpu", action="store_true", help="with TensorFlow, as installed here")
+    _add_overwrite(packing)
     packing.set_defaults(action=pack_environment)
 
     schema = commands.add_parser("tables", help="print the schema of every table, as Markdown")
     schema.set_defaults(action=tables)
 
     return run_command(parser, lambda parsed: parsed.action(parsed), arguments)
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if there is one")
+
+
+def _existing(arguments: argparse.Namespace) -> Existing:
+    return Existing.REPLACE if arguments.overwrite else Existing.KEEP
+
+
+def _form(arguments: argparse.Namespace) -> Form:
+    """Choose the form of an answer.
+
+    Raises:
+        SettingsError: the file's name tells none, or Parquet would go to the terminal.
+    """
+    if arguments.format is not None:
+        form = Form(arguments.format)
+    elif arguments.to is None:
+        form = Form.TABLE
+    else:
+        form = form_of(arguments.to)
+    if form is Form.PARQUET and arguments.to is None:
+        raise SettingsError("--format parquet needs a file: add --to FILE.parquet")
+    return form
 
 
 def _output(arguments: argparse.Namespace) -> Store:

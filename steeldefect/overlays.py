@@ -1,8 +1,14 @@
-"""Draws found masks (and true ones below) over pictures, for people to look at."""
+"""Draws found masks (and true ones below) over pictures, for people to look at.
+
+Drawings carry the mark of this program. They go into a folder that is new or empty, or that holds
+nothing but drawings: these are replaced. Nothing else is ever overwritten or deleted.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +16,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from steeldefect import rle
-from steeldefect.errors import StoreError, TableError
+from steeldefect.errors import AlreadyExistsError, TableError
 from steeldefect.imaging import DecodeLimits, decode_gray
+from steeldefect.new_files import Existing, new_file
 from steeldefect.preprocessing import Gray
 from steeldefect.query import choose_bundle, open_database
 from steeldefect.settings import ScoreSettings
@@ -35,6 +44,10 @@ _PALETTE = (
 _CAPTION_HEIGHT = 30
 _GAP = 6
 _WHITE = (255, 255, 255)
+
+_MARK, _MAKER = "Software", "steeldefect overlays"  # PNG's own keyword for who made a file
+_NOT_IN_NAMES = re.compile(r"[^\w .,+()=@-]")
+_LONGEST_NAME = 200  # bytes, with room for a number and an ending
 
 
 @dataclass(frozen=True)
@@ -60,16 +73,17 @@ def draw_overlays(
         store: the tables.
         settings: say how the pictures' own store is reached, and what is decoded.
         truth_uri: CSV of true masks; drawn as a second strip below the found ones.
-        folder: PNG files go here.
+        folder: PNG files go here; drawings of an earlier call are replaced.
         count: how many pictures.
         bundle: digest or its beginning; None for the latest that scored.
 
     Raises:
         TableError: nothing to draw.
         StoreError: a picture cannot be read, or a drawing not be written.
+        AlreadyExistsError: the folder holds something else than drawings.
     """
-    connection = open_database(store)
-    answers = read_answers(connection, choose_bundle(connection, bundle))
+    with open_database(store) as connection:
+        answers = read_answers(connection, choose_bundle(connection, bundle))
     pairs = _pairs(answers.images, answers.predictions)
     if truth_uri is not None:
         truth = read_truth(truth_uri, None, settings.s3)
@@ -77,23 +91,66 @@ def draw_overlays(
     shown = _most_telling(pairs, count)
     if not shown:
         raise TableError(f"no picture to draw at {store.uri}: nothing was found on any")
-    folder.mkdir(parents=True, exist_ok=True)
+    earlier = _earlier_drawings(folder)
     paths: list[Path] = []
     for source, key in shown:
         rows = pairs[(pairs["source"] == source) & (pairs["key"] == key)]
         data = open_store(source, settings.s3).read(key)
         picture = decode_gray(data, DecodeLimits(settings.max_picture_pixels))
-        path = _free_path(folder, Path(key).stem, paths)
-        if not cv2.imwrite(str(path), _sheet(picture, _strips(rows, answers.classes, key))):
-            raise StoreError(f"cannot write {path}")
+        path = _free_path(folder, key, paths)
+        _save(_sheet(picture, _strips(rows, answers.classes, key)), path)
         paths.append(path)
+    for path in earlier:
+        if path not in paths:
+            path.unlink(missing_ok=True)
     return paths
 
 
-def _free_path(folder: Path, stem: str, taken: list[Path]) -> Path:
+def _earlier_drawings(folder: Path) -> list[Path]:
+    """List the drawings in a folder, which may be new.
+
+    Raises:
+        AlreadyExistsError: it holds something else; hidden files do not count.
+    """
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        raise AlreadyExistsError(f"{folder} is no folder; name a new one")
+    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    for path in found:
+        if not _is_drawing(path):
+            raise AlreadyExistsError(
+                f"{folder} holds {path.name}, which this command did not draw; name a new folder, "
+                "or empty this one"
+            )
+    return found
+
+
+def _is_drawing(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return bool(picture.info.get(_MARK) == _MAKER)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no PNG, or broken
+        return False
+
+
+def _save(sheet: Colour, path: Path) -> None:
+    mark = PngInfo()
+    mark.add_text(_MARK, _MAKER)
+    with new_file(path, Existing.REPLACE) as staged:
+        Image.fromarray(sheet[:, :, ::-1]).save(staged, format="PNG", pnginfo=mark)
+
+
+def _free_path(folder: Path, key: str, taken: list[Path]) -> Path:
     """Name a file after its picture; pictures of one name are numbered."""
-    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    return next(path for name in names if (path := folder / f"{name}.png") not in taken)
+    stem = _NOT_IN_NAMES.sub("_", Path(key).stem).lstrip(".") or "picture"
+    stem = stem.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    return next(path for name in _numbered(stem) if (path := folder / f"{name}.png") not in taken)
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    yield stem
+    yield from (f"{stem}-{number}" for number in itertools.count(2))
 
 
 def _pairs(images: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:

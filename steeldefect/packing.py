@@ -27,6 +27,7 @@ from packaging.utils import canonicalize_name
 
 import steeldefect
 from steeldefect.errors import DataError
+from steeldefect.new_files import Existing, new_file
 
 OWN = "steeldefect"
 _OF_SPARK = frozenset({"pyspark"})
@@ -52,30 +53,32 @@ exec "$home/bin/INTERPRETER" "$@"
 """
 
 
-def pack(target: Path, gpu: bool = False) -> int:
+def pack(target: Path, gpu: bool = False, existing: Existing = Existing.REPLACE) -> int:
     """Write the archive.
 
     Args:
         target: `.tar.gz` to write; its folder is made.
         gpu: take TensorFlow along, as it is installed here; with the extra `gpu`, CUDA's libraries.
+        existing: what becomes of a file that is there.
 
     Returns:
         Its size in bytes.
 
     Raises:
         DataError: a package that scoring needs is not installed here.
+        StoreError: the file exists and is to be kept, or is no regular file.
         OSError: the archive cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = target.with_name(target.name + ".part")
     excluded = _OF_SPARK | (_OF_TRAINING - _ON_GPUS if gpu else _OF_TRAINING)
     # level 1: the archive is written once, and unpacked by every executor
     # links become the files that they lead to: what is unpacked elsewhere leads nowhere else
-    with tarfile.open(staging, "w:gz", compresslevel=1, dereference=True) as archive:
+    with (
+        new_file(target, existing) as staged,
+        tarfile.open(staged, "w:gz", compresslevel=1, dereference=True) as archive,
+    ):
         for source, name in _files(needed_distributions(OWN, excluded)):
             archive.add(source, name, recursive=False, filter=_owned_by_nobody)
         _add_program(archive, "bin/python", _STARTER.replace("INTERPRETER", _interpreter().name))
-    staging.replace(target)
     return target.stat().st_size
 
 

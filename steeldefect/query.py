@@ -4,23 +4,53 @@ Every table is there under its own name, empty where it was not written yet, and
 `newest_images` and `newest_predictions`, of each picture and bundle what the newest run said (a
 picture that was replaced in the archive is scored again), and `not_scored`, the newest failure of
 each picture that no later run has scored.
+
+Runs are ordered by `run_number`, whatever the clocks of their hosts said; rows of versions before
+0.2 have none, and are older than all others.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 
+from steeldefect.answers import write_answer
 from steeldefect.commit import Tables
 from steeldefect.errors import QueryError, TableError
 from steeldefect.stores import Store
 from steeldefect.tables import TableName
 
+__all__ = [
+    "answer",
+    "answered",
+    "choose_bundle",
+    "kaggle_answered",
+    "kaggle_rows",
+    "open_database",
+    "write_answer",
+]
+
 _LOG = logging.getLogger(__name__)
+
+_OPENED = (
+    TableName.IMAGES,
+    TableName.QUARANTINE,
+    TableName.PREDICTIONS,
+    TableName.CONFUSIONS,
+    TableName.METRICS,
+    TableName.RUNS,
+)
+"""The order in which tables are opened: what refers to others before what it refers to.
+
+A wave is committed to `predictions` before `images`, and a run to `runs` before both. So a row of
+`images` that is seen has its findings and its run, although the tables have no version in common.
+"""
 
 _VIEWS = """
 CREATE VIEW newest_images AS
@@ -30,27 +60,41 @@ SELECT *,
          ELSE source || '/' || key END AS name
 FROM (
     SELECT * FROM images
-    QUALIFY row_number() OVER (PARTITION BY bundle, source, key ORDER BY scored_at DESC) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY bundle, source, key ORDER BY run_number DESC NULLS LAST, scored_at DESC
+    ) = 1
 );
 CREATE VIEW newest_predictions AS
 SELECT predictions.* FROM predictions
 SEMI JOIN newest_images USING (source, key, run_id);
 CREATE VIEW not_scored AS
-SELECT * FROM quarantine AS failed
+SELECT *,
+    CASE WHEN NOT transient THEN 'final'
+         WHEN given_up THEN 'given up, transient'
+         ELSE 'tried again by the next run' END AS state
+FROM quarantine AS failed
 WHERE NOT EXISTS (
     SELECT 1 FROM images
     WHERE images.source = failed.source AND images.key = failed.key
-      AND images.bundle = failed.bundle AND images.scored_at >= failed.scored_at
+      AND images.bundle = failed.bundle
+      AND (coalesce(images.run_number, 0) > coalesce(failed.run_number, 0)
+        OR coalesce(images.run_number, 0) = coalesce(failed.run_number, 0)
+       AND images.scored_at >= failed.scored_at)
 )
-QUALIFY row_number() OVER (PARTITION BY bundle, source, key ORDER BY scored_at DESC) = 1;
+QUALIFY row_number() OVER (
+    PARTITION BY bundle, source, key ORDER BY run_number DESC NULLS LAST, scored_at DESC
+) = 1;
 """
 
 
 def open_database(store: Store) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database in which the tables of an output are views.
 
+    Use it in a `with` statement, or close it: scans that a query left early then end. A database
+    that is still open when Python exits is closed there.
+
     Raises:
-        TableError: nothing was ever scored into this output.
+        TableError: nothing was ever scored into this output, or a table cannot be read.
     """
     tables = Tables(store)
     if tables.open(TableName.RUNS) is None:
@@ -64,29 +108,66 @@ def open_database(store: Store) -> duckdb.DuckDBPyConnection:
             "tables and not yet in others; the next run completes it",
             store.uri,
         )
+    datasets = {table: tables.dataset(table) for table in _OPENED}
     connection = duckdb.connect(":memory:")
+    _DATABASES.add(connection)
     connection.execute("SET TimeZone = 'UTC'")  # days of scored_at are those of scored_date
-    for table in TableName:
-        connection.register(table.value, tables.dataset(table))
+    for table, dataset in datasets.items():
+        connection.register(table.value, dataset)
     connection.execute(_VIEWS)
     return connection
 
 
+_DATABASES: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+
+
+def _close_databases() -> None:
+    for connection in list(_DATABASES):
+        connection.close()
+
+
+# Python calls this before what `steeldefect.remote_files` registered: databases let go of scans
+atexit.register(_close_databases)
+
+
+@contextmanager
+def answered(store: Store, statement: str) -> Iterator[duckdb.DuckDBPyRelation | None]:
+    """Answer one SQL statement, as a relation that is read while the block runs.
+
+    Yields:
+        The answer; None where the statement gives none.
+
+    Raises:
+        QueryError: DuckDB refused the statement, or failed while the answer was read.
+        TableError: nothing was ever scored into this output.
+    """
+    with open_database(store) as connection:
+        try:
+            yield connection.sql(statement)
+        except duckdb.Error as error:
+            names = ", ".join(table.value for table in TableName)
+            raise QueryError(f"{error}; tables: {names}") from None
+
+
 def answer(store: Store, statement: str) -> pa.Table:
-    """Answer one SQL statement.
+    """Answer one SQL statement, whole.
 
     Raises:
         QueryError: DuckDB refused the statement.
         TableError: nothing was ever scored into this output.
     """
-    connection = open_database(store)
-    try:
-        relation = connection.sql(statement)
-        # statements that answer nothing, such as SET, give no relation
+    with answered(store, statement) as relation:
         return pa.table({}) if relation is None else relation.to_arrow_table()
-    except duckdb.Error as error:
-        names = ", ".join(table.value for table in TableName)
-        raise QueryError(f"{error}; tables: {names}") from None
+
+
+@contextmanager
+def kaggle_answered(
+    store: Store, bundle: str | None, all_pairs: bool
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    """List predictions as `kaggle_rows` does, as a relation that is read while the block runs."""
+    with open_database(store) as connection:
+        digest = choose_bundle(connection, bundle)
+        yield connection.sql(_ALL_PAIRS if all_pairs else _FOUND, params=[digest])
 
 
 def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
@@ -104,10 +185,8 @@ def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
     Raises:
         TableError: no such bundle among the runs, or no tables.
     """
-    connection = open_database(store)
-    digest = choose_bundle(connection, bundle)
-    statement = _ALL_PAIRS if all_pairs else _FOUND
-    return connection.sql(statement, params=[digest]).to_arrow_table()
+    with kaggle_answered(store, bundle, all_pairs) as relation:
+        return relation.to_arrow_table()
 
 
 def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> str:
@@ -118,7 +197,7 @@ def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> 
     """
     found: Sequence[tuple[str]] = connection.execute(
         "SELECT bundle FROM images WHERE starts_with(bundle, ?) "
-        "GROUP BY bundle ORDER BY max(scored_at) DESC",
+        "GROUP BY bundle ORDER BY max(run_number) DESC NULLS LAST, max(scored_at) DESC",
         [bundle or ""],
     ).fetchall()
     if not found:
@@ -133,21 +212,6 @@ def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> 
     if bundle and len(found) > 1:
         raise TableError(f"{len(found)} bundles begin with {bundle}; give more digits")
     return found[0][0]
-
-
-def write_answer(rows: pa.Table, form: str) -> str:
-    """Write rows as text: `table`, `csv` or `json` (one object a line)."""
-    # Arrow's own types: pandas' would turn whole numbers beside nulls into fractions
-    frame: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
-    if form == "csv":
-        return str(frame.to_csv(index=False)).rstrip("\n")
-    if form == "json":
-        return str(
-            frame.to_json(orient="records", lines=True, date_format="iso", date_unit="us")
-        ).rstrip("\n")
-    if frame.empty:
-        return "(no rows) " + ", ".join(frame.columns)
-    return str(frame.to_string(index=False, max_colwidth=60))
 
 
 _FOUND = """

@@ -1,0 +1,69 @@
+"""SQL expressions that turn a column of an answer into what a form of it needs.
+
+Each takes how SQL names the column, and its type as DuckDB writes it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)$|(FLOAT|DOUBLE)$")
+_BROKEN = re.compile(r"(FLOAT|DOUBLE)$")
+_EXACT = re.compile(r"(DECIMAL\(\d+,\d+\)|U?HUGEINT)$")
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+_MOMENTS = ("TIMESTAMP", _ZONED)
+_NESTED = re.compile(r"(STRUCT|MAP|UNION)\(|.*\[\d*\]$|JSON$", re.DOTALL)
+_NOT_IN_PARQUET = re.compile(
+    r"INTERVAL|UNION|ENUM|\bBIT\b|TIME WITH TIME ZONE|UHUGEINT|VARIANT|BIGNUM"
+)
+"""Types that Parquet has not, or that Arrow changes on the way there; they go as text."""
+
+
+def is_nested(kind: str) -> bool:
+    """Tell whether values of a type hold others."""
+    return _NESTED.match(kind) is not None
+
+
+def for_people(column: str, kind: str) -> str:
+    """Return the expression for a table: numbers stay, so that they are rounded and aligned."""
+    return column if _NUMBER.match(kind) or kind == "BOOLEAN" else as_text(column, kind)
+
+
+def as_text(column: str, kind: str) -> str:
+    """Return the expression for CSV; nested values become JSON."""
+    if kind == "BOOLEAN":
+        return f"CASE WHEN {column} THEN 'True' WHEN NOT {column} THEN 'False' END"
+    if kind in _MOMENTS:
+        moment = f"replace(strftime({column}, '%Y-%m-%d %H:%M:%S.%f'), '.000000', '')"
+        if kind == _ZONED:
+            moment += rf" || regexp_replace(strftime({column}, '%z'), '^(.\d\d)$', '\1:00')"
+        return f"CASE WHEN isfinite({column}) THEN {moment} ELSE CAST({column} AS VARCHAR) END"
+    if is_nested(kind):
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    return f"CAST({column} AS VARCHAR)"
+
+
+def as_json(column: str, kind: str) -> str:
+    """Return the expression for a value of JSON; numbers that are not finite become null."""
+    if _BROKEN.match(kind):
+        return f"CASE WHEN isfinite({column}) THEN CAST({column} AS VARCHAR) END"
+    if _NUMBER.match(kind) or _EXACT.match(kind):
+        return f"CAST({column} AS VARCHAR)"
+    if kind in _MOMENTS:
+        inner, zone = (f"{column} AT TIME ZONE 'UTC'", "Z") if kind == _ZONED else (column, "")
+        moment = f"""strftime({inner}, '"%Y-%m-%dT%H:%M:%S.%f{zone}"')"""
+        return f"CASE WHEN isfinite({column}) THEN {moment} ELSE {_json_of(column)} END"
+    if kind == "BOOLEAN" or is_nested(kind):
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    return _json_of(column)
+
+
+def _json_of(column: str) -> str:
+    return f"CAST(to_json(CAST({column} AS VARCHAR)) AS VARCHAR)"
+
+
+def for_parquet(column: str, kind: str) -> str:
+    """Return the expression for a type that Parquet has."""
+    if _NOT_IN_PARQUET.search(kind):
+        return f"CAST({column} AS VARCHAR)"
+    return f"CAST({column} AS DECIMAL(38, 0))" if kind == "HUGEINT" else column

@@ -1,0 +1,146 @@
+"""Reads data files in an object store for Arrow, and ends these reads before Python does.
+
+Arrow reads ahead in threads of its own, which call the Delta library through Python. A scan that is
+left early (LIMIT, an error, Ctrl-C) still has such calls outstanding, and a thread that calls into
+a Python that has shut down aborts or hangs the whole process. So each scan gets a file system of
+its own, which lives exactly as long as something in Arrow still refers to it; when Python exits,
+further reads are refused, and the exit waits until Arrow has let go of every scan.
+
+Local files need none of this: Arrow reads them without Python.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import pyarrow as pa
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
+
+Result = TypeVar("Result")
+
+_POLL_SECONDS = 0.002
+_IDLE_SECONDS = 1.0  # a scan that somebody holds, but nobody reads, makes no calls for so long
+
+
+class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
+    """The Delta library's file system for one scan, which can be ended."""
+
+    def __init__(self, root: str, options: Mapping[str, str], sizes: Mapping[str, int]) -> None:
+        """Name the folder; nothing is sent yet.
+
+        Args:
+            root: address of the folder below which the files lie.
+            options: with which the store is reached.
+            sizes: of the files in bytes, by their path below the root.
+        """
+        super().__init__(root, dict(options), dict(sizes))
+        self._lock = threading.Lock()
+        self._running = 0
+        self._ended = False
+        self._touched: float | None = None
+        _SCANS.add(self)
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever read."""
+        return self._touched is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call is running, and none has come for a while."""
+        touched = self._touched or 0.0
+        return self._running == 0 and time.monotonic() - touched > _IDLE_SECONDS
+
+    def end(self) -> None:
+        """Refuse all further reads; those that are running go on."""
+        self._ended = True
+        self._touched = time.monotonic()
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Do what Arrow asks for, unless the scan has ended.
+
+        Raises:
+            OSError: the scan has ended.
+        """
+        with self._lock:
+            if self._ended:
+                raise OSError("this scan was ended, because the program is ending")
+            self._running += 1
+            self._touched = time.monotonic()
+        try:
+            return work()
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._touched = time.monotonic()
+
+    def open_input_file(self, path: str) -> pa.PythonFile:
+        """Open a file for random access."""
+        file = self.call(lambda: self._handler.open_input_file(path))
+        return pa.PythonFile(_ScannedFile(file, self), mode="r")
+
+
+class _ScannedFile:
+    """An open file; refers to its scan, so that the scan lives as long as it does."""
+
+    def __init__(self, file: object, scan: ScanHandler) -> None:
+        self._file = file
+        self._scan = scan
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._file.closed)  # type: ignore[attr-defined]
+
+    def read(self, size: int | None = None) -> bytes:
+        data: bytes = self._scan.call(lambda: self._file.read(size))  # type: ignore[attr-defined]
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._file.seek(offset, whence))  # type: ignore[attr-defined]
+
+    def tell(self) -> int:
+        return int(self._file.tell())  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        self._file.close()  # type: ignore[attr-defined]
+
+
+def scan_file_system(
+    root: str, options: Mapping[str, str], sizes: Mapping[str, int]
+) -> PyFileSystem:
+    """Make the file system of one scan; see `ScanHandler`."""
+    return PyFileSystem(ScanHandler(root, options, sizes))
+
+
+def end_scans() -> None:
+    """End all scans, and wait until no thread of Arrow can call into Python for them any more.
+
+    A call that is running is waited for: the Delta library bounds each one by its own timeouts. A
+    scan that somebody still holds, but nobody reads, is not waited for.
+    """
+    waited = [weakref.ref(scan) for scan in _SCANS if scan.used]  # no reference of our own is left
+    for one in waited:
+        _end(one)
+    while any(_calls_may_come(one) for one in waited):
+        time.sleep(_POLL_SECONDS)
+
+
+def _end(scan: weakref.ref[ScanHandler]) -> None:
+    alive = scan()
+    if alive is not None:
+        alive.end()
+
+
+def _calls_may_come(scan: weakref.ref[ScanHandler]) -> bool:
+    alive = scan()
+    return alive is not None and not alive.idle
+
+
+_SCANS: weakref.WeakSet[ScanHandler] = weakref.WeakSet()
+atexit.register(end_scans)
