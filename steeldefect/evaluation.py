@@ -28,6 +28,7 @@ from steeldefect.confusions import (
     refuse_problems,
 )
 from steeldefect.manifest import Score
+from steeldefect.ownership import require_own_tables
 from steeldefect.parts import Origin
 from steeldefect.query import choose_bundle, open_database
 from steeldefect.runs import Outcome, RunRecord, driver_frame, driver_rows, new_run_id, record_run
@@ -58,10 +59,10 @@ class EvaluationRequest:
 
 
 class Evaluation:
-    """One comparison; nothing is written before `publish`."""
+    """One comparison. Its own rows are written by `publish`."""
 
     def __init__(self, request: EvaluationRequest) -> None:
-        """Read tables and truth.
+        """Complete the waves that a dead run left, then read tables and truth.
 
         Raises:
             TableError: no tables, or no such bundle.
@@ -70,6 +71,7 @@ class Evaluation:
         self._request = request
         self._began = datetime.now(UTC)
         self._store = open_store(request.output_uri, request.settings.s3)
+        require_own_tables(self._store)
         self._tables = Tables(self._store)
         self._run_id = new_run_id(self._began)
         if self._tables.pending():
@@ -77,10 +79,10 @@ class Evaluation:
                 self._tables.recover(held.number)
                 self._tables.require_claim()
                 held.check()
-        connection = open_database(self._store)
-        self.bundle = choose_bundle(connection, request.bundle)
-        self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
-        self.scored = match(read_answers(connection, self.bundle), self.truth)
+        with open_database(self._store) as connection:
+            self.bundle = choose_bundle(connection, request.bundle)
+            self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
+            self.scored = match(read_answers(connection, self.bundle), self.truth)
 
     def count(self, session: SparkSession) -> pd.DataFrame:
         """Count tp, fp, fn, tn on Spark; one row for each picture and class.
@@ -117,7 +119,6 @@ class Evaluation:
         The confusions take the place of an earlier evaluation's against the same label file.
         """
         settings = self._request.settings
-        origin = Origin(self._run_id, self.bundle, self._began)
         names = self.scored.classes
         confusions = confusions.assign(labels=self.truth.source)
         numbers = [
@@ -126,12 +127,14 @@ class Evaluation:
             for score in scores
         ]
         with self._hold() as held:
+            origin = Origin(self._run_id, self.bundle, self._began, held.number)
             held.check()
             self._tables.replace(
                 TableName.CONFUSIONS,
                 driver_frame(TableName.CONFUSIONS, confusions, origin),
                 {"bundle": self.bundle, "labels": self.truth.source},
             )
+            held.check()
             self._tables.append(TableName.METRICS, driver_rows(TableName.METRICS, numbers, origin))
             seconds = (datetime.now(UTC) - self._began).total_seconds()
             record = RunRecord(

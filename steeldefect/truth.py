@@ -132,7 +132,8 @@ def read_answers(connection: duckdb.DuckDBPyConnection, bundle: str) -> Answers:
         [bundle],
     ).df()
     newest: tuple[str] | None = connection.execute(
-        "SELECT classes FROM runs WHERE bundle = ? AND job = 'score' ORDER BY scored_at DESC",
+        "SELECT classes FROM runs WHERE bundle = ? AND job = 'score' "
+        "ORDER BY run_number DESC NULLS LAST, scored_at DESC",
         [bundle],
     ).fetchone()
     names = json.loads(newest[0]) if newest else {}
