@@ -154,6 +154,7 @@ class Evaluation:
             f"{len(self.scored.images)} pictures compared; {self.scored.uncovered} scored "
             f"pictures have no truth; {len(self.scored.unscored)} pictures with truth were not "
             "scored",
+            *self.scored.notes,
             f"convention: {metrics.CONVENTION}",
             "",
             _metric_table(scores, self.scored.classes),

@@ -44,6 +44,8 @@ def isolate(
     """
     settled: list[TaskReport] = []
     while True:
+        for report in reports:
+            _raise_reported(report)
         settled += [report for report in reports if not report.given_back]
         back = [part for part, report in zip(parts, reports, strict=True) if report.given_back]
         settled += [task.give_up(part) for part in back if part.num_rows == 1]
@@ -52,8 +54,6 @@ def isolate(
             return settled
         sizes = [part.num_rows for part in parts]
         reports = run_tasks(task.alone(), pa.concat_tables(parts), sizes)
-        for report in reports:
-            _raise_reported(report)
 
 
 def cut_table(keys: pa.Table, sizes: Sequence[int]) -> list[pa.Table]:

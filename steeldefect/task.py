@@ -104,8 +104,8 @@ class FailuresParam(AccumulatorParam[Failures]):  # type: ignore[misc]
 class WaveTask:
     """Everything a task of one wave is told. Holds no secret: it becomes part of Spark's plan.
 
-    `isolated`: the task looks for a picture that kills its process, and reports errors of this
-    project instead of raising them, so that a second try means that the first process died.
+    `isolated`: the task looks for a picture that kills its process; it raises no errors, so that a
+    second try means that the first process died.
     """
 
     origin: Origin
@@ -167,28 +167,34 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
     context = TaskContext.get()
     if context is None:
         raise DeviceError("run_task serves inside a Spark task only")
-    if context.attemptNumber() >= _TRIES:
-        report = TaskReport(given_back=True)
-    elif task.isolated:
-        report = _reported(task, batches, context)
-    else:
-        report = _scored(task, batches, context)
+    report = _attempted(task, batches, context)
     task.counters.done.add(report.scored + report.quarantined)
     task.counters.failed.add(report.quarantined)
     task.failures.add(report.failures)
     return pa.record_batch([[report_to_json(report)]], schema=REPORT)
 
 
-def _reported(
+def _attempted(
     task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext
 ) -> TaskReport:
-    """Score, and report what was raised: errors of this project, and what the models raise."""
+    """Score, give back, or report an error.
+
+    The first try raises errors of this project, since Spark may repeat it on a better host; later
+    ones report them, so that a task that is tried a third time has lost its process.
+    """
+    attempt = context.attemptNumber()
+    if attempt >= _TRIES:
+        return TaskReport(given_back=True)
     try:
         return _scored(task, batches, context)
     except SteelDefectError as error:
+        if attempt == 0 and not task.isolated:
+            raise
         return TaskReport(error=f"{type(error).__name__}: {error}")
-    except Exception:  # of a library, over one of the pictures: it is looked for like a death
-        _LOG.exception("a task failed")
+    except Exception as error:  # of a library, over one of the pictures: looked for like a death
+        if not task.isolated:
+            raise
+        _LOG.warning("a task failed: %s: %s", type(error).__name__, error)
         return TaskReport(given_back=True)
 
 
