@@ -256,7 +256,7 @@ def test_masks_of_pictures_that_were_not_scored_are_named() -> None:
 def test_a_picture_that_failed_may_be_the_one_that_is_meant() -> None:
     failed = pd.DataFrame([("/archive", "day2/a.jpg")], columns=["source", "key"])
     answered = replace(answers("day1/a.jpg"), failed=failed)
-    with pytest.raises(DataError, match="fits 'day1/a.jpg' or 'day2/a.jpg'"):
+    with pytest.raises(DataError, match=r"fits 'day1/a\.jpg' or 'day2/a\.jpg'"):
         match(answered, truth([("a.jpg", 1, "1 3")]))
 
 
