@@ -163,12 +163,12 @@ def test_rows_of_one_picture_and_class(rows: str, problem: str) -> None:
         masks(HEADER + rows)
 
 
-def test_a_million_rows_are_read_in_bounded_time() -> None:
-    count = 200_000  # a fifth, so that the tests stay quick
+def test_many_rows_are_read_in_bounded_time() -> None:
+    count = 200_000
     rows = "".join(f"p{n}.jpg,1,{n + 1} 3 {n + 9} 2\n" for n in range(count))
     began = time.process_time()
     assert len(masks(HEADER + rows)) == count
-    assert time.process_time() - began < 20  # some 2 s
+    assert time.process_time() - began < 20  # 1.5 s where nothing else runs
 
 
 def test_labels_of_pictures() -> None:
