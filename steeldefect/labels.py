@@ -21,6 +21,7 @@ from steeldefect.label_csv import listed, read_csv, require_columns
 __all__ = [
     "LABELS_FILES",
     "MASKS_FILE",
+    "explain_malformed",
     "listed",
     "mask_columns",
     "read_csv",
@@ -38,6 +39,7 @@ _PAIR = ["ImageId", "ClassId"]
 _ROW = [*_PAIR, "EncodedPixels"]
 _PAIRS_OF_NUMBERS = re.compile(r"(?:[0-9]{1,18}\s+[0-9]{1,18}(?:\s+|$))*", re.ASCII)
 _SHOWN = 3
+_CUT = "; the last line has no line end: if the file was cut there, fetch it again"
 _LONGEST_SHOWN = 60
 _NOTHING = frozenset({"nan", "none", "null", "-1", "n/a", "na"})
 
@@ -71,7 +73,7 @@ def read_masks(content: bytes, name: str) -> pd.DataFrame:
         )
     table = table.assign(ClassId=ids.astype(int)).drop_duplicates(_ROW, ignore_index=True)
     _refuse_two_rows(table, name)
-    _refuse_malformed(table, name)
+    _refuse_malformed(table, name, ends=content.endswith((b"\n", b"\r")))
     return table
 
 
@@ -152,6 +154,17 @@ def read_pairs(content: bytes, name: str, value: str) -> pd.DataFrame:
     return _pairs(table, name, value)
 
 
+def explain_malformed(text: str) -> str:
+    """Say in a few words what is wrong with run lengths that are malformed."""
+    if text.lower() in _NOTHING:
+        return f"{text!r} is no mask; leave the cell empty where the class is absent"
+    try:
+        rle.parse(text)
+    except RunLengthError as error:
+        return str(error)
+    return "malformed run lengths"
+
+
 def _pairs(table: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
     rows = _with_lines(table, {"imageid": "ImageId", value: value})
     _refuse_unnamed(rows, name)
@@ -194,16 +207,18 @@ def _repeated(rows: pd.DataFrame, keys: list[str]) -> list[tuple[tuple[object, .
     ]
 
 
-def _refuse_malformed(masks: pd.DataFrame, name: str) -> None:
+def _refuse_malformed(masks: pd.DataFrame, name: str, ends: bool) -> None:
     places = _malformed(masks["EncodedPixels"].tolist())
-    if places:
-        shown = [
-            f"line {row.line}: {row.ImageId} class {row.ClassId}: "
-            f"{_problem_of(str(row.EncodedPixels))}"
-            for row in masks.iloc[places[:_SHOWN]].itertuples()
-        ]
-        more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-        raise DataError(f"{name}: {'; '.join(shown)}{more}")
+    if not places:
+        return
+    shown = [
+        f"line {row.line}: {row.ImageId} class {row.ClassId}: "
+        f"{explain_malformed(str(row.EncodedPixels))}"
+        for row in masks.iloc[places[:_SHOWN]].itertuples()
+    ]
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    cut = "" if ends or places[-1] < len(masks) - 1 else _CUT
+    raise DataError(f"{name}: {'; '.join(shown)}{more}{cut}")
 
 
 def _malformed(texts: Sequence[str]) -> list[int]:
@@ -213,7 +228,8 @@ def _malformed(texts: Sequence[str]) -> list[int]:
     """
     sound = [place for place, text in enumerate(texts) if _PAIRS_OF_NUMBERS.fullmatch(text)]
     found = set(range(len(texts))).difference(sound)
-    joined = " ".join(texts[place] for place in sound)
+    # without blanks at the ends: numpy takes a text of nothing but blanks for a number
+    joined = " ".join(texts[place] for place in sound).strip()
     numbers = np.fromstring(joined, dtype=np.int64, sep=" ").reshape(-1, 2)
     counts = [len(texts[place].split()) // 2 for place in sound]
     owners: npt.NDArray[np.int64] = np.repeat(np.array(sound, dtype=np.int64), counts)
@@ -223,16 +239,6 @@ def _malformed(texts: Sequence[str]) -> list[int]:
     wrong[1:] |= follows & (starts[1:] < starts[:-1] + lengths[:-1])
     found.update(owners[wrong].tolist())
     return sorted(found)
-
-
-def _problem_of(text: str) -> str:
-    if text.lower() in _NOTHING:
-        return f"{text!r} is no mask; leave the cell empty where the class is absent"
-    try:
-        rle.parse(text)
-    except RunLengthError as error:
-        return str(error)
-    return "malformed run lengths"
 
 
 def _shown(text: str) -> str:

@@ -130,7 +130,7 @@ def _find_pictures(folder: Path) -> dict[str, Path]:
         )
     others = [f"{name} ({reason})" for name, reason in found.passed_over.items()]
     if not found.paths:
-        beside = f"; it holds {listed(others)}, and folders below it are not read" if others else ""
+        beside = f"; it holds {listed(others)}" if others else ""
         raise DataError(f"{images} holds no picture ({', '.join(sorted(SUFFIXES))}){beside}")
     if others:
         warn(f"{images}: {len(others)} entries are passed over: {listed(others)}")

@@ -113,7 +113,7 @@ def read_file(path: Path) -> bytes:
     """
     try:
         if path.exists() and not path.is_file():
-            raise DataError(f"{path} is not a regular file; put the label file there")
+            raise DataError(f"cannot read {path}: not a regular file")
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"no such file: {path}; the data folder needs it") from None

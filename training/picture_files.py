@@ -59,7 +59,7 @@ def _reason_against(path: Path) -> str | None:
     except OSError:
         mode = stat.S_IFREG  # such as a broken link: reading it says what is wrong
     if stat.S_ISDIR(mode):
-        return "a folder"
+        return "a folder, which is not searched"
     if not stat.S_ISREG(mode):
         return "not a regular file"
     return None if path.suffix.lower() in SUFFIXES else "not a picture by its name"

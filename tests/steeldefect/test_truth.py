@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from examples import BUNDLE, finish, image, origin, prediction, publish
+from examples import BUNDLE, failure, finish, image, origin, prediction, publish
 
 from steeldefect.errors import DataError
 from steeldefect.query import open_database
@@ -17,13 +19,16 @@ from steeldefect.truth import Answers, Scored, Truth, match, pair_masks, read_an
 
 HEADER = "ImageId,ClassId,EncodedPixels\n"
 NO_S3 = S3Settings()
+NFC, NFD = (unicodedata.normalize(form, "Prüfling.jpg") for form in ("NFC", "NFD"))
 
 Masks = list[tuple[str, int, str]]
 
 
 def truth(masks: Masks, labels: dict[str, bool] | None = None) -> Truth:
     columns = ["ImageId", "ClassId", "EncodedPixels"]
-    return Truth(pd.DataFrame(masks, columns=columns), labels, "train.csv")
+    table = pd.DataFrame(masks, columns=columns).assign(line=range(2, len(masks) + 2))
+    lines = {name: number for number, name in enumerate(labels or (), 2)}
+    return Truth(table, labels, "train.csv", lines, "labels.csv")
 
 
 def answers(*keys: str, found: Masks = []) -> Answers:  # noqa: B006
@@ -56,7 +61,7 @@ def test_labels_are_looked_for_beside_the_masks(
     any_store.write("train.csv", (HEADER + "a.jpg,1,1 3\nb.jpg,2,\n").encode())
     without = read_truth(f"{any_store.uri}/train.csv", None, s3)
     assert without.labels is None
-    assert without.masks.to_numpy().tolist() == [["a.jpg", 1, "1 3"], ["b.jpg", 2, ""]]
+    assert without.masks.to_numpy().tolist() == [["a.jpg", 1, "1 3", 2], ["b.jpg", 2, "", 3]]
     assert without.source == f"{any_store.uri}/train.csv"
     any_store.write(name, b"ImageID,label\na.jpg,1\nb.jpg,0\n")
     assert read_truth(f"{any_store.uri}/train.csv", None, s3).labels == {
@@ -90,7 +95,14 @@ def test_a_bare_file_name_lies_in_the_present_folder(
         ("", None, r"masks\.csv is empty"),
         ("ImageId,ClassId\n", None, "no column encodedpixels"),
         (HEADER + "a.jpg,x,1 3\n", None, "class ids are whole numbers"),
-        (HEADER + "a.jpg,1,1 3\na.jpg,1,9 1\n", None, "more than one row for a.jpg class 1"),
+        (HEADER + "a.jpg,1,1 3\na.jpg,1,9 1\n", None, r"a.jpg class 1 \(lines 2 and 3\)"),
+        (HEADER + "a.jpg,1,5.0 3.0\n", None, r"masks\.csv: line 2: a\.jpg class 1: .*'5\.0'"),
+        (HEADER + "a.jpg,1,1 3\0\0\n", None, r"masks\.csv: line 2 holds 2 NUL bytes"),
+        (
+            HEADER + "a.jpg,1,1 3\n",
+            "ImageId,label\na.jpg,0\n",
+            r"a.jpg \(line 2, labelled in line 2",
+        ),
         (HEADER, "ImageId,label\na.jpg,2\n", "a label is 1"),
         (HEADER, "", r"labels\.csv is empty"),
     ],
@@ -160,9 +172,115 @@ def test_pictures_are_found_by_key_or_else_by_file_name() -> None:
 
 def test_a_name_that_fits_several_pictures_is_refused() -> None:
     with pytest.raises(
-        DataError, match=r"several scored pictures are named a.jpg; write their keys"
+        DataError, match=r"a\.jpg \(line 2: fits 'day1/a\.jpg' or 'day2/a\.jpg'\); write their keys"
     ):
         match(answers("day1/a.jpg", "day2/a.jpg"), truth([("a.jpg", 1, "1 3")]))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("A.JPG", "a.jpg"),
+        (NFC, NFD),
+        ("images/a.jpg", "a.jpg"),
+        ("images\\a.jpg", "a.jpg"),
+        ("a", "a.jpg"),
+        ("/archive/a.jpg", "a.jpg"),
+        ('"a.jpg"', "a.jpg"),
+    ],
+)
+def test_a_picture_whose_name_is_written_otherwise_is_not_clean(name: str, key: str) -> None:
+    known = truth([(name, 1, "1 3")])
+    scored = match(answers(key, "b.jpg"), known)
+    assert column(scored, "defective") == {key: True, "b.jpg": False}
+    table = pair_masks(scored, known)
+    assert table[table["key"] == key]["truth"].tolist() == ["1 3", ""]
+    assert (scored.unscored, scored.notes) == ([], ())
+
+
+@pytest.mark.parametrize("text", ["1 3", ""])
+@pytest.mark.parametrize(
+    ("names", "keys", "problem"),
+    [
+        (["a.png"], ["a.jpg"], r"a\.png \(line 2: is 'a\.jpg' meant\?\)"),
+        (["s-1.jpg"], ["s_001.jpg"], r"s-1\.jpg \(line 2: is 's_001\.jpg' meant\?\)"),
+        (["a.jpg", "A.jpg"], ["a.jpg"], r"A\.jpg \(line 3: means the same picture as 'a\.jpg'"),
+        (["A.JPG"], ["a.jpg", "A.jpg"], r"A\.JPG \(line 2: fits 'a\.jpg' or 'A\.jpg'"),
+        (["x/a.jpg", "y/b.jpg"], ["a.jpg", "b.jpg"], r"x/a\.jpg \(line 2: is 'a\.jpg' meant"),
+    ],
+)
+def test_a_name_that_may_mean_a_scored_picture_is_refused(
+    names: list[str], keys: list[str], problem: str, text: str
+) -> None:
+    known = truth([(name, 1, text) for name in names])
+    with pytest.raises(DataError, match=r"train\.csv: it is not clear .*" + problem):
+        match(answers(*keys, "other.jpg"), known)
+
+
+def test_a_name_that_may_mean_a_scored_picture_is_refused_in_labels_too() -> None:
+    known = truth([("b.jpg", 1, "1 3")], {"a.png": True, "b.jpg": True})
+    with pytest.raises(DataError, match=r"labels\.csv: .*a\.png \(line 2: is 'a\.jpg' meant"):
+        match(answers("a.jpg", "b.jpg"), known)
+
+
+def test_two_names_that_the_truth_tells_apart_are_two_pictures() -> None:
+    scored = match(answers("a.jpg"), truth([("a.jpg", 1, "1 3"), ("a.png", 1, "1 3")]))
+    assert scored.unscored == ["a.png"]
+    known = truth([("a.png", 1, "1 3")], {"a.jpg": False, "a.png": True})
+    assert column(match(answers("a.jpg"), known), "defective") == {"a.jpg": False}
+
+
+def test_labels_and_masks_may_write_a_name_in_two_ways() -> None:
+    known = truth([("A.JPG", 1, "1 3")], {"images/a.jpg": True, "images/b.jpg": False})
+    scored = match(answers("a.jpg", "b.jpg"), known)
+    assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False}
+    assert pair_masks(scored, known)["truth"].tolist() == ["1 3", "", "", ""]
+    with pytest.raises(DataError, match=r"labelled 0 .clean. in labels\.csv, .*A\.JPG \(line 2\)"):
+        match(answers("a.jpg"), truth([("A.JPG", 1, "1 3")], {"a.jpg": False}))
+
+
+def test_masks_of_pictures_that_were_not_scored_are_named() -> None:
+    masks = [("a.jpg", 1, "1 3"), ("gone.jpg", 1, "1 3"), ("bad.jpg", 9, "1 3"), ("no.jpg", 1, "")]
+    answered = replace(
+        answers("a.jpg"), failed=pd.DataFrame([("/archive", "bad.jpg")], columns=["source", "key"])
+    )
+    scored = match(answered, truth(masks))
+    assert scored.unscored == ["bad.jpg", "gone.jpg", "no.jpg"]
+    assert scored.notes == (
+        "1 pictures with masks are none that this bundle has seen: gone.jpg (line 3)",
+        "1 pictures of train.csv could not be scored: bad.jpg",
+        "the bundle does not know class 9: all its masks count as missed",
+    )
+
+
+def test_a_picture_that_failed_may_be_the_one_that_is_meant() -> None:
+    failed = pd.DataFrame([("/archive", "day2/a.jpg")], columns=["source", "key"])
+    answered = replace(answers("day1/a.jpg"), failed=failed)
+    with pytest.raises(DataError, match=r"fits 'day1/a\.jpg' or 'day2/a\.jpg'"):
+        match(answered, truth([("a.jpg", 1, "1 3")]))
+
+
+def test_failed_pictures_are_read_from_the_tables(store: Store) -> None:
+    publish(store, {TableName.IMAGES: [image("a")], TableName.QUARANTINE: [failure("bad.png")]})
+    finish(store)
+    read = read_answers(open_database(store), BUNDLE)
+    assert read.failed.to_numpy().tolist() == [["/archive", "bad.png"]]
+
+
+def test_masks_outside_their_picture_are_named_with_their_line() -> None:
+    known = truth([("a.jpg", 1, "1 3"), ("b.jpg", 2, "8190 3"), ("c.jpg", 2, "8190 4")])
+    scored = match(answers("a.jpg", "b.jpg", "c.jpg"), known)  # of 128 x 64 = 8,192 pixels
+    with pytest.raises(DataError, match=r"train\.csv: line 4: c\.jpg class 2: .*out of bounds"):
+        pair_masks(scored, known)
+
+
+def test_two_labels_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "masks.csv").write_text(HEADER)
+    for name in ("labels.csv", "defect_and_no_defect.csv"):
+        (tmp_path / name).write_text("ImageId,label\na.jpg,1\n")
+    with pytest.raises(DataError, match=r"has both labels\.csv and defect_and_no_defect\.csv"):
+        read_truth(str(tmp_path / "masks.csv"), None, NO_S3)
+    read_truth(str(tmp_path / "masks.csv"), str(tmp_path / "labels.csv"), NO_S3)
 
 
 @pytest.mark.parametrize("labels", [None, {"x.jpg": True}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +18,7 @@ from samples import Ended, run_program
 
 from steeldefect import rle
 from steeldefect.errors import DataError, SettingsError, StoreError
+from training.dataset import read_dataset
 from training.explore import statistics
 from training.explore.faults import RULES, FaultKind
 from training.explore.findings import Findings, find
@@ -132,6 +135,7 @@ def test_every_kind_has_a_rule() -> None:
         (("c.png", "zero", "5 30"), FaultKind.CLASS_ID_MALFORMED),
         (("c.png", 0, "5 30"), FaultKind.CLASS_ID_MALFORMED),
         (("a.png", 1, "5 30"), FaultKind.MASK_REPEATED),
+        (("A.png", 1, "5 30"), FaultKind.MASK_WITHOUT_PICTURE),  # another row spells it a.png
         (("c.png", 1, "5 2"), FaultKind.MASK_TINY),
         (("gone.png", 1, "5 30"), FaultKind.MASK_WITHOUT_PICTURE),
     ],
@@ -142,6 +146,38 @@ def test_faults_of_mask_rows(small_folder: Any, row: tuple[Any, ...], kind: Faul
     findings = _find(small_folder)
     assert _kinds(findings) == {kind: [row[0]]}
     assert findings.faults[0].line == 5
+
+
+def test_a_row_that_is_there_twice_counts_once(small_folder: Any) -> None:
+    small_folder.masks.append(small_folder.masks[0])
+    small_folder.masks_table()
+    findings = _find(small_folder)
+    assert _kinds(findings) == {FaultKind.ROW_REPEATED: ["a.png"]}
+    assert findings.faults[0].line == 5
+    assert len(findings.masks.sound) == 3
+    assert not RULES[FaultKind.ROW_REPEATED].stops_fit
+    read_dataset(small_folder.path)
+
+
+def test_names_find_pictures_as_in_a_fit(small_folder: Any) -> None:
+    rows = [(f"images/{name.upper()}", *rest) for name, *rest in small_folder.masks]
+    small_folder.table("train.csv", "ImageId,ClassId,EncodedPixels", rows)
+    findings = _find(small_folder)
+    assert findings.faults == []
+    assert statistics.masks(findings)["ImageId"].tolist() == ["a.png", "a.png", "b.png"]
+
+
+@pytest.mark.parametrize("row", [("c.jpg", 1, "5 30"), ("c.png", 0, "5 30"), ("c.png", 1, "5 x")])
+def test_a_picture_that_a_faulty_row_may_mean_is_not_clean(
+    small_folder: Any, row: tuple[Any, ...]
+) -> None:
+    small_folder.masks.append(row)
+    small_folder.masks_table()
+    findings = _find(small_folder)
+    assert findings.verdicts["c.png"].defective is not False
+    assert findings.faults[0].line == 5
+    if row[0] == "c.jpg":
+        assert findings.faults[0].detail == "not in images/; is 'c.png' meant?"
 
 
 def test_classes_that_overlap(small_folder: Any) -> None:
@@ -168,7 +204,7 @@ _SOUND = [("a.png", 1), ("b.png", 1), ("c.png", 0)]
         (_SOUND, {}),
         ([*_SOUND[:2], ("c.png", 2)], {FaultKind.LABEL_MALFORMED: ["c.png"],
                                        FaultKind.PICTURE_WITHOUT_LABEL: ["c.png"]}),
-        ([*_SOUND, ("b.png", 1)], {FaultKind.LABEL_REPEATED: ["b.png"]}),
+        ([*_SOUND, ("b.png", 1)], {FaultKind.ROW_REPEATED: ["b.png"]}),
         ([*_SOUND, ("b.png", 0)], {FaultKind.LABEL_REPEATED: ["b.png"],
                                    FaultKind.LABELS_CONTRADICT: ["b.png"]}),
         ([*_SOUND, ("gone.png", 0)], {FaultKind.LABEL_WITHOUT_PICTURE: ["gone.png"]}),
@@ -199,6 +235,18 @@ def test_faults_of_files(small_folder: Any) -> None:
         FaultKind.GROUP_WITHOUT_PICTURE: ["gone.png"],
         FaultKind.SECOND_LABELS_FILE: ["defect_and_no_defect.csv"],
         FaultKind.STRAY_FILE: ["notes.txt"],
+    }
+
+
+def test_entries_that_are_no_pictures(small_folder: Any) -> None:
+    images = small_folder.path / "images"
+    (images / "._a.png").write_bytes(b"\0\5\x16\7")
+    (images / "d.png").mkdir()
+    os.mkfifo(images / "p.png")
+    (images / os.fsdecode(b"pr\xfcf.png")).touch()
+    assert _kinds(_find(small_folder)) == {
+        FaultKind.PICTURE_UNREADABLE: [r"pr\udcfcf.png"],
+        FaultKind.STRAY_FILE: ["._a.png", "d.png", "p.png"],
     }
 
 
@@ -314,6 +362,19 @@ def test_page_needs_nothing_from_elsewhere(small_folder: Any, tmp_path: Path) ->
         assert (page.parent / one).is_file(), one
     anchors = {one[1:] for one in links.links if one.startswith("#")}
     assert anchors <= set(re.findall(r'id="([^"]+)"', text))
+
+
+def test_names_of_pictures_are_escaped(small_folder: Any, tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>.png"
+    small_folder.picture(name, {1: small_folder.square(2, 3)})
+    small_folder.masks_table()
+    page = explore(Request(small_folder.path), tmp_path / "out").page
+    text = page.read_text(encoding="utf-8")
+    assert "<img src=x" not in text
+    assert html.escape(name) in text
+    links = _Links()
+    links.feed(text)
+    assert links.open == []
 
 
 def test_ids_are_not_used_twice(small_folder: Any, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from training.__main__ import main
 from training.dataset import DataSet, read_dataset
 from training.recipe import NearDuplicates, Split
 from training.split import make_split, parts_for, read_split
+from training.splitting.files import read_origin
 from training.splitting.origin import Origin
 from training.splitting.views import find_near_duplicates
 from training.synthetic import generate
@@ -196,10 +197,16 @@ def test_changed_labels_are_told(
         (lambda text: text.replace("test 0.2, ", ""), "missing: one of test and folds"),
         (lambda text: text.replace("grouped", "hidden"), "grouped or ignored"),
         (lambda text: text.replace("# steel", "# other"), "malformed first line"),
-        (lambda text: text.replace("copy_a.jpg", "gone.jpg"), "not in images/: gone.jpg; no row "),
+        (
+            lambda text: text.replace("copy_a.jpg", "gone.jpg"),
+            r"not in images/: gone.jpg \(line 3\); no row ",
+        ),
         (lambda text: text.replace("copy_a.jpg", "copy_b.jpg"), "more than one row for copy_b"),
-        (lambda text: text + "copy_a.jpg,test,coil\n", "more than one row for copy_a.jpg"),
-        (lambda text: text + "short\n", "not in images/: short"),
+        (
+            lambda text: text + "copy_a.jpg,test,coil\n",
+            r"more than one row for copy_a\.jpg .line 45",
+        ),
+        (lambda text: text + "short\n", "line 45 has 1 of 3 cells"),
         (lambda text: text.replace(",test,", ",exam,"), "received 'exam'"),
         (lambda text: text.replace(",test,", ",,"), "received ''"),
         (lambda text: text.replace(",test,", ",train,"), "leaves test empty"),
@@ -246,6 +253,37 @@ def test_folds_without_a_file_or_of_a_file_without(dataset: DataSet, split_file:
         parts_for(dataset, SHARES, 0, split_file.with_name("none.csv"), None)
     with pytest.raises(DataError, match="cannot read"):
         parts_for(dataset, SHARES, 0, split_file.parent, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text.replace("\n", "\r\n"),  # as a spreadsheet saves it
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace("copy_a.jpg", "COPY_A.JPG"),
+        lambda text: text.replace("copy_a.jpg", "images/copy_a.jpg"),
+    ],
+)
+def test_forms_of_a_split_file(
+    dataset: DataSet, split_file: Path, change: Callable[[str], str]
+) -> None:
+    rows = split_file.read_text(encoding="utf-8").partition("\n")[2]
+    before = read_split(split_file, dataset.pictures)
+    split_file.write_text(change(rows), encoding="utf-8", newline="")
+    after = read_split(split_file, dataset.pictures)
+    assert {name: [one.name for one in part] for name, part in after.named().items()} == {
+        name: [one.name for one in part] for name, part in before.named().items()
+    }
+
+
+def test_a_first_line_may_end_as_it_likes(dataset: DataSet, split_file: Path) -> None:
+    text = split_file.read_text(encoding="utf-8")
+    for end in ("\r", "\r\n", "\n"):
+        content = "\ufeff" + text.replace("\n", end)
+        split_file.write_text(content, encoding="utf-8", newline="")
+        assert read_origin(split_file) is not None
+        read_split(split_file, dataset.pictures)
 
 
 # -- overlap --------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def _files(source: Source) -> Iterator[Fault]:
 def _duplicates(
     source: Source, verdicts: Mapping[str, Verdict], duplicates: Iterable[DuplicateSet]
 ) -> Iterator[Fault]:
-    groups = {name: group for name, group, _ in _columns(source.groups, "group")}
+    groups = {name: group for name, group, _ in _columns(source.groups, "group") if group}
     for found in duplicates:
         first, others = found.names[0], f"with {_some(found.names[1:])}"
         answers = {verdicts[name].defective for name in found.names} - {None}

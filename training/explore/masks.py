@@ -14,6 +14,7 @@ import pandas as pd
 
 from steeldefect import rle
 from steeldefect.errors import RunLengthError
+from steeldefect.labels import explain_malformed
 from training.explore.faults import Fault, FaultKind
 from training.progress import followed
 
@@ -126,7 +127,8 @@ def _measure(row: _Row) -> MaskFacts | Fault | None:
         kind = FaultKind.MASK_OUT_OF_BOUNDS
         rle.validate(runs, row.shape)
     except RunLengthError as error:
-        detail = str(error).removeprefix("malformed run lengths: ")
+        problem = explain_malformed(row.text) if kind is FaultKind.MASK_MALFORMED else str(error)
+        detail = problem.removeprefix("malformed run lengths: ")
         return Fault(kind, row.name, detail, class_id, row.line)
     if len(runs) == 0:
         return None

@@ -9,8 +9,9 @@ With folds the first line says `folds 5` instead of the test share, and the seco
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,8 @@ import pandas as pd
 from steeldefect.errors import AlreadyExistsError, DataError
 from steeldefect.labels import listed, read_csv, require_columns
 from training.dataset import LabelledPicture
+from training.labels import read_file
+from training.naming import Naming
 from training.splitting.division import parts_of_fold
 from training.splitting.origin import PREFIX, Origin
 from training.splitting.parts import Folds, Parts, regrouped
@@ -88,8 +91,7 @@ def read_split(path: Path, pictures: Sequence[LabelledPicture], fold: int | None
         DataError: the file is missing or malformed, has other pictures than the folder, or no
             such fold; or a part would be empty.
     """
-    file = _read(path)
-    _check_pictures(file, {picture.name for picture in pictures})
+    file = _with_own_names(_read(path), pictures)
     if file.column == "fold":
         return _read_fold(file, pictures, fold)
     if fold is not None:
@@ -98,21 +100,21 @@ def read_split(path: Path, pictures: Sequence[LabelledPicture], fold: int | None
 
 
 def _read(path: Path) -> _File:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(
-            f"no such file: {path}; make it with python -m training split --out {path}"
-        ) from None
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
-    origin = None
+    content = _read_bytes(path).removeprefix(codecs.BOM_UTF8)
+    origin, first_line = None, 1
     if content.startswith(b"#"):
-        first, _, content = content.partition(b"\n")
+        first = content.splitlines(keepends=True)[0]
+        content, first_line = content[len(first) :], 2
         origin = _parse_origin(first, path)
-    file = _File(path, origin, read_csv(content, str(path)).fillna(""))
+    file = _File(path, origin, read_csv(content, str(path), first_line))
     require_columns(file.table, ("imageid", file.column, "group"), str(path))
     return file
+
+
+def _read_bytes(path: Path) -> bytes:
+    if not path.exists():
+        raise DataError(f"no such file: {path}; make it with python -m training split --out {path}")
+    return read_file(path)
 
 
 def _parse_origin(first: bytes, path: Path) -> Origin:
@@ -122,16 +124,24 @@ def _parse_origin(first: bytes, path: Path) -> Origin:
         raise DataError(f"{path}: malformed first line ({error}); {_ANEW}") from None
 
 
-def _check_pictures(file: _File, names: set[str]) -> None:
+def _with_own_names(file: _File, pictures: Sequence[LabelledPicture]) -> _File:
+    """Put the pictures' own names into the rows, and make sure that each has one row."""
+    naming = Naming({picture.name: picture.path for picture in pictures})
     rows = file.table["imageid"]
-    found = {
-        "more than one row for": set(rows[rows.duplicated()]),
-        "pictures that are not in images/:": set(rows) - names,
-        "no row for": names - set(rows),
-    }
-    problems = [f"{what} {listed(sorted(which))}" for what, which in found.items() if which]
+    again = rows[rows.duplicated()]
+    problems = []
+    if len(again):
+        named = [f"{name} (line {line})" for line, name in again.items()]
+        problems.append(f"more than one row for {listed(named)}")
+    named_rows = file.table.rename(columns={"imageid": "ImageId"}).assign(line=file.table.index)
+    table = naming.rename(named_rows, "it").rename(columns={"ImageId": "imageid"})
+    problems += naming.problems
+    missing = sorted({picture.name for picture in pictures} - set(table["imageid"]))
+    if missing:
+        problems.append(f"no row for {listed(missing)}")
     if problems:
         raise DataError(f"{file.path} does not fit the data: {'; '.join(problems)}; {_ANEW}")
+    return replace(file, table=table)
 
 
 def _read_parts(file: _File, pictures: Sequence[LabelledPicture]) -> Parts:
