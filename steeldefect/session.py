@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from steeldefect import jvm
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError, WaveError
 from steeldefect.spark_start import blame_for, cause_of, refuse_submit_arguments
-from steeldefect.tracebacks import raised_in
+from steeldefect.tracebacks import is_of_spark
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
 _LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
@@ -59,7 +59,7 @@ def opened_session(name: str) -> Iterator[SparkSession]:
     except SteelDefectError:
         raise
     except Exception as error:
-        if _is_sparks(error):
+        if is_of_spark(error):
             raise explain_failure(error) from error
         raise
     finally:
@@ -228,14 +228,9 @@ def _of_the_host(error: Exception, text: str, cause: str) -> SteelDefectError | 
     if _NO_ROOM.search(text) or getattr(error, "errno", None) in _NO_ROOM_CODES:
         return StoreError(
             f"the disk for temporary files is full, or cannot be written to: {cause}; make room in "
-            "TMPDIR and SPARK_LOCAL_DIRS (/tmp where they are not set), start again; nothing is lost"
+            "TMPDIR and SPARK_LOCAL_DIRS (/tmp where they are not set) and start again"
         )
     return None
-
-
-def _is_sparks(error: Exception) -> bool:
-    """Tell Spark's errors, those of the sockets to its JVM among them."""
-    return isinstance(error, PySparkException | Py4JError) or raised_in(error, "py4j", "pyspark")
 
 
 def _is_silence(error: Exception) -> bool:
