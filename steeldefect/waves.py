@@ -86,7 +86,8 @@ class Waves:
 
     def _next(self, running: deque[Future[ScoredWave]]) -> ScoredWave:
         """Wait for the oldest wave, and learn from it how fast tasks are."""
-        wave = running.popleft().result()
+        wave = running[0].result()  # until it is there, it is one of those to give up
+        running.popleft()
         self._pictures += sum(report.scored + report.quarantined for report in wave.reports)
         self._seconds += sum(report.seconds for report in wave.reports)
         return wave
