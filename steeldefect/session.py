@@ -20,7 +20,13 @@ from pyspark.sql import SparkSession
 
 from steeldefect import jvm
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError, WaveError
-from steeldefect.spark_start import blame_for, cause_of, refuse_submit_arguments
+from steeldefect.spark_start import (
+    blame_for,
+    cause_of,
+    refuse_address,
+    refuse_folders,
+    refuse_submit_arguments,
+)
 from steeldefect.tracebacks import is_of_spark
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
@@ -125,6 +131,9 @@ def _open_session(name: str) -> SparkSession:
     jvm.start(_first_conf())
     jvm.hand_signals_on()
     conf = SparkConf()
+    shows_page = conf.get("spark.ui.enabled", None) != "false"
+    if problem := (shows_page and refuse_address()) or refuse_folders():
+        raise SettingsError(f"Spark does not start: {problem}")
     master = conf.get("spark.master", None) or "local[*]"
     builder = SparkSession.builder.appName(name).config("spark.ui.showConsoleProgress", "false")
     if local := _LOCAL.fullmatch(master):

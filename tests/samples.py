@@ -156,12 +156,12 @@ def run_program_after(before: Sequence[str], *arguments: str, **environment: str
     return run_command(*before, sys.executable, *arguments, **environment)
 
 
-def spark_submit(*arguments: str) -> Ended:
+def spark_submit(*arguments: str, **environment: str) -> Ended:
     """Run a program by the environment's own spark-submit."""
     program = shutil.which("spark-submit")
     if program is None:
         raise FileNotFoundError("spark-submit is not on the PATH; run the tests by `make test`")
-    return run_command(program, *arguments)
+    return run_command(program, *arguments, **environment)
 
 
 def score_arguments(source: object, bundle: object, output: object) -> list[str]:

@@ -52,7 +52,7 @@ class Job:
 
     def told(self) -> list[str]:
         """Wait for its end, and give the lines that it wrote."""
-        out, _ = self.process.communicate(timeout=120)
+        out, _ = self.process.communicate(timeout=300)
         return [line for line in out.splitlines() if line.strip()]
 
 
@@ -84,7 +84,7 @@ def standing_still(command: list[str], bundle: Bundle, folder: Path) -> Iterator
 
 
 def wait_until_published(output: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         decided = rows(output, TableName.RUNS, "outcome") and rows(output, TableName.IMAGES, "key")
         if decided and not list(output.glob("_waves/*.json")):

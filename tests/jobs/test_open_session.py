@@ -94,6 +94,20 @@ def test_what_keeps_spark_from_starting_is_named(variables: dict[str, str], name
     assert refusal(run_program("-c", FAILING, **variables)).startswith(named)
 
 
+@pytest.mark.parametrize(
+    "variable", ["SPARK_LOCAL_IP=203.0.113.9", "SPARK_LOCAL_DIRS=/proc/nowhere"]
+)
+def test_under_spark_submit_it_is_named_before_the_jvm_ends(variable: str, tmp_path: Path) -> None:
+    path = tmp_path / "failing.py"
+    path.write_text(FAILING, encoding="utf-8")
+    name, value = variable.split("=")
+    ended = spark_submit(str(path), **{name: value})
+    assert ended.code == 2, ended.err
+    # spark-submit sends a program's errors to standard output
+    assert f"error: Spark does not start: {name}" in ended.out
+    assert "Exception" not in ended.err
+
+
 def test_a_java_that_is_too_old_is_named(tmp_path: Path) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
