@@ -16,7 +16,7 @@ from steeldefect.interruption import INTERRUPTED
 from steeldefect.messages import one_line_each
 from steeldefect.progress import say
 from steeldefect.secrets import masked
-from steeldefect.tracebacks import described, raised_in, write_report
+from steeldefect.tracebacks import described, is_of_spark, write_report
 
 __all__ = [
     "INTERRUPTED",
@@ -88,25 +88,31 @@ def run_command(
     with one_line_each(), interruption.heard():
         try:
             action(parser.parse_args(arguments))
-            _flush_output()
         except SystemExit:  # what argparse ends `--help` with
             raise
         except BaseException as error:  # the panics of libraries in Rust are no `Exception`
+            refused = _refused_output()
             if interruption.requested() or isinstance(error, KeyboardInterrupt):
                 say("interrupted: what was published stays whole, nothing else was")
                 return INTERRUPTED
+            of_output = refused is not None and isinstance(error, OSError) and not error.filename
             given = sys.argv[1:] if arguments is None else arguments
-            code, line = _ending(error, parser.prog, given)
-            say(f"error: {masked(line)}")
-            return code
-    return 0
+            return _tell(refused or error if of_output else error, parser.prog, given)
+        refused = _refused_output()
+        return 0 if refused is None else _tell(refused, parser.prog, [])
+
+
+def _tell(error: BaseException, program: str, arguments: Sequence[str]) -> int:
+    code, line = _ending(error, program, arguments)
+    say(f"error: {masked(line)}")
+    return code
 
 
 def _ending(error: BaseException, program: str, arguments: Sequence[str]) -> tuple[int, str]:
     """Give the exit code and the line for an error."""
     if isinstance(error, SteelDefectError):
         return error.exit_code, one_line(error)
-    if isinstance(error, (OSError, EOFError)) and raised_in(error, "py4j", "pyspark"):
+    if is_of_spark(error):
         return WaveError.exit_code, f"Spark does not answer: {described(error)}; start again"
     if isinstance(error, OSError):
         return StoreError.exit_code, str(error)
@@ -120,20 +126,20 @@ def _ending(error: BaseException, program: str, arguments: Sequence[str]) -> tup
     )
 
 
-def _flush_output() -> None:
+def _refused_output() -> StoreError | None:
     """Notice here, not when Python shuts down, that standard output takes nothing more.
 
-    Raises:
-        StoreError: its reader has gone, or its disk is full.
+    Its reader has gone, or its disk is full. None: all was written.
     """
     if sys.stdout is None:
-        return
+        return None
     try:
         sys.stdout.flush()
     except OSError as error:
         # what is left would be tried again at shutdown, and end in a traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise StoreError(f"cannot write to standard output: {error.strerror}") from None
+        return StoreError(f"cannot write to standard output: {error.strerror}")
+    return None
 
 
 def one_line(error: SteelDefectError) -> str:

@@ -21,8 +21,14 @@ from pyspark.sql import SparkSession
 from steeldefect import jvm
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError, WaveError
 from steeldefect.secrets import SPARK_REDACTION
-from steeldefect.spark_start import blame_for, cause_of, refuse_submit_arguments
-from steeldefect.tracebacks import raised_in
+from steeldefect.spark_start import (
+    blame_for,
+    cause_of,
+    refuse_address,
+    refuse_folders,
+    refuse_submit_arguments,
+)
+from steeldefect.tracebacks import is_of_spark
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
 _LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
@@ -60,7 +66,7 @@ def opened_session(name: str) -> Iterator[SparkSession]:
     except SteelDefectError:
         raise
     except Exception as error:
-        if _is_sparks(error):
+        if is_of_spark(error):
             raise explain_failure(error) from error
         raise
     finally:
@@ -126,6 +132,9 @@ def _open_session(name: str) -> SparkSession:
     jvm.start(_first_conf())
     jvm.hand_signals_on()
     conf = SparkConf()
+    shows_page = conf.get("spark.ui.enabled", None) != "false"
+    if problem := (shows_page and refuse_address()) or refuse_folders():
+        raise SettingsError(f"Spark does not start: {problem}")
     master = conf.get("spark.master", None) or "local[*]"
     builder = SparkSession.builder.appName(name).config("spark.ui.showConsoleProgress", "false")
     if local := _LOCAL.fullmatch(master):
@@ -231,14 +240,9 @@ def _of_the_host(error: Exception, text: str, cause: str) -> SteelDefectError | 
     if _NO_ROOM.search(text) or getattr(error, "errno", None) in _NO_ROOM_CODES:
         return StoreError(
             f"the disk for temporary files is full, or cannot be written to: {cause}; make room in "
-            "TMPDIR and SPARK_LOCAL_DIRS (default: /tmp), and start again; nothing is lost"
+            "TMPDIR and SPARK_LOCAL_DIRS (/tmp where they are not set) and start again"
         )
     return None
-
-
-def _is_sparks(error: Exception) -> bool:
-    """Tell Spark's errors, those of the sockets to its JVM among them."""
-    return isinstance(error, PySparkException | Py4JError) or raised_in(error, "py4j", "pyspark")
 
 
 def _is_silence(error: Exception) -> bool:

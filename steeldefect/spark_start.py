@@ -68,6 +68,28 @@ def refuse_submit_arguments() -> str | None:
     return None
 
 
+def refuse_address() -> str | None:
+    """Say that `SPARK_LOCAL_IP` is no address of this host; None where it is one, or is not set.
+
+    To be asked before Spark starts: its page (`spark.ui.enabled`) cannot be opened then, which ends
+    the JVM. That of `spark-submit` would take along the way to say why.
+    """
+    return None if "SPARK_LOCAL_IP" not in os.environ else _blame_address("")
+
+
+def refuse_folders() -> str | None:
+    """Say that no folder of `SPARK_LOCAL_DIRS` can be written to; None where one can.
+
+    To be asked before Spark starts, for the same reason.
+    """
+    folders = [name for name in os.environ.get("SPARK_LOCAL_DIRS", "").split(",") if name]
+    if "CONTAINER_ID" in os.environ:  # YARN's own folders count there
+        return None
+    if folders and all(_cannot_write(folder) for folder in folders):
+        return _blame_folders("")
+    return None
+
+
 def _blame_home(text: str) -> str | None:
     del text
     home = os.environ.get("SPARK_HOME")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import platform
 import tempfile
 import time
@@ -14,15 +15,28 @@ from steeldefect.errors import StoreError
 from steeldefect.secrets import masked
 from steeldefect.versions import versions
 
+_SPARK = ("py4j", "pyspark")
 
-def raised_in(error: BaseException, *packages: str) -> bool:
-    """Tell whether an error came out of code of one of these packages, at whatever depth."""
+
+def is_of_spark(error: BaseException) -> bool:
+    """Tell errors of PySpark and of the sockets to its JVM, without importing either.
+
+    An `OSError` or `EOFError` is Spark's where it came out of their code, at whatever depth.
+    """
+    if _package(type(error).__module__) in _SPARK:
+        return True
+    if not isinstance(error, OSError | EOFError | pickle.PickleError):
+        return False
     step = error.__traceback__
     while step is not None:
-        if str(step.tb_frame.f_globals.get("__name__")).split(".")[0] in packages:
+        if _package(str(step.tb_frame.f_globals.get("__name__"))) in _SPARK:
             return True
         step = step.tb_next
     return False
+
+
+def _package(module: str) -> str:
+    return module.split(".", maxsplit=1)[0]
 
 
 def described(error: BaseException) -> str:

@@ -117,15 +117,15 @@ class Waves:
 
     def _next(self, running: deque[tuple[_Flight, Future[ScoredWave]]]) -> ScoredWave:
         """Wait for the oldest wave, watch all, and learn from it how fast tasks are."""
-        future = running[0][1]
+        future = running[0][1]  # until it is there, it is one of those to give up
         while not future.done():
             for flight, _ in running:
                 check_failures(
                     flight.failures.value, new_pictures(flight.keys), self._settings, "a wave"
                 )
             wait([future], _LOOK_SECONDS)
-        running.popleft()
         wave = future.result()
+        running.popleft()
         self._pictures += sum(report.scored + report.quarantined for report in wave.reports)
         self._seconds += sum(report.seconds for report in wave.reports)
         return wave

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from namespaces import Namespaces
 from samples import INT8_BY_HAND, ROOT, build_rule_bundle
 
 from steeldefect.bundle import Bundle
@@ -32,6 +33,15 @@ def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The same bundle with int8 forms, which are its default."""
     target = tmp_path_factory.mktemp("bundles") / "int8"
     return build_rule_bundle(target, compiled=INT8_BY_HAND)
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> Namespaces:
+    """Ways to run a program as another user, or with mounts of its own."""
+    made = Namespaces()
+    if not made.allowed():
+        pytest.skip("this host allows no user namespaces (unshare)")
+    return made
 
 
 @pytest.fixture(scope="session")

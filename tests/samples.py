@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,11 @@ def run_command(*command: str, **environment: str) -> Ended:
 def run_program(*arguments: str, **environment: str) -> Ended:
     """Run a Python program of this project, in a process of its own."""
     return run_command(sys.executable, *arguments, **environment)
+
+
+def run_program_after(before: Sequence[str], *arguments: str, **environment: str) -> Ended:
+    """Run a Python program by a command that is put before it."""
+    return run_command(*before, sys.executable, *arguments, **environment)
 
 
 def spark_submit(*arguments: str, **environment: str) -> Ended:

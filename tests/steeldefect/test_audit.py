@@ -143,6 +143,15 @@ def test_with_enough_masks_every_row_is_decoded(store: Store) -> None:
             audit_wave(store, wave("a"), [report(store, rows)], masks=7)
 
 
+@pytest.mark.parametrize("left", [0, 3, 200, -1])
+def test_a_part_that_is_cut_short_is_found(store: Store, left: int) -> None:
+    reports = [report(store, scored("a"))]
+    (part,) = reports[0].parts
+    store.write(part.key, store.read(part.key)[:left])
+    with pytest.raises(AuditError, match=r"part-.* cannot be read back \(\d+ bytes, \d+ were writ"):
+        audit_wave(store, wave("a"), reports, masks=20)
+
+
 def test_a_part_that_is_gone_is_an_error(store: Store) -> None:
     reported = report(store, scored("a"))
     store.delete(reported.parts[0].key)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
+from contextlib import suppress
 
 import pytest
 
-from steeldefect.progress import line_of, shown
+from steeldefect.progress import line_of, say, shown
 
 
 class Terminal(io.StringIO):
@@ -58,6 +60,27 @@ def test_a_terminal_shows_a_bar() -> None:
         pass
     assert "7/10" in terminal.getvalue()
     assert "failed=2" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_a_stream_that_takes_nothing_more_does_not_end_the_run(kind: type[io.StringIO]) -> None:
+    stream = kind()
+    reached = False
+    with shown(10, lambda: 4, lambda: 0, stream):
+        stream.close()
+        reached = True
+    assert reached
+
+
+def test_a_line_that_nobody_can_read_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        say("a line")
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
+    monkeypatch.setattr(sys, "stderr", None)
+    say("a line")
 
 
 def test_progress_ends_where_the_run_fails() -> None:

@@ -10,7 +10,9 @@ from steeldefect.errors import (
     BundleError,
     DataError,
     DeviceError,
+    SettingsError,
     SteelDefectError,
+    StoreError,
     StoreUnavailableError,
     WaveError,
 )
@@ -98,6 +100,47 @@ def test_any_other_error_is_a_wave_that_spark_gave_up(text: str, cause: str) -> 
         f"Spark gave up on a wave: {cause}; nothing of it was published; start again, and see the "
         "executors' logs if it stays"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "Lost task 0.3 in stage 0.0 (TID 6) (a host): java.io.IOException: Cannot "
+            'run program "/nowhere": error=2, No such file or directory\n\tat java.lang.Process',
+            'Cannot run program "/nowhere": error=2, No such file or directory',
+        ),
+        (
+            "org.apache.spark.SparkException: EOFException occurred while reading the port number "
+            "from pyspark.daemon's stdout.\n\tat a.b",
+            "EOFException occurred while reading the port number from pyspark.daemon's stdout.",
+        ),
+        (
+            IN_A_WORKER.format(cause="ModuleNotFoundError: No module named 'pyarrow'"),
+            "No module named 'pyarrow'",
+        ),
+    ],
+)
+def test_a_python_that_cannot_run_tasks_is_a_setting(text: str, found: str) -> None:
+    error = explain_failure(RuntimeError(text))
+    assert type(error) is SettingsError
+    assert str(error).startswith(f"an executor cannot run Python: {found}; set PYSPARK_PYTHON (or ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(IN_A_WORKER.format(cause="OSError: [Errno 28] No space left on device")),
+        RuntimeError("java.io.IOException: No space left on device\n\tat java.io.FileOutput"),
+        OSError(28, "No space left on device"),
+        OSError(122, "Disk quota exceeded"),
+    ],
+)
+def test_a_full_disk_is_named(error: Exception) -> None:
+    explained = explain_failure(error)
+    assert type(explained) is StoreError
+    assert str(explained).startswith("the disk for temporary files is full, or cannot be written ")
+    assert "SPARK_LOCAL_DIRS" in str(explained)
 
 
 def test_a_long_report_is_cut() -> None:
