@@ -140,14 +140,13 @@ def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> int:
         duckdb.Error: the answer cannot be read to its end.
         OSError: the file cannot be written.
     """
+    projected = _projected(relation, for_parquet)
     names = _told_apart(relation.columns)
-    reader = _projected(relation, for_parquet).to_arrow_reader(_BATCH_ROWS)
-    schema = pa.schema(
-        [field.with_name(name) for field, name in zip(reader.schema, names, strict=True)]
-    )
+    kinds = projected.limit(0).to_arrow_table().schema.types
+    schema = pa.schema(list(zip(names, kinds, strict=True)))
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in reader:
+        for batch in _batches(projected):
             writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
             rows += batch.num_rows
     return rows
@@ -182,9 +181,17 @@ def _projected(
     return relation.project(", ".join(expressions))
 
 
+def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[pa.RecordBatch]:
+    """Read an answer; what fails in the middle is DuckDB's error, as it is at the beginning."""
+    try:
+        yield from relation.to_arrow_reader(_BATCH_ROWS)
+    except (pa.ArrowException, OSError) as error:
+        raise duckdb.Error(str(error)) from None
+
+
 def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[list[tuple[str | None, ...]]]:
     """Read rows of text, a batch at a time."""
-    for batch in relation.to_arrow_reader(_BATCH_ROWS):
+    for batch in _batches(relation):
         yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 

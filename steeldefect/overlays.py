@@ -24,7 +24,7 @@ from steeldefect.errors import AlreadyExistsError, TableError
 from steeldefect.imaging import DecodeLimits, decode_gray
 from steeldefect.new_files import Existing, new_file
 from steeldefect.preprocessing import Gray
-from steeldefect.query import choose_bundle, open_database
+from steeldefect.query import asked, choose_bundle
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
 from steeldefect.truth import match, pair_masks, read_answers, read_truth
@@ -82,7 +82,7 @@ def draw_overlays(
         StoreError: a picture cannot be read, or a drawing not be written.
         AlreadyExistsError: the folder holds something else than drawings.
     """
-    with open_database(store) as connection:
+    with asked(store) as connection:
         answers = read_answers(connection, choose_bundle(connection, bundle))
     pairs = _pairs(answers.images, answers.predictions)
     if truth_uri is not None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import re
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,13 +23,15 @@ import pyarrow as pa
 
 from steeldefect.answers import write_answer
 from steeldefect.commit import Tables
-from steeldefect.errors import QueryError, TableError
+from steeldefect.errors import QueryError, StoreError, StoreUnavailableError, TableError
+from steeldefect.query_interruption import interruptible
 from steeldefect.stores import Store
 from steeldefect.tables import TableName
 
 __all__ = [
     "answer",
     "answered",
+    "asked",
     "choose_bundle",
     "kaggle_answered",
     "kaggle_rows",
@@ -37,6 +40,10 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
+
+_INTERRUPTED = "Query interrupted"  # how DuckDB puts what a signal handler raised
+_FAILED_SCAN = re.compile(r"the stream registered as '(?P<table>\w+)' failed: (?P<problem>.*)")
+_DAMAGED = re.compile(r"Invalid|[Nn]ot found|No such file|NotImplemented|TypeError")
 
 _OPENED = (
     TableName.IMAGES,
@@ -131,6 +138,42 @@ atexit.register(_close_databases)
 
 
 @contextmanager
+def asked(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database for the length of a block, and say in this project's errors what fails.
+
+    Raises:
+        QueryError: DuckDB refused a statement, or failed while its answer was read.
+        TableError: nothing was ever scored into this output, or a table cannot be read.
+        StoreUnavailableError: the store does not answer.
+        KeyboardInterrupt: somebody asked the program to end while DuckDB was at work.
+    """
+    with open_database(store) as connection, interruptible(connection):
+        try:
+            yield connection
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            if str(error) == _INTERRUPTED:
+                raise KeyboardInterrupt from None
+            raise
+        except duckdb.Error as error:
+            raise _explained(error, store) from None
+
+
+def _explained(error: duckdb.Error, store: Store) -> TableError | StoreError | QueryError:
+    """Tell a table that cannot be read from a statement that cannot."""
+    text = " ".join(str(error).split())
+    failed = _FAILED_SCAN.search(text)
+    if failed is None:
+        names = ", ".join(table.value for table in TableName)
+        return QueryError(f"{text}; tables: {names}")
+    where = f"table {store.uri}/{failed['table']}: {failed['problem']}"
+    if _DAMAGED.search(failed["problem"]):
+        return TableError(f"{where}; bring the file back, or take it out of the table")
+    return StoreUnavailableError(f"{where}; check the store, and ask again")
+
+
+@contextmanager
 def answered(store: Store, statement: str) -> Iterator[duckdb.DuckDBPyRelation | None]:
     """Answer one SQL statement, as a relation that is read while the block runs.
 
@@ -138,15 +181,10 @@ def answered(store: Store, statement: str) -> Iterator[duckdb.DuckDBPyRelation |
         The answer; None where the statement gives none.
 
     Raises:
-        QueryError: DuckDB refused the statement, or failed while the answer was read.
-        TableError: nothing was ever scored into this output.
+        QueryError, TableError, StoreUnavailableError, KeyboardInterrupt: see `asked`.
     """
-    with open_database(store) as connection:
-        try:
-            yield connection.sql(statement)
-        except duckdb.Error as error:
-            names = ", ".join(table.value for table in TableName)
-            raise QueryError(f"{error}; tables: {names}") from None
+    with asked(store) as connection:
+        yield connection.sql(statement)
 
 
 def answer(store: Store, statement: str) -> pa.Table:
@@ -165,7 +203,7 @@ def kaggle_answered(
     store: Store, bundle: str | None, all_pairs: bool
 ) -> Iterator[duckdb.DuckDBPyRelation]:
     """List predictions as `kaggle_rows` does, as a relation that is read while the block runs."""
-    with open_database(store) as connection:
+    with asked(store) as connection:
         digest = choose_bundle(connection, bundle)
         yield connection.sql(_ALL_PAIRS if all_pairs else _FOUND, params=[digest])
 
