@@ -1,0 +1,196 @@
+"""Upkeep of one output: finish what died, compact, delete what nobody reads any more.
+
+What only the holder of an output may do (finish waves, tell orphans) takes moments, and waits for
+no run: where one is at work it is left for the next time. All else is safe beside a run, because
+every commit to a table's log names the very files that it replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from steeldefect import lease
+from steeldefect.commit import Tables
+from steeldefect.compaction import compact, plan_compaction
+from steeldefect.data_files import data_files
+from steeldefect.delta_log import DeltaLog
+from steeldefect.errors import OutputBusyError, TableError
+from steeldefect.health import check_tables, unsound
+from steeldefect.maintain_arguments import MIN_AGE, RETENTION
+from steeldefect.orphans import find_orphans, store_clock
+from steeldefect.runs import new_run_id
+from steeldefect.stores import ObjectInfo, Store
+from steeldefect.tables import TableName
+
+_DELETERS = 8  # threads
+
+
+@dataclass(frozen=True)
+class UpkeepRules:
+    """What is kept how long, and how long to wait for a run.
+
+    Attributes:
+        min_age: of files that nothing names, before they are deleted.
+        retention: of files of earlier versions of a table: whoever reads such a version has to be
+            done within it.
+        wait_seconds: for the output; long enough to tell a dead holder from a living one.
+    """
+
+    min_age: timedelta = MIN_AGE
+    retention: timedelta = RETENTION
+    wait_seconds: float = 60.0
+
+    @property
+    def retention_hours(self) -> int:
+        """Whole hours of `retention`, rounded up."""
+        return -int(-self.retention // timedelta(hours=1))
+
+
+@dataclass
+class Upkept:
+    """What was done, what was left and why, in words; and how many bytes were freed."""
+
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    freed: int = 0
+
+
+def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = lease.Timing()) -> Upkept:
+    """Do all upkeep that can be done now.
+
+    Raises:
+        TableError: something is damaged; nothing was done.
+        StoreError: the store refused, or does not answer; what was done stays.
+    """
+    upkept = Upkept()
+    problems = check_tables(store)
+    if problems:
+        raise unsound(store, problems)
+    try:
+        orphans = _finish(store, rules, timing, upkept)
+    except OutputBusyError as busy:
+        orphans = []
+        upkept.left.append(f"finishing waves, and files that nothing names: {busy}")
+    _delete(store, orphans, upkept)
+    for table in TableName:
+        _keep_up_table(store, table, rules, upkept)
+    return upkept
+
+
+def preview(store: Store, rules: UpkeepRules) -> Upkept:
+    """Say what upkeep would do; nothing is written.
+
+    Raises:
+        TableError: something is damaged.
+        StoreError: the store refused, or does not answer.
+    """
+    tables, upkept = Tables(store), Upkept()
+    problems = check_tables(store)
+    if problems:
+        raise unsound(store, problems)
+    upkept.done += [f"finish the wave of {key}" for key in tables.pending()]
+    orphans = find_orphans(store, tables, datetime.now(UTC) - rules.min_age)
+    if orphans:
+        upkept.done.append(f"delete {len(orphans)} files that nothing names")
+    upkept.freed = sum(one.size for one in orphans)
+    for table in TableName:
+        delta = tables.open(table)
+        if delta is None:
+            continue
+        groups = plan_compaction(data_files(delta))
+        if groups:
+            small = sum(len(group) for group in groups)
+            upkept.done.append(f"{table.value}: make {len(groups)} data files of {small}")
+        with tables.errors_of(table):
+            expired = delta.vacuum(rules.retention_hours, enforce_retention_duration=False)
+        if expired:
+            upkept.done.append(f"{table.value}: delete {len(expired)} files of earlier versions")
+    holder = lease.current_run(store)
+    if holder:
+        upkept.left.append(
+            f"finishing waves, and files that nothing names, while run {holder} is at work"
+        )
+    return upkept
+
+
+def _finish(
+    store: Store, rules: UpkeepRules, timing: lease.Timing, upkept: Upkept
+) -> list[ObjectInfo]:
+    """Complete the waves that are decided.
+
+    Returns:
+        The files that nothing names, and that nothing can name any more.
+
+    Raises:
+        OutputBusyError: a run holds the output.
+    """
+    tables = Tables(store)
+    run_id = new_run_id(datetime.now(UTC))
+    with lease.hold(store, run_id, rules.wait_seconds, timing) as held:
+        for record in tables.recover(held.number):
+            upkept.done.append(f"finished wave {record.wave} of run {record.run_id}")
+        orphans = find_orphans(store, tables, store_clock(store) - rules.min_age)
+        held.check()
+        return orphans
+
+
+def _delete(store: Store, orphans: Sequence[ObjectInfo], upkept: Upkept) -> None:
+    """Delete files that nothing can name any more, whoever holds the output now."""
+    if not orphans:
+        return
+    with ThreadPoolExecutor(_DELETERS, "delete") as pool:
+        list(pool.map(store.delete, [one.key for one in orphans]))
+    upkept.done.append(f"deleted {len(orphans)} files that nothing names")
+    upkept.freed += sum(one.size for one in orphans)
+
+
+def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: Upkept) -> None:
+    """Compact, vacuum and checkpoint one table."""
+    tables = Tables(store)
+    if tables.open(table) is None:
+        return
+    try:
+        compacted = compact(store, tables, table)
+    except (OutputBusyError, TableError) as error:
+        upkept.left.append(f"compacting {table.value}: {error}")
+    else:
+        if compacted.before:
+            upkept.done.append(
+                f"{table.value}: made {compacted.after} data files of {compacted.before}"
+            )
+    listing = {one.key: one.size for one in store.scan(f"{table.value}/")}
+    _vacuum(tables, table, rules, upkept)
+    _checkpoint(store, tables, table, upkept)
+    left = {one.key for one in store.scan(f"{table.value}/")}
+    upkept.freed += sum(size for key, size in listing.items() if key not in left)
+
+
+def _vacuum(tables: Tables, table: TableName, rules: UpkeepRules, upkept: Upkept) -> None:
+    """Delete the files of earlier versions; the library notes it in the log even for none."""
+    delta = tables.open(table)
+    if delta is None:
+        return
+    with tables.errors_of(table):
+        hours = rules.retention_hours
+        if not delta.vacuum(hours, enforce_retention_duration=False):
+            return
+        deleted = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
+    upkept.done.append(f"{table.value}: deleted {len(deleted)} files of earlier versions")
+
+
+def _checkpoint(store: Store, tables: Tables, table: TableName, upkept: Upkept) -> None:
+    """Write a checkpoint of the newest version, and delete entries that have expired (30 days)."""
+    delta = tables.open(table)
+    if delta is None:
+        return
+    if (
+        DeltaLog(table, store.scan(f"{table.value}/_delta_log/")).newest_checkpoint
+        < delta.version()
+    ):
+        with tables.errors_of(table):
+            delta.create_checkpoint()
+            delta.cleanup_metadata()
+        upkept.done.append(f"{table.value}: wrote a checkpoint of version {delta.version()}")
