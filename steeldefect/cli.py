@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, act, and give the exit code."""
     parser = CommandParser(
         prog="steeldefect",
-        description="Ask, export, draw and maintain the tables of a scored archive; pack for a cluster.",
+        description="Ask, export, draw and maintain scored tables; pack for a cluster.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

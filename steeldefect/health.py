@@ -19,7 +19,14 @@ from steeldefect.commit import Tables
 from steeldefect.data_files import data_files, read_files
 from steeldefect.delta_log import DeltaLog, LogFault
 from steeldefect.errors import NewerTableError, StoreUnavailableError, TableError
-from steeldefect.run_counts import RecordedRun, RunCounts, count_runs, recorded_runs
+from steeldefect.run_counts import (
+    RecordedRun,
+    RunCounts,
+    count_runs,
+    lost_evaluations,
+    open_rows,
+    recorded_runs,
+)
 from steeldefect.runs import Outcome
 from steeldefect.stores import Store
 from steeldefect.tables import TableName
@@ -39,6 +46,7 @@ class Damage(str, Enum):
     FINDINGS = "findings"
     COUNTS = "counts"
     RUN = "run"
+    EVALUATION = "evaluation"
 
 
 MENDS = {
@@ -55,6 +63,7 @@ MENDS = {
     Damage.COUNTS: "--repair drops what is doubled and corrects the counts; what is missing is "
     "scored again",
     Damage.RUN: "--repair writes its row from what the other tables say",
+    Damage.EVALUATION: "--repair marks it as failed; evaluate again",
 }
 
 
@@ -175,8 +184,10 @@ def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]
 def check_rows(store: Store, tables: Tables) -> list[Problem]:
     """Hold the rows of all runs against each other; the tables' files are sound."""
     try:
-        counts = {one.run_id: one for one in count_runs(tables)}
-        recorded = {one.run_id: one for one in recorded_runs(tables)}
+        with open_rows(tables) as rows:
+            counts = {one.run_id: one for one in count_runs(rows)}
+            recorded = {one.run_id: one for one in recorded_runs(rows)}
+            evaluations = lost_evaluations(rows)
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         problems = [one for table in TableName for one in _unreadable(store, tables, table)]
         if not problems:
@@ -186,6 +197,9 @@ def check_rows(store: Store, tables: Tables) -> list[Problem]:
     for run_id in sorted(counts.keys() | recorded.keys()):
         counted = counts.get(run_id, RunCounts(run_id))
         problems += _check_run(counted, recorded.get(run_id))
+    for run_id, table in evaluations.items():
+        detail = f"no row of the evaluation {run_id}"
+        problems.append(Problem(Damage.EVALUATION, table.value, detail, run_id))
     return problems
 
 

@@ -70,7 +70,7 @@ def _again(repaired: Repaired) -> str:
     if not repaired.pictures and not repaired.waves:
         return "; no picture is to be scored again"
     unknown = f", and those of {repaired.waves} waves" if repaired.waves else ""
-    return f"; the next run scores up to {repaired.pictures} pictures again{unknown}"
+    return f"; the next run scores about {repaired.pictures} pictures again{unknown}"
 
 
 def _print_upkeep(store: Store, upkept: Upkept, freed: str) -> None:

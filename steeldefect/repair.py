@@ -34,7 +34,7 @@ class Repaired:
 
     Attributes:
         done: in words, in order.
-        pictures: how many the next runs score again, at most.
+        pictures: how many the next run scores again, as far as the tables say.
         waves: dropped waves whose pictures could not be counted.
         left: problems that could not be mended.
         aside: folder of the damaged objects; None where there was none.
@@ -75,6 +75,7 @@ class Repair:
             Damage.FINDINGS: self._mend_rows,
             Damage.COUNTS: self._mend_rows,
             Damage.RUN: self._restore_runs,
+            Damage.EVALUATION: self._fail_evaluations,
         }
 
     def run(self) -> Repaired:
@@ -181,6 +182,11 @@ class Repair:
     def _restore_runs(self, problems: list[Problem]) -> None:
         count = self._rows.restore_runs({one.subject for one in problems})
         self._say(f"runs: wrote {count} rows that were gone, from the rows of other tables")
+
+    def _fail_evaluations(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            self._rows.fail_evaluation(problem.subject)
+            self._say(f"runs: marked evaluation {problem.subject} as failed; evaluate again")
 
     def _set_aside(self, key: str) -> None:
         """Move an object to the folder of damaged ones."""

@@ -24,6 +24,7 @@ from steeldefect.run_counts import (
     count_runs,
     doubled,
     misfits,
+    open_rows,
     origins,
     recorded_runs,
 )
@@ -72,11 +73,13 @@ class RowRepair:
             StoreError: the store refused, or does not answer; start again.
         """
         mended = Mended()
-        before = {one.run_id: one for one in count_runs(self._tables)}
-        recorded = {one.run_id: one for one in recorded_runs(self._tables)}
+        with open_rows(self._tables) as rows:
+            before = {one.run_id: one for one in count_runs(rows)}
+            recorded = {one.run_id: one for one in recorded_runs(rows)}
         for chunk in _chunks(sorted(run_ids), before):
             self._sift(chunk, recorded, mended)
-        after = {one.run_id: one for one in count_runs(self._tables)}
+        with open_rows(self._tables) as rows:
+            after = {one.run_id: one for one in count_runs(rows)}
         for run_id in sorted(run_ids & recorded.keys()):
             run = recorded[run_id]
             mended.pictures += _lost(before.get(run_id, RunCounts(run_id)), run)
@@ -94,22 +97,35 @@ class RowRepair:
             OutputBusyError: another run has taken over.
             StoreError: the store refused, or does not answer; start again.
         """
-        counts = {one.run_id: one for one in count_runs(self._tables)}
-        found = origins(self._tables, sorted(run_ids)).to_pylist()
+        with open_rows(self._tables) as rows:
+            counts = {one.run_id: one for one in count_runs(rows)}
+            found = origins(rows, sorted(run_ids)).to_pylist()
         for row in found:
             self._still_holds()
             restored = _restored(row, counts[row["run_id"]])
             self._tables.replace(TableName.RUNS, restored, {"run_id": row["run_id"]})
         return len(found)
 
+    def fail_evaluation(self, run_id: str) -> None:
+        """Say in `runs` that the rows of an evaluation are lost.
+
+        Raises:
+            OutputBusyError: another run has taken over.
+            StoreError: the store refused, or does not answer; start again.
+        """
+        row = self._tables.read(TableName.RUNS, None, {"run_id": run_id}).to_pylist()[0]
+        stated = {"outcome": Outcome.FAILED.value, "error": "its rows were lost; evaluate again"}
+        self._replace(row | stated)
+
     def _sift(self, run_ids: list[str], recorded: dict[str, RecordedRun], mended: Mended) -> None:
         """Drop what is contradicted or doubled; verdicts first: none stays without its findings."""
-        bad = misfits(self._tables, run_ids)
+        with open_rows(self._tables) as rows:
+            bad = misfits(rows, run_ids)
+            twice = {table: doubled(rows, table, _UNIQUE[table], run_ids) for table in _UNIQUE}
         mended.pictures += sum(_loses(row, recorded) for row in bad.to_pylist())
-        for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE):
+        for table in _UNIQUE:
             contradicted = bad if table is not TableName.QUARANTINE else bad.slice(0, 0)
-            twice = doubled(self._tables, table, _UNIQUE[table], run_ids)
-            dropped = self._drop(table, contradicted, twice, run_ids)
+            dropped = self._drop(table, contradicted, twice[table], run_ids)
             if dropped:
                 mended.done.append(f"{table.value}: dropped {dropped} rows")
 
@@ -159,10 +175,14 @@ class RowRepair:
         corrected = row | stated if counted else row
         if corrected == row and len(rows) == 1:
             return False
-        self._still_holds()
-        table = pa.Table.from_pylist([corrected], SCHEMAS[TableName.RUNS].columns)
-        self._tables.replace(TableName.RUNS, table, {"run_id": run.run_id})
+        self._replace(corrected)
         return True
+
+    def _replace(self, row: dict[str, Any]) -> None:
+        """Write the row of a run in the place of what is there of it."""
+        self._still_holds()
+        table = pa.Table.from_pylist([row], SCHEMAS[TableName.RUNS].columns)
+        self._tables.replace(TableName.RUNS, table, {"run_id": row["run_id"]})
 
 
 def _chunks(run_ids: list[str], counts: dict[str, RunCounts]) -> Iterator[list[str]]:

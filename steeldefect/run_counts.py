@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -13,8 +13,14 @@ from steeldefect.delta import DeltaTables
 from steeldefect.runs import Outcome
 from steeldefect.tables import TableName
 
-_COUNTED = (TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS)
-"""In the order in which a reader opens them: what is published last comes first."""
+_ORDER = (
+    *(TableName.RUNS, TableName.METRICS, TableName.CONFUSIONS),
+    *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS),
+)
+"""In which a reader opens the tables: what is published last comes first."""
+
+Rows = duckdb.DuckDBPyConnection
+"""The rows of all tables; see `open_rows`."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,12 @@ SELECT run_id, any_value(job) AS job, max_by(outcome, seconds) AS outcome,
     max_by(waves, seconds) AS waves, count(*) AS rows
 FROM runs GROUP BY run_id ORDER BY run_id
 """
+_EVALUATIONS = """
+SELECT run_id, run_id IN (SELECT run_id FROM metrics) AS metrics,
+    (bundle, source) IN (SELECT (bundle, labels) FROM confusions) AS confusions
+FROM runs WHERE job = 'evaluate' AND outcome = 'success' AND planned > 0
+ORDER BY run_id
+"""
 _ORIGINS = """
 WITH classes AS (
     SELECT bundle, json_group_object(class_id, class_name)::VARCHAR AS classes
@@ -110,26 +122,58 @@ WHERE coalesce(scored.defects, -1) <> coalesce(found.defects, 0)
 """
 
 
-def count_runs(tables: DeltaTables) -> list[RunCounts]:
+@contextmanager
+def open_rows(tables: DeltaTables) -> Iterator[Rows]:
+    """Open all tables at their newest versions, for the functions below.
+
+    Raises:
+        TableError, StoreUnavailableError: see `DeltaTables.open`.
+    """
+    with closing(duckdb.connect(":memory:")) as rows:
+        for table in _ORDER:
+            rows.register(table.value, tables.dataset(table))
+        yield rows
+
+
+def count_runs(rows: Rows) -> list[RunCounts]:
     """Count the rows of each run; each table is read once, as a stream.
 
     Raises:
         duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.
     """
-    return [RunCounts(**row) for row in _ask(tables, _COUNTED, _COUNT).to_pylist()]
+    return [RunCounts(**row) for row in _ask(rows, _COUNT).to_pylist()]
 
 
-def recorded_runs(tables: DeltaTables) -> list[RecordedRun]:
+def recorded_runs(rows: Rows) -> list[RecordedRun]:
     """Read what `runs` says of each run; of several rows the one that was written last.
 
     Raises:
         duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.
     """
-    rows = _ask(tables, (TableName.RUNS,), _RECORDED).to_pylist()
-    return [RecordedRun(**row | {"outcome": Outcome(row["outcome"])}) for row in rows]
+    found = _ask(rows, _RECORDED).to_pylist()
+    return [RecordedRun(**row | {"outcome": Outcome(row["outcome"])}) for row in found]
 
 
-def misfits(tables: DeltaTables, run_ids: Sequence[str]) -> pa.Table:
+def lost_evaluations(rows: Rows) -> dict[str, TableName]:
+    """Find the evaluations that a table has no rows of, although `runs` says that they ended well.
+
+    Of `confusions` a later evaluation replaces the rows of an earlier one.
+
+    Returns:
+        Ids of their runs, each with the table.
+
+    Raises:
+        duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.
+    """
+    lost = {}
+    for row in _ask(rows, _EVALUATIONS).to_pylist():
+        for table in (TableName.METRICS, TableName.CONFUSIONS):
+            if not row[table.value]:
+                lost[row["run_id"]] = table
+    return lost
+
+
+def misfits(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
     """List the pictures of runs whose predictions are not those that `images` says.
 
     Rows that are there twice count once; see `doubled`.
@@ -137,26 +181,24 @@ def misfits(tables: DeltaTables, run_ids: Sequence[str]) -> pa.Table:
     Returns:
         Columns run_id, source, key, and scored: whether `images` has the picture at all.
     """
-    return _ask(tables, _COUNTED, _MISFITS, list(run_ids))
+    return _ask(rows, _MISFITS, list(run_ids))
 
 
-def origins(tables: DeltaTables, run_ids: Sequence[str]) -> pa.Table:
+def origins(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
     """Gather what the rows of runs say of their making.
 
     Returns:
         One row for each run: run_id, source, bundle, scored_at, run_number, and classes, the
         defect classes that its bundle has found, as JSON.
     """
-    return _ask(tables, _COUNTED, _ORIGINS, list(run_ids))
+    return _ask(rows, _ORIGINS, list(run_ids))
 
 
-def doubled(
-    tables: DeltaTables, table: TableName, names: Sequence[str], run_ids: Sequence[str]
-) -> pa.Table:
+def doubled(rows: Rows, table: TableName, names: Sequence[str], run_ids: Sequence[str]) -> pa.Table:
     """List what a table holds more than once of runs.
 
     Args:
-        tables: of the output.
+        rows: of the output.
         table: to look at.
         names: columns of which no two rows have the same values.
         run_ids: of the runs.
@@ -169,14 +211,8 @@ def doubled(
         f"SELECT {columns} FROM {table.value} WHERE run_id IN (SELECT unnest($1)) "  # noqa: S608
         "GROUP BY ALL HAVING count(*) > 1"
     )
-    return _ask(tables, (table,), statement, list(run_ids))
+    return _ask(rows, statement, list(run_ids))
 
 
-def _ask(
-    tables: DeltaTables, names: Sequence[TableName], statement: str, *parameters: object
-) -> pa.Table:
-    """Answer a statement over some tables, which are opened in their order."""
-    with closing(duckdb.connect(":memory:")) as connection:
-        for table in names:
-            connection.register(table.value, tables.dataset(table))
-        return connection.sql(statement, params=list(parameters)).to_arrow_table()
+def _ask(rows: Rows, statement: str, *parameters: object) -> pa.Table:
+    return rows.sql(statement, params=list(parameters)).to_arrow_table()

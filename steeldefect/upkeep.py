@@ -16,7 +16,7 @@ from steeldefect import lease
 from steeldefect.commit import Tables
 from steeldefect.compaction import compact, plan_compaction
 from steeldefect.data_files import data_files
-from steeldefect.delta_log import DeltaLog
+from steeldefect.delta_log import DeltaLog, log_folder
 from steeldefect.errors import OutputBusyError, TableError
 from steeldefect.health import check_tables, unsound
 from steeldefect.maintain_arguments import MIN_AGE, RETENTION
@@ -26,6 +26,8 @@ from steeldefect.stores import ObjectInfo, Store
 from steeldefect.tables import TableName
 
 _DELETERS = 8  # threads
+_ENTRIES = 10  # of a log after a checkpoint, before another one is worth its bytes
+_TIMING = lease.Timing()
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Upkept:
     freed: int = 0
 
 
-def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = lease.Timing()) -> Upkept:
+def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) -> Upkept:
     """Do all upkeep that can be done now.
 
     Raises:
@@ -186,10 +188,8 @@ def _checkpoint(store: Store, tables: Tables, table: TableName, upkept: Upkept) 
     delta = tables.open(table)
     if delta is None:
         return
-    if (
-        DeltaLog(table, store.scan(f"{table.value}/_delta_log/")).newest_checkpoint
-        < delta.version()
-    ):
+    newest = DeltaLog(table, store.scan(log_folder(table))).newest_checkpoint
+    if delta.version() - newest > _ENTRIES:
         with tables.errors_of(table):
             delta.create_checkpoint()
             delta.cleanup_metadata()
