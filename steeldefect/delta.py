@@ -295,7 +295,7 @@ class DeltaTables:
 
     def _translate(self, error: Exception, table: TableName) -> Exception:
         where = f"table {self._store.delta_uri(table.value)}"
-        problem = " ".join(_COLOURS.sub("", str(error)).split())[:300]
+        problem = plain(error)
         if isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError):
             return TableError(f"{where}: {problem}")
         if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
@@ -303,6 +303,11 @@ class DeltaTables:
         return TableError(
             f"{where}: {problem}; `steeldefect maintain --check` says what is wrong with the tables"
         )
+
+
+def plain(error: Exception) -> str:
+    """Write what the Delta library says in one line, without colours and back traces."""
+    return " ".join(_COLOURS.sub("", str(error)).split())[:300]
 
 
 def _names(delta: DeltaTable) -> set[str]:

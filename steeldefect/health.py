@@ -17,6 +17,7 @@ import pyarrow as pa
 from steeldefect import claims, lease
 from steeldefect.commit import Tables
 from steeldefect.data_files import data_files, read_files
+from steeldefect.delta import plain
 from steeldefect.delta_log import DeltaLog, LogFault
 from steeldefect.errors import NewerTableError, StoreUnavailableError, TableError
 from steeldefect.run_counts import (
@@ -191,7 +192,7 @@ def check_rows(store: Store, tables: Tables) -> list[Problem]:
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         problems = [one for table in TableName for one in _unreadable(store, tables, table)]
         if not problems:
-            raise TableError(f"the tables cannot be read: {error}") from None
+            raise TableError(f"the tables at {store.uri} cannot be read: {plain(error)}") from None
         return problems
     problems = list(_absent(tables, recorded.values()))
     for run_id in sorted(counts.keys() | recorded.keys()):

@@ -7,10 +7,12 @@ every commit to a table's log names the very files that it replaces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from deltalake import DeltaTable
 
 from steeldefect import lease
 from steeldefect.commit import Tables
@@ -106,8 +108,7 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
         if groups:
             small = sum(len(group) for group in groups)
             upkept.done.append(f"{table.value}: make {len(groups)} data files of {small}")
-        with tables.errors_of(table):
-            expired = delta.vacuum(rules.retention_hours, enforce_retention_duration=False)
+        expired = _expired(delta, tables, table, rules, _sizes(store, table))
         if expired:
             upkept.done.append(f"{table.value}: delete {len(expired)} files of earlier versions")
     holder = lease.current_run(store)
@@ -163,34 +164,57 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
             upkept.done.append(
                 f"{table.value}: made {compacted.after} data files of {compacted.before}"
             )
-    listing = {one.key: one.size for one in store.scan(f"{table.value}/")}
-    _vacuum(tables, table, rules, upkept)
-    _checkpoint(store, tables, table, upkept)
-    left = {one.key for one in store.scan(f"{table.value}/")}
-    upkept.freed += sum(size for key, size in listing.items() if key not in left)
+    before = _sizes(store, table)
+    _vacuum(tables, table, rules, before.keys())
+    _checkpoint(store, tables, table)
+    gone = before.keys() - _sizes(store, table).keys()
+    entries = sum(key.startswith(log_folder(table)) for key in gone)
+    if len(gone) > entries:
+        upkept.done.append(
+            f"{table.value}: deleted {len(gone) - entries} files of earlier versions"
+        )
+    if entries:
+        upkept.done.append(f"{table.value}: deleted {entries} files of its log that have expired")
+    upkept.freed += sum(before[key] for key in gone)
 
 
-def _vacuum(tables: Tables, table: TableName, rules: UpkeepRules, upkept: Upkept) -> None:
-    """Delete the files of earlier versions; the library notes it in the log even for none."""
+def _sizes(store: Store, table: TableName) -> dict[str, int]:
+    return {one.key: one.size for one in store.scan(f"{table.value}/")}
+
+
+def _vacuum(tables: Tables, table: TableName, rules: UpkeepRules, present: Collection[str]) -> None:
+    """Delete the files of earlier versions."""
     delta = tables.open(table)
-    if delta is None:
-        return
+    if delta is not None and _expired(delta, tables, table, rules, present):
+        with tables.errors_of(table):
+            delta.vacuum(rules.retention_hours, dry_run=False, enforce_retention_duration=False)
+
+
+def _expired(
+    delta: DeltaTable,
+    tables: Tables,
+    table: TableName,
+    rules: UpkeepRules,
+    present: Collection[str],
+) -> list[str]:
+    """List the files of earlier versions that are kept no longer, and are there still."""
     with tables.errors_of(table):
-        hours = rules.retention_hours
-        if not delta.vacuum(hours, enforce_retention_duration=False):
-            return
-        deleted = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
-    upkept.done.append(f"{table.value}: deleted {len(deleted)} files of earlier versions")
+        paths: list[str] = delta.vacuum(rules.retention_hours, enforce_retention_duration=False)
+    return [path for path in paths if f"{table.value}/{path}" in present]
 
 
-def _checkpoint(store: Store, tables: Tables, table: TableName, upkept: Upkept) -> None:
-    """Write a checkpoint of the newest version, and delete entries that have expired (30 days)."""
+def _checkpoint(store: Store, tables: Tables, table: TableName) -> None:
+    """Write a checkpoint of the newest version, and delete what has expired of the log.
+
+    Entries expire after 30 days (`delta.logRetentionDuration`), those before a checkpoint that is
+    as old.
+    """
     delta = tables.open(table)
     if delta is None:
         return
     newest = DeltaLog(table, store.scan(log_folder(table))).newest_checkpoint
-    if delta.version() - newest > _ENTRIES:
-        with tables.errors_of(table):
+    with tables.errors_of(table):
+        if delta.version() - newest > _ENTRIES:
             delta.create_checkpoint()
+        if newest >= 0:
             delta.cleanup_metadata()
-        upkept.done.append(f"{table.value}: wrote a checkpoint of version {delta.version()}")

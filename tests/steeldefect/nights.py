@@ -94,6 +94,8 @@ def die_after_record(store: Store, keys: Iterable[str], number: int) -> WaveReco
     """Score pictures as the newest holder, and die when the wave's record is written."""
     made = origin_of(number)
     parts = write_parts(store, keys, made)
+    Tables(store).create_all()
+    finish(store, made, outcome=Outcome.RUNNING, seconds=0.0)
     record = WaveRecord(made.run_id, 1, parts, newest_holder(store))
     store.write_new(record.key, TypeAdapter(WaveRecord).dump_json(record))
     return record
