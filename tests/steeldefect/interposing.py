@@ -8,6 +8,10 @@ from typing import Any
 from steeldefect.stores import ObjectInfo, Store
 
 
+class DiedError(BaseException):
+    """Stands for the death of the process: nothing may catch it."""
+
+
 class InterposingStore:
     """Does something once, right before the first object is written whose key has a given text."""
 
@@ -47,3 +51,24 @@ class InterposingStore:
         if self._event is not None and self._text in key:
             event, self._event = self._event, None
             event()
+
+
+class MortalStore(InterposingStore):
+    """A store whose user dies right before its nth write or deletion."""
+
+    def __init__(self, inner: Store, dies_at: int) -> None:
+        super().__init__(inner, "", self._die)
+        self._left = dies_at
+
+    def delete(self, key: str) -> None:
+        self._interpose(key)
+        super().delete(key)
+
+    def _interpose(self, key: str) -> None:
+        if not key.startswith("_lock"):
+            self._left -= 1
+        if self._left <= 0:
+            self._die()
+
+    def _die(self) -> None:
+        raise DiedError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import TableFeatures
+from deltalake import DeltaTable, Field, TableFeatures, write_deltalake
 from examples import finish, image, origin, publish
 from interposing import InterposingStore
 from nights import MORE, PICTURES, assert_each_once, night, origin_of, two_nights
@@ -121,8 +121,6 @@ def test_columns_that_others_added_stay(store: Store) -> None:
     tables = Tables(store)
     delta = tables.open(TableName.IMAGES)
     assert delta is not None
-    from deltalake import Field, write_deltalake
-
     delta.alter.add_columns([Field("camera", "string", nullable=True)])
     rows = tables.read(TableName.IMAGES, None, {"run_id": "run-001"})
     rows = rows.set_column(1, "key", pa.array([f"x-{key}" for key in rows["key"].to_pylist()]))
@@ -192,3 +190,39 @@ def test_a_run_that_is_recorded_meanwhile_is_recorded_once(store: Store) -> None
     with pytest.raises(OutputBusyError):
         compact(busy, Tables(busy), TableName.RUNS)
     assert_each_once(store, PICTURES + MORE)
+
+
+class SlowTables(Tables):
+    """Tables of somebody who is slow: others do something while a table is open for a commit."""
+
+    def __init__(self, store: Store, events: list[Callable[[], object]]) -> None:
+        super().__init__(store)
+        self._events = events
+
+    def create(self, table: TableName) -> DeltaTable:
+        delta = super().create(table)
+        if self._events:
+            self._events.pop(0)()
+        return delta
+
+
+def test_a_commit_follows_the_very_version_that_it_looked_at(store: Store) -> None:
+    two_nights(store)
+    other: list[Compacted] = []
+    slow = SlowTables(
+        store, [lambda: other.append(compact(store, Tables(store), TableName.PREDICTIONS))]
+    )
+    with pytest.raises(OutputBusyError, match="at the same time"):
+        compact(store, slow, TableName.PREDICTIONS)
+    assert other == [Compacted(2, 1)]
+    assert_each_once(store, PICTURES + MORE)
+
+
+def test_a_commit_that_others_outran_is_tried_again(store: Store) -> None:
+    two_nights(store)
+    nights = [
+        lambda number=number: night(store, [*PICTURES, *MORE, f"one-{number}.png"], number)
+        for number in (4, 5)
+    ]
+    assert compact(store, SlowTables(store, nights), TableName.PREDICTIONS) == Compacted(2, 1)
+    assert_each_once(store, [*PICTURES, *MORE, "one-4.png", "one-5.png"])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from damage import DAMAGES, empty, entries, halve, remove, zero
+from damage import DAMAGES, data, empty, entries, halve, remove, zero
 from examples import finish
+from interposing import DiedError, MortalStore
 from nights import (
     MORE,
     PICTURES,
@@ -30,7 +31,7 @@ from steeldefect.commit import Tables, WaveRecord
 from steeldefect.compaction import compact
 from steeldefect.errors import TableError
 from steeldefect.health import check_tables
-from steeldefect.lease import hold
+from steeldefect.lease import acquire, hold
 from steeldefect.repair import Repair, Repaired
 from steeldefect.runs import Outcome
 from steeldefect.stores import Store, open_store
@@ -252,6 +253,21 @@ def test_several_damages_at_once_are_mended(folder: Path) -> None:
     assert_each_once(store, keys)
     evaluate(store, 11)
     assert check_tables(store) == []
+
+
+@pytest.mark.parametrize("step", range(1, 14))
+def test_a_repair_that_died_is_done_by_the_next(folder: Path, step: int) -> None:
+    store = open_store(str(folder))
+    halve(folder / die_after_record(store, ["one-3.png"], 9).key)
+    empty(entries(folder / "images")[-1])
+    remove(data(folder / "predictions")[0])
+    mortal = MortalStore(store, step)
+    with pytest.raises(DiedError):
+        Repair(mortal, acquire(store, "dies", 5, QUICK), "dies").run()
+    assert repair(store).left == []
+    keys = [*ALL, "one-3.png"]
+    night(store, keys, 10)
+    assert_each_once(store, keys)
 
 
 def test_an_evaluation_whose_rows_are_lost_is_marked(folder: Path) -> None:
