@@ -1,4 +1,4 @@
-"""The command `steeldefect`: ask the tables, export them, look at them; pack for a cluster."""
+"""The command `steeldefect`: ask the tables, export, draw and maintain them; pack for a cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from steeldefect import maintain_arguments
 from steeldefect.command import (
     CommandParser,
     add_settings_arguments,
@@ -75,6 +76,13 @@ def tables(arguments: argparse.Namespace) -> None:
     print(as_markdown())
 
 
+def maintain(arguments: argparse.Namespace) -> None:
+    """Check, repair or keep up the tables."""
+    from steeldefect.maintenance import maintain as act
+
+    act(arguments)
+
+
 def pack_environment(arguments: argparse.Namespace) -> None:
     """Pack this environment for executors."""
     from steeldefect.packing import pack
@@ -87,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, act, and give the exit code."""
     parser = CommandParser(
         prog="steeldefect",
-        description="Ask, export and look at the tables of a scored archive; pack for a cluster.",
+        description="Ask, export, draw and maintain scored tables; pack for a cluster.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -132,6 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     packing.add_argument("--gpu", action="store_true", help="with TensorFlow, as installed here")
     _add_overwrite(packing)
     packing.set_defaults(action=pack_environment)
+
+    upkeep = commands.add_parser("maintain", help="check, repair or keep up the tables")
+    maintain_arguments.add_arguments(upkeep)
+    upkeep.set_defaults(action=maintain)
 
     schema = commands.add_parser("tables", help="print the schema of every table, as Markdown")
     schema.set_defaults(action=tables)

@@ -119,7 +119,7 @@ class Tables(DeltaTables):
             TableError: a record is damaged, of a form that this version does not read, or its
                 part files are gone.
         """
-        found = [record for key in self.pending() if (record := self._read_record(key))]
+        found = [record for key in self.pending() if (record := self.read_record(key))]
         newest = newest_claim(self._store)  # after the records: see `_require_newest`
         counting = [one for one in found if newest.covers(one.key, one.holder)]
         for record in counting:
@@ -159,8 +159,12 @@ class Tables(DeltaTables):
         if newest_holder(self._store) > holder:
             raise OutputBusyError(f"another run took over {self._store.uri}; start again")
 
-    def _read_record(self, key: str) -> WaveRecord | None:
-        """Read a record; None where its writer has carried it out and deleted it meanwhile."""
+    def read_record(self, key: str) -> WaveRecord | None:
+        """Read a record; None where its writer has carried it out and deleted it meanwhile.
+
+        Raises:
+            TableError: it is damaged, or of a form that this version does not read.
+        """
         try:
             content = self._store.read(key)
         except StoreError:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -29,7 +30,13 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from steeldefect.errors import StoreUnavailableError, TableError
+from steeldefect.data_files import DataFile, data_files
+from steeldefect.errors import (
+    NewerTableError,
+    OutputBusyError,
+    StoreUnavailableError,
+    TableError,
+)
 from steeldefect.parts import Part
 from steeldefect.reading import dataset_of
 from steeldefect.stores import Store
@@ -43,6 +50,7 @@ _ATTEMPTS = 5
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
 _DAMAGED = re.compile(
     r"(?i)json error|found gap|no table metadata|no files in log|not found|magic bytes|no such file"
+    r"|invalid checkpoint|corrupt|parquet error"
 )
 """What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
 
@@ -144,20 +152,49 @@ class DeltaTables:
 
         self._retried(table, commit)
 
-    def remove(self, table: TableName, removed: Sequence[RemoveAction]) -> None:
-        """Remove data files from a table's newest version, in one commit; the files stay."""
-        name = f"remove-{uuid.uuid4().hex}"
+    def exchange(
+        self,
+        table: TableName,
+        removed: Sequence[DataFile],
+        added: Sequence[Part],
+        data_change: bool,
+    ) -> None:
+        """Put data files in the place of others, in one commit; the others stay on the store.
+
+        The library looks for no conflicts when it is handed lists of files: two that compact the
+        same files at once would double their rows. So the removed files have to be there still at
+        the very version that the commit follows.
+
+        Args:
+            table: the files belong to.
+            removed: files of the table's newest version.
+            added: new files.
+            data_change: what the table's log says of the commit: false where the new files hold
+                the very rows of the old ones.
+
+        Raises:
+            OutputBusyError: somebody else has removed one of the files meanwhile; nothing was done.
+        """
+        name = f"exchange-{uuid.uuid4().hex}"
+        actions = [_remove_action(file, data_change) for file in removed]
+        actions += [_add_action(part, data_change) for part in added]
 
         def commit() -> None:
             delta = self.create(table)
-            if delta.transaction_version(name) is None:
-                delta.create_write_transaction(
-                    list(removed),
-                    mode="append",
-                    schema=delta.schema(),
-                    partition_by=[PARTITION],
-                    commit_properties=_named(name, 1),
+            if delta.transaction_version(name) is not None:
+                return
+            if not {file.path for file in removed} <= {file.path for file in data_files(delta)}:
+                raise OutputBusyError(
+                    f"somebody else changed the files of {self._store.delta_uri(table.value)} "
+                    "at the same time; start again"
                 )
+            delta.create_write_transaction(
+                actions,
+                mode="append",
+                schema=delta.schema(),
+                partition_by=[PARTITION],
+                commit_properties=_named(name, 1, max_commit_retries=0),
+            )
 
         self._retried(table, commit)
 
@@ -180,6 +217,18 @@ class DeltaTables:
             f"{name} = '{value.replace(chr(39), 2 * chr(39))}'" for name, value in equal.items()
         ]
         self._write(table, rows, {"mode": "overwrite", "predicate": " AND ".join(terms)})
+
+    @contextmanager
+    def errors_of(self, table: TableName) -> Iterator[None]:
+        """Translate the errors of whoever works with an opened table.
+
+        Raises:
+            TableError, StoreUnavailableError: see `open`.
+        """
+        try:
+            yield
+        except (DeltaError, OSError, pa.ArrowInvalid) as error:
+            raise self._translate(error, table) from None
 
     def _write(self, table: TableName, rows: pa.Table, how: dict[str, Any]) -> None:
         name = f"write-{uuid.uuid4().hex}"
@@ -226,7 +275,7 @@ class DeltaTables:
     def _refuse_newer(self, delta: DeltaTable, table: TableName) -> None:
         version = _schema_version(delta)
         if version > SCHEMA_VERSION:
-            raise TableError(
+            raise NewerTableError(
                 f"table {self._store.delta_uri(table.value)} has schema version {version}; this "
                 f"program knows versions up to {SCHEMA_VERSION}; use the program that wrote it"
             )
@@ -250,7 +299,7 @@ class DeltaTables:
 
     def _translate(self, error: Exception, table: TableName) -> Exception:
         where = f"table {self._store.delta_uri(table.value)}"
-        problem = " ".join(_COLOURS.sub("", str(error)).split())[:300]
+        problem = plain(error)
         if isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError):
             return TableError(f"{where}: {problem}")
         if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
@@ -271,23 +320,36 @@ def _schema_version(delta: DeltaTable) -> int:
     return max((int(one) for one in stated if one and one.isdecimal()), default=1)
 
 
+def plain(error: Exception) -> str:
+    """Write what the Delta library says in one line, without colours and back traces."""
+    return " ".join(_COLOURS.sub("", str(error)).split())[:300]
+
+
 def _names(delta: DeltaTable) -> set[str]:
     return {field.name for field in delta.schema().fields}
 
 
-def _named(name: str, number: int) -> CommitProperties:
-    return CommitProperties(app_transactions=[Transaction(name, number, _now_ms())])
+def _named(name: str, number: int, max_commit_retries: int | None = None) -> CommitProperties:
+    """Name a commit; without retries it succeeds at the version after the opened one, or fails."""
+    return CommitProperties(
+        max_commit_retries=max_commit_retries,
+        app_transactions=[Transaction(name, number, _now_ms())],
+    )
 
 
-def _add_action(part: Part) -> AddAction:
+def _add_action(part: Part, data_change: bool = True) -> AddAction:
     return AddAction(
         path=part.path,
         size=part.size,
         partition_values={PARTITION: part.date},
         modification_time=_now_ms(),
-        data_change=True,
+        data_change=data_change,
         stats=part.stats,
     )
+
+
+def _remove_action(file: DataFile, data_change: bool) -> RemoveAction:
+    return RemoveAction(file.path, data_change, _now_ms(), file.size, {PARTITION: file.date})
 
 
 def _now_ms() -> int:

@@ -94,6 +94,10 @@ class TableError(SteelDefectError):
     exit_code = 10
 
 
+class NewerTableError(TableError):
+    """A newer version of this program wrote the table; this one must not touch it."""
+
+
 class DeviceError(SteelDefectError):
     """The device or the runtime that the settings ask for is not there."""
 

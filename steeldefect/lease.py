@@ -229,6 +229,15 @@ def newest_holder(store: Store) -> int:
     return max((_number(found.key) for found in store.scan(FOLDER)), default=0)
 
 
+def current_run(store: Store) -> str | None:
+    """Name the run that holds an output, or that died while it did; None where nobody does."""
+    number = newest_holder(store)
+    if number == 0 or _read_or_none(store, _alive_key(number)) == b"released":
+        return None
+    holder = _holder(store, number)
+    return None if holder is None else holder.run_id
+
+
 def _number(key: str) -> int:
     digits = key.removeprefix(FOLDER).split(".")[0]
     return int(digits) if digits.isdigit() else 0

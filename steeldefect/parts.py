@@ -98,12 +98,28 @@ def write_part(store: Store, table: TableName, rows: pa.Table, origin: Origin, l
     Raises:
         StoreError: the store refused.
     """
+    name = f"part-{origin.run_id}-{label}-{uuid.uuid4().hex[:8]}.parquet"
+    return write_file(store, table, rows, origin.date, name)
+
+
+def write_file(store: Store, table: TableName, rows: pa.Table, date: str, name: str) -> Part:
+    """Write rows as one Parquet file into a partition of a table; nothing is visible yet.
+
+    Args:
+        store: the output.
+        table: the rows belong to.
+        rows: without the partition column.
+        date: the partition, `YYYY-MM-DD`.
+        name: of the file; no other file of the partition has it.
+
+    Raises:
+        StoreError: the store refused.
+    """
     buffer = io.BytesIO()
     pq.write_table(rows, buffer, compression="zstd")
     data = buffer.getvalue()
-    name = f"part-{origin.run_id}-{label}-{uuid.uuid4().hex[:8]}.parquet"
-    path = f"{PARTITION}={origin.date}/{name}"
-    part = Part(table, path, origin.date, len(data), rows.num_rows, _statistics(rows))
+    path = f"{PARTITION}={date}/{name}"
+    part = Part(table, path, date, len(data), rows.num_rows, _statistics(rows))
     store.write(part.key, data)
     return part
 

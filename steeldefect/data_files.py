@@ -1,0 +1,112 @@
+"""The data files that a Delta table's version names, and the rows in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
+
+from steeldefect.errors import TableError
+from steeldefect.streams import read_ahead
+from steeldefect.tables import PARTITION
+
+_AHEAD = 4  # files; each is in memory as a whole
+_CUT = 32
+"""Characters of a text in a file's statistics, at least; a run id is shorter."""
+
+
+class DataFile(NamedTuple):
+    """One data file of a table.
+
+    Attributes:
+        path: below the table's folder.
+        size: in bytes, as the table's log states it.
+        date: its partition, `YYYY-MM-DD`.
+        first_run: least run id in the file; None where the log does not say.
+        last_run: greatest run id in the file; None where the log does not say.
+    """
+
+    path: str
+    size: int
+    date: str
+    first_run: str | None = None
+    last_run: str | None = None
+
+    def may_hold(self, run_ids: Sequence[str]) -> bool:
+        """Tell whether rows of these runs can be in the file."""
+        if self.first_run is None or self.last_run is None:
+            return True
+        return any(self.first_run <= one <= self.last_run for one in run_ids)
+
+
+def data_files(delta: DeltaTable) -> list[DataFile]:
+    """List the data files of a table's version.
+
+    Raises:
+        TableError: the table is not partitioned as those of this program are.
+    """
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    if actions.num_rows == 0:
+        return []
+    if f"partition.{PARTITION}" not in actions.column_names:
+        raise TableError(f"table {delta.table_uri} is not one of this program; check the --output")
+    dates = pc.cast(actions[f"partition.{PARTITION}"], pa.string())
+    return [
+        DataFile(*values)
+        for values in zip(
+            actions["path"].to_pylist(),
+            actions["size_bytes"].to_pylist(),
+            dates.to_pylist(),
+            _column(actions, "min.run_id"),
+            _column(actions, "max.run_id"),
+            strict=True,
+        )
+    ]
+
+
+def stored_columns(delta: DeltaTable) -> pa.Schema:
+    """Give the columns inside a table's data files: all but the partition column.
+
+    Columns that others have added to the table are among them.
+    """
+    schema = pa.schema(delta.schema().to_arrow())
+    return schema.remove(schema.get_field_index(PARTITION))
+
+
+def read_files(
+    delta: DeltaTable, files: Sequence[DataFile], options: dict[str, str]
+) -> Iterator[tuple[DataFile, pa.Table]]:
+    """Read data files in their order, a few ahead, with all columns that are stored in them.
+
+    Args:
+        delta: the table, as opened.
+        files: of that version.
+        options: with which the store is reached.
+
+    Raises:
+        OSError, pa.ArrowException: a file is gone, cut short or damaged.
+    """
+    columns = stored_columns(delta)
+    sizes = {file.path: file.size for file in files}
+    filesystem = PyFileSystem(DeltaStorageHandler(delta.table_uri, options, sizes))
+    layout = ds.ParquetFileFormat()
+
+    def read(file: DataFile) -> pa.Table:
+        return layout.make_fragment(file.path, filesystem=filesystem).to_table(schema=columns)
+
+    with ThreadPoolExecutor(_AHEAD, "read") as pool:
+        yield from read_ahead(files, read, pool, _AHEAD)
+
+
+def _column(actions: pa.Table, name: str) -> list[str | None]:
+    """Read a column of statistics; Delta cuts long texts, so that only short ones are exact."""
+    known = actions[name].to_pylist() if name in actions.column_names else []
+    values = [value if value and len(value) < _CUT else None for value in known]
+    return values or [None] * actions.num_rows

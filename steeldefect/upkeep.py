@@ -1,0 +1,220 @@
+"""Upkeep of one output: finish what died, compact, delete what nobody reads any more.
+
+What only the holder of an output may do (finish waves, tell orphans) takes moments, and waits for
+no run: where one is at work it is left for the next time. All else is safe beside a run, because
+every commit to a table's log names the very files that it replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from deltalake import DeltaTable
+
+from steeldefect import lease
+from steeldefect.commit import Tables
+from steeldefect.compaction import compact, plan_compaction
+from steeldefect.data_files import data_files
+from steeldefect.delta_log import DeltaLog, log_folder
+from steeldefect.errors import OutputBusyError, TableError
+from steeldefect.health import check_tables, unsound
+from steeldefect.maintain_arguments import MIN_AGE, RETENTION
+from steeldefect.orphans import find_orphans, store_clock
+from steeldefect.runs import new_run_id
+from steeldefect.stores import ObjectInfo, Store
+from steeldefect.tables import TableName
+
+_DELETERS = 8  # threads
+_ENTRIES = 10  # of a log after a checkpoint, before another one is worth its bytes
+_TIMING = lease.Timing()
+
+
+@dataclass(frozen=True)
+class UpkeepRules:
+    """What is kept how long, and how long to wait for a run.
+
+    Attributes:
+        min_age: of files that nothing names, before they are deleted.
+        retention: of files of earlier versions of a table: whoever reads such a version has to be
+            done within it.
+        wait_seconds: for the output; long enough to tell a dead holder from a living one.
+    """
+
+    min_age: timedelta = MIN_AGE
+    retention: timedelta = RETENTION
+    wait_seconds: float = 60.0
+
+    @property
+    def retention_hours(self) -> int:
+        """Whole hours of `retention`, rounded up."""
+        return -int(-self.retention // timedelta(hours=1))
+
+
+@dataclass
+class Upkept:
+    """What was done, what was left and why, in words; and how many bytes were freed."""
+
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    freed: int = 0
+
+
+def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) -> Upkept:
+    """Do all upkeep that can be done now.
+
+    Raises:
+        TableError: something is damaged; nothing was done.
+        StoreError: the store refused, or does not answer; what was done stays.
+    """
+    upkept = Upkept()
+    problems = check_tables(store)
+    if problems:
+        raise unsound(store, problems)
+    try:
+        orphans = _finish(store, rules, timing, upkept)
+    except OutputBusyError as busy:
+        orphans = []
+        upkept.left.append(f"finishing waves, and files that nothing names: {busy}")
+    _delete(store, orphans, upkept)
+    for table in TableName:
+        _keep_up_table(store, table, rules, upkept)
+    return upkept
+
+
+def preview(store: Store, rules: UpkeepRules) -> Upkept:
+    """Say what upkeep would do; nothing is written.
+
+    Raises:
+        TableError: something is damaged.
+        StoreError: the store refused, or does not answer.
+    """
+    tables, upkept = Tables(store), Upkept()
+    problems = check_tables(store)
+    if problems:
+        raise unsound(store, problems)
+    upkept.done += [f"finish the wave of {key}" for key in tables.pending()]
+    orphans = find_orphans(store, tables, datetime.now(UTC) - rules.min_age)
+    if orphans:
+        upkept.done.append(f"delete {len(orphans)} files that nothing names")
+    upkept.freed = sum(one.size for one in orphans)
+    for table in TableName:
+        delta = tables.open(table)
+        if delta is None:
+            continue
+        groups = plan_compaction(data_files(delta))
+        if groups:
+            small = sum(len(group) for group in groups)
+            upkept.done.append(f"{table.value}: make {len(groups)} data files of {small}")
+        expired = _expired(delta, tables, table, rules, _sizes(store, table))
+        if expired:
+            upkept.done.append(f"{table.value}: delete {len(expired)} files of earlier versions")
+    holder = lease.current_run(store)
+    if holder:
+        upkept.left.append(
+            f"finishing waves, and files that nothing names, while run {holder} is at work"
+        )
+    return upkept
+
+
+def _finish(
+    store: Store, rules: UpkeepRules, timing: lease.Timing, upkept: Upkept
+) -> list[ObjectInfo]:
+    """Complete the waves that are decided.
+
+    Returns:
+        The files that nothing names, and that nothing can name any more.
+
+    Raises:
+        OutputBusyError: a run holds the output.
+    """
+    tables = Tables(store)
+    run_id = new_run_id(datetime.now(UTC))
+    with lease.hold(store, run_id, rules.wait_seconds, timing) as held:
+        for record in tables.recover(held.number):
+            upkept.done.append(f"finished wave {record.wave} of run {record.run_id}")
+        orphans = find_orphans(store, tables, store_clock(store) - rules.min_age)
+        held.check()
+        return orphans
+
+
+def _delete(store: Store, orphans: Sequence[ObjectInfo], upkept: Upkept) -> None:
+    """Delete files that nothing can name any more, whoever holds the output now."""
+    if not orphans:
+        return
+    with ThreadPoolExecutor(_DELETERS, "delete") as pool:
+        list(pool.map(store.delete, [one.key for one in orphans]))
+    upkept.done.append(f"deleted {len(orphans)} files that nothing names")
+    upkept.freed += sum(one.size for one in orphans)
+
+
+def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: Upkept) -> None:
+    """Compact, vacuum and checkpoint one table."""
+    tables = Tables(store)
+    if tables.open(table) is None:
+        return
+    try:
+        compacted = compact(store, tables, table)
+    except (OutputBusyError, TableError) as error:
+        upkept.left.append(f"compacting {table.value}: {error}")
+    else:
+        if compacted.before:
+            upkept.done.append(
+                f"{table.value}: made {compacted.after} data files of {compacted.before}"
+            )
+    before = _sizes(store, table)
+    _vacuum(tables, table, rules, before.keys())
+    _checkpoint(store, tables, table)
+    gone = before.keys() - _sizes(store, table).keys()
+    entries = sum(key.startswith(log_folder(table)) for key in gone)
+    if len(gone) > entries:
+        upkept.done.append(
+            f"{table.value}: deleted {len(gone) - entries} files of earlier versions"
+        )
+    if entries:
+        upkept.done.append(f"{table.value}: deleted {entries} files of its log that have expired")
+    upkept.freed += sum(before[key] for key in gone)
+
+
+def _sizes(store: Store, table: TableName) -> dict[str, int]:
+    return {one.key: one.size for one in store.scan(f"{table.value}/")}
+
+
+def _vacuum(tables: Tables, table: TableName, rules: UpkeepRules, present: Collection[str]) -> None:
+    """Delete the files of earlier versions."""
+    delta = tables.open(table)
+    if delta is not None and _expired(delta, tables, table, rules, present):
+        with tables.errors_of(table):
+            delta.vacuum(rules.retention_hours, dry_run=False, enforce_retention_duration=False)
+
+
+def _expired(
+    delta: DeltaTable,
+    tables: Tables,
+    table: TableName,
+    rules: UpkeepRules,
+    present: Collection[str],
+) -> list[str]:
+    """List the files of earlier versions that are kept no longer, and are there still."""
+    with tables.errors_of(table):
+        paths: list[str] = delta.vacuum(rules.retention_hours, enforce_retention_duration=False)
+    return [path for path in paths if f"{table.value}/{path}" in present]
+
+
+def _checkpoint(store: Store, tables: Tables, table: TableName) -> None:
+    """Write a checkpoint of the newest version, and delete what has expired of the log.
+
+    Entries expire after 30 days (`delta.logRetentionDuration`), those before a checkpoint that is
+    as old.
+    """
+    delta = tables.open(table)
+    if delta is None:
+        return
+    newest = DeltaLog(table, store.scan(log_folder(table))).newest_checkpoint
+    with tables.errors_of(table):
+        if delta.version() - newest > _ENTRIES:
+            delta.create_checkpoint()
+        if newest >= 0:
+            delta.cleanup_metadata()
