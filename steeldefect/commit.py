@@ -129,7 +129,13 @@ class Tables(DeltaTables):
 
     def _require_newest(self, claim: Claim) -> None:
         """Raise `OutputBusyError` where a newer holder exists."""
-        if newest_holder(self._store) > claim.holder or newest_claim(self._store) != claim:
+        newest = newest_claim(self._store)
+        if newest.holder < claim.holder:
+            raise StoreError(
+                f"{self._store.uri} does not hold a claim that was written; check the store, and "
+                "proxies before it; start again"
+            )
+        if newest_holder(self._store) > claim.holder or newest != claim:
             raise OutputBusyError(f"another run took over {self._store.uri}; start again")
 
     def _read_record(self, key: str) -> WaveRecord | None:

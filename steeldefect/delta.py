@@ -34,9 +34,12 @@ Result = TypeVar("Result")
 
 _VERSION = "steeldefect.schema_version"
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
+_NOISE = re.compile(r",? max_retries\W+\d+, retry_timeout\W+\d+m?s|:? 0: <unknown> .*")
 _ATTEMPTS = 5
+_BEGIN, _END = 150, 250  # characters of a long message of deltalake that are shown
 _DAMAGED = re.compile(
-    r"(?i)json error|found gap|no table metadata|no files in log|not found|magic bytes|no such file"
+    r"(?i)^(?!.*list response).*"
+    r"(json error|found gap|no table metadata|no files in log|not found|magic bytes|no such file)"
 )
 """What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
 
@@ -246,7 +249,7 @@ class DeltaTables:
 
     def _translate(self, error: Exception, table: TableName) -> Exception:
         where = f"table {self._store.delta_uri(table.value)}"
-        problem = " ".join(_COLOURS.sub("", str(error)).split())[:300]
+        problem = _in_short(" ".join(_COLOURS.sub("", str(error)).split()))
         if isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError):
             return TableError(f"{where}: {problem}")
         if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
@@ -277,3 +280,11 @@ def _add_action(part: Part) -> AddAction:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _in_short(problem: str) -> str:
+    """Cut a long message in its middle: it begins with what failed, and ends with why."""
+    problem = _NOISE.sub("", problem)
+    if len(problem) <= _BEGIN + _END:
+        return problem
+    return f"{problem[:_BEGIN]} ... {problem[-_END:]}"
