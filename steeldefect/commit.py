@@ -129,13 +129,14 @@ class Tables(DeltaTables):
 
     def _require_newest(self, claim: Claim) -> None:
         """Raise `OutputBusyError` where a newer holder exists."""
-        newest = newest_claim(self._store)
-        if newest.holder < claim.holder:
+        displaced = newest_holder(self._store) > claim.holder  # before the claims are read
+        newest = None if displaced else newest_claim(self._store)
+        if newest is not None and newest.holder < claim.holder:
             raise StoreError(
                 f"{self._store.uri} does not hold a claim that was written; check the store, and "
                 "proxies before it; start again"
             )
-        if newest_holder(self._store) > claim.holder or newest != claim:
+        if newest != claim:
             raise OutputBusyError(f"another run took over {self._store.uri}; start again")
 
     def _read_record(self, key: str) -> WaveRecord | None:

@@ -274,30 +274,20 @@ class _Handler(BaseHTTPRequestHandler):
             return _refusal(502, "InternalError")
 
     def _spoil(self, rule: Rule, answer: _Answer) -> None:
-        half = answer.body[: len(answer.body) // 2]
         if rule.fault is Fault.ANSWER_LOST:
             self._reset()
         elif rule.fault is Fault.ANSWER_STALLS:
             self._stall(rule.seconds)
-        elif rule.fault is Fault.RESET_IN_BODY:
-            self._send_head(answer, len(answer.body))
-            self.wfile.write(half)
-            self._reset()
-        elif rule.fault is Fault.TRUNCATED:
+        elif rule.fault in (Fault.RESET_IN_BODY, Fault.TRUNCATED):
             self._send_head(answer, max(1, len(answer.body)))
-            self.wfile.write(half)
+            self.wfile.write(answer.body[: len(answer.body) // 2])
             self.close_connection = True
-        elif rule.fault is Fault.SHORTENED:
-            self._send(answer._replace(body=half))
+            if rule.fault is Fault.RESET_IN_BODY:
+                self._reset()
         elif rule.fault is Fault.SLOW:
             self._send_slowly(answer)
-        elif rule.fault is Fault.WRONG_ETAG:
-            others = [one for one in answer.headers if one[0].lower() != "etag"]
-            self._send(answer._replace(headers=[*others, ("ETag", f'"{"0" * 32}"')]))
-        elif rule.fault is Fault.PAGE:
-            self._send(_Answer(200, [("Content-Type", "text/html")], _PAGE))
         else:
-            self._send(_Answer(200, [], b""))
+            self._send(_altered(answer, rule.fault))
 
     def _send(self, answer: _Answer) -> None:
         self._send_head(answer, len(answer.body))
@@ -347,6 +337,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.server.to_reset.add(self.connection)
         self.close_connection = True
+
+
+def _altered(answer: _Answer, fault: Fault) -> _Answer:
+    """Give another answer in the place of the server's."""
+    if fault is Fault.SHORTENED:
+        return answer._replace(body=answer.body[: len(answer.body) // 2])
+    if fault is Fault.WRONG_ETAG:
+        others = [one for one in answer.headers if one[0].lower() != "etag"]
+        return answer._replace(headers=[*others, ("ETag", f'"{"0" * 32}"')])
+    if fault is Fault.PAGE:
+        return _Answer(200, [("Content-Type", "text/html")], _PAGE)
+    return _Answer(200, [], b"")
 
 
 def _refusal(status: int, code: str) -> _Answer:
