@@ -81,6 +81,7 @@ class Rule:
             and how often it came, whatever the order of different requests is.
         seed: of that choice.
         seconds: that a stall lasts.
+        injected: requests that have met the fault.
     """
 
     fault: Fault
@@ -91,8 +92,8 @@ class Rule:
     share: float = 1.0
     seed: int = 0
     seconds: float = 60.0
+    injected: int = 0
     _fitting: int = 0
-    _injected: int = 0
     _asked: Counter[str] = field(default_factory=Counter)
 
     def decides(self, method: str, target: str) -> bool:
@@ -105,9 +106,9 @@ class Rule:
         self._fitting += 1
         if self._fitting <= self.after or chosen >= self.share * 2**32:
             return False
-        if self.times is not None and self._injected >= self.times:
+        if self.times is not None and self.injected >= self.times:
             return False
-        self._injected += 1
+        self.injected += 1
         return True
 
 
