@@ -80,6 +80,7 @@ class Rule:
         share: of the fitting requests that meet it. Which ones, follows from `seed`, the request
             and how often it came, whatever the order of different requests is.
         seed: of that choice.
+        since: the rule holds from the first request on in whose method and target this is found.
         seconds: that a stall lasts.
         injected: requests that have met the fault.
     """
@@ -91,14 +92,20 @@ class Rule:
     times: int | None = None
     share: float = 1.0
     seed: int = 0
+    since: str = ""
     seconds: float = 60.0
     injected: int = 0
     _fitting: int = 0
     _asked: Counter[str] = field(default_factory=Counter)
 
+    def notice(self, method: str, target: str) -> None:
+        """Look whether the rule holds from this request on."""
+        if self.since and re.search(self.since, f"{method} {target}"):
+            self.since = ""
+
     def decides(self, method: str, target: str) -> bool:
         """Tell whether a request meets the fault; counts it."""
-        if not re.fullmatch(self.method, method) or not re.search(self.key, target):
+        if self.since or not re.fullmatch(self.method, method) or not re.search(self.key, target):
             return False
         request = f"{method} {target}"
         self._asked[request] += 1
@@ -160,6 +167,8 @@ class FaultProxy:
         """Count a request, and find the rule that it falls under."""
         with self._lock:
             self.requests[method] += 1
+            for rule in self._rules:
+                rule.notice(method, target)
             for rule in self._rules:
                 if rule.decides(method, target):
                     self.injected.append(Injected(rule.fault, method, target))
