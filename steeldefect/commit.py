@@ -97,8 +97,17 @@ class Tables(DeltaTables):
 
         Raises:
             OutputBusyError: it is not, so that another run has planned what this one would write.
+            StoreError: the store has lost it.
         """
-        if self._claim is not None and newest_claim(self._store) != self._claim:
+        if self._claim is None:
+            return
+        newest = newest_claim(self._store)
+        if newest.holder < self._claim.holder:
+            raise StoreError(
+                f"{self._store.uri} does not hold a claim that was written; check the store, and "
+                "proxies before it; start again"
+            )
+        if newest != self._claim:
             raise OutputBusyError(
                 f"another run took over {self._store.uri}; nothing more is published; start again"
             )
@@ -155,9 +164,9 @@ class Tables(DeltaTables):
 
     def _require_newest(self, holder: int) -> None:
         """Raise `OutputBusyError` where a newer holder exists, or a newer claim."""
-        self.require_claim()
         if newest_holder(self._store) > holder:
             raise OutputBusyError(f"another run took over {self._store.uri}; start again")
+        self.require_claim()
 
     def read_record(self, key: str) -> WaveRecord | None:
         """Read a record; None where its writer has carried it out and deleted it meanwhile.

@@ -46,11 +46,13 @@ Result = TypeVar("Result")
 
 _VERSION = "steeldefect.schema_version"
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
+_NOISE = re.compile(r",? max_retries\W+\d+, retry_timeout\W+\d+m?s|:? 0: <unknown> .*")
 _ATTEMPTS = 5
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
+_BEGIN, _END = 150, 250  # characters of a long message of deltalake that are shown
 _DAMAGED = re.compile(
-    r"(?i)json error|found gap|no table metadata|no files in log|not found|magic bytes|no such file"
-    r"|invalid checkpoint|corrupt|parquet error"
+    r"(?i)^(?!.*list response).*(json error|found gap|no table metadata|no files in log|not found"
+    r"|magic bytes|no such file|invalid checkpoint|corrupt|parquet error)"
 )
 """What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
 
@@ -322,7 +324,7 @@ def _schema_version(delta: DeltaTable) -> int:
 
 def plain(error: Exception) -> str:
     """Write what the Delta library says in one line, without colours and back traces."""
-    return " ".join(_COLOURS.sub("", str(error)).split())[:300]
+    return _in_short(" ".join(_COLOURS.sub("", str(error)).split()))
 
 
 def _names(delta: DeltaTable) -> set[str]:
@@ -354,3 +356,11 @@ def _remove_action(file: DataFile, data_change: bool) -> RemoveAction:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _in_short(problem: str) -> str:
+    """Cut a long message in its middle: it begins with what failed, and ends with why."""
+    problem = _NOISE.sub("", problem)
+    if len(problem) <= _BEGIN + _END:
+        return problem
+    return f"{problem[:_BEGIN]} ... {problem[-_END:]}"

@@ -42,8 +42,15 @@ class PictureKey:
     tries: int = 0
 
     def as_read(self, fetched: Fetched) -> PictureKey:
-        """Return the picture with the version and size of the bytes that were read."""
-        return replace(self, etag=fetched.etag or self.etag, size=len(fetched.data))
+        """Return the picture with the version and size of the bytes that were read.
+
+        The version is the one that was listed where it is the MD5 of these bytes, whatever the
+        answer says.
+        """
+        etag = fetched.etag or self.etag
+        if etag != self.etag and _md5(fetched.data) == self.etag.lower():
+            etag = self.etag
+        return replace(self, etag=etag, size=len(fetched.data))
 
 
 class Breaker:

@@ -95,11 +95,14 @@ class Lease:
 
         It may not, although the number is right: numbers are used again after the lock was deleted.
         """
+        key = _holder_key(self.number)
         try:
-            return self._store.read(_holder_key(self.number)) == self._content
+            return self._store.read(key) == self._content
         except StoreUnavailableError:
             raise
         except StoreError:
+            if any(found.key == key for found in self._store.scan(key)):
+                raise  # it is there, but may not be read
             return False
 
     def release(self) -> None:

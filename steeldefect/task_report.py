@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
-from steeldefect.errors import FetchUnavailableError
+from steeldefect.errors import FetchUnavailableError, UnprovenError
 from steeldefect.fetching import PictureKey
 from steeldefect.parts import Part
 
@@ -19,7 +19,7 @@ class Failures:
 
     Attributes:
         new: pictures that had not failed before.
-        unread: of these, pictures that the store did not give.
+        unread: of these, pictures that the store did not give, or not as it holds them.
         again: pictures that had failed in an earlier run; they never stop a run.
         examples: the first few of `new`, in words.
     """
@@ -40,7 +40,7 @@ class Failures:
             self.again += 1
             return
         self.new += 1
-        self.unread += isinstance(error, FetchUnavailableError)
+        self.unread += isinstance(error, FetchUnavailableError | UnprovenError)
         if len(self.examples) < _EXAMPLES:
             self.examples.append(f"{key.key} ({stage}: {error})")
 

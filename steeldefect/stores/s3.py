@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ Answer = TypeVar("Answer")
 _LISTERS = 16  # threads; a page takes the store about as long as its answer takes to travel
 _DEEPEST = 8  # levels of folders that are opened to find as many folders as there are threads
 
-_CHUNK = 16 * 1024  # bytes between two looks at the clock
+_FIRST_CHUNK, _CHUNK = 1024, 16 * 1024  # bytes between two looks at the clock
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=10)
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
 
@@ -81,6 +82,19 @@ def _body_errors() -> Iterator[None]:
         yield
     except (*_BROKEN_BODY, HTTPError, OSError) as error:
         raise _BrokenBodyError(type(error).__name__) from error
+
+
+def _next_chunk(size: int) -> int:
+    """Tell how many bytes to wait for after `size`: no more, so that a slow body is noticed."""
+    return min(_CHUNK, max(_FIRST_CHUNK, size))
+
+
+def _etag_of(answer: Any) -> str:
+    return str(answer.get("ETag") or "").strip('"')
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _stated_md5(etag: str, answer: Any) -> str | None:
@@ -144,6 +158,11 @@ class S3Store:
             )
         )
         while page := self._call(lambda: next(pages, None), name):
+            if "IsTruncated" not in page:  # every listing has it; a page in HTML has not
+                raise StoreUnavailableError(
+                    f"s3://{self._bucket}/{name}: {self._client.meta.endpoint_url} answered with "
+                    "something that is not a listing; check the endpoint, and proxies before it"
+                )
             yield page
 
     def _objects(self, page: dict[str, Any]) -> Iterator[ObjectInfo]:
@@ -157,7 +176,7 @@ class S3Store:
         return name[len(self._prefix) :]
 
     def read(self, key: str) -> bytes:
-        """Read an object; a body that breaks off is asked for again."""
+        """Read an object; a body that breaks off, or is not of its ETag, is asked for again."""
         retrying = Retrying(
             stop=stop_after_attempt(self._settings.max_attempts),
             wait=_BACKOFF,
@@ -242,6 +261,9 @@ class S3Store:
         answer = self._client.get_object(Bucket=self._bucket, Key=name)  # botocore retries this
         with _body_errors():
             body: bytes = answer["Body"].read()
+        etag = _etag_of(answer)
+        if not etag or _stated_md5(etag, answer) not in (None, _md5(body)):
+            raise _BrokenBodyError(f"{len(body)} bytes that are not those of ETag {etag!r}")
         return body
 
     def _fetch_once(self, client: Any, name: str, limits: FetchLimits, deadline: float) -> Fetched:
@@ -249,7 +271,7 @@ class S3Store:
         stated = answer.get("ContentLength")
         body, chunks, size = answer["Body"], [], 0
         with closing(body), _body_errors():
-            while size <= limits.max_bytes and (chunk := body.read(_CHUNK)):
+            while size <= limits.max_bytes and (chunk := body.read(_next_chunk(size))):
                 chunks.append(chunk)
                 size += len(chunk)
                 if time.monotonic() > deadline:
@@ -260,7 +282,7 @@ class S3Store:
             )
         if stated is not None and size != stated:
             raise _BrokenBodyError(f"{size} bytes of {stated}")
-        etag = str(answer.get("ETag") or "").strip('"')
+        etag = _etag_of(answer)
         return Fetched(b"".join(chunks), etag, _stated_md5(etag, answer))
 
     def _call(self, request: Callable[[], Answer], name: str) -> Answer:

@@ -135,6 +135,9 @@ def delta_options(bucket: str, settings: S3Settings, session: Any, client: Any) 
         "AWS_REGION": client.meta.region_name,
         "AWS_CONDITIONAL_PUT": "etag",
         "AWS_ALLOW_HTTP": str(endpoint.startswith("http://")).lower(),
+        "connect_timeout": _milliseconds(settings.connect_timeout_seconds),
+        "timeout": _milliseconds(settings.read_timeout_seconds),
+        "max_retries": str(settings.max_attempts - 1),
     }
     if settings.addressing_style is AddressingStyle.VIRTUAL:
         scheme, host = endpoint.split("://", 1)
@@ -156,3 +159,7 @@ def delta_options(bucket: str, settings: S3Settings, session: Any, client: Any) 
         if frozen.token:
             options["AWS_SESSION_TOKEN"] = frozen.token
     return options
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(1000 * seconds))}ms"

@@ -72,9 +72,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, missing: int = 0) -> None:
+def send(
+    handler: BaseHTTPRequestHandler, status: int, body: bytes, missing: int = 0, etag: str = '"e-2"'
+) -> None:
     """Answer with a body, of which some bytes more may be promised."""
     handler.send_response(status)
+    if etag:
+        handler.send_header("ETag", etag)
     handler.send_header("Content-Length", str(len(body) + missing))
     handler.end_headers()
     handler.wfile.write(body)
@@ -134,6 +138,30 @@ def test_a_body_that_always_breaks_off_is_given_up(server: FailingServer) -> Non
     ):
         store.read("key")
     assert server.requests == 3
+
+
+@pytest.mark.parametrize("etag", ['"0123456789abcdef0123456789abcdef"', ""])
+def test_bytes_that_are_not_those_of_their_etag_are_asked_for_again(
+    server: FailingServer, etag: str
+) -> None:
+    """Half a body under a length that fits, or a page of a proxy, which has none."""
+
+    def other(handler: BaseHTTPRequestHandler, _: int) -> None:
+        send(handler, 200, CONTENT[:10], etag=etag)
+
+    store = server.store(in_turn(other, whole, other, other), max_attempts=2)
+    assert store.read("key") == CONTENT
+    with pytest.raises(StoreUnavailableError, match="10 bytes that are not those of ETag"):
+        store.read("key")
+
+
+def test_a_page_is_not_a_listing_of_nothing(server: FailingServer) -> None:
+    def page(handler: BaseHTTPRequestHandler, _: int) -> None:
+        send(handler, 200, b"<!DOCTYPE html><html><body>Sign in</body></html>")
+
+    store = server.store(page, max_attempts=1)
+    with pytest.raises(StoreUnavailableError, match="not a listing"):
+        list(store.scan())
 
 
 def test_a_server_that_is_busy_once_is_asked_again(server: FailingServer) -> None:
@@ -301,6 +329,9 @@ def test_delta_is_told_what_boto3_found(
         "AWS_REGION": "us-east-1",
         "AWS_CONDITIONAL_PUT": "etag",
         "AWS_ALLOW_HTTP": "true",
+        "connect_timeout": f"{1000 * s3.connect_timeout_seconds:.0f}ms",
+        "timeout": f"{1000 * s3.read_timeout_seconds:.0f}ms",
+        "max_retries": str(s3.max_attempts - 1),
         "AWS_ACCESS_KEY_ID": "tester",
         "AWS_SECRET_ACCESS_KEY": SECRET,
     }

@@ -1,0 +1,72 @@
+"""An S3 server behind a proxy of faults, and plants whose archives and tables lie there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archives import answers
+from fault_proxy import FaultProxy, fault_proxy
+from faulted_runs import Plant, brisk_retries, environment_of
+from s3_servers import Server, run_moto
+from samples import fill_archive, score_arguments
+from short_runs import score_without_spark
+
+from steeldefect.bundle import Bundle
+
+PICTURES = 240
+
+BuildPlant = Callable[[], Plant]
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all tests of this folder."""
+    yield from run_moto(tmp_path_factory.mktemp("moto"))
+
+
+@pytest.fixture(scope="session")
+def deliveries(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Pictures in the order in which plants get them."""
+    return sorted(fill_archive(tmp_path_factory.mktemp("archive"), PICTURES).iterdir())
+
+
+@pytest.fixture(scope="session")
+def expected(
+    deliveries: list[Path], rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict[str, Any]]]:
+    """What the tables of a run without faults over all of them hold."""
+    output = tmp_path_factory.mktemp("unharmed")
+    source = deliveries[0].parent
+    assert score_without_spark(score_arguments(source, rule_bundle.folder, output)) == 0
+    return answers(output)
+
+
+@pytest.fixture
+def proxy(moto: Server) -> Iterator[FaultProxy]:
+    """A proxy of the test's own."""
+    with fault_proxy(moto.endpoint) as started:
+        yield started
+
+
+@pytest.fixture
+def build(
+    moto: Server,
+    proxy: FaultProxy,
+    deliveries: list[Path],
+    rule_bundle: Bundle,
+    expected: dict[str, list[dict[str, Any]]],
+) -> Iterator[BuildPlant]:
+    """Builds plants whose first pictures have been scored already; leases are quick meanwhile."""
+
+    def started() -> Plant:
+        plant = Plant(moto, proxy, rule_bundle, moto.bucket(), deliveries, expected)
+        plant.deliver(3)
+        ended = plant.run()
+        assert ended.code == 0, ended.err
+        return plant
+
+    with environment_of(moto), brisk_retries():
+        yield started

@@ -1,0 +1,100 @@
+"""The scoring job in a process that stops itself, by SIGSTOP, at a stated point.
+
+    python tests/faults/stopping_driver.py POINT [the arguments of jobs/score.py]
+
+It stops in front of what POINT names. A process that is stopped shows no sign of life, as one whose
+host hangs; a test wakes it by SIGCONT after another run has taken over, which takes a second here.
+All of it is the job itself, except that the pictures are scored in this process, without Spark.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from deltalake import DeltaTable
+from short_runs import quick_leases, score_without_spark
+
+from steeldefect import lease
+from steeldefect.commit import Tables
+from steeldefect.stores.local import LocalStore
+
+WAVE = 2
+"""It stops in its second wave, so that the first one is published."""
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _in_front_of(owner: Any, name: str, applies: Callable[..., bool] = lambda *_: True) -> None:
+    """Stop before the first call of a function that is meant; go on with it afterwards."""
+    called = getattr(owner, name)
+    stopped = False
+
+    def stopping(*arguments: Any, **named: Any) -> Any:
+        nonlocal stopped
+        if not stopped and applies(*arguments):
+            stopped = True
+            _stop()
+        return called(*arguments, **named)
+
+    setattr(owner, name, stopping)
+
+
+def _of_wave(store: LocalStore, key: str, *_: bytes) -> bool:
+    del store
+    return key.endswith(f"-{WAVE:06d}.json")
+
+
+def before_table(number: int) -> None:
+    """Stop before the second wave is added to a table, when `number` tables have it."""
+    added = iter(range(2))
+
+    def applies(tables: Tables, table: object, parts: object, name: str, wave: int) -> bool:
+        del tables, table, parts, name
+        return wave == WAVE and next(added, None) == number
+
+    _in_front_of(Tables, "add", applies)
+
+
+def before_commit() -> None:
+    """Stop when a table was read for the commit of the second wave, before the commit."""
+
+    def applies(delta: DeltaTable, *_: Any) -> bool:
+        return delta.version() >= WAVE - 1 and "/images" in delta.table_uri
+
+    _in_front_of(DeltaTable, "create_write_transaction", applies)
+
+
+def after_recovery() -> None:
+    """Stop when the run has looked for what others left, before it makes sure of its lock."""
+    recover = Tables.recover
+
+    def stopping(tables: Tables, holder: int) -> Any:
+        completed = recover(tables, holder)
+        _stop()
+        return completed
+
+    Tables.recover = stopping  # type: ignore[method-assign]
+
+
+POINTS: dict[str, Callable[[], None]] = {
+    "the first sign of life": lambda: _in_front_of(lease.Lease, "show_life"),
+    "recovery": lambda: _in_front_of(Tables, "recover"),
+    "what follows recovery": after_recovery,
+    "the record": lambda: _in_front_of(LocalStore, "write_new", _of_wave),
+    "the first table": lambda: before_table(0),
+    "the second table": lambda: before_table(1),
+    "a commit, when the table was read": before_commit,
+    "the deletion of the record": lambda: _in_front_of(LocalStore, "delete", _of_wave),
+    "nothing": lambda: None,
+}
+
+if __name__ == "__main__":
+    POINTS[sys.argv[1]]()
+    with quick_leases():
+        sys.exit(score_without_spark(sys.argv[2:]))

@@ -1,0 +1,74 @@
+"""Hundreds of faults, wherever they fall: nothing lost, nothing doubled, every error explained."""
+
+from __future__ import annotations
+
+import pytest
+from fault_proxy import Fault, Rule
+from faulted_runs import ENDS, PATIENT, Faulted, Plant
+from faults.conftest import BuildPlant
+
+from jobs.score import main
+
+SOON = tuple(kind for kind in Fault if "stall" not in kind and kind is not Fault.SLOW)
+"""Kinds that cost no time."""
+
+ASKED_AGAIN = (
+    *(Fault.SLOW_DOWN, Fault.INTERNAL_ERROR, Fault.RESET, Fault.ANSWER_LOST),
+    *(Fault.RESET_IN_BODY, Fault.TRUNCATED, Fault.WRONG_ETAG),
+)
+"""Kinds after which a picture is asked for again at once; the others cost it one of its tries."""
+
+RUNS = 8  # of one plant: every run lengthens the logs that the next one reads
+
+
+def test_five_hundred_faults(build: BuildPlant) -> None:
+    """In each run some requests meet a fault, whatever they ask for, and many pictures do."""
+    plants: list[Plant] = []
+    ended: list[Faulted] = []
+    while sum(len(plant.met) for plant in plants) < 500:
+        if len(ended) % RUNS == 0:
+            plants.append(build())
+        ended.append(_one_run(plants[-1], len(ended)))
+    for plant in plants:
+        plant.check_end()
+    met = [one.fault for plant in plants for one in plant.met]
+    well = sum(one.code == 0 for one in ended)
+    print(f"{len(met)} faults of {len(set(met))} kinds in {len(ended)} runs; {well} ended well")
+    assert set(met) == set(SOON)
+    assert 0 < well < len(ended)
+
+
+def _one_run(plant: Plant, seed: int) -> Faulted:
+    plant.deliver(29)
+    kinds = [SOON[(3 * seed + more) % len(SOON)] for more in range(3)]
+    rules = [
+        Rule(ASKED_AGAIN[seed % len(ASKED_AGAIN)], "GET", r"/archive/.*png$", share=0.5, seed=seed),
+        Rule(kinds[0], "GET", r"/archive/.*png$", share=0.1, seed=seed + 1),
+        *(Rule(kind, share=0.01, seed=seed + place) for place, kind in enumerate(kinds)),
+    ]
+    more = ("--set", "wave_pictures=15", "--set", "max_failure_share=1")
+    ended = plant.run(*more, *PATIENT, faults=rules)
+    assert ended.code in ENDS, ended.err
+    assert ended.says_why(), ended.err
+    plant.check_tables()
+    return ended
+
+
+@pytest.mark.spark
+def test_faults_on_all_ways_of_a_run_on_spark(build: BuildPlant) -> None:
+    """Here Spark's workers, in processes of their own, read the pictures and write the parts."""
+    plant = build()
+    plant.score = main
+    for seed, kind in enumerate((Fault.RESET_IN_BODY, Fault.SHORTENED)):
+        plant.deliver(60)
+        rules = [
+            Rule(kind, "GET", r"/archive/.*png$", share=0.4, seed=seed),
+            Rule(Fault.ANSWER_LOST, "PUT", share=0.1, seed=seed),
+        ]
+        more = ("--set", "wave_pictures=30", "--set", "max_failure_share=1")
+        ended = plant.run(*more, *PATIENT, faults=rules)
+        assert ended.code in ENDS, ended.err
+        assert ended.says_why(), ended.err
+        assert {one.fault for one in ended.faults} == {kind, Fault.ANSWER_LOST}
+        plant.check_tables()
+    plant.check_end()

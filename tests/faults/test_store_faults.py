@@ -1,0 +1,58 @@
+"""Faults of the store at every request that a run makes: nothing lost, nothing doubled.
+
+The runs are the job itself, but for Spark, over moto's server behind a proxy. Spark's part is to
+call what runs here in this process; `tests/faults/test_many_store_faults.py` has it as well.
+"""
+
+from __future__ import annotations
+
+import pytest
+from fault_proxy import Fault, Rule
+from faulted_runs import BRISK, ENDS, PATIENT, PLACES
+from faults.conftest import BuildPlant
+
+
+@pytest.mark.parametrize("kind", Fault, ids=str)
+def test_every_place_meets_every_fault_once(build: BuildPlant, kind: Fault) -> None:
+    """The run is started again until no fault is left; the last one then is a plain one."""
+    plant = build()
+    places = {
+        place: Rule(kind, method, key, times=1, seconds=10)
+        for place, (method, key) in PLACES.items()
+    }
+    for _ in range(len(places) + 1):
+        plant.deliver(3)
+        ended = plant.run(*PATIENT, faults=places.values())
+        assert ended.code in ENDS, ended.err
+        assert ended.says_why(), ended.err
+        plant.check_tables()
+        missed = [place for place, rule in places.items() if not rule.injected]
+        if missed in ([], ["a record that was found"]):  # there is none where no run has failed
+            break
+    else:
+        pytest.fail(f"no request met {missed}")
+    plant.check_end()
+
+
+LASTING = (Fault.SLOW_DOWN, Fault.FORBIDDEN, Fault.ANSWER_LOST, Fault.PAGE)
+
+
+@pytest.mark.parametrize("kind", LASTING, ids=str)
+def test_a_fault_that_lasts_ends_the_run_and_is_named(build: BuildPlant, kind: Fault) -> None:
+    """Place after place fails for a whole run; each run finds what the one before it left."""
+    plant = build()
+    refuses = kind in (Fault.SLOW_DOWN, Fault.FORBIDDEN)
+    ends = {}
+    for place, (method, key) in PLACES.items():
+        plant.deliver(3)
+        ended = plant.run(*BRISK, faults=[Rule(kind, method, key)])
+        assert ended.code in ENDS, f"{place}: {ended.err}"
+        assert ended.says_why(), f"{place}: {ended.err}"
+        plant.check_tables()
+        ends[place] = ended.code
+        if place != "a record that was found" or refuses:
+            assert ended.faults, f"no request met {place}"
+    assert ends.pop("the sign of life") == 0, "it is tried again until the end"
+    if refuses:
+        assert set(ends.values()) == {4}, ends
+    plant.check_end()
