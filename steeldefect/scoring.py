@@ -18,6 +18,7 @@ from steeldefect.audit import audit_wave, check_failures
 from steeldefect.bundle import Bundle
 from steeldefect.bundle_store import fetch_bundle
 from steeldefect.commit import Tables, WaveRecord
+from steeldefect.health import require_sound
 from steeldefect.inventory import read_inventory
 from steeldefect.listing import list_pictures
 from steeldefect.ownership import require_own_tables
@@ -95,16 +96,18 @@ class ScoringRun:
         self._tables = Tables(self._output)
 
     def recover(self) -> None:
-        """Complete what a dead run left.
+        """Complete what a dead run left, then hold the tables against each other.
 
         Raises:
             OutputBusyError: another run has taken over.
-            TableError: what it left cannot be completed.
+            TableError: what it left cannot be completed, or the tables are damaged.
         """
         for record in self._tables.recover(self._lease.number):
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
         self._tables.require_claim()
         self._lease.check()
+        with self._watch.measure("check"):
+            require_sound(self._output)
 
     def make_plan(self) -> Plan:
         """Find what is still to be scored."""
