@@ -122,6 +122,10 @@ bench-bounds: setup ## Measure what bounds scoring: arithmetic, layers, CPU time
 bench-growth: setup ## Measure how scoring grows: pictures, tasks, keys of a plan (half an hour)
 	$(RUN) python -m benchmarks.growth
 
+.PHONY: bench-upkeep
+bench-upkeep: setup ## Measure reading 2,000 small waves before and after upkeep (ten minutes)
+	$(RUN) python -m benchmarks.upkeep
+
 .PHONY: ceph
 ceph: ## Install Ceph's object gateway (Debian), for the tests against a real S3 server
 	@command -v radosgw >/dev/null && command -v ceph-osd >/dev/null && command -v ceph-mon >/dev/null || \

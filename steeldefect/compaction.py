@@ -17,8 +17,7 @@ from deltalake import DeltaTable
 
 from steeldefect.data_files import DataFile, data_files, read_files
 from steeldefect.delta import DeltaTables
-from steeldefect.errors import TableError
-from steeldefect.parts import Part, write_file
+from steeldefect.parts import Part, part_name, write_file
 from steeldefect.stores import Store
 from steeldefect.streams import in_batches
 from steeldefect.tables import TableName
@@ -62,14 +61,13 @@ def compact(store: Store, tables: DeltaTables, table: TableName, target: int = T
     The old files stay on the store until the table is vacuumed.
 
     Raises:
-        TableError: another program has given the table features that this one does not read.
+        TableError: another program has given the table features that its files do not show.
         OutputBusyError: another program changed the same files; what was committed stays.
         StoreError: the store refused, or does not answer.
     """
     delta = tables.open(table)
     if delta is None:
         return Compacted()
-    refuse_unknown_features(delta)
     before = after = 0
     for groups in in_batches(plan_compaction(data_files(delta), target), _IN_ONE_COMMIT):
         removed = [file for group in groups for file in group]
@@ -78,20 +76,6 @@ def compact(store: Store, tables: DeltaTables, table: TableName, target: int = T
         before += len(removed)
         after += len(added)
     return Compacted(before, after)
-
-
-def refuse_unknown_features(delta: DeltaTable) -> None:
-    """Make sure that a table's data files are all there is to its rows.
-
-    Raises:
-        TableError: another program has given the table features such as deletion vectors.
-    """
-    features = delta.protocol().reader_features or []
-    if features:
-        raise TableError(
-            f"table {delta.table_uri} has features that this program does not read "
-            f"({', '.join(sorted(features))}); compact it with the program that gave it these"
-        )
 
 
 def _cut(files: list[DataFile], target: int) -> Iterator[list[DataFile]]:
@@ -106,6 +90,6 @@ def _cut(files: list[DataFile], target: int) -> Iterator[list[DataFile]]:
 
 def _merge(store: Store, delta: DeltaTable, table: TableName, group: Sequence[DataFile]) -> Part:
     """Write the rows of some files as one file."""
-    rows = [rows for _, rows in read_files(delta, group, store.delta_options())]
-    name = f"part-compacted-{uuid.uuid4().hex}.parquet"
+    rows = [rows for _, rows in read_files(store, table, delta, group)]
+    name = part_name(f"compacted-{uuid.uuid4().hex}")
     return write_file(store, table, pa.concat_tables(rows).combine_chunks(), group[0].date, name)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
 
 from steeldefect.errors import TableError
+from steeldefect.stores import Store
 from steeldefect.streams import read_ahead
-from steeldefect.tables import PARTITION
+from steeldefect.tables import PARTITION, TableName
 
 _AHEAD = 4  # files; each is in memory as a whole
+_ELSEWHERE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")  # begins the path of a file there
 _CUT = 32
 """Characters of a text in a file's statistics, at least; a run id is shorter."""
 
@@ -38,6 +41,11 @@ class DataFile(NamedTuple):
     date: str
     first_run: str | None = None
     last_run: str | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the file lies outside the table's folder: others made the table as a copy."""
+        return _ELSEWHERE.match(self.path) is not None
 
     def may_hold(self, run_ids: Sequence[str]) -> bool:
         """Tell whether rows of these runs can be in the file."""
@@ -81,28 +89,49 @@ def stored_columns(delta: DeltaTable) -> pa.Schema:
 
 
 def read_files(
-    delta: DeltaTable, files: Sequence[DataFile], options: dict[str, str]
+    store: Store, table: TableName, delta: DeltaTable, files: Sequence[DataFile]
 ) -> Iterator[tuple[DataFile, pa.Table]]:
     """Read data files in their order, a few ahead, with all columns that are stored in them.
 
     Args:
+        store: the output.
+        table: the files belong to.
         delta: the table, as opened.
         files: of that version.
-        options: with which the store is reached.
 
     Raises:
-        OSError, pa.ArrowException: a file is gone, cut short or damaged.
+        OSError, pa.ArrowException: a file is cut short or damaged.
+        StoreError: the store refused, or does not answer.
+        TableError: the files are not all there is to the rows.
     """
+    _require_plain(delta, files)
     columns = stored_columns(delta)
-    sizes = {file.path: file.size for file in files}
-    filesystem = PyFileSystem(DeltaStorageHandler(delta.table_uri, options, sizes))
-    layout = ds.ParquetFileFormat()
 
     def read(file: DataFile) -> pa.Table:
-        return layout.make_fragment(file.path, filesystem=filesystem).to_table(schema=columns)
+        content = io.BytesIO(store.read(f"{table.value}/{unquote(file.path)}"))
+        return pq.read_table(content, schema=columns, coerce_int96_timestamp_unit="us")
 
     with ThreadPoolExecutor(_AHEAD, "read") as pool:
         yield from read_ahead(files, read, pool, _AHEAD)
+
+
+def _require_plain(delta: DeltaTable, files: Sequence[DataFile]) -> None:
+    """Refuse tables that other programs gave deletion vectors, mapped columns or files elsewhere.
+
+    Such tables need a greater version of Delta's protocol than the one of this program's tables.
+    """
+    features = delta.protocol().reader_features or []
+    if delta.protocol().min_reader_version > 1:
+        raise TableError(
+            f"another program has given table {delta.table_uri} features that its data files do "
+            f"not show ({', '.join(sorted(features)) or 'mapped columns'}): maintain it with that "
+            "program"
+        )
+    if any(file.elsewhere for file in files):
+        raise TableError(
+            f"table {delta.table_uri} names files that lie elsewhere; maintain it with the program "
+            "that copied it"
+        )
 
 
 def _column(actions: pa.Table, name: str) -> list[str | None]:

@@ -173,7 +173,7 @@ def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]
     sizes = {one.key.removeprefix(f"{table.value}/"): one.size for one in found}
     for file in data_files(delta):
         size = sizes.get(file.path, sizes.get(unquote(file.path)))
-        if size == file.size or "://" in file.path:
+        if size == file.size or file.elsewhere:
             continue
         state = "is gone" if size is None else f"has {size} bytes instead of {file.size}"
         problems.append(
@@ -287,7 +287,7 @@ def _unreadable(store: Store, tables: Tables, table: TableName) -> Iterator[Prob
     delta = tables.open(table)
     for file in [] if delta is None else data_files(delta):
         try:
-            for _ in read_files(delta, [file], store.delta_options()):
+            for _ in read_files(store, table, delta, [file]):
                 pass
         except (OSError, pa.ArrowException):
             detail = f"data file {file.path} cannot be read"

@@ -98,8 +98,17 @@ def write_part(store: Store, table: TableName, rows: pa.Table, origin: Origin, l
     Raises:
         StoreError: the store refused.
     """
-    name = f"part-{origin.run_id}-{label}-{uuid.uuid4().hex[:8]}.parquet"
-    return write_file(store, table, rows, origin.date, name)
+    return write_file(store, table, rows, origin.date, part_name(origin.run_id, label))
+
+
+def part_name(maker: str, label: str = "000000-000000") -> str:
+    """Name a new part.
+
+    Args:
+        maker: the run, or what else makes it.
+        label: wave and task.
+    """
+    return f"part-{maker}-{label}-{uuid.uuid4().hex[:8]}.parquet"
 
 
 def write_file(store: Store, table: TableName, rows: pa.Table, date: str, name: str) -> Part:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from steeldefect.commit import Tables
 from steeldefect.data_files import data_files, read_files
-from steeldefect.parts import Origin, write_file
+from steeldefect.parts import Origin, part_name, write_file
 from steeldefect.run_counts import (
     RecordedRun,
     RunCounts,
@@ -143,14 +143,14 @@ class RowRepair:
         files = [file for file in data_files(delta) if file.may_hold(run_ids)]
         removed, added, dropped = [], [], 0
         seen: set[tuple[Any, ...]] = set()
-        for file, rows in read_files(delta, files, self._store.delta_options()):
+        for file, rows in read_files(self._store, table, delta, files):
             kept = _kept(rows, bad, twice, seen)
             if kept.all():
                 continue
             removed.append(file)
             dropped += int(rows.num_rows - kept.sum())
             if kept.any():
-                name = f"part-repaired-{uuid.uuid4().hex}.parquet"
+                name = part_name(f"repaired-{uuid.uuid4().hex}")
                 left = rows.filter(pa.array(kept))
                 added.append(write_file(self._store, table, left, file.date, name))
         if removed:

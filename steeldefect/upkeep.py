@@ -166,13 +166,15 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
             )
     before = _sizes(store, table)
     _vacuum(tables, table, rules, before.keys())
-    _checkpoint(store, tables, table)
+    written = _checkpoint(store, tables, table)
     gone = before.keys() - _sizes(store, table).keys()
     entries = sum(key.startswith(log_folder(table)) for key in gone)
     if len(gone) > entries:
         upkept.done.append(
             f"{table.value}: deleted {len(gone) - entries} files of earlier versions"
         )
+    if written is not None:
+        upkept.done.append(f"{table.value}: wrote a checkpoint of version {written}")
     if entries:
         upkept.done.append(f"{table.value}: deleted {entries} files of its log that have expired")
     upkept.freed += sum(before[key] for key in gone)
@@ -203,18 +205,23 @@ def _expired(
     return [path for path in paths if f"{table.value}/{path}" in present]
 
 
-def _checkpoint(store: Store, tables: Tables, table: TableName) -> None:
-    """Write a checkpoint of the newest version, and delete what has expired of the log.
+def _checkpoint(store: Store, tables: Tables, table: TableName) -> int | None:
+    """Write a checkpoint where the last is many entries old, and delete what has expired.
 
     Entries expire after 30 days (`delta.logRetentionDuration`), those before a checkpoint that is
     as old.
+
+    Returns:
+        The version of the checkpoint; None where none was written.
     """
     delta = tables.open(table)
     if delta is None:
-        return
+        return None
     newest = DeltaLog(table, store.scan(log_folder(table))).newest_checkpoint
     with tables.errors_of(table):
-        if delta.version() - newest > _ENTRIES:
-            delta.create_checkpoint()
         if newest >= 0:
             delta.cleanup_metadata()
+        if delta.version() - newest <= _ENTRIES:
+            return None
+        delta.create_checkpoint()
+        return int(delta.version())

@@ -54,7 +54,10 @@ class InterposingStore:
 
 
 class MortalStore(InterposingStore):
-    """A store whose user dies right before its nth write or deletion."""
+    """A store whose user dies right before its nth write, deletion or opening of a table.
+
+    Commits to the tables go past the store, but each opens the table first.
+    """
 
     def __init__(self, inner: Store, dies_at: int) -> None:
         super().__init__(inner, "", self._die)
@@ -63,6 +66,10 @@ class MortalStore(InterposingStore):
     def delete(self, key: str) -> None:
         self._interpose(key)
         super().delete(key)
+
+    def delta_uri(self, key: str) -> str:
+        self._interpose(key)
+        return super().delta_uri(key)
 
     def _interpose(self, key: str) -> None:
         if not key.startswith("_lock"):

@@ -1,0 +1,146 @@
+"""Upkeep of many small waves: seconds to read the tables before it and after it.
+
+    python -m benchmarks.upkeep [--nights N] [--waves N] [--pictures N] [--repetitions N]
+
+Writes `benchmarks/RESULTS-upkeep.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+
+from benchmarks.machine import machine
+from benchmarks.upkeep.nights import BUNDLE, SOURCE, write_at_once, write_waves
+from steeldefect.command import CommandParser, local_path, positive, run_command
+from steeldefect.commit import Tables
+from steeldefect.data_files import data_files
+from steeldefect.health import check_tables
+from steeldefect.listing import LISTING
+from steeldefect.plan import plan_run
+from steeldefect.query import answer
+from steeldefect.settings import ScoreSettings
+from steeldefect.stores import Store, open_store
+from steeldefect.tables import TableName
+from steeldefect.upkeep import UpkeepRules, keep_up
+
+_HERE = Path(__file__).parents[1]
+_NOW = UpkeepRules(timedelta(0), timedelta(0))
+
+Times = dict[str, float]
+"""Median seconds of each way to read."""
+
+
+def main() -> int:
+    """Measure and write; returns the exit code."""
+    parser = CommandParser(prog="python -m benchmarks.upkeep", description=__doc__)
+    parser.add_argument("--nights", type=positive, default=250, help="runs, one a day (250)")
+    parser.add_argument("--waves", type=positive, default=8, help="of a night (8)")
+    parser.add_argument("--pictures", type=positive, default=50, help="of a wave (50)")
+    parser.add_argument("--repetitions", type=positive, default=5, help="of each reading (5)")
+    parser.add_argument("--work", type=local_path, default=Path("build/upkeep"))
+    parser.add_argument("--out", type=local_path, default=_HERE / "RESULTS-upkeep.md")
+    return run_command(parser, _measure)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    shutil.rmtree(options.work, ignore_errors=True)
+    waves = open_store(str(options.work / "waves"))
+    write_waves(waves, options.nights, options.waves, options.pictures)
+    at_once = open_store(str(options.work / "at-once"))
+    write_at_once(at_once, waves, options.nights)
+    files = [_files(waves)]
+    _read(waves, 1)  # what is loaded once is not measured
+    before = _read(waves, options.repetitions)
+    began = time.monotonic()
+    upkept = keep_up(waves, _NOW)
+    seconds = time.monotonic() - began
+    memory = psutil.Process().memory_info().rss / 2**20
+    after = _read(waves, options.repetitions)
+    files += [_files(waves), _files(at_once)]
+    reference = _read(at_once, options.repetitions)
+    lines = [
+        *_heading(options),
+        *_table(before, after, reference, files),
+        "",
+        f"Upkeep took {seconds:.0f} s and freed {upkept.freed / 2**20:.1f} MiB; the process had "
+        f"{memory:.0f} MiB afterwards. It did:",
+        "",
+        *(f"- {line}" for line in upkept.done),
+    ]
+    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+def _read(store: Store, repetitions: int) -> Times:
+    """Time each way to read an output; the ways take turns."""
+    keys = Tables(store).read(TableName.IMAGES, ["key", "etag"])
+    sizes = pa.array([120_000] * keys.num_rows, pa.int64())
+    listing = pa.table([keys["key"], keys["etag"], sizes], LISTING.names).cast(LISTING)
+    ways: dict[str, Callable[[], object]] = {
+        "open `images`": lambda: Tables(store).open(TableName.IMAGES),
+        "read `key`, `etag` of `images`": lambda: Tables(store).read(
+            TableName.IMAGES, ["key", "etag"]
+        ),
+        "`select count(*) from images`": lambda: answer(store, "select count(*) from images"),
+        "`select class_name, avg(area) from predictions group by 1`": lambda: answer(
+            store, "select class_name, avg(area) from predictions group by 1"
+        ),
+        "plan a run": lambda: plan_run(listing, Tables(store), SOURCE, BUNDLE, ScoreSettings()),
+        "check all tables": lambda: check_tables(store),
+    }
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(repetitions):
+        for way, read in ways.items():
+            began = time.perf_counter()
+            read()
+            taken[way].append(time.perf_counter() - began)
+    return {way: statistics.median(seconds) for way, seconds in taken.items()}
+
+
+def _files(store: Store) -> int:
+    """Count the data files of `images`."""
+    delta = Tables(store).open(TableName.IMAGES)
+    return 0 if delta is None else len(data_files(delta))
+
+
+def _heading(options: argparse.Namespace) -> list[str]:
+    waves = options.nights * options.waves
+    return [
+        "# Upkeep of many small waves",
+        "",
+        f"Measured by `python -m benchmarks.upkeep`: {waves:,} waves of {options.pictures} "
+        f"pictures, written by {options.nights} runs, one a day; then `steeldefect maintain` with "
+        "no retention. *At once*: the same rows, written as one file a day in one commit. Median "
+        f"seconds of {options.repetitions} readings in one process; tables in a local folder.",
+        "",
+        *(f"- {name}: {value}" for name, value in machine().items()),
+        "",
+    ]
+
+
+def _table(before: Times, after: Times, reference: Times, files: list[int]) -> list[str]:
+    lines = [
+        "| | before, s | after, s | times as fast | at once, s |",
+        "|---|---:|---:|---:|---:|",
+        f"| data files of `images` | {files[0]:,} | {files[1]:,} | | {files[2]:,} |",
+    ]
+    lines += [
+        f"| {way} | {before[way]:.3f} | {after[way]:.3f} | {before[way] / after[way]:.1f} | "
+        f"{reference[way]:.3f} |"
+        for way in before
+    ]
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

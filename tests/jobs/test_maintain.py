@@ -1,0 +1,50 @@
+"""Damage, repair and upkeep of tables that real runs wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from archives import answers, salt
+from samples import fill_archive, score_arguments
+
+from jobs.maintain import main as maintain
+from jobs.score import main as score
+from steeldefect.bundle import Bundle
+
+pytestmark = pytest.mark.spark
+
+
+def test_damaged_tables_are_mended_and_what_they_lost_is_scored_again(
+    rule_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, output = fill_archive(tmp_path / "archive", 12), tmp_path / "output"
+    salt(archive)
+    settings = ("wave_pictures=5", "max_failure_share=1", "audit_masks=0")
+    options = [word for one in settings for word in ("--set", one)]
+    arguments = [*score_arguments(archive, rule_bundle.folder, output), *options]
+    assert score(arguments) == 0
+    whole = answers(output)
+
+    waves = sorted((output / "images" / "_delta_log").glob("*.json"))
+    waves[1].write_bytes(b"")
+    lost = next((output / "predictions").rglob("part-*-000003-*.parquet"))
+    lost.write_bytes(lost.read_bytes()[:100])
+    (output / "_waves" / "run-000001.json").write_bytes(b"")
+    capsys.readouterr()
+    assert maintain(["--output", str(output), "--check"]) == 10
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert maintain(["--output", str(output), "--repair"]) == 0
+    assert "of 1 waves" in capsys.readouterr().out.splitlines()[-1]
+    assert answers(output) != whole
+
+    assert score(arguments) == 0
+    assert answers(output) == whole
+    assert maintain(["--output", str(output), "--check"]) == 0
+
+    now = ["--retention-hours", "0", "--min-age-hours", "0"]
+    assert maintain(["--output", str(output), *now]) == 0
+    assert answers(output) == whole
+    assert len(list((output / "images").rglob("*.parquet"))) == 2  # a checkpoint, and the rows
+    assert score(arguments) == 0
+    assert "nothing new" in capsys.readouterr().out
