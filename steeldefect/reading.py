@@ -86,12 +86,24 @@ def _needs_engine(delta: DeltaTable, features: frozenset[str]) -> list[str]:
     needed = []
     if (delta.metadata().configuration.get(_MAPPING_MODE) or "none") != "none":
         needed.append(_MAPPING)
-    if (
-        _DELETIONS in features
-        and pa.RecordBatchReader.from_stream(delta.deletion_vectors()).read_all()
-    ):
+    if _DELETIONS in features and _has_deletions(delta):
         needed.append(_DELETIONS)
     return needed
+
+
+def _has_deletions(delta: DeltaTable) -> bool:
+    try:
+        found = pa.RecordBatchReader.from_stream(delta.deletion_vectors())
+    except DeltaError as error:
+        raise _unread_together(delta, [_DELETIONS], error) from None
+    return any(batch.num_rows for batch in found)
+
+
+def _unread_together(delta: DeltaTable, used: Sequence[str], error: DeltaError) -> TableError:
+    return TableError(
+        f"table {delta.table_uri} uses {' and '.join(used)} together with what the Delta library "
+        f"does not read: {error}; read it with the program that altered it, or drop them"
+    )
 
 
 @dataclass(frozen=True)
@@ -251,10 +263,7 @@ class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
         try:
             reader = self._delta.scan(columns=[one for one in names if one in present])
         except DeltaError as error:
-            raise TableError(
-                f"table {self._delta.table_uri} uses {' and '.join(self._features)} together with "
-                f"what the Delta library does not read: {error}"
-            ) from None
+            raise _unread_together(self._delta, self._features, error) from None
         as_stated = {
             field.name: (ds.field(field.name) if field.name in present else pc.scalar(None)).cast(
                 field.type
