@@ -42,8 +42,8 @@ def test_two_runs_and_a_record_that_arrives_at_any_time() -> None:
     assert explore(2, other=write_a_late_record, switches=3).violations == {}
 
 
-def test_three_runs_that_are_interrupted_once() -> None:
-    found = explore(3, switches=1)
+def test_three_runs_that_are_interrupted_twice() -> None:
+    found = explore(3, switches=2)
     assert found.violations == {}
     assert found.states > 1_000
 
