@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _ENDS_AT_ONCE = {"--help", "-h", "--version", "--usage-error", "--status", "--kill"}
-_NEEDED_BYTES = 1 << 20
+_NEEDED_BYTES = 4096
 _CAUSE = re.compile(
     r"^(?:Caused by: |: |Exception in thread \"[^\"]*\" )?"
     r"(?:[a-z]\w*\.)+[A-Z][\w$]*(?:Exception|Error): (?P<words>[^\n]+)",
