@@ -62,9 +62,7 @@ def _images(keys: pa.Table, source: str, origin: Origin) -> pa.Table:
         "runtime": "openvino",
         "device": "cpu",
         "precision": "f32",
-        "run_id": origin.run_id,
-        "bundle": origin.bundle,
-        "scored_at": origin.scored_at,
+        **origin.columns,
     }
     columns = {
         "key": keys["key"],

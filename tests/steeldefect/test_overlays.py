@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from examples import Row, finish, image, origin, prediction, publish
+from PIL import Image
 from samples import HEIGHT, WIDTH, both_picture, bright_picture, plain_picture, save
 
 from steeldefect import rle
 from steeldefect.cli import main
-from steeldefect.errors import DecodeError, StoreError, TableError
+from steeldefect.errors import AlreadyExistsError, DecodeError, StoreError, TableError
 from steeldefect.overlays import draw_overlays
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store
@@ -177,3 +178,64 @@ def test_the_command_draws(
     assert main(["overlays", str(folder), "--output", store.uri, "--count", "1"]) == 0
     assert capsys.readouterr().out == f"1 pictures in {folder}\n"
     assert len(list(folder.iterdir())) == 1
+
+
+def test_drawings_of_an_earlier_call_are_replaced(
+    archive: Path, store: Store, tmp_path: Path
+) -> None:
+    before = draw(store, tmp_path)
+    (tmp_path / "drawn/.DS_Store").write_bytes(b"a desktop's own file")
+    after = draw(store, tmp_path, count=1)
+    assert len(before) == 2
+    assert len(after) == 1
+    shown = [path for path in (tmp_path / "drawn").iterdir() if path.name != ".DS_Store"]
+    assert shown == after, "a drawing that was not made anew is no answer of this call"
+
+
+@pytest.mark.parametrize("name", ["both.png", "other.png", "notes.txt", "folder/x.png"])
+def test_what_this_command_did_not_draw_is_kept(
+    archive: Path, store: Store, tmp_path: Path, name: str
+) -> None:
+    others = tmp_path / "drawn" / name
+    others.parent.mkdir(parents=True)
+    others.write_bytes(save(plain_picture(), tmp_path / "somebody's.png").read_bytes())
+    before = sorted(path for path in (tmp_path / "drawn").rglob("*"))
+    content = others.read_bytes()
+    with pytest.raises(AlreadyExistsError, match="which this command did not draw"):
+        draw(store, tmp_path)
+    assert sorted(path for path in (tmp_path / "drawn").rglob("*")) == before
+    assert others.read_bytes() == content
+
+
+def test_the_archive_itself_is_never_drawn_over(
+    archive: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in archive.rglob("*.png")}
+    assert main(["overlays", str(archive), "--output", store.uri]) == AlreadyExistsError.exit_code
+    assert "name a new folder, or empty this one" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in archive.rglob("*.png")} == before
+
+
+def test_a_drawing_says_what_made_it(archive: Path, store: Store, tmp_path: Path) -> None:
+    (path, _) = draw(store, tmp_path)
+    with Image.open(path) as drawing:
+        assert drawing.info["Software"] == "steeldefect overlays"
+
+
+def test_awkward_keys_make_plain_file_names(archive: Path, store: Store, tmp_path: Path) -> None:
+    keys = ["new\nline\x1b[2J.png", "x" * 240 + ".png", "é 日.png", "a:b?c*.png"]
+    place = {"source": str(archive)}
+    for key in keys:
+        save(bright_picture(), archive / key)
+    publish(
+        store,
+        {
+            TableName.IMAGES: [image(key, **place) for key in keys],
+            TableName.PREDICTIONS: [prediction(key, run_lengths=BRIGHT, **place) for key in keys],
+        },
+        origin(1),
+    )
+    names = {path.name for path in draw(store, tmp_path, count=10)}
+    assert all(name.isprintable() for name in names)
+    assert {"new_line__2J.png", "x" * 200 + ".png", "é 日.png", "a_b_c_.png"} <= names
+    assert len(names) == 6
