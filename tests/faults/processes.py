@@ -7,34 +7,60 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-_SECONDS = 180
+from samples import ROOT
+
+_SECONDS = 300
 
 
-@contextmanager
-def read_by(pipe: Path, job: subprocess.Popen[str]) -> Iterator[None]:
-    """Wait until a worker reads a picture that is a pipe, and let it wait while the block runs."""
-    writer = wait_for_reader(pipe, job)
-    try:
-        yield
-    finally:
-        os.close(writer)
+@dataclass(frozen=True)
+class Hold:
+    """Makes the processes of a job wait before they open one picture; see `waiting`.
 
-
-def wait_for_reader(pipe: Path, job: subprocess.Popen[str]) -> int:
-    """Open a pipe for writing as soon as somebody reads it.
-
-    Raises:
-        TimeoutError: nobody does, or the job has ended.
+    Attributes:
+        picture: its file name.
+        file: the processes wait as long as it exists.
     """
-    deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline and job.poll() is None:
+
+    picture: str
+    file: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the job's environment has to hold, beside this process's own."""
+        paths = [str(ROOT / "tests/faults/waiting"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+        return {
+            "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            "WAIT_AT": self.picture,
+            "WAIT_WHILE": str(self.file),
+        }
+
+    @contextmanager
+    def reached(self, job: subprocess.Popen[str]) -> Iterator[None]:
+        """Wait until a process of the job waits, and let it wait while the block runs.
+
+        Raises:
+            TimeoutError: none does, or the job has ended.
+        """
+        mark = self.file.with_name(f"{self.file.name}.reached")
+        deadline = time.monotonic() + _SECONDS
         try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError("no worker read the pipe")
+            while not mark.exists():
+                if time.monotonic() > deadline or job.poll() is not None:
+                    raise TimeoutError("no process opened the picture")
+                time.sleep(0.05)
+            yield
+        finally:
+            self.file.unlink(missing_ok=True)
+
+
+def hold_at(picture: str, folder: Path) -> Hold:
+    """Hold whoever opens a picture, from now on; the folder takes two small files."""
+    file = folder / "hold"
+    file.touch()
+    return Hold(picture, file)
 
 
 def java_below(process: int) -> int:

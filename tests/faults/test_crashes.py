@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from archives import answers, rows
 from faults.dying_driver import POINTS
+from faults.processes import hold_at
 from samples import ROOT, fill_archive, run_program, score_arguments
 
 from jobs.score import main
@@ -66,28 +66,24 @@ def test_a_worker_process_dies_and_spark_repeats_its_task(
     archive: Path, rule_bundle: Bundle, unharmed: Path, tmp_path: Path
 ) -> None:
     """The worker that opens one of the pictures waits there, and is killed."""
-    output, hold = tmp_path / "output", tmp_path / "hold"
-    hold.touch()
+    output, hold = tmp_path / "output", hold_at("p005.png", tmp_path)
     command = [
         sys.executable,
         "jobs/score.py",
         *score_arguments(archive, rule_bundle.folder, output),
     ]
-    waiting = {
-        "PYTHONPATH": f"{ROOT / 'tests/faults/waiting'}:{PATH['PYTHONPATH']}",
-        "WAIT_AT": "p005.png",
-        "WAIT_WHILE": str(hold),
-    }
     with subprocess.Popen(
-        [*command, *WAVES], cwd=ROOT, env=os.environ | waiting, stderr=subprocess.PIPE, text=True
+        [*command, *WAVES],
+        cwd=ROOT,
+        env=os.environ | hold.environment,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as job:
         try:
-            _wait_for(hold.with_name("hold.reached"), job)
-            killed = _kill_workers(job.pid)
-            hold.unlink()
+            with hold.reached(job):
+                killed = _kill_workers(job.pid)
             _, told = job.communicate(timeout=300)
         finally:
-            hold.unlink(missing_ok=True)
             job.kill()
     assert job.returncode == 0, told
     assert killed
@@ -111,16 +107,6 @@ def test_two_runs_at_once_end_as_one(
     assert sum("nothing new" in run.out for run in ended) == 1
     assert sum("waiting for run" in run.err for run in ended) == 1
     assert answers(tmp_path) == answers(unharmed)
-
-
-def _wait_for(sign: Path, job: subprocess.Popen[str]) -> None:
-    """Wait until a file is there."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and job.poll() is None:
-        if sign.exists():
-            return
-        time.sleep(0.1)
-    raise TimeoutError("no worker opened the picture")
 
 
 def _kill_workers(ancestor: int) -> list[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from archives import rows
-from faults.processes import java_below, python_below, read_by, wait_for_end
+from faults.processes import hold_at, java_below, python_below, wait_for_end
 from namespaces import Namespaces
 from samples import (
     ROOT,
@@ -60,27 +60,24 @@ class Job:
 def standing_still(command: list[str], bundle: Bundle, folder: Path) -> Iterator[Job]:
     """Start a job in a process group of its own, and wait until its second wave stands still."""
     source = fill_archive(folder / "archive", PICTURES)
-    picture = source / "p008.png"
-    kept = picture.rename(folder / "kept.png")
-    os.mkfifo(picture)
+    hold = hold_at("p008.png", folder)
     output = folder / "output"
     arguments = [*score_arguments(source, bundle.folder, output), *WAVES]
     with subprocess.Popen(
         [*command, "jobs/score.py", *arguments],
         cwd=ROOT,
-        env=os.environ | {"SPARK_CONF_DIR": str(ROOT / "conf" / "spark")},
+        env=os.environ | hold.environment | {"SPARK_CONF_DIR": str(ROOT / "conf" / "spark")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     ) as process:
         try:
-            with read_by(picture, process):
+            with hold.reached(process):
                 wait_until_published(output)
                 yield Job(process, output, arguments)
         finally:
             process.kill()
-            kept.rename(picture)
 
 
 def wait_until_published(output: Path) -> None:
