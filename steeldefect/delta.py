@@ -222,13 +222,14 @@ class DeltaTables:
 
     def _write(self, table: TableName, rows: pa.Table, how: dict[str, Any]) -> None:
         name = f"write-{uuid.uuid4().hex}"
+        bare = rows.cast(_without_comments(rows.schema))
 
         def commit() -> None:
             delta = self.create(table)
             if delta.transaction_version(name) is not None:
                 return
             write_deltalake(
-                delta, rows, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
+                delta, bare, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
             )
 
         self._retried(table, commit)
@@ -308,6 +309,11 @@ class DeltaTables:
 def plain(error: Exception) -> str:
     """Write what the Delta library says in one line, without colours and back traces."""
     return " ".join(_COLOURS.sub("", str(error)).split())[:300]
+
+
+def _without_comments(schema: pa.Schema) -> pa.Schema:
+    """Drop the comments of columns: they differ from those of a table of another version."""
+    return pa.schema([field.remove_metadata() for field in schema])
 
 
 def _names(delta: DeltaTable) -> set[str]:
