@@ -6,6 +6,7 @@ is recognised when it is tried again.
 
 from __future__ import annotations
 
+import random
 import re
 import time
 import uuid
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import (
+    CommitFailedError,
     DeltaError,
     DeltaProtocolError,
     SchemaMismatchError,
@@ -42,6 +44,7 @@ Result = TypeVar("Result")
 _VERSION = "steeldefect.schema_version"
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
 _ATTEMPTS = 5
+_OUTRUN = 20  # times that others may commit first
 _DAMAGED = re.compile(
     r"(?i)json error|found gap|no table metadata|no files in log|not found|magic bytes|no such file"
     r"|invalid checkpoint|corrupt|parquet error"
@@ -163,30 +166,39 @@ class DeltaTables:
                 the very rows of the old ones.
 
         Raises:
-            OutputBusyError: somebody else has removed one of the files meanwhile; nothing was done.
+            OutputBusyError: somebody else has removed one of the files meanwhile, or commits to the
+                table all the time; nothing was done.
         """
         name = f"exchange-{uuid.uuid4().hex}"
         actions = [_remove_action(file, data_change) for file in removed]
         actions += [_add_action(part, data_change) for part in added]
+        where = self._store.delta_uri(table.value)
 
-        def commit() -> None:
+        def committed() -> bool:
             delta = self.create(table)
             if delta.transaction_version(name) is not None:
-                return
+                return True
             if not {file.path for file in removed} <= {file.path for file in data_files(delta)}:
                 raise OutputBusyError(
-                    f"somebody else changed the files of {self._store.delta_uri(table.value)} "
-                    "at the same time; start again"
+                    f"somebody else changed the files of {where} at the same time; start again"
                 )
-            delta.create_write_transaction(
-                actions,
-                mode="append",
-                schema=delta.schema(),
-                partition_by=[PARTITION],
-                commit_properties=_named(name, 1, max_commit_retries=0),
-            )
+            try:
+                delta.create_write_transaction(
+                    actions,
+                    mode="append",
+                    schema=delta.schema(),
+                    partition_by=[PARTITION],
+                    commit_properties=_named(name, 1, max_commit_retries=0),
+                )
+            except CommitFailedError:
+                return False  # somebody else was first
+            return True
 
-        self._retried(table, commit)
+        for _ in range(_OUTRUN):
+            if self._retried(table, committed):
+                return
+            time.sleep(random.uniform(0, 0.5))  # noqa: S311
+        raise OutputBusyError(f"others commit to {where} all the time; start again later")
 
     def append(self, table: TableName, rows: pa.Table) -> None:
         """Append rows that the driver itself has, the partition column included."""
