@@ -6,6 +6,7 @@ is recognised when it is tried again.
 
 from __future__ import annotations
 
+import random
 import re
 import time
 import uuid
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import (
+    CommitFailedError,
     DeltaError,
     DeltaProtocolError,
     SchemaMismatchError,
@@ -50,6 +52,7 @@ _NOISE = re.compile(r",? max_retries\W+\d+, retry_timeout\W+\d+m?s|:? 0: <unknow
 _ATTEMPTS = 5
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
 _BEGIN, _END = 150, 250  # characters of a long message of deltalake that are shown
+_OUTRUN = 20  # times that others may commit first
 _DAMAGED = re.compile(
     r"(?i)^(?!.*list response).*(json error|found gap|no table metadata|no files in log|not found"
     r"|magic bytes|no such file|invalid checkpoint|corrupt|parquet error)"
@@ -175,30 +178,39 @@ class DeltaTables:
                 the very rows of the old ones.
 
         Raises:
-            OutputBusyError: somebody else has removed one of the files meanwhile; nothing was done.
+            OutputBusyError: somebody else has removed one of the files meanwhile, or commits to the
+                table all the time; nothing was done.
         """
         name = f"exchange-{uuid.uuid4().hex}"
         actions = [_remove_action(file, data_change) for file in removed]
         actions += [_add_action(part, data_change) for part in added]
+        where = self._store.delta_uri(table.value)
 
-        def commit() -> None:
+        def committed() -> bool:
             delta = self.create(table)
             if delta.transaction_version(name) is not None:
-                return
+                return True
             if not {file.path for file in removed} <= {file.path for file in data_files(delta)}:
                 raise OutputBusyError(
-                    f"somebody else changed the files of {self._store.delta_uri(table.value)} "
-                    "at the same time; start again"
+                    f"somebody else changed the files of {where} at the same time; start again"
                 )
-            delta.create_write_transaction(
-                actions,
-                mode="append",
-                schema=delta.schema(),
-                partition_by=[PARTITION],
-                commit_properties=_named(name, 1, max_commit_retries=0),
-            )
+            try:
+                delta.create_write_transaction(
+                    actions,
+                    mode="append",
+                    schema=delta.schema(),
+                    partition_by=[PARTITION],
+                    commit_properties=_named(name, 1, max_commit_retries=0),
+                )
+            except CommitFailedError:
+                return False  # somebody else was first
+            return True
 
-        self._retried(table, commit)
+        for _ in range(_OUTRUN):
+            if self._retried(table, committed):
+                return
+            time.sleep(random.uniform(0, 0.5))  # noqa: S311
+        raise OutputBusyError(f"others commit to {where} all the time; start again later")
 
     def append(self, table: TableName, rows: pa.Table) -> None:
         """Append rows that the driver itself has, the partition column included."""
@@ -234,13 +246,14 @@ class DeltaTables:
 
     def _write(self, table: TableName, rows: pa.Table, how: dict[str, Any]) -> None:
         name = f"write-{uuid.uuid4().hex}"
+        bare = rows.cast(_without_comments(rows.schema))
 
         def commit() -> None:
             delta = self.create(table)
             if delta.transaction_version(name) is not None:
                 return
             write_deltalake(
-                delta, rows, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
+                delta, bare, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
             )
 
         self._retried(table, commit)
@@ -325,6 +338,11 @@ def _schema_version(delta: DeltaTable) -> int:
 def plain(error: Exception) -> str:
     """Write what the Delta library says in one line, without colours and back traces."""
     return _in_short(" ".join(_COLOURS.sub("", str(error)).split()))
+
+
+def _without_comments(schema: pa.Schema) -> pa.Schema:
+    """Drop the comments of columns: they differ from those of a table of another version."""
+    return pa.schema([field.remove_metadata() for field in schema])
 
 
 def _names(delta: DeltaTable) -> set[str]:

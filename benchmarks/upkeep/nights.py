@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from steeldefect.commit import Tables
 from steeldefect.parts import Origin, to_table, write_part
@@ -53,9 +54,10 @@ def write_at_once(store: Store, rows_of: Store, nights: int) -> None:
     tables.create_all()
     for table in (TableName.IMAGES, TableName.PREDICTIONS):
         parts = []
+        everything = others.read(table, SCHEMAS[table].stored.names)
         for night in range(nights):
             made = origin_of(night)
-            rows = others.read(table, SCHEMAS[table].stored.names, {"run_id": made.run_id})
+            rows = everything.filter(pc.equal(everything["run_id"], made.run_id))
             parts.append(write_part(store, table, rows.combine_chunks(), made, "000001-000000"))
         tables.add(table, parts, "all", 1)
     tables.append(TableName.RUNS, others.read(TableName.RUNS))

@@ -10,7 +10,7 @@ import pytest
 from deltalake import DeltaTable, Field, TableFeatures, write_deltalake
 from examples import finish, image, origin, publish
 from interposing import InterposingStore
-from nights import MORE, PICTURES, assert_each_once, night, origin_of, two_nights
+from nights import MORE, PICTURES, assert_each_once, evaluate, night, origin_of, two_nights
 
 from steeldefect.commit import Tables
 from steeldefect.compaction import Compacted, compact, plan_compaction
@@ -226,3 +226,22 @@ def test_a_commit_that_others_outran_is_tried_again(store: Store) -> None:
     ]
     assert compact(store, SlowTables(store, nights), TableName.PREDICTIONS) == Compacted(2, 1)
     assert_each_once(store, [*PICTURES, *MORE, "one-4.png", "one-5.png"])
+
+
+def test_a_commit_that_others_outrun_all_the_time_is_given_up(store: Store) -> None:
+    two_nights(store)
+    rows = Tables(store).read(TableName.METRICS)
+    others = [lambda: Tables(store).append(TableName.METRICS, rows)] * 100
+    evaluate(store, 4)
+    with pytest.raises(OutputBusyError, match=r"commit to .*metrics all the time"):
+        compact(store, SlowTables(store, others), TableName.METRICS)
+    assert count_files(store, TableName.METRICS) > 20
+
+
+def test_a_run_is_recorded_once_where_its_table_is_compacted_meanwhile(store: Store) -> None:
+    two_nights(store)
+    rows = Tables(store).read(TableName.RUNS, None, {"run_id": "run-002"})
+    events = [lambda: compact(store, Tables(store), TableName.RUNS)]
+    SlowTables(store, events).replace(TableName.RUNS, rows, {"run_id": "run-002"})
+    assert events == []
+    assert_each_once(store, PICTURES + MORE)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from deltalake import Schema as DeltaSchema
 from examples import finish
 from nights import QUICK, origin_of, write_parts
 from samples import ROOT
@@ -126,6 +127,18 @@ def test_new_rows_extend_the_schema(old: Store) -> None:
         assert numbers == {1}
         assert {row["run_number"] for row in rows if row["run_id"] != "run-001"} == {None}
     require_sound(old)
+
+
+def test_columns_whose_comments_were_put_otherwise_are_written(store: Store) -> None:
+    columns = SCHEMAS[TableName.RUNS].columns
+    other = pa.schema([field.with_metadata({"comment": "as it was"}) for field in columns])
+    address = store.delta_uri("runs")
+    DeltaTable.create(address, DeltaSchema.from_arrow(other), partition_by=["scored_date"])
+    finish(store, origin_of(1))
+    finish(store, origin_of(1))
+    Tables(store).append(TableName.RUNS, Tables(store).read(TableName.RUNS))
+    assert Tables(store).read(TableName.RUNS).num_rows == 2
+    assert all("comment" in field.metadata for field in DeltaTable(address).schema().fields)
 
 
 @pytest.mark.parametrize("extended", [False, True], ids=["as it was", "extended"])
