@@ -7,20 +7,17 @@ others are scored.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
 import pyarrow as pa
 
-from steeldefect import errors
+from steeldefect.session import explain_failure
 from steeldefect.task import WaveTask
 from steeldefect.task_report import TaskReport
 
 _PARTS = 8
 """Into how many parts pictures that were given back are cut."""
-
-_TYPED = re.compile(r"(?s)(\w+): (.*)")
 
 RunTasks = Callable[[WaveTask, pa.Table, Sequence[int]], list[TaskReport]]
 
@@ -70,10 +67,5 @@ def _pieces(part: pa.Table) -> list[pa.Table]:
 
 def _raise_reported(report: TaskReport) -> None:
     """Raise the error that a task reported, as its own type."""
-    if not report.error:
-        return
-    found = _TYPED.fullmatch(report.error)
-    kind = getattr(errors, found[1], None) if found else None
-    if found is None or kind is None or kind is errors.RunLengthError:
-        raise errors.WaveError(report.error)
-    raise kind(found[2])
+    if report.error:
+        raise explain_failure(RuntimeError(report.error))

@@ -179,18 +179,21 @@ def _attempted(
 ) -> TaskReport:
     """Score, give back, or report an error.
 
-    The first try raises errors of this project, since Spark may repeat it on a better host; later
-    ones report them, so that a task that is tried a third time has lost its process.
+    The first try raises what is no picture's fault, since Spark may repeat it on a better host;
+    later ones report it, so that a task that is tried a third time has lost its process.
     """
     attempt = context.attemptNumber()
     if attempt >= _TRIES:
         return TaskReport(given_back=True)
     try:
         return _scored(task, batches, context)
-    except SteelDefectError as error:
+    except (SteelDefectError, OSError) as error:
         if attempt == 0 and not task.isolated:
             raise
-        return TaskReport(error=f"{type(error).__name__}: {error}")
+        kind = type(error)
+        return TaskReport(
+            error=f"{kind.__module__}.{kind.__name__}: {' '.join(str(error).split())}"
+        )
     except Exception as error:  # of a library, over one of the pictures: looked for like a death
         if not task.isolated:
             raise

@@ -69,7 +69,7 @@ class TaskReport:
         took: what ran the models, and why, in words.
         given_back: the task did nothing, because two tries of it had failed before; what it was
             given has to be tried in smaller parts.
-        error: why it failed, as `Type: message`; the first try of a task raises it instead.
+        error: why it failed, as `module.Type: message`; the first try of a task raises it instead.
     """
 
     parts: list[Part] = field(default_factory=list)

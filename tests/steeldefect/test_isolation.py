@@ -71,8 +71,9 @@ def test_the_pictures_that_kill_are_found_and_all_others_scored(deadly: set[str]
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        ("StoreError: the output is full; make room", StoreError, "the output is full; make room"),
-        ("NoSuchError: x", WaveError, "NoSuchError: x"),
+        ("steeldefect.errors.StoreError: the output is gone", StoreError, "the output is gone"),
+        ("builtins.OSError: [Errno 28] No space left on device", StoreError, "temporary files is"),
+        ("builtins.OSError: a surprise", WaveError, "a surprise"),
     ],
 )
 def test_an_error_of_the_task_is_raised_as_itself(
@@ -81,4 +82,4 @@ def test_an_error_of_the_task_is_raised_as_itself(
     back = [TaskReport(given_back=True)]
     with pytest.raises(kind) as caught:
         isolate(Task(), [keys(8)], back, Jobs(set(), error))  # type: ignore[arg-type]
-    assert str(caught.value) == message
+    assert message in str(caught.value)
