@@ -192,7 +192,10 @@ def check_rows(store: Store, tables: Tables) -> list[Problem]:
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         problems = [one for table in TableName for one in _unreadable(store, tables, table)]
         if not problems:
-            raise TableError(f"the tables at {store.uri} cannot be read: {plain(error)}") from None
+            # each file can be read now: what failed was the store or this host
+            raise StoreUnavailableError(
+                f"the tables at {store.uri} could not be read: {plain(error)}; start again"
+            ) from None
         return problems
     problems = list(_absent(tables, recorded.values()))
     for run_id in sorted(counts.keys() | recorded.keys()):

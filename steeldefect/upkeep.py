@@ -155,18 +155,20 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
     tables = Tables(store)
     if tables.open(table) is None:
         return
+    allowed = _ENTRIES
     try:
         compacted = compact(store, tables, table)
     except (OutputBusyError, TableError) as error:
         upkept.left.append(f"compacting {table.value}: {error}")
     else:
         if compacted.before:
+            allowed = 0  # a few entries that name many files
             upkept.done.append(
                 f"{table.value}: made {compacted.after} data files of {compacted.before}"
             )
     before = _sizes(store, table)
     _vacuum(tables, table, rules, before.keys())
-    written = _checkpoint(store, tables, table)
+    written = _checkpoint(store, tables, table, allowed)
     gone = before.keys() - _sizes(store, table).keys()
     entries = sum(key.startswith(log_folder(table)) for key in gone)
     if len(gone) > entries:
@@ -205,11 +207,17 @@ def _expired(
     return [path for path in paths if f"{table.value}/{path}" in present]
 
 
-def _checkpoint(store: Store, tables: Tables, table: TableName) -> int | None:
+def _checkpoint(store: Store, tables: Tables, table: TableName, allowed: int) -> int | None:
     """Write a checkpoint where the last is many entries old, and delete what has expired.
 
     Entries expire after 30 days (`delta.logRetentionDuration`), those before a checkpoint that is
     as old.
+
+    Args:
+        store: the output.
+        tables: of the output.
+        table: whose log it is.
+        allowed: entries after the last checkpoint.
 
     Returns:
         The version of the checkpoint; None where none was written.
@@ -221,7 +229,7 @@ def _checkpoint(store: Store, tables: Tables, table: TableName) -> int | None:
     with tables.errors_of(table):
         if newest >= 0:
             delta.cleanup_metadata()
-        if delta.version() - newest <= _ENTRIES:
+        if delta.version() - newest <= allowed:
             return None
         delta.create_checkpoint()
         return int(delta.version())
