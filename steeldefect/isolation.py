@@ -45,7 +45,7 @@ def isolate(
     settled: list[TaskReport] = []
     while True:
         for report in reports:
-            _raise_reported(report)
+            raise_reported(report.error)
         settled += [report for report in reports if not report.given_back]
         back = [part for part, report in zip(parts, reports, strict=True) if report.given_back]
         settled += [task.give_up(part) for part in back if part.num_rows == 1]
@@ -62,18 +62,18 @@ def cut_table(keys: pa.Table, sizes: Sequence[int]) -> list[pa.Table]:
     return [keys.slice(end - size, size) for end, size in zip(ends, sizes, strict=True)]
 
 
+def raise_reported(error: str) -> None:
+    """Raise the error that a task reported, as its own type; none is the empty text."""
+    if not error:
+        return
+    found = _TYPED.fullmatch(error)
+    kind = getattr(errors, found[1], None) if found else None
+    if found is None or kind is None or kind is errors.RunLengthError:
+        raise errors.WaveError(error)
+    raise kind(found[2])
+
+
 def _pieces(part: pa.Table) -> list[pa.Table]:
     count = min(_PARTS, part.num_rows)
     cuts = [part.num_rows * number // count for number in range(count + 1)]
     return cut_table(part, [end - begin for begin, end in pairwise(cuts)])
-
-
-def _raise_reported(report: TaskReport) -> None:
-    """Raise the error that a task reported, as its own type."""
-    if not report.error:
-        return
-    found = _TYPED.fullmatch(report.error)
-    kind = getattr(errors, found[1], None) if found else None
-    if found is None or kind is None or kind is errors.RunLengthError:
-        raise errors.WaveError(report.error)
-    raise kind(found[2])

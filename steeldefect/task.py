@@ -190,7 +190,8 @@ def _attempted(
     except SteelDefectError as error:
         if attempt == 0 and not task.isolated:
             raise
-        return TaskReport(error=f"{type(error).__name__}: {error}")
+        reported = f"{type(error).__name__}: {error}"
+        return TaskReport(error=reported, failures=Failures(error=reported))
     except Exception as error:  # of a library, over one of the pictures: looked for like a death
         if not task.isolated:
             raise
