@@ -42,7 +42,7 @@ def isolate(
     settled: list[TaskReport] = []
     while True:
         for report in reports:
-            _raise_reported(report)
+            raise_reported(report.error)
         settled += [report for report in reports if not report.given_back]
         back = [part for part, report in zip(parts, reports, strict=True) if report.given_back]
         settled += [task.give_up(part) for part in back if part.num_rows == 1]
@@ -59,13 +59,13 @@ def cut_table(keys: pa.Table, sizes: Sequence[int]) -> list[pa.Table]:
     return [keys.slice(end - size, size) for end, size in zip(ends, sizes, strict=True)]
 
 
+def raise_reported(error: str) -> None:
+    """Raise the error that a task reported, as its own type; none is the empty text."""
+    if error:
+        raise explain_failure(RuntimeError(error))
+
+
 def _pieces(part: pa.Table) -> list[pa.Table]:
     count = min(_PARTS, part.num_rows)
     cuts = [part.num_rows * number // count for number in range(count + 1)]
     return cut_table(part, [end - begin for begin, end in pairwise(cuts)])
-
-
-def _raise_reported(report: TaskReport) -> None:
-    """Raise the error that a task reported, as its own type."""
-    if report.error:
-        raise explain_failure(RuntimeError(report.error))

@@ -120,7 +120,7 @@ class ScoringRun:
                 self.settings,
             )
         todo = self.plan.todo.num_rows
-        waves = -(-todo // self.settings.wave_pictures)
+        waves = len(self.plan.waves(self.settings.wave_pictures))
         progress.say(
             f"{self.plan.listed} pictures under {self._source.uri}, {self.plan.skipped} of them "
             f"dealt with by bundle {self.bundle.digest[:12]}; {todo} to score in {waves} waves"

@@ -190,10 +190,9 @@ def _attempted(
     except (SteelDefectError, OSError) as error:
         if attempt == 0 and not task.isolated:
             raise
-        kind = type(error)
-        return TaskReport(
-            error=f"{kind.__module__}.{kind.__name__}: {' '.join(str(error).split())}"
-        )
+        named = f"{type(error).__module__}.{type(error).__name__}"
+        reported = f"{named}: {' '.join(str(error).split())}"
+        return TaskReport(error=reported, failures=Failures(error=reported))
     except Exception as error:  # of a library, over one of the pictures: looked for like a death
         if not task.isolated:
             raise

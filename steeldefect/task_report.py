@@ -22,12 +22,14 @@ class Failures:
         unread: of these, pictures that the store did not give, or not as it holds them.
         again: pictures that had failed in an earlier run; they never stop a run.
         examples: the first few of `new`, in words.
+        error: that a task has reported for all of its pictures, as `module.Type: message`.
     """
 
     new: int = 0
     unread: int = 0
     again: int = 0
     examples: list[str] = field(default_factory=list)
+    error: str = ""
 
     @property
     def all(self) -> int:
@@ -51,6 +53,7 @@ class Failures:
             self.unread + other.unread,
             self.again + other.again,
             [*self.examples, *other.examples][:_EXAMPLES],
+            self.error or other.error,
         )
 
 

@@ -24,7 +24,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from steeldefect.audit import check_failures
-from steeldefect.isolation import cut_table, isolate
+from steeldefect.isolation import cut_table, isolate, raise_reported
 from steeldefect.plan import new_pictures
 from steeldefect.session import explain_failure, tasks_at_once
 from steeldefect.settings import ScoreSettings
@@ -120,15 +120,19 @@ class Waves:
         future = running[0][1]  # until it is there, it is one of those to give up
         while not future.done():
             for flight, _ in running:
-                check_failures(
-                    flight.failures.value, new_pictures(flight.keys), self._settings, "a wave"
-                )
+                self._look_at(flight)
             wait([future], _LOOK_SECONDS)
         wave = future.result()
         running.popleft()
         self._pictures += sum(report.scored + report.quarantined for report in wave.reports)
         self._seconds += sum(report.seconds for report in wave.reports)
         return wave
+
+    def _look_at(self, flight: _Flight) -> None:
+        """Stop where a task has reported an error, or too many pictures have failed."""
+        failures = flight.failures.value
+        raise_reported(failures.error)
+        check_failures(failures, new_pictures(flight.keys), self._settings, "a wave")
 
     def _score(self, flight: _Flight) -> ScoredWave:
         keys, task = flight.keys, self._task_of(flight.number, flight.failures)

@@ -12,7 +12,7 @@ import struct
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -136,7 +136,14 @@ class _Answer(NamedTuple):
 
 
 class FaultProxy:
-    """A running proxy; see `fault_proxy`."""
+    """A running proxy; see `fault_proxy`.
+
+    Attributes:
+        endpoint: its address.
+        injected: faults that requests met, since `heal`.
+        requests: counted by method.
+        on_request: is told method and target of each request before it is served.
+    """
 
     def __init__(self, upstream: str) -> None:
         """Listen on a free port."""
@@ -144,6 +151,7 @@ class FaultProxy:
         self.injected: list[Injected] = []
         self.requests: Counter[str] = Counter()
         self.closing = threading.Event()
+        self.on_request: Callable[[str, str], None] = lambda method, target: None
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._server = _Server(self)
@@ -251,7 +259,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        rule = self.server.proxy.fault_for(self.command, unquote(self.path))
+        target = unquote(self.path)
+        self.server.proxy.on_request(self.command, target)
+        rule = self.server.proxy.fault_for(self.command, target)
         if rule is None:
             self._send(self._asked(body))
         elif rule.fault in _CODES:

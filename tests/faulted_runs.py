@@ -164,6 +164,17 @@ class Plant:
         self.met += met
         return Faulted(code, out.getvalue(), err.getvalue(), met)
 
+    def failures(self) -> list[dict[str, Any]]:
+        """Give the rows of `quarantine`."""
+        return rows(self.output, TableName.QUARANTINE)
+
+    def check_nothing_new(self) -> None:
+        """Make sure that the last run has published no picture."""
+        scored = {row["run_id"] for row in rows(self.output, TableName.IMAGES, "run_id")}
+        runs = rows(self.output, TableName.RUNS, "scored_at", "run_id", "outcome")
+        assert runs[-1]["outcome"] == "failed"
+        assert runs[-1]["run_id"] not in scored
+
     def check_end(self) -> None:
         """Run once more without faults, and compare the tables with those of a run without any."""
         ended = self.run()
