@@ -145,8 +145,8 @@ class FaultProxy:
         on_request: is told method and target of each request before it is served.
     """
 
-    def __init__(self, upstream: str) -> None:
-        """Listen on a free port."""
+    def __init__(self, upstream: str, address: str) -> None:
+        """Listen on a free port of an address."""
         self.upstream = str(urlsplit(upstream).netloc)
         self.injected: list[Injected] = []
         self.requests: Counter[str] = Counter()
@@ -154,8 +154,8 @@ class FaultProxy:
         self.on_request: Callable[[str, str], None] = lambda method, target: None
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
-        self._server = _Server(self)
-        self.endpoint = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        self._server = _Server(self, address)
+        self.endpoint = f"http://{address}:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
@@ -193,9 +193,9 @@ class FaultProxy:
 
 
 @contextmanager
-def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
-    """Run a proxy in front of the server at an address, while the block runs."""
-    proxy = FaultProxy(upstream)
+def fault_proxy(upstream: str, address: str = LOOPBACK) -> Iterator[FaultProxy]:
+    """Run a proxy in front of the server at an endpoint, while the block runs."""
+    proxy = FaultProxy(upstream, address)
     try:
         yield proxy
     finally:
@@ -208,11 +208,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, proxy: FaultProxy) -> None:
+    def __init__(self, proxy: FaultProxy, address: str) -> None:
         self.proxy = proxy
         self.to_reset: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
-        super().__init__((LOOPBACK, 0), _Handler)
+        super().__init__((address, 0), _Handler)
 
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         self._open.add(request)

@@ -142,9 +142,7 @@ def test_somebody_deletes_the_lock_under_a_run(
 CUTS = {
     "a part": r"PUT /.*/images/scored.*parquet",
     "the record": r"PUT /.*/_waves/[^/]+-000002\.json",
-    "a commit of predictions": r"PUT /.*/predictions/_delta_log/0+2\.json",
     "a commit of images": r"PUT /.*/images/_delta_log/0+2\.json",
-    "the end of the record": r"DELETE /.*/_waves/[^/]+-000002\.json",
 }
 
 
