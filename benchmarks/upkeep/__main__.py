@@ -58,16 +58,15 @@ def _measure(options: argparse.Namespace) -> None:
     write_waves(waves, options.nights, options.waves, options.pictures)
     at_once = open_store(str(options.work / "at-once"))
     write_at_once(at_once, waves, options.nights)
-    files = [_files(waves)]
-    _read(waves, 1)  # what is loaded once is not measured
-    before = _read(waves, options.repetitions)
+    shutil.copytree(options.work / "waves", options.work / "kept-up")
+    kept_up = open_store(str(options.work / "kept-up"))
     began = time.monotonic()
-    upkept = keep_up(waves, _NOW)
+    upkept = keep_up(kept_up, _NOW)
     seconds = time.monotonic() - began
     memory = psutil.Process().memory_info().rss / 2**20
-    after = _read(waves, options.repetitions)
-    files += [_files(waves), _files(at_once)]
-    reference = _read(at_once, options.repetitions)
+    outputs = [waves, kept_up, at_once]
+    files = [_files(one) for one in outputs]
+    before, after, reference = _read(outputs, options.repetitions)
     lines = [
         *_heading(options),
         *_table(before, after, reference, files),
@@ -81,12 +80,26 @@ def _measure(options: argparse.Namespace) -> None:
     print("\n".join(lines))
 
 
-def _read(store: Store, repetitions: int) -> Times:
-    """Time each way to read an output; the ways take turns."""
+def _read(outputs: list[Store], repetitions: int) -> list[Times]:
+    """Time each way to read each output; outputs and ways take turns."""
+    ways = [_ways(store) for store in outputs]
+    taken: list[dict[str, list[float]]] = [{way: [] for way in one} for one in ways]
+    for repetition in range(repetitions + 1):
+        for way in ways[0]:
+            for place, one in enumerate(ways):
+                began = time.perf_counter()
+                one[way]()
+                if repetition:  # what is loaded once is not measured
+                    taken[place][way].append(time.perf_counter() - began)
+    return [{way: statistics.median(times) for way, times in one.items()} for one in taken]
+
+
+def _ways(store: Store) -> dict[str, Callable[[], object]]:
+    """Give the ways to read an output."""
     keys = Tables(store).read(TableName.IMAGES, ["key", "etag"])
     sizes = pa.array([120_000] * keys.num_rows, pa.int64())
     listing = pa.table([keys["key"], keys["etag"], sizes], LISTING.names).cast(LISTING)
-    ways: dict[str, Callable[[], object]] = {
+    return {
         "open `images`": lambda: Tables(store).open(TableName.IMAGES),
         "read `key`, `etag` of `images`": lambda: Tables(store).read(
             TableName.IMAGES, ["key", "etag"]
@@ -98,13 +111,6 @@ def _read(store: Store, repetitions: int) -> Times:
         "plan a run": lambda: plan_run(listing, Tables(store), SOURCE, BUNDLE, ScoreSettings()),
         "check all tables": lambda: check_tables(store),
     }
-    taken: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(repetitions):
-        for way, read in ways.items():
-            began = time.perf_counter()
-            read()
-            taken[way].append(time.perf_counter() - began)
-    return {way: statistics.median(seconds) for way, seconds in taken.items()}
 
 
 def _files(store: Store) -> int:
@@ -121,7 +127,8 @@ def _heading(options: argparse.Namespace) -> list[str]:
         f"Measured by `python -m benchmarks.upkeep`: {waves:,} waves of {options.pictures} "
         f"pictures, written by {options.nights} runs, one a day; then `steeldefect maintain` with "
         "no retention. *At once*: the same rows, written as one file a day in one commit. Median "
-        f"seconds of {options.repetitions} readings in one process; tables in a local folder.",
+        f"seconds of {options.repetitions} readings in one process, by turns; tables in a local "
+        "folder.",
         "",
         *(f"- {name}: {value}" for name, value in machine().items()),
         "",
