@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--nights", type=positive, default=250, help="runs, one a day (250)")
     parser.add_argument("--waves", type=positive, default=8, help="of a night (8)")
     parser.add_argument("--pictures", type=positive, default=50, help="of a wave (50)")
-    parser.add_argument("--repetitions", type=positive, default=5, help="of each reading (5)")
+    parser.add_argument("--repetitions", type=positive, default=7, help="of each reading (7)")
     parser.add_argument("--work", type=local_path, default=Path("build/upkeep"))
     parser.add_argument("--out", type=local_path, default=_HERE / "RESULTS-upkeep.md")
     return run_command(parser, _measure)
