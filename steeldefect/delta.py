@@ -59,6 +59,9 @@ _DAMAGED = re.compile(
 )
 """What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
 
+_UNSUPPORTED = re.compile(r"(?i)unsupported|invalid protocol action|max catalog version")
+"""What deltalake says of features that it does not read."""
+
 
 class DeltaTables:
     """The Delta tables of one output."""
@@ -79,7 +82,7 @@ class DeltaTables:
             delta = self._opened(table)
         except TableNotFoundError:
             return None
-        except (DeltaError, OSError) as error:
+        except (DeltaError, OSError, ValueError) as error:
             raise self._translate(error, table) from None
         self._refuse_newer(delta, table)
         return delta
@@ -315,7 +318,8 @@ class DeltaTables:
     def _translate(self, error: Exception, table: TableName) -> Exception:
         where = f"table {self._store.delta_uri(table.value)}"
         problem = plain(error)
-        if isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError):
+        known = isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError)
+        if known or _UNSUPPORTED.search(problem):
             return TableError(f"{where}: {problem}")
         if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
             return StoreUnavailableError(f"{where}: {problem}; check the store and start again")

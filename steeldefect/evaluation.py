@@ -30,7 +30,7 @@ from steeldefect.confusions import (
 from steeldefect.manifest import Score
 from steeldefect.ownership import require_own_tables
 from steeldefect.parts import Origin
-from steeldefect.query import choose_bundle, open_database
+from steeldefect.query import asked, choose_bundle
 from steeldefect.runs import Outcome, RunRecord, driver_frame, driver_rows, new_run_id, record_run
 from steeldefect.session import explain_failure
 from steeldefect.settings import ScoreSettings
@@ -79,7 +79,7 @@ class Evaluation:
                 self._tables.recover(held.number)
                 self._tables.require_claim()
                 held.check()
-        with open_database(self._store) as connection:
+        with asked(self._store) as connection:
             self.bundle = choose_bundle(connection, request.bundle)
             self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
             self.scored = match(read_answers(connection, self.bundle), self.truth)

@@ -25,6 +25,7 @@ SHARED = {
     "StoreUnavailableError": "StoreError",
     "SourceDownError": "StoreError",
     "AlreadyExistsError": "StoreError",
+    "NewerTableError": "TableError",
     "RunLengthError": "DataError",
 }
 every_error = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
