@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import platform
 import tempfile
 import time
@@ -25,7 +24,7 @@ def is_of_spark(error: BaseException) -> bool:
     """
     if _package(type(error).__module__) in _SPARK:
         return True
-    if not isinstance(error, OSError | EOFError | pickle.PickleError):
+    if not isinstance(error, OSError | EOFError) and not _is_of_pickling(error):
         return False
     step = error.__traceback__
     while step is not None:
@@ -33,6 +32,11 @@ def is_of_spark(error: BaseException) -> bool:
             return True
         step = step.tb_next
     return False
+
+
+def _is_of_pickling(error: BaseException) -> bool:
+    """Tell errors of the pickling that Spark does, without importing what could unpickle."""
+    return any(kind.__name__ == "PickleError" for kind in type(error).__mro__)
 
 
 def _package(module: str) -> str:
