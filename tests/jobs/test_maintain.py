@@ -47,6 +47,6 @@ def test_damaged_tables_are_mended_and_what_they_lost_is_scored_again(
     now = ["--retention-hours", "0", "--min-age-hours", "0"]
     assert maintain(["--output", str(output), *now]) == 0
     assert answers(output) == whole
-    assert len(list((output / "images").rglob("*.parquet"))) == 2  # a checkpoint, and the rows
+    assert len(list((output / "images").glob("scored_date=*/*.parquet"))) == 1
     assert score(arguments) == 0
     assert "nothing new" in capsys.readouterr().out
