@@ -40,18 +40,18 @@ def before_record() -> None:
 
 def before_table(number: int) -> None:
     """Die before the second wave is added to a table, when `number` tables have it."""
-    add = commit.Tables._add
+    add = commit.Tables.add
     added = 0
 
-    def dying(tables: Any, table: Any, parts: Any, record: commit.WaveRecord) -> None:
+    def dying(tables: Any, table: Any, parts: Any, run_id: str, wave: int) -> None:
         nonlocal added
-        if record.wave == 2:
+        if wave == 2:
             if added == number:
                 _die()
             added += 1
-        add(tables, table, parts, record)
+        add(tables, table, parts, run_id, wave)
 
-    commit.Tables._add = dying  # type: ignore[method-assign]
+    commit.Tables.add = dying  # type: ignore[method-assign]
 
 
 def before_deletion() -> None:
