@@ -193,3 +193,11 @@ def test_the_breaker_counts_for_all_threads() -> None:
 def test_a_store_that_refuses_is_not_a_store_that_is_down() -> None:
     with pytest.raises(FetchUnavailableError):
         fetcher(StoreError("forbidden"), limit=1).fetch(replace(key(), tries=2))
+
+
+def test_a_row_carries_the_version_whose_md5_its_bytes_have() -> None:
+    """Another ETag in the answer would have the picture scored again as a new version."""
+    listed = key(hashlib.md5(DATA, usedforsecurity=False).hexdigest())
+    assert listed.as_read(Fetched(DATA, "e2")).etag == listed.etag
+    assert listed.as_read(Fetched(DATA + b"more", "e2")).etag == "e2"
+    assert key("e1").as_read(Fetched(DATA, "e2")).etag == "e2"

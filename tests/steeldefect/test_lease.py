@@ -18,6 +18,7 @@ import pytest
 from steeldefect.errors import OutputBusyError, StoreError, StoreUnavailableError
 from steeldefect.lease import FOLDER, Lease, Timing, hold
 from steeldefect.stores import Store, open_store
+from steeldefect.stores.local import LocalStore
 
 QUICK = Timing(beat=0.02, dead_after=0.8, look=0.01)
 PATIENT = Timing(beat=0.02, dead_after=60, look=0.01)
@@ -300,3 +301,21 @@ def test_a_store_that_ignores_conditional_writes_is_refused(store: Store) -> Non
         hold(Careless(store), "run", 0, PATIENT),
     ):
         pytest.fail("nothing keeps a second run away")
+
+
+def test_a_lock_that_may_not_be_read_is_no_sign_of_another_run(tmp_path: Path) -> None:
+    class Guarded(LocalStore):
+        forbidden = False
+
+        def read(self, key: str) -> bytes:
+            if self.forbidden:
+                raise StoreError(f"{key}: access was denied")
+            return super().read(key)
+
+    store = Guarded(tmp_path)
+    with hold(store, "first", 0, QUICK) as lease:
+        store.forbidden = True
+        with pytest.raises(StoreError, match="access was denied"):
+            lease.check()
+        store.forbidden = False
+        lease.check()

@@ -10,14 +10,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
-from steeldefect.errors import WaveError
+from steeldefect.errors import SourceDownError, WaveError
 from steeldefect.plan import PLANNED
 from steeldefect.session import open_session
 from steeldefect.settings import ScoreSettings
 from steeldefect.task import REPORT
-from steeldefect.task_report import TaskReport, report_to_json
+from steeldefect.task_report import Failures, TaskReport, report_to_json
 from steeldefect.waves import Waves
 
 pytestmark = pytest.mark.spark
@@ -129,3 +130,35 @@ def test_a_caller_who_stops_leaves_nothing_running(session: SparkSession, tmp_pa
     assert time.monotonic() - began < 3.0
     tracker = session.sparkContext.statusTracker()
     assert list(tracker.getActiveJobsIds()) == []
+
+
+class Reporting(Tasks):
+    """Its tasks report that the store of the pictures is down."""
+
+    def __init__(self, notes: Path, wave: int, failures: Accumulator[Failures]) -> None:
+        super().__init__(notes, wave)
+        self._failures = failures
+
+    def function(self) -> Callable[[Batches], Batches]:
+        notes, failures = self._notes, self._failures
+
+        def task(batches: Batches) -> Batches:
+            del batches
+            time.sleep(0.3)
+            (notes / f"{os.getpid()}-{time.time()}").write_text("ran")
+            error = "SourceDownError: it does not answer"
+            failures.add(Failures(error=error))
+            yield pa.record_batch([[report_to_json(TaskReport(error=error))]], schema=REPORT)
+
+        return task
+
+
+def test_an_error_that_one_task_reports_stops_its_wave(
+    session: SparkSession, tmp_path: Path
+) -> None:
+    pictures = [f"{number:03d}" for number in range(60)]
+    waves = [keys(*pictures), keys("later")]  # a wave that is not the last is cut evenly
+    with pytest.raises(SourceDownError, match="it does not answer"):
+        run(session, waves, lambda n, failed: Reporting(tmp_path, n, failed), task_pictures=1)
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) < 40
