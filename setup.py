@@ -65,6 +65,7 @@ setup(
             "kubernetes-validate==1.37.0",  # Kubernetes' own schema, for the pod templates
             "databricks-sdk==0.156.0",  # reads the settings for Databricks as Databricks does
             "trustme==1.2.1",  # a certificate authority for the tests of one of your own
+            "greenlet==3.5.6",  # steps of runs whose every order the tests explore
             "psutil==7.2.2",  # processes, memory and CPU seconds of what benchmarks measure
             "pandas-stubs",  # types
             "types-PyYAML",  # types

@@ -7,11 +7,22 @@ from pathlib import Path
 
 import pytest
 from namespaces import Namespaces
+from s3_servers import ACCESS_KEY, SECRET_KEY
 from samples import INT8_BY_HAND, ROOT, build_rule_bundle
 
 from steeldefect.bundle import Bundle
 
 _TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
+
+
+def pytest_configure() -> None:
+    """Give this process the keys of the tests' servers, and nobody's own.
+
+    Spark's workers keep the environment that this process had when it first started Spark.
+    """
+    os.environ |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
