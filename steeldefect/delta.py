@@ -157,6 +157,7 @@ class DeltaTables:
                 partition_by=[PARTITION],
                 commit_properties=_named(name, number),
             )
+            self._require_commit(table, delta, name, number)
 
         self._retried(table, commit)
 
@@ -207,6 +208,7 @@ class DeltaTables:
                 )
             except CommitFailedError:
                 return False  # somebody else was first
+            self._require_commit(table, delta, name)
             return True
 
         for _ in range(_OUTRUN):
@@ -258,8 +260,24 @@ class DeltaTables:
             write_deltalake(
                 delta, bare, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
             )
+            self._require_commit(table, delta, name)
 
         self._retried(table, commit)
+
+    def _require_commit(
+        self, table: TableName, delta: DeltaTable, name: str, number: int = 1
+    ) -> None:
+        """Read a commit back: a proxy before a store may acknowledge what never reached it.
+
+        Raises:
+            StoreUnavailableError: the commit is not there.
+        """
+        delta.update_incremental()
+        if (delta.transaction_version(name) or 0) < number:
+            raise StoreUnavailableError(
+                f"table {self._store.delta_uri(table.value)} does not hold a commit that was "
+                "acknowledged; check the store, and proxies before it; start again"
+            )
 
     def _opened(self, table: TableName) -> DeltaTable:
         return DeltaTable(

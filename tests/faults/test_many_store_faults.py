@@ -22,7 +22,7 @@ RUNS = 8  # of one plant: every run lengthens the logs that the next one reads
 
 
 def test_five_hundred_faults(build: BuildPlant) -> None:
-    """In each run some requests meet a fault, whatever they ask for, and many pictures do."""
+    """In most runs some requests meet a fault, whatever they ask for, and many pictures do."""
     plants: list[Plant] = []
     ended: list[Faulted] = []
     while sum(len(plant.met) for plant in plants) < 500:
@@ -42,10 +42,13 @@ def _one_run(plant: Plant, seed: int) -> Faulted:
     plant.deliver(29)
     kinds = [SOON[(3 * seed + more) % len(SOON)] for more in range(3)]
     rules = [
-        Rule(ASKED_AGAIN[seed % len(ASKED_AGAIN)], "GET", r"/archive/.*png$", share=0.5, seed=seed),
-        Rule(kinds[0], "GET", r"/archive/.*png$", share=0.1, seed=seed + 1),
-        *(Rule(kind, share=0.01, seed=seed + place) for place, kind in enumerate(kinds)),
+        Rule(ASKED_AGAIN[seed % len(ASKED_AGAIN)], "GET", r"/archive/.*png$", share=0.5, seed=seed)
     ]
+    if seed % RUNS:  # the first run of a plant outlives its faults
+        rules += [
+            Rule(kinds[0], "GET", r"/archive/.*png$", share=0.1, seed=seed + 1),
+            *(Rule(kind, share=0.01, seed=seed + place) for place, kind in enumerate(kinds)),
+        ]
     more = ("--set", "wave_pictures=15", "--set", "max_failure_share=1")
     ended = plant.run(*more, *PATIENT, faults=rules)
     assert ended.code in ENDS, ended.err

@@ -7,9 +7,12 @@ call what runs here in this process; `tests/faults/test_many_store_faults.py` ha
 from __future__ import annotations
 
 import pytest
+from archives import rows
 from fault_proxy import Fault, Rule
 from faulted_runs import BRISK, ENDS, PATIENT, PLACES
 from faults.conftest import BuildPlant
+
+from steeldefect.tables import TableName
 
 
 @pytest.mark.parametrize("kind", Fault, ids=str)
@@ -32,6 +35,21 @@ def test_every_place_meets_every_fault_once(build: BuildPlant, kind: Fault) -> N
     else:
         pytest.fail(f"no request met {missed}")
     plant.check_end()
+
+
+@pytest.mark.parametrize("table", ["predictions", "quarantine", "images", "runs"])
+def test_a_commit_that_a_store_drops_is_made_again(build: BuildPlant, table: str) -> None:
+    """The store acknowledges it all the same; the run looks whether it is there."""
+    plant = build()
+    plant.deliver(6)
+    lost = Rule(Fault.ACKNOWLEDGED, "PUT", rf"/tables/{table}/_delta_log/\d+\.json$", times=1)
+    broken = Rule(Fault.FORBIDDEN, "GET", r"/archive/p003.png$")
+    ended = plant.run(*PATIENT, faults=[lost, broken])
+    assert ended.code == 0, ended.err
+    assert lost.injected
+    assert len(plant.failures()) == 1
+    plant.check_end()
+    assert len(rows(plant.output, TableName.RUNS, "run_id")) == 3
 
 
 LASTING = (Fault.SLOW_DOWN, Fault.FORBIDDEN, Fault.ANSWER_LOST, Fault.PAGE)

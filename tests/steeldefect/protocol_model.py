@@ -129,6 +129,10 @@ class OpenedLog:
 
     def __init__(self, seat: Seat, table: TableName) -> None:
         self._seat, self._table = seat, table
+        self.update_incremental()
+
+    def update_incremental(self) -> None:
+        seat, table = self._seat, self._table
         self._seen = seat.step(f"open {table.value}", lambda: seat.output.logs.get(table, ()))
 
     def transaction_version(self, name: str) -> int | None:
