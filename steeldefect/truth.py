@@ -14,6 +14,7 @@ import duckdb
 import pandas as pd
 
 from steeldefect import labels
+from steeldefect.addresses import split_file
 from steeldefect.errors import DataError, StoreError
 from steeldefect.label_names import match_names
 from steeldefect.stores import S3Settings, Store, open_store
@@ -260,5 +261,5 @@ def _read_labels(
 
 def _open_beside(uri: str, s3: S3Settings) -> tuple[Store, str]:
     """Open the folder of a file, and name the file in it."""
-    folder, slash, name = uri.rpartition("/")
-    return open_store(folder if folder else slash or ".", s3), name
+    folder, name = split_file(uri)
+    return open_store(folder, s3), name
