@@ -67,6 +67,10 @@ PARALLEL ?= --numprocesses 2 --dist loadgroup
 test: setup lint ## Check style and types, then run all tests but those of a cluster
 	$(RUN) python -m pytest -m "not cluster" $(PARALLEL)
 
+.PHONY: test-faults
+test-faults: setup ## Run the tests in which stores, disks and processes fail (ten minutes)
+	$(RUN) python -m pytest -m "not cluster" $(PARALLEL) tests/faults tests/s3
+
 .PHONY: test-ends
 test-ends: setup ## End 200 processes that asked tables, local and in S3: none may abort or hang
 	$(RUN) STEELDEFECT_ENDS=200 python -m pytest tests/steeldefect/test_query_ends.py
