@@ -19,6 +19,7 @@ from steeldefect.aliases import (
     AliasRecord,
     alias_name,
     bundle_uri,
+    newest_number,
     newest_record,
     record_key,
 )
@@ -99,6 +100,8 @@ def find_bundle(uri: str, s3: S3Settings, trusted_keys: Sequence[str] = ()) -> P
     except StoreError as error:
         published = _find_by_alias(store, error, s3, trusted)
     else:
+        if trusted:
+            _refuse_an_alias(store)
         published = _describe(store, content)
     if trusted:
         check_bundle_signed(published.store, published.digest, trusted)
@@ -187,6 +190,24 @@ def _describe(store: Store, content: bytes) -> Published:
     seal = _read(store, SEAL_NAME)
     manifest, digest = read_manifest(content, seal, store.uri)
     return Published(store, manifest, digest, content, seal)
+
+
+def _refuse_an_alias(store: Store) -> None:
+    """Refuse a bundle where an alias's records lie: its signature says nothing of this place."""
+    try:
+        records = newest_number(store)
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        raise BundleError(
+            f"bundle {store.uri}: whether this is an alias cannot be seen: {error}; trusted_keys "
+            "needs the right to list"
+        ) from None
+    if records:
+        raise BundleError(
+            f"{store.uri} holds the records of an alias and the files of a bundle as well; find "
+            f"out who put {MANIFEST_NAME} there, and delete it"
+        )
 
 
 def _find_by_alias(

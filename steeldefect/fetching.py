@@ -104,7 +104,8 @@ class Fetcher:
         Raises:
             FetchError: it is larger than the limit; by the listing, before it is asked for.
             FetchUnavailableError: the store refused it, or does not answer.
-            SourceDownError: the store has not answered for many pictures in a row.
+            SourceDownError: the store has not answered for many pictures in a row that had not
+                failed in earlier runs.
         """
         if key.size > self._limits.max_bytes:
             raise FetchError(
@@ -113,7 +114,8 @@ class Fetcher:
         try:
             fetched = self._source.fetch(key.key, self._limits)
         except StoreUnavailableError as error:
-            self._breaker.failed(self._source.uri, error)
+            if key.tries == 0:  # one that failed before says little of the store
+                self._breaker.failed(self._source.uri, error)
             raise FetchUnavailableError(str(error)) from None
         except StoreError as error:  # not the picture's fault, even where it is gone: try again
             raise FetchUnavailableError(str(error)) from None

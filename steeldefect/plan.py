@@ -89,7 +89,7 @@ def plan_run(
     unscored = _without(listing, _newest(scored))
     failures = _failures(tables, same, settings)
     given_up = failures.filter(failures["over"])
-    todo = unscored if settings.retry_quarantined else _without(unscored, given_up)
+    todo = unscored if settings.retry_quarantined else _without(unscored, given_up, True)
     return Plan(_with_tries(todo, failures), listing.num_rows, unscored.num_rows - todo.num_rows)
 
 
@@ -113,12 +113,24 @@ def _failures(tables: DeltaTables, same: dict[str, str], settings: ScoreSettings
 
 
 def _with_tries(todo: pa.Table, failures: pa.Table) -> pa.Table:
-    """Add the column `tries`, in the order of `todo`."""
+    """Add the column `tries`, in the order of `todo`; an empty etag equals any version."""
     numbered = todo.append_column("row", pa.array(np.arange(todo.num_rows)))
+    unknown = pc.equal(numbered["etag"], "")
     known = failures.select(["key", "etag", "tries"])
-    joined = numbered.join(known, keys=["key", "etag"], join_type="left outer").sort_by("row")
-    tries = pc.fill_null(joined["tries"], pa.scalar(0, pa.int32()))
-    return joined.drop_columns(["row", "tries"]).append_column("tries", tries).select(PLANNED.names)
+    joined = [_joined(numbered.filter(pc.invert(unknown)), known, ["key", "etag"])]
+    if pc.any(unknown).as_py():
+        most = known.group_by("key", use_threads=False).aggregate([("tries", "max")])
+        most = most.rename_columns({"tries_max": "tries"})
+        joined.append(_joined(numbered.filter(unknown), most, ["key"]))
+    ordered = pa.concat_tables(joined).sort_by("row")
+    tries = pc.fill_null(ordered["tries"], pa.scalar(0, pa.int32()))
+    others = ordered.drop_columns(["row", "tries"])
+    return others.append_column("tries", tries).select(PLANNED.names)
+
+
+def _joined(pictures: pa.Table, known: pa.Table, keys: list[str]) -> pa.Table:
+    joined = pictures.join(known, keys=keys, join_type="left outer")
+    return joined.select([*pictures.column_names, "tries"])
 
 
 def _newest(scored: pa.Table) -> pa.Table:
@@ -137,14 +149,24 @@ def _newest(scored: pa.Table) -> pa.Table:
     return columns.rename_columns({"etag_last": "etag"})
 
 
-def _without(pictures: pa.Table, dealt_with: pa.Table) -> pa.Table:
-    """Drop the pictures that were dealt with, by key and etag; an empty etag equals any."""
+def _without(
+    pictures: pa.Table, dealt_with: pa.Table, later_versions_count: bool = False
+) -> pa.Table:
+    """Drop the pictures that were dealt with, by key and etag; an empty etag equals any.
+
+    Args:
+        pictures: columns key and etag, and others.
+        dealt_with: columns key and etag.
+        later_versions_count: keep a picture whose version is known where that of the row is not:
+            it may have been replaced since.
+    """
     if dealt_with.num_rows == 0:
         return pictures
     # a join does not keep the order: number the rows, and sort what is left
     left = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
     left = _anti_join(left, dealt_with, ["key", "etag"])
-    left = _anti_join(left, dealt_with.filter(pc.equal(dealt_with["etag"], "")), ["key"])
+    if not later_versions_count:
+        left = _anti_join(left, dealt_with.filter(pc.equal(dealt_with["etag"], "")), ["key"])
     unknown = pc.equal(left["etag"], "")
     if pc.any(unknown).as_py():
         by_key = _anti_join(left.filter(unknown), dealt_with, ["key"])

@@ -11,6 +11,7 @@ published, two others are in flight.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -24,6 +25,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from steeldefect.audit import check_failures
+from steeldefect.errors import WaveError
 from steeldefect.isolation import cut_table, isolate, raise_reported
 from steeldefect.plan import new_pictures
 from steeldefect.session import explain_failure, tasks_at_once
@@ -85,6 +87,7 @@ class Waves:
         self._task_of = task_of
         self._pictures = 0
         self._seconds = 0.0
+        self._given_up = threading.Event()
 
     def scored(self, waves: Sequence[pa.Table]) -> Generator[ScoredWave, None, None]:
         """Score waves, and give them back in their order.
@@ -144,6 +147,8 @@ class Waves:
     def _run_tasks(self, task: WaveTask, keys: pa.Table, sizes: Sequence[int]) -> list[TaskReport]:
         """Run one Spark job; gives the report of each task, in their order."""
         numbers = self._session.range(0, len(sizes), 1, len(sizes))
+        if self._given_up.is_set():
+            raise WaveError("the wave was given up")
         try:
             with shared(self._session.sparkContext, keys, sizes) as shares:
                 own = shares.handed_to(task.function())
@@ -160,8 +165,14 @@ class Waves:
         return task_sizes(pictures, at_once, target, least_pictures(rate), last)
 
     def _give_up(self, running: Sequence[Future[ScoredWave]]) -> None:
-        """Stop what is in flight; Spark may be gone already."""
+        """Stop what is in flight; Spark may be gone already.
+
+        A job that was on its way to Spark is stopped when it has got there.
+        """
+        self._given_up.set()
         for wave in running:
             wave.cancel()
         with contextlib.suppress(PySparkException, Py4JError, OSError):
             self._session.sparkContext.cancelAllJobs()
+            while wait(running, _LOOK_SECONDS).not_done:
+                self._session.sparkContext.cancelAllJobs()

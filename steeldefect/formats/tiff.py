@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -123,12 +124,14 @@ def _decode_by_pillow(data: bytes, storage: _Storage, pieces: Pieces) -> Gray:
 def _silence_libtiff() -> None:
     """Stop libtiff from writing errors to this process's standard error, without the file's name.
 
-    Pillow reports that decoding failed, and has no setting for this. Without a libtiff of its own
-    in a file of its own there is nothing to do.
+    Pillow reports that decoding failed, and has no setting for this. Where its libtiff cannot be
+    reached, the errors are written: that is no reason to refuse a picture.
     """
-    loaded = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
-    for path in set(re.findall(r"/\S*/libtiff[^/\s]*\.so\S*", loaded)):
-        ctypes.CDLL(path).TIFFSetErrorHandler(None)
+    with suppress(OSError):
+        loaded = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
+        for path in set(re.findall(r"/.*/libtiff[^/]*\.so.*", loaded)):
+            with suppress(OSError, AttributeError):
+                ctypes.CDLL(path).TIFFSetErrorHandler(None)
 
 
 def _read_storage(directory: Directory) -> _Storage:

@@ -17,7 +17,7 @@ from steeldefect.formats.jpeg_structure import (
     segments_of,
     without_metadata,
 )
-from steeldefect.formats.limits import DecodeLimits, damaged
+from steeldefect.formats.limits import DecodeLimits, damaged, too_costly
 from steeldefect.formats.tiff_directory import Directory
 from steeldefect.formats.tiff_pieces import Pieces
 from steeldefect.formats.tiff_tags import Photometric, Tag
@@ -25,6 +25,8 @@ from steeldefect.preprocessing import Gray
 
 _START = b"\xff\xd8"
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a byte more says the colour space
+_LONGEST_TABLES = 65_536
+"""Bytes. Four tables of quantization and eight of Huffman codes take less than 3,000."""
 _RGB, _YCBCR = b"\0", b"\1"
 
 
@@ -64,7 +66,10 @@ def _tables(directory: Directory) -> bytes:
     if Tag.JPEG_TABLES not in directory.entries:
         return b""
     tables = directory.values(Tag.JPEG_TABLES).astype(np.uint8).tobytes()
-    return _bare(tables)[: -len(b"\xff\xd9")]
+    bare = _bare(tables)[: -len(b"\xff\xd9")]
+    if len(bare) > _LONGEST_TABLES:  # each strip is decoded with a copy of them
+        raise too_costly(f"its JPEG tables have {len(bare)} bytes", f"{_LONGEST_TABLES}")
+    return bare
 
 
 def _bare(stream: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 from collections.abc import Callable, Iterator
@@ -76,5 +77,7 @@ class Walk:
 def _is_folder(entry: Entry) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in circles, or where nobody may look
-        return False
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EACCES, errno.ENAMETOOLONG):
+            return False  # a link that leads nowhere, or where nobody may look
+        raise

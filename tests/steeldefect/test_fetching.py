@@ -190,6 +190,18 @@ def test_the_breaker_counts_for_all_threads() -> None:
     assert len(opened) == 1
 
 
+def test_pictures_that_failed_in_earlier_runs_do_not_open_the_breaker() -> None:
+    """Many of them come one after the other; each uses up one of its tries."""
+    fetching = fetcher(StoreUnavailableError("no answer"), limit=2)
+    for _ in range(5):
+        with pytest.raises(FetchUnavailableError):
+            fetching.fetch(replace(key(), tries=1))
+    with pytest.raises(FetchUnavailableError):
+        fetching.fetch(key())
+    with pytest.raises(SourceDownError):
+        fetching.fetch(key())
+
+
 def test_a_store_that_refuses_is_not_a_store_that_is_down() -> None:
     with pytest.raises(FetchUnavailableError):
         fetcher(StoreError("forbidden"), limit=1).fetch(replace(key(), tries=2))

@@ -265,6 +265,28 @@ def test_a_row_without_an_etag_equals_any_version(store: Store, tables: Tables) 
     assert keys(plan(listed, tables)) == ["d", "a", "e"]
 
 
+def test_tries_are_counted_where_an_inventory_states_no_etags(store: Store, tables: Tables) -> None:
+    """The row of a failure has the etag that the store stated."""
+    bad = [failure("a", transient=True), failure("b", transient=True)]
+    publish(store, {TableName.QUARANTINE: bad})
+    publish(store, {TableName.QUARANTINE: [failure("a", transient=True)]}, origin(1))
+    listed = pa.concat_tables([listing("c", "a", etag=""), listing("b"), listing("d", etag="")])
+    made = plan(listed, tables)
+    tries = {row["key"]: row["tries"] for row in made.todo.to_pylist()}
+    assert tries == {"c": 0, "a": 2, "b": 1, "d": 0}
+    assert keys(made) == ["c", "a", "b", "d"]
+    assert keys(plan(listed, tables, max_tries=2)) == ["c", "b", "d"]
+
+
+def test_a_failure_without_an_etag_does_not_bar_versions_that_are_known(
+    store: Store, tables: Tables
+) -> None:
+    """An inventory said nothing of the version; by now the picture may have been replaced."""
+    publish(store, {TableName.QUARANTINE: [failure("a", etag="")]})
+    assert keys(plan(listing("a", etag=""), tables)) == []
+    assert keys(plan(listing("a", etag="e9"), tables)) == ["a"]
+
+
 def test_the_number_of_the_run_decides_which_row_is_newest_not_the_clock(
     store: Store, tables: Tables
 ) -> None:

@@ -196,6 +196,18 @@ def test_a_signed_alias_does_not_vouch_for_the_bundle(
         fetch_bundle(f"{any_store.uri}/production", settings, TRUSTED)
 
 
+def test_a_signed_bundle_that_was_copied_over_an_alias_does_not_stand_for_it(
+    any_store: Store, home: Store, settings: S3Settings, rule_bundle: Bundle
+) -> None:
+    """Who may only write could go back to any bundle that was signed once."""
+    put_signature(home, rule_bundle.digest, SIGNER)
+    promote(any_store, "b" * 64, SIGNER)
+    for found in list(home.scan()):
+        any_store.write(f"production/{found.key}", home.read(found.key))
+    with pytest.raises(BundleError, match="holds the records of an alias and the files of a bun"):
+        find_bundle(f"{any_store.uri}/production", settings, TRUSTED)
+
+
 def test_a_signature_in_the_record_that_is_none_is_named(
     any_store: Store, home: Store, settings: S3Settings, rule_bundle: Bundle
 ) -> None:

@@ -132,6 +132,22 @@ def test_a_caller_who_stops_leaves_nothing_running(session: SparkSession, tmp_pa
     assert list(tracker.getActiveJobsIds()) == []
 
 
+def test_a_wave_that_has_not_reached_spark_yet_is_given_up_as_well(
+    session: SparkSession, tmp_path: Path
+) -> None:
+    """Its thread may be about to hand a job to Spark when the caller stops."""
+
+    def tasks(number: int, _: Accumulator[Failures]) -> Tasks:
+        if number > 1:
+            time.sleep(1.0)
+        return Tasks(tmp_path, number, slow="slow")
+
+    scored = Waves(session, ScoreSettings(), tasks).scored([keys("a"), keys("slow"), keys("slow")])
+    next(scored)
+    scored.close()
+    assert {wave for wave, *_ in notes_of(tmp_path)} == {1}
+
+
 class Reporting(Tasks):
     """Its tasks report that the store of the pictures is down."""
 
@@ -146,7 +162,7 @@ class Reporting(Tasks):
             del batches
             time.sleep(0.3)
             (notes / f"{os.getpid()}-{time.time()}").write_text("ran")
-            error = "SourceDownError: it does not answer"
+            error = "steeldefect.errors.SourceDownError: it does not answer"
             failures.add(Failures(error=error))
             yield pa.record_batch([[report_to_json(TaskReport(error=error))]], schema=REPORT)
 

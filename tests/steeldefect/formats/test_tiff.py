@@ -22,6 +22,7 @@ from picture_files import (
 )
 
 from steeldefect.errors import DecodeError
+from steeldefect.formats import tiff
 from steeldefect.imaging import DecodeLimits, decode_gray
 
 LIMITS = DecodeLimits(max_pixels=10**6)
@@ -101,6 +102,19 @@ def test_a_strip_may_claim_more_rows_than_the_page_has(rows: int, compression: s
     assert np.array_equal(decode_gray(data, LIMITS), GRAY)
 
 
+@pytest.mark.parametrize("error", [OSError("no such library"), AttributeError("no such symbol")])
+def test_a_library_that_cannot_be_silenced_is_no_fault_of_a_picture(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr(tiff.ctypes, "CDLL", refuse)
+    monkeypatch.setattr(tiff, "_silence_libtiff", tiff._silence_libtiff.__wrapped__)
+    data = saved(GRAY, "TIFF", compression="tiff_lzw")
+    assert np.array_equal(decode_gray(data, LIMITS), GRAY)
+
+
 def test_what_stands_for_white_is_inverted_in_compressed_files_too() -> None:
     data = saved(GRAY, "TIFF", compression="tiff_lzw", tiffinfo={262: 0})
     assert data.count(struct.pack("<HHIHH", 262, 3, 1, 0, 0)) == 1
@@ -153,6 +167,14 @@ class TestJpegInTiff:
     def test_a_stream_of_another_size_or_kind_is_refused(self, streams: list[bytes]) -> None:
         with pytest.raises(DecodeError, match="corrupt or truncated"):
             decode_gray(tiff_file(streams, JPEG), LIMITS)
+
+    def test_tables_without_a_bound_are_refused(self) -> None:
+        """Every strip is decoded with a copy of them."""
+        table = b"\xff\xdb\x00\x43\x00" + bytes(range(1, 65))
+        tables = b"\xff\xd8" + 1_000 * table + b"\xff\xd9"
+        data = tiff_file([saved(GRAY, "JPEG")], {**JPEG, 347: (7, list(tables))})
+        with pytest.raises(DecodeError, match="too costly to decode: its JPEG tables have 69000"):
+            decode_gray(data, LIMITS)
 
 
 def close(decoded: Pixels, expected: Pixels, difference: int) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from steeldefect.errors import AlreadyExistsError, StoreError
+from steeldefect.stores import walking
 from steeldefect.stores.local import LocalStore
 
 
@@ -67,6 +68,22 @@ def test_a_link_that_leads_nowhere_is_listed_and_cannot_be_read(tmp_path: Path) 
     for key in ("b.png", "d.png"):
         with pytest.raises(StoreError, match="cannot read"):
             store.read(key)
+
+
+def test_a_link_whose_end_the_host_cannot_look_at_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one into a share that fails: what lies behind it must not be left out in silence."""
+
+    class Stale:
+        name = b"line2"
+
+        def is_dir(self) -> bool:
+            raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(walking.Walk, "_entries", lambda *_: [Stale()])
+    with pytest.raises(StoreError, match=r"cannot list .*: Stale file handle"):
+        list(LocalStore(tmp_path).scan())
 
 
 def listed(folder: Path) -> list[str]:
