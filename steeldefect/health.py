@@ -33,6 +33,7 @@ from steeldefect.stores import Store
 from steeldefect.tables import TableName
 
 _NAMED = 3  # problems that one error line holds
+_CUT_SHORT = (Outcome.FAILED, Outcome.INTERRUPTED)
 
 
 class Damage(str, Enum):
@@ -231,8 +232,8 @@ def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
         ("quarantine", counts.quarantine, run.quarantined),
     )
     for table, found, stated in pairs:
-        # a wave of a failed run may have been completed by the next one
-        if found == stated or (run.outcome is Outcome.FAILED and found > stated):
+        # the next run may have completed a wave of one that was cut short
+        if found == stated or (run.outcome in _CUT_SHORT and found > stated):
             continue
         detail = f"{found} rows of {name}, which added {stated}"
         yield Problem(Damage.COUNTS, table, detail, counts.run_id)

@@ -91,12 +91,16 @@ def delete_a_night(folder: Path) -> None:
         delta(folder, table.value).delete("run_id = 'run-001'")
 
 
-def fail_a_run(folder: Path) -> None:
-    """Record a run that failed when one of its waves was decided; the next one completed it."""
-    store = open_store(str(folder))
-    die_after_record(store, ["one-3.png"], 4)
-    finish(store, origin_of(4), outcome=Outcome.FAILED, error="no answer", waves=0)
-    night(store, ALL, 5)
+def cut_short(outcome: Outcome) -> Callable[[Path], None]:
+    """Record a run that ended when one of its waves was decided; the next one completed it."""
+
+    def end(folder: Path) -> None:
+        store = open_store(str(folder))
+        die_after_record(store, ["one-3.png"], 4)
+        finish(store, origin_of(4), outcome=outcome, error="no answer", waves=0)
+        night(store, ALL, 5)
+
+    return end
 
 
 def kill_a_run(folder: Path) -> None:
@@ -134,7 +138,8 @@ LEGAL: dict[str, Callable[[Path], object]] = {
     "vacuumed": vacuum,
     "checkpointed, log expired": checkpoint,
     "a night deleted everywhere": delete_a_night,
-    "a run failed, its wave completed": fail_a_run,
+    "a run failed, its wave completed": cut_short(Outcome.FAILED),
+    "a run was interrupted, its wave completed": cut_short(Outcome.INTERRUPTED),
     "a run was killed": kill_a_run,
     "the first run failed": fail_first,
     "the first run died": die_first,
