@@ -6,7 +6,7 @@ vacuumed files, runs that failed, a wave that is being published.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote
@@ -21,8 +21,11 @@ from steeldefect.delta import plain
 from steeldefect.delta_log import DeltaLog, LogFault
 from steeldefect.errors import NewerTableError, StoreUnavailableError, TableError
 from steeldefect.run_counts import (
+    UNIQUE,
     RecordedRun,
+    Rows,
     RunCounts,
+    count_copies,
     count_runs,
     lost_evaluations,
     open_rows,
@@ -189,6 +192,7 @@ def check_rows(store: Store, tables: Tables) -> list[Problem]:
         with open_rows(tables) as rows:
             counts = {one.run_id: one for one in count_runs(rows)}
             recorded = {one.run_id: one for one in recorded_runs(rows)}
+            copies = _count_copies(rows, counts, recorded)
             evaluations = lost_evaluations(rows)
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         problems = [one for table in TableName for one in _unreadable(store, tables, table)]
@@ -202,10 +206,24 @@ def check_rows(store: Store, tables: Tables) -> list[Problem]:
     for run_id in sorted(counts.keys() | recorded.keys()):
         counted = counts.get(run_id, RunCounts(run_id))
         problems += _check_run(counted, recorded.get(run_id))
+    for table, runs in copies.items():
+        for run_id, count in sorted(runs.items()):
+            detail = f"{count} rows of run {run_id} are copies of others"
+            problems.append(Problem(Damage.COUNTS, table.value, detail, run_id))
     for run_id, table in evaluations.items():
         detail = f"no row of the evaluation {run_id}"
         problems.append(Problem(Damage.EVALUATION, table.value, detail, run_id))
     return problems
+
+
+def _count_copies(
+    rows: Rows, counts: Mapping[str, RunCounts], recorded: Mapping[str, RecordedRun]
+) -> dict[TableName, dict[str, int]]:
+    """Count needless copies of rows where `runs` does not say how many rows there should be."""
+    open_ended = (Outcome.RUNNING, *_CUT_SHORT)
+    runs = {run_id for run_id, run in recorded.items() if run.outcome in open_ended}
+    wanted = sorted(counts.keys() & runs)
+    return {table: count_copies(rows, table, wanted) for table in UNIQUE}
 
 
 def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:

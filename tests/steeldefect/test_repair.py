@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from damage import DAMAGES, data, empty, entries, halve, remove, zero
+from deltalake import write_deltalake
 from examples import finish
 from interposing import DiedError, MortalStore
 from nights import (
@@ -180,6 +181,32 @@ def test_rows_that_came_back_are_there_once_again(folder: Path) -> None:
         assert len(Tables(store).read(table, ["key"])) < before
         shutil.rmtree(folder)
         two_nights(store)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RUNNING, Outcome.FAILED, Outcome.INTERRUPTED])
+def test_second_copies_of_a_run_that_did_not_end_well_are_dropped(
+    folder: Path, outcome: Outcome
+) -> None:
+    """Nothing states how many rows there should be, and predictions fit verdicts."""
+    store = open_store(str(folder))
+    keys = ["clean-3.png", "two-3.png", "bad-3.png"]
+    die_after_record(store, keys, 4)
+    if outcome is not Outcome.RUNNING:
+        finish(store, origin_of(4), outcome=outcome, error="no answer", waves=0)
+    night(store, ALL, 5)
+    for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE):
+        rows = Tables(store).read(table, None, {"run_id": "run-004"})
+        for _ in range(2):
+            write_deltalake(str(folder / table.value), rows, mode="append")
+    assert [str(one) for one in check_tables(store)] == [
+        "images: 4 rows of run run-004 are copies of others",
+        "predictions: 4 rows of run run-004 are copies of others",
+        "quarantine: 2 rows of run run-004 are copies of others",
+    ]
+    repaired = repair(store)
+    assert (repaired.left, repaired.pictures) == ([], 0)
+    assert night(store, [*ALL, *keys], 6) == []
+    assert_each_once(store, [*ALL, *keys])
 
 
 @pytest.mark.parametrize("harm", [empty, zero, halve, remove])
