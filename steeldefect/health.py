@@ -6,7 +6,7 @@ vacuumed files, runs that failed, a wave that is being published.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote
@@ -107,6 +107,9 @@ def check_tables(store: Store) -> list[Problem]:
     Args:
         store: the output. It may be in use: waves that are being published are no problem.
 
+    Returns:
+        The problems, in the order of mending.
+
     Raises:
         TableError: a newer version of this program wrote a table, or a table cannot be opened for
             a reason that this program does not know.
@@ -120,10 +123,15 @@ def check_tables(store: Store) -> list[Problem]:
     if not any(one.damage in (Damage.LOG, Damage.CLAIM) for one in problems):
         problems += _check_parts(store, tables)
     if problems:
-        return sorted(problems, key=lambda one: list(Damage).index(one.damage))
+        return _in_order(problems)
     found = check_rows(store, tables)
     in_progress |= runs_in_progress(store, tables)
-    return [one for one in found if one.subject not in in_progress]
+    return _in_order(one for one in found if one.subject not in in_progress)
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems by the order of mending."""
+    return sorted(problems, key=lambda one: list(Damage).index(one.damage))
 
 
 def require_sound(store: Store) -> None:

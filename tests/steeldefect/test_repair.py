@@ -31,7 +31,7 @@ from pydantic import TypeAdapter
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.compaction import compact
 from steeldefect.errors import TableError
-from steeldefect.health import check_tables
+from steeldefect.health import Damage, check_tables
 from steeldefect.lease import acquire, hold
 from steeldefect.repair import Repair, Repaired
 from steeldefect.runs import Outcome
@@ -114,6 +114,17 @@ def test_what_was_lost_is_counted(folder: Path) -> None:
     repaired = repair(store)
     assert repaired.pictures == 2
     assert repaired.aside is None
+    assert night(store, ALL, 5) == ["one-2.png", "two-2.png"]
+
+
+def test_what_was_lost_is_counted_where_runs_are_lost_as_well(folder: Path) -> None:
+    """A run that only lacks its row comes first by name, one that lost verdicts after it."""
+    store = open_store(str(folder))
+    shutil.rmtree(folder / "runs")
+    remove(entries(folder / "images")[-1])
+    kinds = [one.damage for one in check_tables(store)]
+    assert kinds == [Damage.FINDINGS, Damage.RUN, Damage.RUN]
+    assert repair(store).pictures == 2
     assert night(store, ALL, 5) == ["one-2.png", "two-2.png"]
 
 
