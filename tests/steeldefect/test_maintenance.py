@@ -142,11 +142,20 @@ def test_a_mistyped_address_becomes_no_output(
         ["--repair", "--dry-run"],
         ["--min-age-hours", "-1"],
         ["--retention-hours", "soon"],
+        ["--retention-hours", "169"],
         ["--set", "lock_wait_seconds=long"],
     ],
 )
 def test_wrong_options_are_refused(folder: Path, options: list[str]) -> None:
     assert maintain(folder, *options) == 2
+
+
+def test_what_a_log_forgets_cannot_be_kept(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert maintain(folder, "--dry-run", "--retention-hours", "168") == 0
+    assert maintain(folder, "--dry-run", "--retention-hours", "1000") == 2
+    assert "--retention-hours: 1000 is more than 168: after that" in capsys.readouterr().err
 
 
 def test_the_job_does_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
