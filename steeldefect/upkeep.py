@@ -37,7 +37,7 @@ class UpkeepRules:
     """What is kept how long, and how long to wait for a run.
 
     Attributes:
-        min_age: of files that nothing names, before they are deleted.
+        min_age: of files that nothing names, before they are deleted; see `find_orphans`.
         retention: of files of earlier versions of a table: whoever reads such a version has to be
             done within it.
         wait_seconds: for the output; long enough to tell a dead holder from a living one.
@@ -96,7 +96,7 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
     if problems:
         raise unsound(store, problems)
     upkept.done += [f"finish the wave of {key}" for key in tables.pending()]
-    orphans = find_orphans(store, tables, datetime.now(UTC) - rules.min_age)
+    orphans = find_orphans(store, tables, datetime.now(UTC), rules.min_age)
     if orphans:
         upkept.done.append(f"delete {len(orphans)} files that nothing names")
     upkept.freed = sum(one.size for one in orphans)
@@ -135,7 +135,7 @@ def _finish(
     with lease.hold(store, run_id, rules.wait_seconds, timing) as held:
         for record in tables.recover(held.number):
             upkept.done.append(f"finished wave {record.wave} of run {record.run_id}")
-        orphans = find_orphans(store, tables, store_clock(store) - rules.min_age)
+        orphans = find_orphans(store, tables, store_clock(store), rules.min_age)
         held.check()
         return orphans
 
