@@ -95,7 +95,8 @@ class Repair:
         for table in self._relogged:
             delta = self._tables.open(table)
             if delta is not None:
-                delta.create_checkpoint()  # readers need not look at the mended entries again
+                with self._tables.errors_of(table):
+                    delta.create_checkpoint()  # readers need not look at the mended entries again
         return self.result
 
     def _mend_all(self) -> list[Problem]:

@@ -7,7 +7,7 @@ every commit to a table's log names the very files that it replaces.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from deltalake import DeltaTable
 
 from steeldefect import lease
+from steeldefect.claims import newest_claim
 from steeldefect.commit import Tables
 from steeldefect.compaction import compact, plan_compaction
 from steeldefect.data_files import data_files
@@ -77,7 +78,8 @@ def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) ->
         orphans = _finish(store, rules, timing, upkept)
     except OutputBusyError as busy:
         orphans = []
-        upkept.left.append(f"finishing waves, and files that nothing names: {busy}")
+        cause = str(busy).partition("; ")[0]  # what follows is advice for who has to wait
+        upkept.left.append(f"finishing waves, and files that nothing names: {cause}")
     _delete(store, orphans, upkept)
     for table in TableName:
         _keep_up_table(store, table, rules, upkept)
@@ -95,7 +97,7 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
     problems = check_tables(store)
     if problems:
         raise unsound(store, problems)
-    upkept.done += [f"finish the wave of {key}" for key in tables.pending()]
+    upkept.done += _decided(store, tables)
     orphans = find_orphans(store, tables, datetime.now(UTC), rules.min_age)
     if orphans:
         upkept.done.append(f"delete {len(orphans)} files that nothing names")
@@ -117,6 +119,17 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
             f"finishing waves, and files that nothing names, while run {holder} is at work"
         )
     return upkept
+
+
+def _decided(store: Store, tables: Tables) -> Iterator[str]:
+    """Say what becomes of the wave records that are there."""
+    found = [record for key in tables.pending() if (record := tables.read_record(key))]
+    newest = newest_claim(store)
+    for record in found:
+        if newest.covers(record.key, record.holder):
+            yield f"finish the wave of {record.key}"
+        else:
+            yield f"drop the wave of {record.key}, which came too late"
 
 
 def _finish(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from damage import DAMAGES, data, empty, entries, halve, remove, zero
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from examples import finish
 from interposing import DiedError, MortalStore
 from nights import (
@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.compaction import compact
-from steeldefect.errors import TableError
+from steeldefect.errors import StoreError, TableError
 from steeldefect.health import Damage, check_tables
 from steeldefect.lease import acquire, hold
 from steeldefect.repair import Repair, Repaired
@@ -267,6 +267,8 @@ def test_a_claim_that_cannot_be_read_is_set_aside_with_the_waves_it_may_name(fol
     (folder / late.key).write_bytes(TypeAdapter(WaveRecord).dump_json(late))
     die_after_record(store, ["one-4.png"], 10)
     empty(claim)
+    with pytest.raises(TableError, match=r"not a claim .* `steeldefect maintain --repair` sets"):
+        night(store, ALL, 11)
     (problem,) = check_tables(store)
     assert problem.where == f"_waves/claims/{claim.name}"
     repaired = repair(store)
@@ -274,6 +276,18 @@ def test_a_claim_that_cannot_be_read_is_set_aside_with_the_waves_it_may_name(fol
     keys = [*ALL, "one-3.png", "one-4.png"]
     assert night(store, keys, 11) == ["one-3.png"]
     assert_each_once(store, keys)
+
+
+def test_a_store_that_fails_at_the_last_is_an_error_of_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(delta: DeltaTable) -> None:
+        raise OSError("no answer")
+
+    empty(entries(folder / "images")[1])
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", fail)
+    with pytest.raises(StoreError, match="no answer; check the store and start again"):
+        repair(open_store(str(folder)))
 
 
 def test_several_damages_at_once_are_mended(folder: Path) -> None:
