@@ -124,7 +124,7 @@ def check_tables(store: Store) -> list[Problem]:
         problems += _check_parts(store, tables)
     if problems:
         return _in_order(problems)
-    found = check_rows(store, tables)
+    found = check_rows(store, tables, in_progress)
     in_progress |= runs_in_progress(store, tables)
     return _in_order(one for one in found if one.subject not in in_progress)
 
@@ -194,10 +194,15 @@ def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]
     return problems
 
 
-def check_rows(store: Store, tables: Tables) -> list[Problem]:
-    """Hold the rows of all runs against each other; the tables' files are sound."""
+def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Problem]:
+    """Hold the rows of all runs against each other; the tables' files are sound.
+
+    Runs that are in progress when the tables are open are added to `in_progress`: one that begins
+    after the caller looked may end while rows are counted.
+    """
     try:
         with open_rows(tables) as rows:
+            in_progress |= runs_in_progress(store, tables)
             counts = {one.run_id: one for one in count_runs(rows)}
             recorded = {one.run_id: one for one in recorded_runs(rows)}
             copies = _count_copies(rows, counts, recorded)
