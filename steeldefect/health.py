@@ -7,19 +7,26 @@ vacuumed files, runs that failed, a wave that is being published.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from steeldefect import claims, lease
 from steeldefect.commit import Tables
-from steeldefect.data_files import data_files, read_files
+from steeldefect.data_files import DataFile, data_files, read_files
 from steeldefect.delta import plain
 from steeldefect.delta_log import DeltaLog, LogFault
-from steeldefect.errors import NewerTableError, StoreUnavailableError, TableError
+from steeldefect.errors import (
+    NewerTableError,
+    StoreUnavailableError,
+    TableError,
+    UnreadableFileError,
+)
 from steeldefect.run_counts import (
     UNIQUE,
     RecordedRun,
@@ -99,13 +106,14 @@ class Problem:
         return f"{self.where}: {self.detail}"
 
 
-def check_tables(store: Store) -> list[Problem]:
+def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
     """Find what is wrong with an output.
 
     Files come first: where a log, a data file or a wave record is damaged, rows are not counted.
 
     Args:
         store: the output. It may be in use: waves that are being published are no problem.
+        whole: read all columns of all data files, not only those that the checks need.
 
     Returns:
         The problems, in the order of mending.
@@ -122,6 +130,8 @@ def check_tables(store: Store) -> list[Problem]:
         problems += check_files(store, tables, table)
     if not any(one.damage in (Damage.LOG, Damage.CLAIM) for one in problems):
         problems += _check_parts(store, tables)
+    if whole and not problems:
+        problems += _read_whole(store, tables)
     if problems:
         return _in_order(problems)
     found = check_rows(store, tables, in_progress)
@@ -317,16 +327,33 @@ def _check_parts(store: Store, tables: Tables) -> list[Problem]:
     return problems
 
 
+def _read_whole(store: Store, tables: Tables) -> Iterator[Problem]:
+    """Find the data files of all tables that cannot be read."""
+    for table in TableName:
+        with suppress(TableError):  # only the program that changed the table so reads it whole
+            yield from _unreadable(store, tables, table)
+
+
 def _unreadable(store: Store, tables: Tables, table: TableName) -> Iterator[Problem]:
-    """Find the data files of a table that cannot be read, one by one."""
+    """Find the data files of a table that cannot be read."""
     delta = tables.open(table)
-    for file in [] if delta is None else data_files(delta):
-        try:
-            for _ in read_files(store, table, delta, [file]):
-                pass
-        except (OSError, pa.ArrowException):
+    files = [] if delta is None else data_files(delta)
+    if delta is None or _readable(store, table, delta, files):
+        return
+    for file in files:
+        if not _readable(store, table, delta, [file]):
             detail = f"data file {file.path} cannot be read"
             yield Problem(Damage.FILE, table.value, detail, file.path)
+
+
+def _readable(store: Store, table: TableName, delta: DeltaTable, files: list[DataFile]) -> bool:
+    """Tell whether all of some data files can be read."""
+    try:
+        for _ in read_files(store, table, delta, files):
+            pass
+    except UnreadableFileError:
+        return False
+    return True
 
 
 def _log_problem(table: TableName, fault: LogFault) -> Problem:

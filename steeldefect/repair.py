@@ -103,7 +103,7 @@ class Repair:
         """Mend one kind of damage after the other; returns what is left."""
         problems: list[Problem] = []
         for _ in range(_ROUNDS):
-            problems = check_tables(self._store)
+            problems = check_tables(self._store, whole=True)
             if not problems:
                 break
             kind = problems[0].damage

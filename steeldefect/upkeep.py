@@ -17,10 +17,10 @@ from deltalake import DeltaTable
 from steeldefect import lease
 from steeldefect.claims import newest_claim
 from steeldefect.commit import Tables
-from steeldefect.compaction import compact, plan_compaction
+from steeldefect.compaction import Compacted, compact, plan_compaction
 from steeldefect.data_files import data_files
 from steeldefect.delta_log import DeltaLog, log_folder
-from steeldefect.errors import OutputBusyError, TableError
+from steeldefect.errors import OutputBusyError, TableError, UnreadableFileError
 from steeldefect.health import check_tables, unsound
 from steeldefect.maintain_arguments import MIN_AGE, RETENTION
 from steeldefect.orphans import find_orphans, store_clock
@@ -67,7 +67,7 @@ def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) ->
     """Do all upkeep that can be done now.
 
     Raises:
-        TableError: something is damaged; nothing was done.
+        TableError: something is damaged; nothing was done, or what needs no damaged data file.
         StoreError: the store refused, or does not answer; what was done stays.
     """
     upkept = Upkept()
@@ -168,17 +168,8 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
     tables = Tables(store)
     if tables.open(table) is None:
         return
-    allowed = _ENTRIES
-    try:
-        compacted = compact(store, tables, table)
-    except (OutputBusyError, TableError) as error:
-        upkept.left.append(f"compacting {table.value}: {error}")
-    else:
-        if compacted.before:
-            allowed = 0  # a few entries that name many files
-            upkept.done.append(
-                f"{table.value}: made {compacted.after} data files of {compacted.before}"
-            )
+    compacted = _compact(store, tables, table, upkept)
+    allowed = 0 if compacted.before else _ENTRIES  # few entries may name many files
     before = _sizes(store, table)
     _vacuum(tables, table, rules, before.keys())
     written = _checkpoint(store, tables, table, allowed)
@@ -193,6 +184,23 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
     if entries:
         upkept.done.append(f"{table.value}: deleted {entries} files of its log that have expired")
     upkept.freed += sum(before[key] for key in gone)
+
+
+def _compact(store: Store, tables: Tables, table: TableName, upkept: Upkept) -> Compacted:
+    """Compact one table, or say why not."""
+    try:
+        with tables.errors_of(table):
+            compacted = compact(store, tables, table)
+    except UnreadableFileError:
+        raise
+    except (OutputBusyError, TableError) as error:
+        upkept.left.append(f"compacting {table.value}: {error}")
+        return Compacted()
+    if compacted.before:
+        upkept.done.append(
+            f"{table.value}: made {compacted.after} data files of {compacted.before}"
+        )
+    return compacted
 
 
 def _sizes(store: Store, table: TableName) -> dict[str, int]:

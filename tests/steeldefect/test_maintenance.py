@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from damage import data, empty, entries, remove
+from damage import data, empty, entries, remove, zero_column
 from nights import MORE, PICTURES, QUICK, assert_each_once, die_after_record, night, two_nights
 from samples import run_program
 
 from jobs import maintain as job
 from steeldefect.cli import main as steeldefect
+from steeldefect.errors import TableError
 from steeldefect.lease import hold
 from steeldefect.stores import open_store
 
@@ -73,6 +74,24 @@ def test_check_and_repair_of_damaged_tables(
     ]
     assert maintain(folder, "--check") == 0
     assert night(open_store(str(folder)), ALL, 4) == ["one-2.png", "two-2.png"]
+    assert_each_once(open_store(str(folder)), ALL)
+
+
+def test_a_damaged_column_that_runs_do_not_check_is_found_and_mended(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = data(folder / "images")[0]
+    zero_column(path, "etag")
+    assert maintain(folder, "--check") == 10
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"images: data file {path.parent.name}/{path.name} cannot be read; --r")
+    assert maintain(folder) == 10
+    assert f"{path.name} of table {folder}/images cannot be read;" in capsys.readouterr().err
+    with pytest.raises(TableError, match="`steeldefect maintain --check` says what is wrong"):
+        night(open_store(str(folder)), ALL, 4)
+    assert maintain(folder, "--repair") == 0
+    assert "the next run scores about 1 pictures again" in capsys.readouterr().out
+    assert len(night(open_store(str(folder)), ALL, 5)) == 1
     assert_each_once(open_store(str(folder)), ALL)
 
 
