@@ -71,7 +71,8 @@ def newest_claim(store: Store) -> Claim:
         except ValidationError:
             raise TableError(
                 f"{store.uri}/{_key(number)} is not a claim as this version writes it; use the "
-                "newer program that wrote it, or restore the file"
+                "newer program that wrote it, or, if it is empty or damaged, `steeldefect maintain "
+                "--repair` sets it aside, and the waves that it may name are scored again"
             ) from None
 
 

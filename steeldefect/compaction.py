@@ -61,6 +61,7 @@ def compact(store: Store, tables: DeltaTables, table: TableName, target: int = T
     The old files stay on the store until the table is vacuumed.
 
     Raises:
+        UnreadableFileError: a file is damaged; what was committed stays.
         TableError: another program has given the table features that its files do not show.
         OutputBusyError: another program changed the same files; what was committed stays.
         StoreError: the store refused, or does not answer.

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from steeldefect.errors import TableError
+from steeldefect.errors import TableError, UnreadableFileError
 from steeldefect.stores import Store
 from steeldefect.streams import read_ahead
 from steeldefect.tables import PARTITION, TableName
@@ -100,19 +100,42 @@ def read_files(
         files: of that version.
 
     Raises:
-        OSError, pa.ArrowException: a file is cut short or damaged.
+        UnreadableFileError: a file is cut short or damaged.
         StoreError: the store refused, or does not answer.
-        TableError: the files are not all there is to the rows.
+        TableError: the files are not all there is to the rows, or hold other types of columns.
     """
     _require_plain(delta, files)
     columns = stored_columns(delta)
 
     def read(file: DataFile) -> pa.Table:
         content = io.BytesIO(store.read(f"{table.value}/{unquote(file.path)}"))
-        return pq.read_table(content, schema=columns, coerce_int96_timestamp_unit="us")
+        try:
+            return pq.read_table(content, schema=columns, coerce_int96_timestamp_unit="us")
+        except MemoryError:
+            raise
+        except (OSError, pa.ArrowException):
+            where = f"data file {file.path} of table {store.delta_uri(table.value)}"
+            raise _refusal(content, where) from None
 
     with ThreadPoolExecutor(_AHEAD, "read") as pool:
         yield from read_ahead(files, read, pool, _AHEAD)
+
+
+def _refusal(content: io.BytesIO, where: str) -> TableError:
+    """Tell a damaged file from one whose columns are not those of the table."""
+    try:
+        pq.ParquetFile(content).read()
+    except MemoryError:
+        raise
+    except (OSError, pa.ArrowException):
+        return UnreadableFileError(
+            f"{where} cannot be read; `steeldefect maintain --check` says what is wrong with the "
+            "tables"
+        )
+    return TableError(
+        f"{where} has columns of other types than the table; maintain it with the program that "
+        "wrote it"
+    )
 
 
 def _require_plain(delta: DeltaTable, files: Sequence[DataFile]) -> None:

@@ -55,7 +55,7 @@ _BEGIN, _END = 150, 250  # characters of a long message of deltalake that are sh
 _OUTRUN = 20  # times that others may commit first
 _DAMAGED = re.compile(
     r"(?i)^(?!.*list response).*(json error|found gap|no table metadata|no files in log|not found"
-    r"|magic bytes|no such file|invalid checkpoint|corrupt|parquet error)"
+    r"|magic bytes|no such file|invalid checkpoint|corrupt|parquet error|deserialize|decompress)"
 )
 """What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
 

@@ -98,6 +98,10 @@ class NewerTableError(TableError):
     """A newer version of this program wrote the table; this one must not touch it."""
 
 
+class UnreadableFileError(TableError):
+    """A data file of a table is cut short or damaged."""
+
+
 class DeviceError(SteelDefectError):
     """The device or the runtime that the settings ask for is not there."""
 

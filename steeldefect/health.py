@@ -6,23 +6,33 @@ vacuumed files, runs that failed, a wave that is being published.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from steeldefect import claims, lease
 from steeldefect.commit import Tables
-from steeldefect.data_files import data_files, read_files
+from steeldefect.data_files import DataFile, data_files, read_files
 from steeldefect.delta import plain
 from steeldefect.delta_log import DeltaLog, LogFault
-from steeldefect.errors import NewerTableError, StoreUnavailableError, TableError
+from steeldefect.errors import (
+    NewerTableError,
+    StoreUnavailableError,
+    TableError,
+    UnreadableFileError,
+)
 from steeldefect.run_counts import (
+    UNIQUE,
     RecordedRun,
+    Rows,
     RunCounts,
+    count_copies,
     count_runs,
     lost_evaluations,
     open_rows,
@@ -33,6 +43,7 @@ from steeldefect.stores import Store
 from steeldefect.tables import TableName
 
 _NAMED = 3  # problems that one error line holds
+_CUT_SHORT = (Outcome.FAILED, Outcome.INTERRUPTED)
 
 
 class Damage(str, Enum):
@@ -95,13 +106,17 @@ class Problem:
         return f"{self.where}: {self.detail}"
 
 
-def check_tables(store: Store) -> list[Problem]:
+def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
     """Find what is wrong with an output.
 
     Files come first: where a log, a data file or a wave record is damaged, rows are not counted.
 
     Args:
         store: the output. It may be in use: waves that are being published are no problem.
+        whole: read all columns of all data files, not only those that the checks need.
+
+    Returns:
+        The problems, in the order of mending.
 
     Raises:
         TableError: a newer version of this program wrote a table, or a table cannot be opened for
@@ -115,11 +130,18 @@ def check_tables(store: Store) -> list[Problem]:
         problems += check_files(store, tables, table)
     if not any(one.damage in (Damage.LOG, Damage.CLAIM) for one in problems):
         problems += _check_parts(store, tables)
+    if whole and not problems:
+        problems += _read_whole(store, tables)
     if problems:
-        return sorted(problems, key=lambda one: list(Damage).index(one.damage))
-    found = check_rows(store, tables)
+        return _in_order(problems)
+    found = check_rows(store, tables, in_progress)
     in_progress |= runs_in_progress(store, tables)
-    return [one for one in found if one.subject not in in_progress]
+    return _in_order(one for one in found if one.subject not in in_progress)
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems by the order of mending."""
+    return sorted(problems, key=lambda one: list(Damage).index(one.damage))
 
 
 def require_sound(store: Store) -> None:
@@ -182,12 +204,18 @@ def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]
     return problems
 
 
-def check_rows(store: Store, tables: Tables) -> list[Problem]:
-    """Hold the rows of all runs against each other; the tables' files are sound."""
+def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Problem]:
+    """Hold the rows of all runs against each other; the tables' files are sound.
+
+    Runs that are in progress when the tables are open are added to `in_progress`: one that begins
+    after the caller looked may end while rows are counted.
+    """
     try:
         with open_rows(tables) as rows:
+            in_progress |= runs_in_progress(store, tables)
             counts = {one.run_id: one for one in count_runs(rows)}
             recorded = {one.run_id: one for one in recorded_runs(rows)}
+            copies = _count_copies(rows, counts, recorded)
             evaluations = lost_evaluations(rows)
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         problems = [one for table in TableName for one in _unreadable(store, tables, table)]
@@ -201,10 +229,24 @@ def check_rows(store: Store, tables: Tables) -> list[Problem]:
     for run_id in sorted(counts.keys() | recorded.keys()):
         counted = counts.get(run_id, RunCounts(run_id))
         problems += _check_run(counted, recorded.get(run_id))
+    for table, runs in copies.items():
+        for run_id, count in sorted(runs.items()):
+            detail = f"{count} rows of run {run_id} are copies of others"
+            problems.append(Problem(Damage.COUNTS, table.value, detail, run_id))
     for run_id, table in evaluations.items():
         detail = f"no row of the evaluation {run_id}"
         problems.append(Problem(Damage.EVALUATION, table.value, detail, run_id))
     return problems
+
+
+def _count_copies(
+    rows: Rows, counts: Mapping[str, RunCounts], recorded: Mapping[str, RecordedRun]
+) -> dict[TableName, dict[str, int]]:
+    """Count needless copies of rows where `runs` does not say how many rows there should be."""
+    open_ended = (Outcome.RUNNING, *_CUT_SHORT)
+    runs = {run_id for run_id, run in recorded.items() if run.outcome in open_ended}
+    wanted = sorted(counts.keys() & runs)
+    return {table: count_copies(rows, table, wanted) for table in UNIQUE}
 
 
 def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
@@ -231,8 +273,8 @@ def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
         ("quarantine", counts.quarantine, run.quarantined),
     )
     for table, found, stated in pairs:
-        # a wave of a failed run may have been completed by the next one
-        if found == stated or (run.outcome is Outcome.FAILED and found > stated):
+        # the next run may have completed a wave of one that was cut short
+        if found == stated or (run.outcome in _CUT_SHORT and found > stated):
             continue
         detail = f"{found} rows of {name}, which added {stated}"
         yield Problem(Damage.COUNTS, table, detail, counts.run_id)
@@ -285,16 +327,33 @@ def _check_parts(store: Store, tables: Tables) -> list[Problem]:
     return problems
 
 
+def _read_whole(store: Store, tables: Tables) -> Iterator[Problem]:
+    """Find the data files of all tables that cannot be read."""
+    for table in TableName:
+        with suppress(TableError):  # only the program that changed the table so reads it whole
+            yield from _unreadable(store, tables, table)
+
+
 def _unreadable(store: Store, tables: Tables, table: TableName) -> Iterator[Problem]:
-    """Find the data files of a table that cannot be read, one by one."""
+    """Find the data files of a table that cannot be read."""
     delta = tables.open(table)
-    for file in [] if delta is None else data_files(delta):
-        try:
-            for _ in read_files(store, table, delta, [file]):
-                pass
-        except (OSError, pa.ArrowException):
+    files = [] if delta is None else data_files(delta)
+    if delta is None or _readable(store, table, delta, files):
+        return
+    for file in files:
+        if not _readable(store, table, delta, [file]):
             detail = f"data file {file.path} cannot be read"
             yield Problem(Damage.FILE, table.value, detail, file.path)
+
+
+def _readable(store: Store, table: TableName, delta: DeltaTable, files: list[DataFile]) -> bool:
+    """Tell whether all of some data files can be read."""
+    try:
+        for _ in read_files(store, table, delta, files):
+            pass
+    except UnreadableFileError:
+        return False
+    return True
 
 
 def _log_problem(table: TableName, fault: LogFault) -> Problem:

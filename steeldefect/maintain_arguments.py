@@ -9,6 +9,7 @@ from steeldefect.command import add_settings_arguments
 
 MIN_AGE = timedelta(hours=24)
 RETENTION = timedelta(hours=168)
+"""Of files of earlier versions; the greatest as well: see `retention_hours`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--retention-hours",
-        type=hours,
+        type=retention_hours,
         default=RETENTION,
         metavar="HOURS",
-        help="keep the files of earlier versions that long, for those who still read them (168)",
+        help="keep the files of earlier versions that long, for those who still read them (168, "
+        "and no more)",
     )
     add_settings_arguments(parser)
 
@@ -44,3 +46,22 @@ def hours(text: str) -> timedelta:
     if not text.isdecimal() or int(text) > 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of hours")
     return timedelta(hours=int(text))
+
+
+def retention_hours(text: str) -> timedelta:
+    """Read for how long files of earlier versions are kept; for argparse's `type`.
+
+    A table's log forgets which files it removed after `delta.deletedFileRetentionDuration`, a week.
+    From then on such a file is one that nothing names.
+
+    Raises:
+        argparse.ArgumentTypeError: not a whole number, or more than a week.
+    """
+    retention = hours(text)
+    if retention > RETENTION:
+        most = RETENTION // timedelta(hours=1)
+        raise argparse.ArgumentTypeError(
+            f"{text} is more than {most}: after that time a table's log does not name the files of "
+            "earlier versions any more"
+        )
+    return retention

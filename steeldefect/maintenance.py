@@ -42,7 +42,7 @@ def maintain(arguments: argparse.Namespace) -> None:
 
 
 def _check(store: Store) -> None:
-    problems = check_tables(store)
+    problems = check_tables(store, whole=True)
     for problem in problems[:_SHOWN]:
         print(f"{problem}; {problem.mend}")
     if len(problems) > _SHOWN:

@@ -2,7 +2,7 @@
 
 What a run writes is on the store before a wave's record names it. So only somebody who holds the
 output, and has carried the records out, can tell an orphan from a part that is still to be
-published. Compactions do not hold it: their files are spared by their age.
+published. Compactions do not hold it: what they write is spared for an hour at least.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deltalake import DeltaTable
@@ -28,8 +28,17 @@ _UNFINISHED = re.compile(r".*\.parquet#\d+|_delta_log/_commit_[^/]*\.tmp")
 
 _STAGED = ".staged-"  # begins the names of files that a `LocalStore` is writing
 
+_UNHELD = re.compile(
+    r"(.*/)?(part-compacted-[^/]*|\.staged-[^/]*|[^/]*\.parquet#\d+|_commit_[^/]*\.tmp)"
+)
+"""What somebody may be writing who does not hold the output."""
 
-def find_orphans(store: Store, tables: Tables, latest: datetime) -> list[ObjectInfo]:
+_SPARED = timedelta(hours=1)  # a compaction commits within it
+
+
+def find_orphans(
+    store: Store, tables: Tables, now: datetime, min_age: timedelta
+) -> list[ObjectInfo]:
     """List the files that no table and no wave record names.
 
     Files of earlier versions of a table are not among them: vacuuming deletes those.
@@ -37,7 +46,8 @@ def find_orphans(store: Store, tables: Tables, latest: datetime) -> list[ObjectI
     Args:
         store: the output. Unless the caller holds it, some of the files may still be published.
         tables: of the output.
-        latest: the files were written before this moment.
+        now: by the store's clock.
+        min_age: of the files; what a compaction may still commit is an hour old at least.
 
     Raises:
         TableError: a wave record or a table cannot be read.
@@ -51,7 +61,15 @@ def find_orphans(store: Store, tables: Tables, latest: datetime) -> list[ObjectI
     }
     found = [one for table in TableName for one in _orphans_of(store, tables, table)]
     found += staged_files(store)
-    return [one for one in found if one.modified < latest and one.key not in named]
+    return [
+        one
+        for one in found
+        if one.key not in named and one.modified < now - _least_age(one.key, min_age)
+    ]
+
+
+def _least_age(key: str, min_age: timedelta) -> timedelta:
+    return max(min_age, _SPARED) if _UNHELD.fullmatch(key) else min_age
 
 
 def staged_files(store: Store) -> Iterator[ObjectInfo]:

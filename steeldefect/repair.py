@@ -95,14 +95,15 @@ class Repair:
         for table in self._relogged:
             delta = self._tables.open(table)
             if delta is not None:
-                delta.create_checkpoint()  # readers need not look at the mended entries again
+                with self._tables.errors_of(table):
+                    delta.create_checkpoint()  # readers need not look at the mended entries again
         return self.result
 
     def _mend_all(self) -> list[Problem]:
         """Mend one kind of damage after the other; returns what is left."""
         problems: list[Problem] = []
         for _ in range(_ROUNDS):
-            problems = check_tables(self._store)
+            problems = check_tables(self._store, whole=True)
             if not problems:
                 break
             kind = problems[0].damage

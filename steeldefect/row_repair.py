@@ -19,6 +19,7 @@ from steeldefect.commit import Tables
 from steeldefect.data_files import data_files, read_files
 from steeldefect.parts import Origin, part_name, write_file
 from steeldefect.run_counts import (
+    UNIQUE,
     RecordedRun,
     RunCounts,
     count_runs,
@@ -33,13 +34,6 @@ from steeldefect.stores import Store
 from steeldefect.tables import SCHEMAS, TableName
 
 _AT_ONCE = 500_000  # rows of runs that are looked at together, where a single one has fewer
-_PICTURE = ["run_id", "source", "key"]
-_UNIQUE = {
-    TableName.IMAGES: _PICTURE,
-    TableName.PREDICTIONS: [*_PICTURE, "class_id"],
-    TableName.QUARANTINE: _PICTURE,
-}
-"""Columns of which no two rows of a table have the same values."""
 
 
 @dataclass
@@ -121,9 +115,9 @@ class RowRepair:
         """Drop what is contradicted or doubled; verdicts first: none stays without its findings."""
         with open_rows(self._tables) as rows:
             bad = misfits(rows, run_ids)
-            twice = {table: doubled(rows, table, _UNIQUE[table], run_ids) for table in _UNIQUE}
+            twice = {table: doubled(rows, table, run_ids) for table in UNIQUE}
         mended.pictures += sum(_loses(row, recorded) for row in bad.to_pylist())
-        for table in _UNIQUE:
+        for table in UNIQUE:
             contradicted = bad if table is not TableName.QUARANTINE else bad.slice(0, 0)
             dropped = self._drop(table, contradicted, twice[table], run_ids)
             if dropped:
@@ -205,7 +199,7 @@ def _kept(
 ) -> npt.NDArray[np.bool_]:
     """Tell which rows stay; `seen` holds the doubled rows that were met before, and grows."""
     kept = np.ones(rows.num_rows, np.bool_)
-    kept[_places(rows, bad, _PICTURE)] = False
+    kept[_places(rows, bad, UNIQUE[TableName.IMAGES])] = False
     names = twice.column_names
     for place in _places(rows, twice, names):
         row = tuple(rows[name][place].as_py() for name in names)

@@ -19,6 +19,14 @@ _ORDER = (
 )
 """In which a reader opens the tables: what is published last comes first."""
 
+_PICTURE = ("run_id", "source", "key")
+UNIQUE = {
+    TableName.IMAGES: _PICTURE,
+    TableName.PREDICTIONS: (*_PICTURE, "class_id"),
+    TableName.QUARANTINE: _PICTURE,
+}
+"""Columns of which no two rows of a table have the same values."""
+
 Rows = duckdb.DuckDBPyConnection
 """The rows of all tables; see `open_rows`."""
 
@@ -194,24 +202,47 @@ def origins(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
     return _ask(rows, _ORIGINS, list(run_ids))
 
 
-def doubled(rows: Rows, table: TableName, names: Sequence[str], run_ids: Sequence[str]) -> pa.Table:
+def doubled(rows: Rows, table: TableName, run_ids: Sequence[str]) -> pa.Table:
     """List what a table holds more than once of runs.
 
     Args:
         rows: of the output.
-        table: to look at.
-        names: columns of which no two rows have the same values.
+        table: to look at; one of `UNIQUE`.
         run_ids: of the runs.
 
     Returns:
-        Those columns.
+        Its columns in `UNIQUE`.
     """
-    columns = ", ".join(names)
-    statement = (
+    return _ask(rows, _doubled(table, ", ".join(UNIQUE[table])), list(run_ids))
+
+
+def count_copies(rows: Rows, table: TableName, run_ids: Sequence[str]) -> dict[str, int]:
+    """Count the rows of runs that a table holds besides their first copies.
+
+    Args:
+        rows: of the output.
+        table: to look at; one of `UNIQUE`.
+        run_ids: of the runs; all keys of their pictures are held in memory, or in a file of DuckDB.
+
+    Returns:
+        The counts by run; runs without such rows are absent.
+
+    Raises:
+        duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.
+    """
+    if not run_ids:
+        return {}
+    copies = _doubled(table, "run_id, count(*) - 1 AS copies")
+    statement = f"SELECT run_id, sum(copies)::BIGINT AS copies FROM ({copies}) GROUP BY run_id"  # noqa: S608
+    found = _ask(rows, statement, list(run_ids)).to_pylist()
+    return {row["run_id"]: row["copies"] for row in found}
+
+
+def _doubled(table: TableName, columns: str) -> str:
+    return (
         f"SELECT {columns} FROM {table.value} WHERE run_id IN (SELECT unnest($1)) "  # noqa: S608
-        "GROUP BY ALL HAVING count(*) > 1"
+        f"GROUP BY {', '.join(UNIQUE[table])} HAVING count(*) > 1"
     )
-    return _ask(rows, statement, list(run_ids))
 
 
 def _ask(rows: Rows, statement: str, *parameters: object) -> pa.Table:

@@ -7,7 +7,7 @@ every commit to a table's log names the very files that it replaces.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from deltalake import DeltaTable
 
 from steeldefect import lease
+from steeldefect.claims import newest_claim
 from steeldefect.commit import Tables
-from steeldefect.compaction import compact, plan_compaction
+from steeldefect.compaction import Compacted, compact, plan_compaction
 from steeldefect.data_files import data_files
 from steeldefect.delta_log import DeltaLog, log_folder
-from steeldefect.errors import OutputBusyError, TableError
+from steeldefect.errors import OutputBusyError, TableError, UnreadableFileError
 from steeldefect.health import check_tables, unsound
 from steeldefect.maintain_arguments import MIN_AGE, RETENTION
 from steeldefect.orphans import find_orphans, store_clock
@@ -37,7 +38,7 @@ class UpkeepRules:
     """What is kept how long, and how long to wait for a run.
 
     Attributes:
-        min_age: of files that nothing names, before they are deleted.
+        min_age: of files that nothing names, before they are deleted; see `find_orphans`.
         retention: of files of earlier versions of a table: whoever reads such a version has to be
             done within it.
         wait_seconds: for the output; long enough to tell a dead holder from a living one.
@@ -66,7 +67,7 @@ def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) ->
     """Do all upkeep that can be done now.
 
     Raises:
-        TableError: something is damaged; nothing was done.
+        TableError: something is damaged; nothing was done, or what needs no damaged data file.
         StoreError: the store refused, or does not answer; what was done stays.
     """
     upkept = Upkept()
@@ -77,7 +78,8 @@ def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) ->
         orphans = _finish(store, rules, timing, upkept)
     except OutputBusyError as busy:
         orphans = []
-        upkept.left.append(f"finishing waves, and files that nothing names: {busy}")
+        cause = str(busy).partition("; ")[0]  # what follows is advice for who has to wait
+        upkept.left.append(f"finishing waves, and files that nothing names: {cause}")
     _delete(store, orphans, upkept)
     for table in TableName:
         _keep_up_table(store, table, rules, upkept)
@@ -95,8 +97,8 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
     problems = check_tables(store)
     if problems:
         raise unsound(store, problems)
-    upkept.done += [f"finish the wave of {key}" for key in tables.pending()]
-    orphans = find_orphans(store, tables, datetime.now(UTC) - rules.min_age)
+    upkept.done += _decided(store, tables)
+    orphans = find_orphans(store, tables, datetime.now(UTC), rules.min_age)
     if orphans:
         upkept.done.append(f"delete {len(orphans)} files that nothing names")
     upkept.freed = sum(one.size for one in orphans)
@@ -119,6 +121,17 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
     return upkept
 
 
+def _decided(store: Store, tables: Tables) -> Iterator[str]:
+    """Say what becomes of the wave records that are there."""
+    found = [record for key in tables.pending() if (record := tables.read_record(key))]
+    newest = newest_claim(store)
+    for record in found:
+        if newest.covers(record.key, record.holder):
+            yield f"finish the wave of {record.key}"
+        else:
+            yield f"drop the wave of {record.key}, which came too late"
+
+
 def _finish(
     store: Store, rules: UpkeepRules, timing: lease.Timing, upkept: Upkept
 ) -> list[ObjectInfo]:
@@ -135,7 +148,7 @@ def _finish(
     with lease.hold(store, run_id, rules.wait_seconds, timing) as held:
         for record in tables.recover(held.number):
             upkept.done.append(f"finished wave {record.wave} of run {record.run_id}")
-        orphans = find_orphans(store, tables, store_clock(store) - rules.min_age)
+        orphans = find_orphans(store, tables, store_clock(store), rules.min_age)
         held.check()
         return orphans
 
@@ -155,17 +168,8 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
     tables = Tables(store)
     if tables.open(table) is None:
         return
-    allowed = _ENTRIES
-    try:
-        compacted = compact(store, tables, table)
-    except (OutputBusyError, TableError) as error:
-        upkept.left.append(f"compacting {table.value}: {error}")
-    else:
-        if compacted.before:
-            allowed = 0  # a few entries that name many files
-            upkept.done.append(
-                f"{table.value}: made {compacted.after} data files of {compacted.before}"
-            )
+    compacted = _compact(store, tables, table, upkept)
+    allowed = 0 if compacted.before else _ENTRIES  # few entries may name many files
     before = _sizes(store, table)
     _vacuum(tables, table, rules, before.keys())
     written = _checkpoint(store, tables, table, allowed)
@@ -180,6 +184,23 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
     if entries:
         upkept.done.append(f"{table.value}: deleted {entries} files of its log that have expired")
     upkept.freed += sum(before[key] for key in gone)
+
+
+def _compact(store: Store, tables: Tables, table: TableName, upkept: Upkept) -> Compacted:
+    """Compact one table, or say why not."""
+    try:
+        with tables.errors_of(table):
+            compacted = compact(store, tables, table)
+    except UnreadableFileError:
+        raise
+    except (OutputBusyError, TableError) as error:
+        upkept.left.append(f"compacting {table.value}: {error}")
+        return Compacted()
+    if compacted.before:
+        upkept.done.append(
+            f"{table.value}: made {compacted.after} data files of {compacted.before}"
+        )
+    return compacted
 
 
 def _sizes(store: Store, table: TableName) -> dict[str, int]:

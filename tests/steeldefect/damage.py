@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from steeldefect.commit import Tables
 from steeldefect.stores import open_store
 from steeldefect.tables import TableName
@@ -37,6 +39,20 @@ def empty(path: Path) -> None:
 def zero(path: Path) -> None:
     """Leave the length and lose the contents, as a file system does after a power cut."""
     path.write_bytes(bytes(path.stat().st_size))
+
+
+def zero_column(path: Path, name: str = "scored_at") -> None:
+    """Lose one column of a data file whose length stays; checks of rows do not read `scored_at`."""
+    content = bytearray(path.read_bytes())
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    (chunk,) = (
+        column
+        for column in map(group.column, range(group.num_columns))
+        if column.path_in_schema == name
+    )
+    begin = chunk.dictionary_page_offset or chunk.data_page_offset
+    content[begin : begin + chunk.total_compressed_size] = bytes(chunk.total_compressed_size)
+    path.write_bytes(content)
 
 
 def halve(path: Path) -> None:
@@ -110,6 +126,7 @@ DAMAGES: dict[str, Damage] = {
     "first data file cut short": data_file(0, halve),
     "last data file emptied": data_file(-1, empty),
     "last data file zeroed": data_file(-1, zero),
+    "last data file with a column zeroed": data_file(-1, zero_column),
     "log gone": without_log,
     "log emptied": without_entries,
     "table gone": shutil.rmtree,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from damage import data
 from deltalake import DeltaTable, Field, TableFeatures, write_deltalake
 from examples import finish, image, origin, publish
 from interposing import InterposingStore
@@ -14,8 +18,8 @@ from nights import MORE, PICTURES, assert_each_once, evaluate, night, origin_of,
 
 from steeldefect.commit import Tables
 from steeldefect.compaction import Compacted, compact, plan_compaction
-from steeldefect.data_files import DataFile, data_files
-from steeldefect.errors import OutputBusyError, TableError
+from steeldefect.data_files import DataFile, data_files, read_files
+from steeldefect.errors import OutputBusyError, TableError, UnreadableFileError
 from steeldefect.stores import Store
 from steeldefect.tables import SCHEMAS, TableName
 
@@ -144,6 +148,23 @@ def test_tables_whose_rows_are_not_all_in_the_files_are_refused(store: Store) ->
     delta.alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
     with pytest.raises(TableError, match=r"features .* not show \(deletionVectors\)"):
         compact(store, Tables(store), TableName.IMAGES)
+
+
+def test_files_of_other_types_are_refused_and_no_damage(store: Store) -> None:
+    """Moments in nanoseconds, as other programs write them: microseconds would lose digits."""
+    two_nights(store)
+    path = data(Path(store.uri, "images"))[0]
+    rows = pq.ParquetFile(path).read()
+    place = rows.column_names.index("scored_at")
+    later = pc.add(
+        rows["scored_at"].cast(pa.timestamp("ns", "UTC")), pa.scalar(1, pa.duration("ns"))
+    )
+    pq.write_table(rows.set_column(place, "scored_at", later), path)
+    delta = Tables(store).open(TableName.IMAGES)
+    assert delta is not None
+    with pytest.raises(TableError, match="has columns of other types") as caught:
+        list(read_files(store, TableName.IMAGES, delta, data_files(delta)))
+    assert not isinstance(caught.value, UnreadableFileError)
 
 
 MEANWHILE: dict[str, Callable[[Store], object]] = {

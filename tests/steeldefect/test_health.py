@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+import pyarrow.dataset as ds
 import pytest
 from damage import checkpointed, data, empty, entries, halve, remove, zero
 from deltalake import DeltaTable, write_deltalake
@@ -23,10 +25,12 @@ from nights import (
     write_parts,
 )
 
+from steeldefect import health
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.errors import NewerTableError, StoreError, TableError
 from steeldefect.health import MENDS, Damage, check_tables, require_sound
 from steeldefect.lease import hold
+from steeldefect.run_counts import Rows, RunCounts, count_runs
 from steeldefect.runs import Outcome
 from steeldefect.stores import Store, open_store
 from steeldefect.tables import SCHEMA_VERSION, TableName
@@ -91,12 +95,16 @@ def delete_a_night(folder: Path) -> None:
         delta(folder, table.value).delete("run_id = 'run-001'")
 
 
-def fail_a_run(folder: Path) -> None:
-    """Record a run that failed when one of its waves was decided; the next one completed it."""
-    store = open_store(str(folder))
-    die_after_record(store, ["one-3.png"], 4)
-    finish(store, origin_of(4), outcome=Outcome.FAILED, error="no answer", waves=0)
-    night(store, ALL, 5)
+def cut_short(outcome: Outcome) -> Callable[[Path], None]:
+    """Record a run that ended when one of its waves was decided; the next one completed it."""
+
+    def end(folder: Path) -> None:
+        store = open_store(str(folder))
+        die_after_record(store, ["one-3.png"], 4)
+        finish(store, origin_of(4), outcome=outcome, error="no answer", waves=0)
+        night(store, ALL, 5)
+
+    return end
 
 
 def kill_a_run(folder: Path) -> None:
@@ -134,7 +142,8 @@ LEGAL: dict[str, Callable[[Path], object]] = {
     "vacuumed": vacuum,
     "checkpointed, log expired": checkpoint,
     "a night deleted everywhere": delete_a_night,
-    "a run failed, its wave completed": fail_a_run,
+    "a run failed, its wave completed": cut_short(Outcome.FAILED),
+    "a run was interrupted, its wave completed": cut_short(Outcome.INTERRUPTED),
     "a run was killed": kill_a_run,
     "the first run failed": fail_first,
     "the first run died": die_first,
@@ -155,7 +164,7 @@ def test_what_is_done_by_right_is_no_damage(folder: Path, name: str) -> None:
     if "note of" in name:
         zero(folder / "images" / "_delta_log" / "_last_checkpoint")
     store = open_store(str(folder))
-    assert check_tables(store) == []
+    assert check_tables(store, whole=True) == []
     require_sound(store)
 
 
@@ -301,6 +310,30 @@ def test_a_wave_that_is_being_published_is_no_damage(store: Store) -> None:
         Tables(store).publish(record, look)  # before the record, and between the tables
     assert seen == [[]] * len(seen)
     assert len(seen) >= 3
+
+
+def test_a_run_that_begins_and_ends_during_a_check_is_no_damage(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It publishes while the tables are opened, and ends before their rows are counted."""
+    two_nights(store)
+    running = ExitStack()
+    plain_dataset = Tables.dataset
+
+    def dataset(tables: Tables, table: TableName) -> ds.Dataset:
+        if table is TableName.PREDICTIONS:  # the last
+            held = running.enter_context(hold(store, "run-004", 5, QUICK))
+            parts = write_parts(store, ["one-3.png"], origin_of(4))
+            Tables(store).publish(WaveRecord("run-004", 1, parts, held.number), held.check)
+        return plain_dataset(tables, table)
+
+    def count(rows: Rows) -> list[RunCounts]:
+        running.close()
+        return count_runs(rows)
+
+    monkeypatch.setattr(Tables, "dataset", dataset)
+    monkeypatch.setattr(health, "count_runs", count)
+    assert check_tables(store) == []
 
 
 def test_a_wave_that_a_dead_run_left_half_published_is_no_damage(store: Store) -> None:

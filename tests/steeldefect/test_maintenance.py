@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from damage import data, empty, entries, remove
+from damage import data, empty, entries, remove, zero_column
 from nights import MORE, PICTURES, QUICK, assert_each_once, die_after_record, night, two_nights
 from samples import run_program
 
 from jobs import maintain as job
 from steeldefect.cli import main as steeldefect
+from steeldefect.errors import TableError
 from steeldefect.lease import hold
 from steeldefect.stores import open_store
 
@@ -73,6 +74,24 @@ def test_check_and_repair_of_damaged_tables(
     ]
     assert maintain(folder, "--check") == 0
     assert night(open_store(str(folder)), ALL, 4) == ["one-2.png", "two-2.png"]
+    assert_each_once(open_store(str(folder)), ALL)
+
+
+def test_a_damaged_column_that_runs_do_not_check_is_found_and_mended(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = data(folder / "images")[0]
+    zero_column(path, "etag")
+    assert maintain(folder, "--check") == 10
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"images: data file {path.parent.name}/{path.name} cannot be read; --r")
+    assert maintain(folder) == 10
+    assert f"{path.name} of table {folder}/images cannot be read;" in capsys.readouterr().err
+    with pytest.raises(TableError, match="`steeldefect maintain --check` says what is wrong"):
+        night(open_store(str(folder)), ALL, 4)
+    assert maintain(folder, "--repair") == 0
+    assert "the next run scores about 1 pictures again" in capsys.readouterr().out
+    assert len(night(open_store(str(folder)), ALL, 5)) == 1
     assert_each_once(open_store(str(folder)), ALL)
 
 
@@ -142,11 +161,20 @@ def test_a_mistyped_address_becomes_no_output(
         ["--repair", "--dry-run"],
         ["--min-age-hours", "-1"],
         ["--retention-hours", "soon"],
+        ["--retention-hours", "169"],
         ["--set", "lock_wait_seconds=long"],
     ],
 )
 def test_wrong_options_are_refused(folder: Path, options: list[str]) -> None:
     assert maintain(folder, *options) == 2
+
+
+def test_what_a_log_forgets_cannot_be_kept(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert maintain(folder, "--dry-run", "--retention-hours", "168") == 0
+    assert maintain(folder, "--dry-run", "--retention-hours", "1000") == 2
+    assert "--retention-hours: 1000 is more than 168: after that" in capsys.readouterr().err
 
 
 def test_the_job_does_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from damage import DAMAGES, data, empty, entries, halve, remove, zero
+from deltalake import DeltaTable, write_deltalake
 from examples import finish
 from interposing import DiedError, MortalStore
 from nights import (
@@ -29,8 +30,8 @@ from pydantic import TypeAdapter
 
 from steeldefect.commit import Tables, WaveRecord
 from steeldefect.compaction import compact
-from steeldefect.errors import TableError
-from steeldefect.health import check_tables
+from steeldefect.errors import StoreError, TableError
+from steeldefect.health import Damage, check_tables
 from steeldefect.lease import acquire, hold
 from steeldefect.repair import Repair, Repaired
 from steeldefect.runs import Outcome
@@ -82,7 +83,7 @@ def test_a_sound_output_is_left_alone(folder: Path) -> None:
 def test_every_damage_of_every_table_is_mended(folder: Path, name: str, table: TableName) -> None:
     DAMAGES[name](folder / table.value)
     store = open_store(str(folder))
-    problems = check_tables(store)
+    problems = check_tables(store, whole=True)
     assert bool(problems) is ((name, table) not in HARMLESS)
     repaired = repair(store)
     assert repaired.left == []
@@ -113,6 +114,17 @@ def test_what_was_lost_is_counted(folder: Path) -> None:
     repaired = repair(store)
     assert repaired.pictures == 2
     assert repaired.aside is None
+    assert night(store, ALL, 5) == ["one-2.png", "two-2.png"]
+
+
+def test_what_was_lost_is_counted_where_runs_are_lost_as_well(folder: Path) -> None:
+    """A run that only lacks its row comes first by name, one that lost verdicts after it."""
+    store = open_store(str(folder))
+    shutil.rmtree(folder / "runs")
+    remove(entries(folder / "images")[-1])
+    kinds = [one.damage for one in check_tables(store)]
+    assert kinds == [Damage.FINDINGS, Damage.RUN, Damage.RUN]
+    assert repair(store).pictures == 2
     assert night(store, ALL, 5) == ["one-2.png", "two-2.png"]
 
 
@@ -182,6 +194,32 @@ def test_rows_that_came_back_are_there_once_again(folder: Path) -> None:
         two_nights(store)
 
 
+@pytest.mark.parametrize("outcome", [Outcome.RUNNING, Outcome.FAILED, Outcome.INTERRUPTED])
+def test_second_copies_of_a_run_that_did_not_end_well_are_dropped(
+    folder: Path, outcome: Outcome
+) -> None:
+    """Nothing states how many rows there should be, and predictions fit verdicts."""
+    store = open_store(str(folder))
+    keys = ["clean-3.png", "two-3.png", "bad-3.png"]
+    die_after_record(store, keys, 4)
+    if outcome is not Outcome.RUNNING:
+        finish(store, origin_of(4), outcome=outcome, error="no answer", waves=0)
+    night(store, ALL, 5)
+    for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE):
+        rows = Tables(store).read(table, None, {"run_id": "run-004"})
+        for _ in range(2):
+            write_deltalake(str(folder / table.value), rows, mode="append")
+    assert [str(one) for one in check_tables(store)] == [
+        "images: 4 rows of run run-004 are copies of others",
+        "predictions: 4 rows of run run-004 are copies of others",
+        "quarantine: 2 rows of run run-004 are copies of others",
+    ]
+    repaired = repair(store)
+    assert (repaired.left, repaired.pictures) == ([], 0)
+    assert night(store, [*ALL, *keys], 6) == []
+    assert_each_once(store, [*ALL, *keys])
+
+
 @pytest.mark.parametrize("harm", [empty, zero, halve, remove])
 @pytest.mark.parametrize("table", ["images", "predictions", "quarantine"])
 def test_a_wave_whose_parts_are_gone_is_scored_again(
@@ -229,6 +267,8 @@ def test_a_claim_that_cannot_be_read_is_set_aside_with_the_waves_it_may_name(fol
     (folder / late.key).write_bytes(TypeAdapter(WaveRecord).dump_json(late))
     die_after_record(store, ["one-4.png"], 10)
     empty(claim)
+    with pytest.raises(TableError, match=r"not a claim .* `steeldefect maintain --repair` sets"):
+        night(store, ALL, 11)
     (problem,) = check_tables(store)
     assert problem.where == f"_waves/claims/{claim.name}"
     repaired = repair(store)
@@ -236,6 +276,18 @@ def test_a_claim_that_cannot_be_read_is_set_aside_with_the_waves_it_may_name(fol
     keys = [*ALL, "one-3.png", "one-4.png"]
     assert night(store, keys, 11) == ["one-3.png"]
     assert_each_once(store, keys)
+
+
+def test_a_store_that_fails_at_the_last_is_an_error_of_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(delta: DeltaTable) -> None:
+        raise OSError("no answer")
+
+    empty(entries(folder / "images")[1])
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", fail)
+    with pytest.raises(StoreError, match="no answer; check the store and start again"):
+        repair(open_store(str(folder)))
 
 
 def test_several_damages_at_once_are_mended(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -28,8 +29,9 @@ from nights import (
 from pydantic import TypeAdapter
 
 from steeldefect.commit import Tables, WaveRecord
+from steeldefect.compaction import compact
 from steeldefect.data_files import data_files
-from steeldefect.errors import TableError
+from steeldefect.errors import OutputBusyError, TableError
 from steeldefect.lease import acquire, hold
 from steeldefect.orphans import staged_files
 from steeldefect.runs import Outcome
@@ -165,12 +167,37 @@ def test_parts_that_a_run_may_still_publish_stay(store: Store) -> None:
             os.utime(Path(store.uri, part.key), (time.time() - MONTHS,) * 2)
         upkept = keep(store, UpkeepRules(timedelta(0), timedelta(0), wait_seconds=1))
         (left,) = upkept.left
-        assert "is being written by run slow" in left
+        assert re.search(r": \S+ is being written by run slow[^;]*$", left)  # and no advice
         assert count_files(store)["images"] == 1
         finish(store, origin_of(4), outcome=Outcome.RUNNING, seconds=0.0)
         Tables(store).publish(WaveRecord("run-004", 1, parts, held.number), held.check)
     night(store, [*ALL, "one-3.png"], 5)
     assert "one-3.png" in Tables(store).read(TableName.IMAGES, ["key"])["key"].to_pylist()
+
+
+class Interrupted(Tables):
+    """Tables of a compaction that others overtake right before it commits."""
+
+    def exchange(self, table: TableName, *_: object, **__: object) -> None:
+        raise OutputBusyError(table.value)
+
+
+def test_what_another_compaction_may_still_commit_stays_for_an_hour(store: Store) -> None:
+    """Whatever age is given: nobody holds the output who compacts it."""
+    two_nights(store)
+    with pytest.raises(OutputBusyError):
+        compact(store, Interrupted(store), TableName.IMAGES)
+    (merged,) = Path(store.uri, "images").rglob("part-compacted-*")
+    staged, unfinished = merged.with_name(".staged-abc"), merged.with_name("part-7.parquet#1")
+    written = [merged, staged, unfinished]
+    for path in written[1:]:
+        path.write_bytes(b"x")
+    time.sleep(0.05)
+    keep(store)
+    assert [path for path in written if not path.exists()] == []
+    for path in written:
+        os.utime(path, (time.time() - 3700,) * 2)
+    assert "deleted 3 files that nothing names" in keep(store).done
 
 
 def test_a_dead_holder_is_told_from_a_living_one(store: Store) -> None:
@@ -185,6 +212,7 @@ def test_parts_of_a_record_that_a_claim_dropped_are_deleted(store: Store) -> Non
     late = replace(record, holder=record.holder - 1)
     store.write(record.key, TypeAdapter(WaveRecord).dump_json(late))
     time.sleep(0.05)
+    assert preview(store, AT_ONCE).done[0] == f"drop the wave of {record.key}, which came too late"
     assert "deleted 2 files that nothing names" in keep(store).done
     assert_each_once(store, ALL)
 
