@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,14 @@ _TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
 
 
 def pytest_configure() -> None:
-    """Give this process the keys of the tests' servers, and nobody's own.
+    """Give this process the keys of the tests' servers, nobody's own, and signals that arrive.
 
     Spark's workers keep the environment that this process had when it first started Spark.
+    Programs that the tests start inherit which signals are ignored.
     """
     os.environ |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         os.environ.pop(name, None)
 
