@@ -67,9 +67,10 @@ PARALLEL ?= --numprocesses 2 --dist loadgroup
 test: setup lint ## Check style and types, then run all tests but those of a cluster
 	$(RUN) python -m pytest -m "not cluster" $(PARALLEL)
 
+# three processes: these tests wait more than they work
 .PHONY: test-faults
 test-faults: setup ## Run the tests in which stores, disks and processes fail (ten minutes)
-	$(RUN) python -m pytest -m "not cluster" $(PARALLEL) tests/faults tests/s3
+	$(RUN) python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup tests/s3 tests/faults
 
 .PHONY: test-ends
 test-ends: setup ## End 200 processes that asked tables, local and in S3: none may abort or hang

@@ -14,6 +14,7 @@ from samples import INT8_BY_HAND, ROOT, build_rule_bundle
 from steeldefect.bundle import Bundle
 
 _TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
+_APART = ("faults/test_store_faults.py",)  # files whose tests share little, and take long
 
 
 def pytest_configure() -> None:
@@ -34,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path = item.path.relative_to(ROOT / "tests")
         group = path.parts[0] if path.parts[0] in _TOGETHER else path.as_posix()
+        group = item.name if group in _APART else group
         item.add_marker(pytest.mark.xdist_group(group))
 
 
