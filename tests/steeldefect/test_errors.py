@@ -26,6 +26,7 @@ SHARED = {
     "SourceDownError": "StoreError",
     "AlreadyExistsError": "StoreError",
     "NewerTableError": "TableError",
+    "UnreadableFileError": "TableError",
     "RunLengthError": "DataError",
 }
 every_error = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
