@@ -69,7 +69,7 @@ test: setup lint ## Check style and types, then run all tests but those of a clu
 
 # three processes: these tests wait more than they work
 .PHONY: test-faults
-test-faults: setup ## Run the tests in which stores, disks and processes fail (ten minutes)
+test-faults: setup ## Run the tests in which stores, disks and processes fail (eleven minutes)
 	$(RUN) python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup tests/s3 tests/faults
 
 .PHONY: test-ends
@@ -132,7 +132,7 @@ bench-growth: setup ## Measure how scoring grows: pictures, tasks, keys of a pla
 	$(RUN) python -m benchmarks.growth
 
 .PHONY: bench-upkeep
-bench-upkeep: setup ## Measure reading 2,000 small waves before and after upkeep (ten minutes)
+bench-upkeep: setup ## Measure reading 2,000 small waves before and after upkeep (eleven minutes)
 	$(RUN) python -m benchmarks.upkeep
 
 .PHONY: ceph
