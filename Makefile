@@ -132,7 +132,7 @@ bench-growth: setup ## Measure how scoring grows: pictures, tasks, keys of a pla
 	$(RUN) python -m benchmarks.growth
 
 .PHONY: bench-upkeep
-bench-upkeep: setup ## Measure reading 2,000 small waves before and after upkeep (eleven minutes)
+bench-upkeep: setup ## Measure reading 2,000 small waves before and after upkeep (ten minutes)
 	$(RUN) python -m benchmarks.upkeep
 
 .PHONY: ceph

@@ -89,7 +89,7 @@ def plan_run(
     unscored = _without(listing, _newest(scored))
     failures = _failures(tables, same, settings)
     given_up = failures.filter(failures["over"])
-    todo = unscored if settings.retry_quarantined else _without(unscored, given_up, True)
+    todo = unscored if settings.retry_quarantined else _without(unscored, given_up, keep_known=True)
     return Plan(_with_tries(todo, failures), listing.num_rows, unscored.num_rows - todo.num_rows)
 
 
@@ -149,23 +149,21 @@ def _newest(scored: pa.Table) -> pa.Table:
     return columns.rename_columns({"etag_last": "etag"})
 
 
-def _without(
-    pictures: pa.Table, dealt_with: pa.Table, later_versions_count: bool = False
-) -> pa.Table:
+def _without(pictures: pa.Table, dealt_with: pa.Table, *, keep_known: bool = False) -> pa.Table:
     """Drop the pictures that were dealt with, by key and etag; an empty etag equals any.
 
     Args:
         pictures: columns key and etag, and others.
         dealt_with: columns key and etag.
-        later_versions_count: keep a picture whose version is known where that of the row is not:
-            it may have been replaced since.
+        keep_known: keep a picture that has an etag where the row has none: it may have been
+            replaced since.
     """
     if dealt_with.num_rows == 0:
         return pictures
     # a join does not keep the order: number the rows, and sort what is left
     left = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
     left = _anti_join(left, dealt_with, ["key", "etag"])
-    if not later_versions_count:
+    if not keep_known:
         left = _anti_join(left, dealt_with.filter(pc.equal(dealt_with["etag"], "")), ["key"])
     unknown = pc.equal(left["etag"], "")
     if pc.any(unknown).as_py():

@@ -277,8 +277,15 @@ class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
         return ds.Scanner.from_batches(cast, columns=columns, filter=filter, **options)
 
     def get_fragments(self, filter: Any = None) -> Any:
-        """Refuse: the engine reads whole tables."""
-        raise NotImplementedError("this table is read by the Delta library's engine: scan it")
+        """Refuse, where pyarrow would answer for an empty table.
+
+        Raises:
+            TableError: always.
+        """
+        raise TableError(
+            f"table {self._delta.table_uri} uses {' and '.join(self._features)}, so that its files "
+            "do not show its rows; ask by SQL, or read it by `to_table` or `scanner`"
+        )
 
     join = join_asof = sort_by = get_fragments
 

@@ -398,6 +398,10 @@ def test_rows_in_a_deletion_vector_are_gone(store: Store) -> None:
     commit(table, features("deletionVectors"), gone, {"add": deleted})
     check_all_ways(store, expected)
     assert answer(store, "SELECT count(*) AS n FROM newest_images").to_pylist() == [{"n": 2}]
+    files = Tables(store).dataset(TableName.IMAGES)
+    for ask in (files.get_fragments, lambda: files.sort_by("key")):
+        with pytest.raises(TableError, match="uses deletionVectors, so that its files do not"):
+            ask()
 
 
 def test_columns_that_are_mapped_are_found(store: Store) -> None:
