@@ -74,7 +74,7 @@ test-faults: setup ## Run the tests in which stores, disks and processes fail (e
 
 .PHONY: test-ends
 test-ends: setup ## End 200 processes that asked tables, local and in S3: none may abort or hang
-	$(RUN) STEELDEFECT_ENDS=200 python -m pytest tests/steeldefect/test_query_ends.py
+	$(RUN) STEELDEFECT_ENDS=200 python -m pytest tests/steeldefect/analysis/test_sql_ends.py
 
 .PHONY: lint
 lint: setup ## Check style (ruff) and types (mypy)

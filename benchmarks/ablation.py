@@ -17,8 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from steeldefect.command import CommandParser, local_path, run_command
 from steeldefect.errors import SettingsError
+from steeldefect.program.command import CommandParser, local_path, run_command
 
 BASE = "base"
 ROWS: dict[str, tuple[str, ...]] = {

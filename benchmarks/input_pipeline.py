@@ -21,7 +21,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from steeldefect.command import CommandParser, local_path, positive, run_command
+from steeldefect.program.command import CommandParser, local_path, positive, run_command
 
 
 def main() -> int:
@@ -38,13 +38,13 @@ def main() -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    from training.dataset import read_dataset
-    from training.fitting import make_optimizer
-    from training.losses import segmenter_loss
+    from training.data.batches import Plan, training_batches
+    from training.data.dataset import read_dataset
+    from training.data.samples import segmenter_samples
+    from training.fitting.fit_model import make_optimizer
+    from training.fitting.losses import segmenter_loss
     from training.models import build_segmenter
-    from training.pipeline import Plan, training_batches
     from training.recipe import read_recipe
-    from training.samples import segmenter_samples
 
     recipe = read_recipe(options.recipe, [*options.overrides, "segmenter.weights=null"])
     dataset = read_dataset(Path(options.data))

@@ -14,17 +14,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from steeldefect.command import CommandParser, add_settings_arguments, run_command
+from steeldefect.program.command import CommandParser, add_settings_arguments, run_command
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Read tables and truth, count pixels, publish, report."""
     # imported here, because it takes a second or two: signals are listened to meanwhile
-    from steeldefect.session import follow_signals, opened_session
+    from steeldefect.spark.session import follow_signals, opened_session
 
     follow_signals()
 
-    from steeldefect.evaluation import Evaluation, EvaluationRequest
+    from steeldefect.analysis.evaluation import Evaluation, EvaluationRequest
     from steeldefect.settings import load_settings
 
     settings = load_settings(arguments.config, arguments.set)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from steeldefect.command import CommandParser, run_command
-from steeldefect.maintain_arguments import add_arguments
-from steeldefect.maintenance import maintain
+from steeldefect.program.command import CommandParser, run_command
+from steeldefect.upkeep.maintain_arguments import add_arguments
+from steeldefect.upkeep.maintenance import maintain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,18 +13,18 @@ import sys
 import time
 from collections.abc import Sequence
 
-from steeldefect.command import CommandParser, add_settings_arguments, run_command
+from steeldefect.program.command import CommandParser, add_settings_arguments, run_command
 
 
 def score(arguments: argparse.Namespace) -> None:
     """Recover, plan, score wave by wave, publish each, report."""
     # imported here, because it takes a second or two: signals are listened to meanwhile
-    from steeldefect.session import follow_signals
+    from steeldefect.spark.session import follow_signals
 
     follow_signals()
 
     from steeldefect.request import Request
-    from steeldefect.scoring import open_run
+    from steeldefect.run import open_run
     from steeldefect.settings import load_settings
 
     settings = load_settings(arguments.config, arguments.set)

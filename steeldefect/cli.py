@@ -6,25 +6,25 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from steeldefect import maintain_arguments
-from steeldefect.command import (
+from steeldefect.analysis.forms import Form, form_of
+from steeldefect.errors import SettingsError
+from steeldefect.program.command import (
     CommandParser,
     add_settings_arguments,
     local_path,
     positive,
     run_command,
 )
-from steeldefect.errors import SettingsError
-from steeldefect.forms import Form, form_of
-from steeldefect.new_files import Existing, new_file
+from steeldefect.program.new_files import Existing, new_file
 from steeldefect.settings import load_settings
 from steeldefect.stores import Store, open_store
+from steeldefect.upkeep import maintain_arguments
 
 
 def sql(arguments: argparse.Namespace) -> None:
     """Answer one SQL statement."""
-    from steeldefect.answers import print_answer, write_file
-    from steeldefect.query import answered
+    from steeldefect.analysis.answers import print_answer, write_file
+    from steeldefect.analysis.sql import answered
 
     form, file = _form(arguments), arguments.to
     if file is None:
@@ -41,8 +41,8 @@ def sql(arguments: argparse.Namespace) -> None:
 
 def export_kaggle(arguments: argparse.Namespace) -> None:
     """Write predictions as Kaggle's CSV."""
-    from steeldefect.answers import write_file
-    from steeldefect.query import kaggle_answered
+    from steeldefect.analysis.answers import write_file
+    from steeldefect.analysis.sql import kaggle_answered
 
     with (
         kaggle_answered(_output(arguments), arguments.bundle, arguments.all_pairs) as relation,
@@ -54,7 +54,7 @@ def export_kaggle(arguments: argparse.Namespace) -> None:
 
 def overlays(arguments: argparse.Namespace) -> None:
     """Draw masks over pictures."""
-    from steeldefect.overlays import draw_overlays
+    from steeldefect.analysis.overlays import draw_overlays
 
     settings = load_settings(arguments.config, arguments.set)
     drawn = draw_overlays(
@@ -70,7 +70,7 @@ def overlays(arguments: argparse.Namespace) -> None:
 
 def tables(arguments: argparse.Namespace) -> None:
     """Print the schema of every table."""
-    from steeldefect.schema_text import as_markdown
+    from steeldefect.tables.schema_text import as_markdown
 
     del arguments
     print(as_markdown())
@@ -78,14 +78,14 @@ def tables(arguments: argparse.Namespace) -> None:
 
 def maintain(arguments: argparse.Namespace) -> None:
     """Check, repair or keep up the tables."""
-    from steeldefect.maintenance import maintain as act
+    from steeldefect.upkeep.maintenance import maintain as act
 
     act(arguments)
 
 
 def pack_environment(arguments: argparse.Namespace) -> None:
     """Pack this environment for executors."""
-    from steeldefect.packing import pack
+    from steeldefect.spark.cluster_pack import pack
 
     size = pack(arguments.file, arguments.gpu, _existing(arguments))
     print(f"{arguments.file}, {size / 2**20:.0f} MiB")

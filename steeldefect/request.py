@@ -11,7 +11,7 @@ from steeldefect.settings import ScoreSettings
 class Request:
     """What a run is asked to do.
 
-    `inventory_uri`: of a table with the input's keys (`steeldefect.inventory`); None: list them.
+    `inventory_uri`: of a table with the input's keys (`plan.inventory`); None: list them.
     """
 
     input_uri: str

@@ -8,8 +8,8 @@ What counts as one:
   credentials inside an address, private keys.
 
 Errors of this project are masked when they are made, so no copy of one holds a secret: not in the
-tables, not on Spark's pages, not in a log. `steeldefect.messages` masks what libraries log, and
-`steeldefect.tracebacks` the reports of crashes.
+tables, not on Spark's pages, not in a log. `program.messages` masks what libraries log, and
+`steeldefect.program.tracebacks` the reports of crashes.
 """
 
 from __future__ import annotations

@@ -20,16 +20,11 @@ from pydantic import (
     model_validator,
 )
 
+from steeldefect.bundle.signatures import read_public_key
 from steeldefect.errors import SettingsError
-from steeldefect.listing import HIDDEN
-from steeldefect.runtimes.base import (
-    DeviceChoice,
-    Precision,
-    RuntimeChoice,
-    check_combination,
-)
+from steeldefect.plan.listing import HIDDEN
+from steeldefect.runtimes.base import DeviceChoice, Precision, RuntimeChoice, check_combination
 from steeldefect.secrets import names_secret, without_value
-from steeldefect.signatures import read_public_key
 from steeldefect.stores import S3Settings
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from namespaces import Namespaces
-from s3_servers import ACCESS_KEY, SECRET_KEY
-from samples import INT8_BY_HAND, ROOT, build_rule_bundle
+from support.namespaces import Namespaces
+from support.s3_servers import ACCESS_KEY, SECRET_KEY
+from support.samples import INT8_BY_HAND, ROOT, build_rule_bundle
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 
 _TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
 _APART = ("faults/test_store_faults.py",)  # files whose tests share little, and take long

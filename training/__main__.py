@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from steeldefect.command import CommandParser, run_command
+from steeldefect.program.command import CommandParser, run_command
 from training.commands import COMMANDS
 
 

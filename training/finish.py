@@ -10,18 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steeldefect.manifest import CpuPrecision
+from steeldefect.bundle.manifest import CpuPrecision
 from training.calibration.calibrate import calibrate
-from training.compiling import prove
-from training.evaluation import hold_out
-from training.export import Completed
+from training.evaluation.held_out import hold_out
+from training.export.choose_precision import prove
+from training.export.staging import Staged
+from training.export.write_bundle import Completed
+from training.fitting.checkpoint import History
 from training.progress import say
 from training.recipe import Recipe
 from training.registry.held_out import HELD_OUT_NAME
 from training.report import Report, write_report
-from training.split import SPLIT_NAME, Parts
-from training.staging import Staged
-from training.state import History
+from training.splitting.split import SPLIT_NAME, Parts
 
 HISTORY_NAME = "history.json"
 REPORT_NAME = "report.html"
@@ -42,7 +42,7 @@ class Finish:
     history: Mapping[str, History]
 
     def __call__(self, staged: Staged) -> Completed:
-        """Choose, compare, measure, report; see `training.export.write_bundle`."""
+        """Choose, compare, measure, report; see `training.export.write_bundle.write_bundle`."""
         parts, draft = self.parts, staged.draft
         say(f"calibrating on {len(parts.validation)} validation pictures")
         exact = staged.detector(draft, CpuPrecision.F32)

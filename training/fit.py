@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.errors import DataError, SettingsError
-from training import export
-from training.dataset import DataSet, read_dataset
+from training.data.dataset import DataSet, read_dataset
+from training.export import write_bundle
+from training.export.draft_manifest import draft_of
 from training.finish import Finish
-from training.fit_models import FittedModel, Job, fit_gate, fit_segmenter
-from training.fitting import STATE_FILE
-from training.manifests import draft_of
+from training.fitting.fit_model import STATE_FILE
+from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
 from training.progress import say, warn
 from training.recipe import GateKind, MissingClass, Recipe
-from training.split import Parts, parts_for
+from training.splitting.split import Parts, parts_for
 
 _IDENTITY = "identity.json"
 _AFTERWARDS: Any = {
@@ -77,7 +77,7 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     """Train gate and segmenter, and write them as a bundle.
 
     Args:
-        data: folder of labelled pictures; see `training.dataset`.
+        data: folder of labelled pictures; see `training.data.dataset`.
         recipe: all settings.
         bundle: folder to write; must not exist.
         options: split file, time and work folder.
@@ -88,7 +88,7 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
             the work folder holds another fit.
         AlreadyExistsError: `bundle` exists.
     """
-    export.refuse_existing(bundle)
+    write_bundle.refuse_existing(bundle)
     dataset = read_dataset(data)
     recipe = recipe.for_pictures([picture.shape for picture in dataset.pictures])
     parts = parts_for(dataset, recipe.split, recipe.seed, options.split_file, options.fold)
@@ -119,9 +119,9 @@ def _write(
     notes = [*missing, *(note for one in models.values() for note in one.notes)]
     history = {name: one.history for name, one in models.items()}
     parts = job.parts
-    return export.write_bundle(
+    return write_bundle.write_bundle(
         bundle,
-        export.Models(None if gate is None else gate.model, segmenter.model),
+        write_bundle.Models(None if gate is None else gate.model, segmenter.model),
         draft_of(dataset, parts.counts(), job.recipe, notes, minutes),
         check_on=[picture.read() for picture in parts.validation[:_CHECKED_PICTURES]],
         complete=Finish(job.recipe, parts, history),

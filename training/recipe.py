@@ -15,10 +15,10 @@ from typing import TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from steeldefect.manifest import Mirror
-from steeldefect.preprocessing import InputSpec, Interpolation, Scaling
+from steeldefect.bundle.manifest import Mirror
+from steeldefect.pictures.preprocessing import InputSpec, Interpolation, Scaling
 from steeldefect.settings import apply_overrides, read_yaml, validate
-from training.choices import (
+from training.recipe_choices import (
     AreaObjective,
     Arithmetic,
     Encoder,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from steeldefect.manifest import Calibration, Manifest
+from steeldefect.bundle.manifest import Calibration, Manifest
+from training.evaluation.score_table import score_table
 from training.finish import REPORT_NAME
 from training.fit import FitResult
-from training.tabulate import score_table
 
 
 def summarise(result: FitResult) -> str:

@@ -18,8 +18,8 @@ from benchmarks.bounds.processes import Spent, watch_threads
 from benchmarks.bounds.writing import Bounds, written
 from benchmarks.scoring.field import Contender, command, forms_here
 from benchmarks.scoring.material import Material, add_material_options, prepare, told_material
-from steeldefect.bundle import Bundle, ModelName, open_bundle
-from steeldefect.command import CommandParser, local_path, run_command
+from steeldefect.bundle.files import Bundle, ModelName, open_bundle
+from steeldefect.program.command import CommandParser, local_path, run_command
 from steeldefect.runtimes import Precision, RuntimeChoice, form_of
 
 _HERE = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ import openvino as ov
 import threadpoolctl
 
 from benchmarks.watching import BenchmarkError
-from steeldefect.preprocessing import Float32
+from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.runtimes.openvino import OpenVinoRuntime, compile_settings
 

@@ -9,7 +9,7 @@ from benchmarks.bounds.arithmetic import ModelCost
 from benchmarks.bounds.processes import MAIN, OTHERS, Spent
 from benchmarks.machine import machine
 from benchmarks.watching import DRIVER, JVM
-from steeldefect.bundle import ModelName
+from steeldefect.bundle.files import ModelName
 from steeldefect.runtimes import Precision
 
 _SHOWN = 0.01  # share of a model's time below which a kind of layer is not shown

@@ -23,7 +23,7 @@ from benchmarks.growth.stand_in import make_archive, make_bundle
 from benchmarks.machine import machine
 from benchmarks.scoring.measuring import Steady, data_files, published, record_of_job
 from benchmarks.watching import watch
-from steeldefect.command import CommandParser, local_path, positive, run_command
+from steeldefect.program.command import CommandParser, local_path, positive, run_command
 
 _HERE = Path(__file__).parents[1]
 _DRIVER = ("list", "plan", "publish")

@@ -8,12 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steeldefect.bundle import open_bundle
-from steeldefect.commit import Tables, WaveRecord
-from steeldefect.parts import Origin, Part, write_part
-from steeldefect.runs import new_run_id
+from steeldefect.bundle.files import open_bundle
+from steeldefect.publish.commit import WaveLog
+from steeldefect.publish.runs import new_run_id
+from steeldefect.publish.wave_records import WaveRecord
 from steeldefect.stores import open_store
-from steeldefect.tables import SCHEMAS, TableName, Verdict
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.parts import Part, write_part
+from steeldefect.tables.provenance import Origin
+from steeldefect.tables.schema import SCHEMAS, TableName, Verdict
 
 _ROWS_OF_A_PART = 2_000
 _PARTS_OF_A_WAVE = 10
@@ -46,7 +49,7 @@ def write_tables(output: Path, archive: Path, inventory: Path, bundle: Path, ski
         parts.append(write_part(store, TableName.IMAGES, rows, origin, f"{start:09d}"))
         if len(parts) == _PARTS_OF_A_WAVE or start + _ROWS_OF_A_PART >= keys.num_rows:
             wave += 1
-            tables.publish(WaveRecord(origin.run_id, wave, parts), lambda: None)
+            WaveLog(tables).publish(WaveRecord(origin.run_id, wave, parts), lambda: None)
             parts = []
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from steeldefect.bundle import SEAL_NAME
-from steeldefect.manifest import DefectClass, PictureSizes, Segmenter, TrainingRecord
-from steeldefect.preprocessing import InputSpec, Scaling
+from steeldefect.bundle.files import SEAL_NAME
+from steeldefect.bundle.manifest import DefectClass, PictureSizes, Segmenter, TrainingRecord
+from steeldefect.pictures.preprocessing import InputSpec, Scaling
 
 HEIGHT, WIDTH = 64, 128
 _UNIQUE = 200
@@ -39,7 +39,7 @@ def make_bundle(folder: Path) -> Path:
     if (folder / SEAL_NAME).exists():
         return folder
     from training.backend import keras
-    from training.export import Models, draft_manifest, write_bundle
+    from training.export.write_bundle import Models, draft_manifest, write_bundle
 
     spec = InputSpec(height=HEIGHT, width=WIDTH, channels=1, scaling=Scaling.UNIT)
     inputs = keras.Input((HEIGHT, WIDTH, 1))

@@ -20,8 +20,8 @@ from benchmarks.scoring.field import REFERENCE, Contender, command, contenders
 from benchmarks.scoring.material import Material, add_material_options, prepare, told_material
 from benchmarks.scoring.measuring import Figures, Masks
 from benchmarks.watching import BenchmarkError, watch
-from steeldefect.bundle import open_bundle
-from steeldefect.command import CommandParser, local_path, positive, run_command
+from steeldefect.bundle.files import open_bundle
+from steeldefect.program.command import CommandParser, local_path, positive, run_command
 from steeldefect.runtimes import Precision, RuntimeOptions, resolve
 
 _HERE = Path(__file__).parent.parent

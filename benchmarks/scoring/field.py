@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.scoring.material import Material
-from steeldefect.manifest import CpuPrecision
+from steeldefect.bundle.manifest import CpuPrecision
 from steeldefect.runtimes import cpu_precisions
 
 _SLOW = 1 / 8

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from steeldefect.bundle import SEAL_NAME, describe_files, open_bundle, seal_bundle
-from steeldefect.command import local_path, positive
+from steeldefect.bundle.files import SEAL_NAME, describe_files, open_bundle, seal_bundle
+from steeldefect.detection.open_detector import open_detector
 from steeldefect.errors import DataError
-from steeldefect.imaging import DecodeLimits, decode_gray
-from steeldefect.opening import open_detector
-from steeldefect.preprocessing import Gray
+from steeldefect.pictures.decoding import DecodeLimits, decode_gray
+from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.command import local_path, positive
 from steeldefect.runtimes import Precision, RuntimeOptions
 
 LIMITS = DecodeLimits(50_000_000)

@@ -17,11 +17,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from benchmarks.watching import BenchmarkError, Watched
-from steeldefect import rle
-from steeldefect.commit import Tables
-from steeldefect.runs import Outcome
+from steeldefect.pictures import run_lengths
+from steeldefect.publish.runs import Outcome
 from steeldefect.stores import open_store
-from steeldefect.tables import PARTITION, TableName, Verdict
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import PARTITION, TableName, Verdict
 
 _STARTING = 0.2  # share of pictures before the rate counts
 
@@ -188,8 +188,8 @@ def agreement(masks: Masks, reference: Masks) -> float:
             one, other = (answers.get(class_id, "") for answers in (found, expected[_name(key)]))
             pair = (_name(key), class_id, one, other)
             if pair not in seen:
-                runs = rle.parse(one), rle.parse(other)
-                seen[pair] = rle.overlap(*runs), sum(map(rle.area, runs))
+                runs = run_lengths.parse(one), run_lengths.parse(other)
+                seen[pair] = run_lengths.overlap(*runs), sum(map(run_lengths.area, runs))
             both += seen[pair][0]
             total += seen[pair][1]
     return 2 * both / total if total else 1.0

@@ -21,17 +21,17 @@ import pyarrow as pa
 
 from benchmarks.machine import machine
 from benchmarks.upkeep.nights import BUNDLE, SOURCE, write_at_once, write_waves
-from steeldefect.command import CommandParser, local_path, positive, run_command
-from steeldefect.commit import Tables
-from steeldefect.data_files import data_files
-from steeldefect.health import check_tables
-from steeldefect.listing import LISTING
-from steeldefect.plan import plan_run
-from steeldefect.query import answer
+from steeldefect.analysis.sql import answer
+from steeldefect.plan.listing import LISTING
+from steeldefect.plan.plan import plan_run
+from steeldefect.program.command import CommandParser, local_path, positive, run_command
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
-from steeldefect.tables import TableName
-from steeldefect.upkeep import UpkeepRules, keep_up
+from steeldefect.tables.data_files import data_files
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.health import check_tables
+from steeldefect.upkeep.keep_up import UpkeepRules, keep_up
 
 _HERE = Path(__file__).parents[1]
 _NOW = UpkeepRules(timedelta(0), timedelta(0))

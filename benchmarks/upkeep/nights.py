@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steeldefect.commit import Tables
-from steeldefect.parts import Origin, to_table, write_part
-from steeldefect.runs import Outcome, RunRecord, record_run
+from steeldefect.publish.runs import Outcome, RunRecord, record_run
 from steeldefect.stores import Store
-from steeldefect.tables import SCHEMAS, TableName
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.parts import write_part
+from steeldefect.tables.provenance import Origin, stored_rows
+from steeldefect.tables.schema import SCHEMAS, TableName
 
 SOURCE = "s3://plant/archive"
 BUNDLE = "b" * 64
@@ -81,6 +82,6 @@ def _rows(
     images = [name | answer | verdict for name, verdict in zip(names, verdicts, strict=True)]
     yield (
         TableName.PREDICTIONS,
-        to_table(TableName.PREDICTIONS, [name | found for name in names[::2]], made),
+        stored_rows(TableName.PREDICTIONS, [name | found for name in names[::2]], made),
     )
-    yield TableName.IMAGES, to_table(TableName.IMAGES, images, made)
+    yield TableName.IMAGES, stored_rows(TableName.IMAGES, images, made)

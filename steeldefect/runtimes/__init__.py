@@ -19,7 +19,7 @@ from steeldefect.runtimes.base import (
     resolve,
 )
 from steeldefect.runtimes.cpu import cpu_precisions
-from steeldefect.runtimes.opening import open_runtime
+from steeldefect.runtimes.open_runtime import open_runtime
 
 __all__ = [
     "GPU_BATCH",

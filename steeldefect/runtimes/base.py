@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
-from steeldefect.bundle import ModelForm
+from steeldefect.bundle.files import ModelForm
+from steeldefect.bundle.manifest import Compiled, CpuPrecision
 from steeldefect.errors import DeviceError
-from steeldefect.manifest import Compiled, CpuPrecision
-from steeldefect.preprocessing import Float32
+from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes.cpu import cpu_precisions
 
 CPU_BATCH = 4

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from steeldefect.errors import DeviceError
-from steeldefect.preprocessing import Float32
+from steeldefect.pictures.preprocessing import Float32
 
 _SHARE = 0.8  # of free memory; the rest is for weights and the libraries' own needs
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from steeldefect.manifest import CpuPrecision
+from steeldefect.bundle.manifest import CpuPrecision
 
 _CPUINFO = Path("/proc/cpuinfo")
 _NEEDED = {

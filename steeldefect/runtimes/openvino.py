@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from steeldefect.manifest import CpuPrecision
-from steeldefect.preprocessing import Float32
+from steeldefect.bundle.manifest import CpuPrecision
+from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes.base import (
     DeviceChoice,
     Precision,

@@ -14,9 +14,7 @@ import keras
 import tensorflow as tf
 
 from steeldefect.errors import DeviceError
-from steeldefect.gpus import free_bytes
-from steeldefect.keras_files import load_keras_model
-from steeldefect.preprocessing import Float32
+from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes.base import (
     CPU_BATCH,
     GPU_BATCH,
@@ -25,6 +23,8 @@ from steeldefect.runtimes.base import (
     RuntimeOptions,
 )
 from steeldefect.runtimes.batches import Batches, fitting_size
+from steeldefect.runtimes.gpus import free_bytes
+from steeldefect.runtimes.keras_files import load_keras_model
 
 
 class TensorFlowRuntime:

@@ -11,12 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from steeldefect.addresses import absolute, check_table_address
-from steeldefect.errors import (
-    AlreadyExistsError,
-    FetchError,
-    StoreError,
-    StoreUnavailableError,
-)
+from steeldefect.errors import AlreadyExistsError, FetchError, StoreError, StoreUnavailableError
 from steeldefect.stores.base import Fetched, FetchLimits, ObjectInfo
 from steeldefect.stores.names import key_of, name_of
 from steeldefect.stores.walking import Entry, Walk

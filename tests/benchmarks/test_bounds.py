@@ -14,9 +14,9 @@ from benchmarks.bounds.arithmetic import ModelCost, cost, operations
 from benchmarks.bounds.processes import MAIN, OTHERS, Spent, watch_threads
 from benchmarks.bounds.writing import Bounds, written
 from benchmarks.watching import DRIVER, JVM, BenchmarkError
-from steeldefect.bundle import ModelName
+from steeldefect.bundle.files import ModelName
 from steeldefect.runtimes import Precision
-from steeldefect.tables import PARTITION
+from steeldefect.tables.schema import PARTITION
 
 
 def small_model() -> ov.Model:

@@ -8,12 +8,12 @@ from benchmarks.growth.drawing import draw
 from benchmarks.growth.run import Run
 from benchmarks.growth.scored_before import write_inventory, write_tables
 from benchmarks.growth.stand_in import make_archive
-from steeldefect.bundle import Bundle
-from steeldefect.commit import Tables
-from steeldefect.inventory import read_inventory
-from steeldefect.plan import plan_run
+from steeldefect.bundle.files import Bundle
+from steeldefect.plan.inventory import read_inventory
+from steeldefect.plan.plan import plan_run
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store
+from steeldefect.tables.delta import Tables
 
 
 def test_a_plan_of_many_keys_leaves_the_new_ones(tmp_path: Path, rule_bundle: Bundle) -> None:

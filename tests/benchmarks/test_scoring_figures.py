@@ -11,7 +11,7 @@ from benchmarks.scoring.field import contenders
 from benchmarks.scoring.measuring import Figures, Steady, agreement
 from benchmarks.scoring.results import Results, Spread, write_json, write_markdown
 from benchmarks.watching import BenchmarkError, Watched, watch
-from steeldefect import rle
+from steeldefect.pictures import run_lengths
 
 
 def test_a_rate_counts_from_a_fifth_of_the_pictures() -> None:
@@ -30,7 +30,7 @@ def test_a_rate_needs_more_than_one_point() -> None:
 def masks(*columns: int) -> dict[str, str]:
     mask = np.zeros((10, 10), dtype=bool)
     mask[:, columns] = True
-    return {"1": rle.encode(mask)}
+    return {"1": run_lengths.encode(mask)}
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.upkeep.__main__ import main
 from benchmarks.upkeep.nights import write_at_once, write_waves
-from steeldefect.commit import Tables
-from steeldefect.health import check_tables
 from steeldefect.stores import open_store
-from steeldefect.tables import TableName
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.health import check_tables
 
 
 def test_both_outputs_hold_the_same_rows_and_are_sound(tmp_path: Path) -> None:

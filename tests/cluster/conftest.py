@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from hosts import Network, network
-from s3_servers import Server, missing_of_ceph, run_ceph, run_moto
 from standalone import Cluster, copy_spark
+from support.s3_servers import Server, missing_of_ceph, run_ceph, run_moto
 
-from steeldefect.packing import pack
+from steeldefect.spark.cluster_pack import pack
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
-from steeldefect.gpus import VISIBLE, expose_gpus
+from steeldefect.runtimes.gpus import VISIBLE, expose_gpus
 
 TASKS = 12
 

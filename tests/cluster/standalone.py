@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pyspark
 from hosts import Host, Network
-from s3_servers import free_port
+from support.s3_servers import free_port
 
 _OPENED = ("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.util", "sun.nio.ch")
 _NOBODY = 65534

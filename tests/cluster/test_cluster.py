@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import answers, rows
-from s3_servers import SECRET_KEY, Server
-from samples import ROOT, fill_archive, score_arguments
 from standalone import Cluster, kill_family
+from support.archives import answers, rows
+from support.s3_servers import SECRET_KEY, Server
+from support.samples import ROOT, fill_archive, score_arguments
 
 from jobs import score as score_job
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.stores.s3_client import open_client
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 
 pytestmark = [pytest.mark.spark, pytest.mark.cluster]
 

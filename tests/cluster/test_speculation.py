@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archives import answers
-from fault_proxy import Fault, FaultProxy, Rule, fault_proxy
-from s3_servers import Server
-from samples import ROOT, fill_archive, score_arguments
 from standalone import Cluster
+from support.archives import answers
+from support.fault_proxy import Fault, FaultProxy, Rule, fault_proxy
+from support.s3_servers import Server
+from support.samples import ROOT, fill_archive, score_arguments
 
 from jobs import score as score_job
-from steeldefect.bundle import Bundle
-from steeldefect.commit import Tables
+from steeldefect.bundle.files import Bundle
 from steeldefect.stores import open_store
 from steeldefect.stores.s3_client import open_client
-from steeldefect.tables import TableName
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
 
 pytestmark = [pytest.mark.spark, pytest.mark.cluster]
 

@@ -16,7 +16,7 @@ import yaml
 from botocore.exceptions import ParamValidationError
 from botocore.validate import validate_parameters
 from databricks.sdk.service.jobs import JobSettings
-from samples import ROOT
+from support.samples import ROOT
 
 from jobs.score import main as score
 from steeldefect.errors import SettingsError

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import answers
-from fault_proxy import FaultProxy, fault_proxy
-from faulted_runs import Plant, brisk_retries, environment_of
-from s3_servers import Server, run_moto
-from samples import fill_archive, score_arguments
-from short_runs import score_without_spark
+from support.archives import answers
+from support.fault_proxy import FaultProxy, fault_proxy
+from support.faulted_runs import Plant, brisk_retries, environment_of
+from support.s3_servers import Server, run_moto
+from support.samples import fill_archive, score_arguments
+from support.short_runs import score_without_spark
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 
 PICTURES = 240
 

@@ -16,7 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from jobs.score import main
-from steeldefect import commit
+from steeldefect.publish import commit
 from steeldefect.stores.local import LocalStore
 
 WAVE = "-000002.json"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from samples import ROOT
+from support.samples import ROOT
 
 _SECONDS = 300
 

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from typing import Any
 
 from deltalake import DeltaTable
-from short_runs import quick_leases, score_without_spark
+from support.short_runs import quick_leases, score_without_spark
 
-from steeldefect import lease
-from steeldefect.commit import Tables
+from steeldefect.publish import lease
 from steeldefect.stores.local import LocalStore
+from steeldefect.tables.delta import Tables
 
 WAVE = 2
 """It stops in its second wave, so that the first one is published."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from archives import rows
-from faulted_runs import Plant
 from faults.conftest import BuildPlant
-from samples import bright_picture, plain_picture, save
+from support.archives import rows
+from support.faulted_runs import Plant
+from support.samples import bright_picture, plain_picture, save
 
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 
 
 @pytest.fixture

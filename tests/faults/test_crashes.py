@@ -10,14 +10,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from archives import answers, rows
 from faults.dying_driver import POINTS
 from faults.processes import hold_at
-from samples import ROOT, fill_archive, run_program, score_arguments
+from support.archives import answers, rows
+from support.samples import ROOT, fill_archive, run_program, score_arguments
 
 from jobs.score import main
-from steeldefect.bundle import Bundle
-from steeldefect.tables import TableName
+from steeldefect.bundle.files import Bundle
+from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
 

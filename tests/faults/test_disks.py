@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archives import answers
-from samples import fill_archive, score_arguments
-from short_runs import quick_leases, score_without_spark
+from support.archives import answers
+from support.samples import fill_archive, score_arguments
+from support.short_runs import quick_leases, score_without_spark
 
 from jobs.score import main
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.errors import StoreError
 
 PICTURES = 12

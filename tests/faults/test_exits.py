@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from archives import rows
 from faults.processes import hold_at, java_below, python_below, wait_for_end
-from namespaces import Namespaces
-from samples import (
+from support.archives import rows
+from support.namespaces import Namespaces
+from support.samples import (
     ROOT,
     fill_archive,
     run_program,
@@ -26,8 +26,8 @@ from samples import (
 )
 
 from jobs.score import main
-from steeldefect.bundle import Bundle
-from steeldefect.tables import TableName
+from steeldefect.bundle.files import Bundle
+from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fault_proxy import Fault, Rule
-from faulted_runs import ENDS, PATIENT, Faulted, Plant
 from faults.conftest import BuildPlant
+from support.fault_proxy import Fault, Rule
+from support.faulted_runs import ENDS, PATIENT, Faulted, Plant
 
 from jobs.score import main
 

@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from archives import rows
-from mutations import mutated
-from samples import score_arguments
+from support.archives import rows
+from support.mutations import mutated
+from support.samples import score_arguments
 
 from jobs.score import main
-from steeldefect.bundle import Bundle
-from steeldefect.tables import TableName
+from steeldefect.bundle.files import Bundle
+from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
 

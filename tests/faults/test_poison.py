@@ -13,15 +13,15 @@ from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
-from archives import rows
 from pyspark import cloudpickle
-from samples import fill_archive, score_arguments
+from support.archives import rows
+from support.samples import fill_archive, score_arguments
 
 from jobs.score import main
-from steeldefect.bundle import Bundle
-from steeldefect.imaging import DecodeLimits
-from steeldefect.tables import TableName
-from steeldefect.task import WaveTask
+from steeldefect.bundle.files import Bundle
+from steeldefect.pictures.decoding import DecodeLimits
+from steeldefect.score.task import WaveTask
+from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
 
@@ -34,7 +34,7 @@ def killed_by(marked: bytes, function: Task) -> Task:
     """Wrap what a worker process runs: to decode a picture with these bytes kills the process."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from steeldefect import worker
+        from steeldefect.score import worker
 
         decode = worker.decode_gray
 

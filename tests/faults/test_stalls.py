@@ -14,17 +14,17 @@ from pathlib import Path
 
 import psutil
 import pytest
-from archives import answers, rows
-from fault_proxy import Fault, FaultProxy, Rule
-from faulted_runs import environment_of
 from faults.stopping_driver import POINTS
-from s3_servers import Server
-from samples import ROOT, fill_archive, score_arguments
-from short_runs import quick_leases, score_without_spark
+from support.archives import answers, rows
+from support.fault_proxy import Fault, FaultProxy, Rule
+from support.faulted_runs import environment_of
+from support.s3_servers import Server
+from support.samples import ROOT, fill_archive, score_arguments
+from support.short_runs import quick_leases, score_without_spark
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.errors import OutputBusyError
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 
 PICTURES = 12
 WAVES = ("--set", "wave_pictures=6")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from fault_proxy import Fault, Rule
-from faulted_runs import BRISK, Faulted, Plant
 from faults.conftest import BuildPlant
+from support.fault_proxy import Fault, Rule
+from support.faulted_runs import BRISK, Faulted, Plant
 
 from jobs.score import main
 from steeldefect.errors import StoreError

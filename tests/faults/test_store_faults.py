@@ -7,12 +7,12 @@ call what runs here in this process; `tests/faults/test_many_store_faults.py` ha
 from __future__ import annotations
 
 import pytest
-from archives import rows
-from fault_proxy import Fault, Rule
-from faulted_runs import BRISK, ENDS, PATIENT, PLACES
 from faults.conftest import BuildPlant
+from support.archives import rows
+from support.fault_proxy import Fault, Rule
+from support.faulted_runs import BRISK, ENDS, PATIENT, PLACES
 
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 
 
 @pytest.mark.parametrize("kind", Fault, ids=str)

@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from archives import answers
-from samples import Ended, fill_archive, run_program, score_arguments
+from support.archives import answers
+from support.samples import Ended, fill_archive, run_program, score_arguments
 
 from jobs.score import main
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 
 pytestmark = pytest.mark.spark
 

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from s3_servers import Server, free_port, run_moto
-from samples import ROOT, fill_archive, score_arguments
+from support.s3_servers import Server, free_port, run_moto
+from support.samples import ROOT, fill_archive, score_arguments
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 
 pytestmark = pytest.mark.spark
 

@@ -6,15 +6,22 @@ import csv
 from pathlib import Path
 
 import pytest
-from archives import rows
-from samples import HEIGHT, WIDTH, both_picture, bright_picture, fill_archive, score_arguments
+from support.archives import rows
+from support.samples import (
+    HEIGHT,
+    WIDTH,
+    both_picture,
+    bright_picture,
+    fill_archive,
+    score_arguments,
+)
 
 from jobs import evaluate as evaluate_job
 from jobs import score as score_job
-from steeldefect import rle
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.cli import main as steeldefect
-from steeldefect.tables import TableName
+from steeldefect.pictures import run_lengths
+from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
 
@@ -49,10 +56,13 @@ def metrics(output: Path) -> dict[tuple[str, int | None], float]:
 def test_counts_and_metrics_are_those_of_the_masks(
     output: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    square = rle.encode(bright_picture() == 250)
-    dark = rle.encode(both_picture() == 2)
-    half = rle.from_mask(bright_picture() == 250)[:8]  # 8 of the square's 16 columns
-    lines: list[tuple[object, ...]] = [("p001.png", 1, square), ("p004.png", 1, rle.to_text(half))]
+    square = run_lengths.encode(bright_picture() == 250)
+    dark = run_lengths.encode(both_picture() == 2)
+    half = run_lengths.from_mask(bright_picture() == 250)[:8]  # 8 of the square's 16 columns
+    lines: list[tuple[object, ...]] = [
+        ("p001.png", 1, square),
+        ("p004.png", 1, run_lengths.to_text(half)),
+    ]
     lines += [(f"p00{number}.png", 1, square) for number in (2, 5, 8)]
     lines += [(f"p00{number}.png", 2, dark) for number in (2, 5)]
     lines += [("p003.png", 2, dark)]  # the gate stopped this one
@@ -94,7 +104,7 @@ def test_counts_and_metrics_are_those_of_the_masks(
 
 
 def test_labels_file_says_which_pictures_the_truth_covers(output: Path, tmp_path: Path) -> None:
-    square = rle.encode(bright_picture() == 250)
+    square = run_lengths.encode(bright_picture() == 250)
     masks = write_csv(
         tmp_path / "masks.csv",
         "ImageId_ClassId,EncodedPixels",
@@ -147,7 +157,7 @@ def test_sql_and_export_and_overlays(
     assert steeldefect(["export-kaggle", "--output", str(output), str(tmp_path / "k.csv")]) == 0
     lines = (tmp_path / "k.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "ImageId,ClassId,EncodedPixels"
-    assert lines[1] == f"p001.png,1,{rle.encode(bright_picture() == 250)}"
+    assert lines[1] == f"p001.png,1,{run_lengths.encode(bright_picture() == 250)}"
     assert len(lines) == 1 + 9
 
     drawn = str(tmp_path / "drawn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from samples import Ended, spark_submit
+from support.samples import Ended, spark_submit
 
 from steeldefect.errors import SettingsError
 

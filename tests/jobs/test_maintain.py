@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from archives import answers, salt
-from samples import fill_archive, score_arguments
+from support.archives import answers, salt
+from support.samples import fill_archive, score_arguments
 
 from jobs.maintain import main as maintain
 from jobs.score import main as score
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 
 pytestmark = pytest.mark.spark
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from namespaces import Namespaces
-from samples import Ended, run_program, run_program_after, spark_submit
+from support.namespaces import Namespaces
+from support.samples import Ended, run_program, run_program_after, spark_submit
 
 pytestmark = pytest.mark.spark
 

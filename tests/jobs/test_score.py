@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from archives import answers, rows, salt
-from samples import (
+from support.archives import answers, rows, salt
+from support.samples import (
     ROOT,
     bright_picture,
     fill_archive,
@@ -19,18 +19,18 @@ from samples import (
 )
 
 from jobs.score import main
-from steeldefect import rle
-from steeldefect.bundle import Bundle
-from steeldefect.manifest import CpuPrecision
+from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.manifest import CpuPrecision
+from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import cpu_precisions
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
 
 PICTURES = 31
 SIDES = ("top", "left", "bottom", "right")
 NOBODY = "s3.endpoint_url=http://127.0.0.1:9"
-SQUARE = rle.to_text(rle.from_mask(bright_picture() == 250))
+SQUARE = run_lengths.to_text(run_lengths.from_mask(bright_picture() == 250))
 
 
 @pytest.fixture

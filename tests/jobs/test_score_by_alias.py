@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from archives import rows
-from keys import new_key, public_pem
-from published import Answers, publishable
-from samples import fill_archive, score_arguments
+from support.archives import rows
+from support.keys import new_key, public_pem
+from support.published import Answers, publishable
+from support.samples import fill_archive, score_arguments
 
 from jobs.score import main
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.stores import S3Settings
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 from training.registry.promotion import Request, promote
 from training.registry.signing import read_signer
 

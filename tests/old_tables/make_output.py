@@ -14,9 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from samples import bright_picture, build_rule_bundle, fill_archive, save, score_arguments
+from support.samples import bright_picture, build_rule_bundle, fill_archive, save, score_arguments
 
-from steeldefect import rle
+from steeldefect.pictures import run_lengths
 
 PLANT = Path("/plant")
 
@@ -30,7 +30,7 @@ def main(checkout: Path, target: Path) -> None:
     score = [*score_arguments(archive, bundle, PLANT / "tables"), "--set", "max_failure_share=1"]
     run(checkout, 0, "jobs/score.py", *score)
 
-    square = rle.encode(bright_picture() == 250)
+    square = run_lengths.encode(bright_picture() == 250)
     labels = PLANT / "train.csv"
     labels.write_text(f"ImageId,ClassId,EncodedPixels\np001.png,1,{square}\np002.png,1,{square}\n")
     run(checkout, 0, "jobs/evaluate.py", "--output", str(PLANT / "tables"), "--labels", str(labels))

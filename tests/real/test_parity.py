@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import BY_HAND, ROOT
+from support.samples import BY_HAND, ROOT
 
-from steeldefect.bundle import Bundle
-from steeldefect.detector import Detector
-from steeldefect.imaging import DecodeLimits, decode_gray
-from steeldefect.manifest import DefectClass, Gate, PictureSizes, Segmenter
-from steeldefect.opening import open_detector
-from steeldefect.preprocessing import Gray
-from steeldefect.rle import to_mask
+from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.manifest import DefectClass, Gate, PictureSizes, Segmenter
+from steeldefect.detection.detector import Detector
+from steeldefect.detection.open_detector import open_detector
+from steeldefect.pictures.decoding import DecodeLimits, decode_gray
+from steeldefect.pictures.preprocessing import Gray
+from steeldefect.pictures.run_lengths import to_mask
 from steeldefect.runtimes import RuntimeChoice, RuntimeOptions
 
 pytestmark = pytest.mark.real
@@ -33,7 +33,7 @@ def strips(real_data: Path) -> list[Gray]:
 def tutorial_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The tutorial's architectures with weights at random: their masks are as ragged as can be."""
     from training.backend import keras
-    from training.export import Models, draft_manifest, write_bundle
+    from training.export.write_bundle import Models, draft_manifest, write_bundle
     from training.models import build_gate, build_segmenter
     from training.recipe import read_recipe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from s3_servers import Server, run_ceph, run_moto
+from support.s3_servers import Server, run_ceph, run_moto
 
 
 @pytest.fixture(scope="session", params=["moto", pytest.param("ceph", marks=pytest.mark.ceph)])

@@ -16,11 +16,11 @@ from typing import Any
 import boto3
 import pytest
 import trustme
-from archives import answers
-from s3_servers import LOOPBACK, free_port, wait_until
-from samples import fill_archive, run_program, score_arguments
+from support.archives import answers
+from support.s3_servers import LOOPBACK, free_port, wait_until
+from support.samples import fill_archive, run_program, score_arguments
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.errors import StoreError, StoreUnavailableError
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.stores.s3_client import open_client

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archives import answers
-from fault_proxy import Fault, FaultProxy, Rule, fault_proxy
-from faulted_runs import ENDS, PATIENT, PLACES, Plant, brisk_retries, environment_of
-from s3_servers import Server
-from samples import fill_archive, score_arguments
-from short_runs import score_without_spark
+from support.archives import answers
+from support.fault_proxy import Fault, FaultProxy, Rule, fault_proxy
+from support.faulted_runs import ENDS, PATIENT, PLACES, Plant, brisk_retries, environment_of
+from support.s3_servers import Server
+from support.samples import fill_archive, score_arguments
+from support.short_runs import score_without_spark
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 
 PICTURES = 12
 WRITES = [place for place, (method, _) in PLACES.items() if method in ("PUT", "DELETE")]

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from keys import new_signer
-from published import Answers, publishable
-from s3_servers import SECRET_KEY, Server
+from support.keys import new_signer
+from support.published import Answers, publishable
+from support.s3_servers import SECRET_KEY, Server
 
-from steeldefect.bundle import Bundle
-from steeldefect.bundle_store import fetch_bundle
+from steeldefect.bundle.fetch import fetch_bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.errors import BundleError, PromotionError
 from steeldefect.stores import S3Settings
 from steeldefect.stores.s3_client import open_client

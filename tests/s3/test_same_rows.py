@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from archives import answers, rows, salt
-from s3_servers import SECRET_KEY, Server
-from samples import fill_archive, run_program, score_arguments
+from support.archives import answers, rows, salt
+from support.s3_servers import SECRET_KEY, Server
+from support.samples import fill_archive, run_program, score_arguments
 
 from jobs import evaluate as evaluate_job
 from jobs import score as score_job
-from steeldefect import rle
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.cli import main as steeldefect
+from steeldefect.pictures import run_lengths
 from steeldefect.stores.s3_client import open_client
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
 
@@ -74,7 +74,7 @@ def test_the_same_rows_as_from_folders(
     assert answers(output) == answers(local)
 
     truth = tmp_path / "train.csv"
-    square = rle.to_text(rle.parse("1 5"))
+    square = run_lengths.to_text(run_lengths.parse("1 5"))
     truth.write_text(f"ImageId,ClassId,EncodedPixels\np000.png,1,{square}\n", encoding="utf-8")
     server.client().put_object(Bucket=bucket, Key="truth/train.csv", Body=truth.read_bytes())
     labels = f"s3://{bucket}/truth/train.csv"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from archives import answers
-from s3_servers import Server
-from samples import (
+from support.archives import answers
+from support.s3_servers import Server
+from support.samples import (
     Gray,
     bright_picture,
     fill_archive,
@@ -17,7 +17,7 @@ from samples import (
     score_arguments,
 )
 
-from steeldefect.bundle import Bundle
+from steeldefect.bundle.files import Bundle
 from steeldefect.errors import StoreError
 from steeldefect.stores.s3_client import open_client
 

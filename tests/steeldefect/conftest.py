@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from examples import BUCKET, SECRET
 from moto.server import ThreadedMotoServer
-from samples import build_rule_bundle
+from support.examples import BUCKET, SECRET
+from support.samples import build_rule_bundle
 
-from steeldefect.bundle import Bundle
-from steeldefect.commit import Tables
+from steeldefect.bundle.files import Bundle
 from steeldefect.stores import S3Settings, Store, open_store
+from steeldefect.tables.delta import Tables
 
 
 @pytest.fixture(scope="session")

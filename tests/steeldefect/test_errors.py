@@ -8,12 +8,7 @@ import pickle
 import pytest
 
 from steeldefect import errors
-from steeldefect.errors import (
-    PictureError,
-    RunLengthError,
-    SteelDefectError,
-    Transient,
-)
+from steeldefect.errors import PictureError, RunLengthError, SteelDefectError, Transient
 
 ALL = [
     kind

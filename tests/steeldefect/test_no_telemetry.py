@@ -9,7 +9,9 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "module", ["steeldefect.runtimes.openvino", "training.quantising"], ids=["scoring", "training"]
+    "module",
+    ["steeldefect.runtimes.openvino", "training.export.quantise"],
+    ids=["scoring", "training"],
 )
 def test_no_library_finds_its_telemetry(module: str) -> None:
     code = (

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from steeldefect import secrets
-from steeldefect.command import CommandParser, run_command
 from steeldefect.errors import PictureError, SettingsError, SteelDefectError, StoreError
-from steeldefect.messages import one_line_each
+from steeldefect.program.command import CommandParser, run_command
+from steeldefect.program.messages import one_line_each
+from steeldefect.program.tracebacks import write_report
 from steeldefect.secrets import masked, names_secret, remember, without_value
 from steeldefect.settings import load_settings
-from steeldefect.tracebacks import write_report
 
 CANARY = "canary/7+Vq=Zz9"
 

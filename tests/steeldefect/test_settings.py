@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pydantic import ValidationError
-from samples import ROOT
+from support.samples import ROOT
 
 from steeldefect.errors import SettingsError
 from steeldefect.runtimes import DeviceChoice, Precision, RuntimeChoice

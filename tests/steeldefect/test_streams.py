@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steeldefect.listing import LISTING
+from steeldefect.plan.listing import LISTING
+from steeldefect.score.task_rows import PictureKey
+from steeldefect.score.worker import keys_of
 from steeldefect.streams import in_batches, read_ahead
-from steeldefect.task_rows import PictureKey
-from steeldefect.worker import keys_of
 
 
 @settings(deadline=None, max_examples=50)

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from steeldefect import rle
-from steeldefect.manifest import (
+from steeldefect.bundle.manifest import (
     DefectClass,
     Gate,
     Manifest,
@@ -23,8 +22,9 @@ from steeldefect.manifest import (
     Segmenter,
     TrainingRecord,
 )
-from steeldefect.preprocessing import InputSpec, Scaling
-from training.export import draft_manifest
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.preprocessing import InputSpec, Scaling
+from training.export.write_bundle import draft_manifest
 
 HEIGHT, WIDTH = 32, 64
 
@@ -33,7 +33,7 @@ def square(top: int, left: int, size: int = 12) -> str:
     """Run lengths of a square."""
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[top : top + size, left : left + size] = True
-    return rle.encode(mask)
+    return run_lengths.encode(mask)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Folder:
         rng = np.random.default_rng(list(name.encode()))
         gray = rng.integers(60, 100, (HEIGHT, WIDTH), dtype=np.uint8)
         for class_id, text in (runs or {}).items():
-            gray[rle.decode(text, (HEIGHT, WIDTH))] = 160 + 40 * class_id
+            gray[run_lengths.decode(text, (HEIGHT, WIDTH))] = 160 + 40 * class_id
             self.masks.append((name, class_id, text))
         (self.path / "images").mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(self.path / "images" / name), gray)

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steeldefect.bundle import Bundle, ModelForm, ModelName, open_bundle
+from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
+from steeldefect.bundle.manifest import CpuPrecision
+from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, DataError, SettingsError
-from steeldefect.manifest import CpuPrecision
-from steeldefect.preprocessing import prepare
+from steeldefect.pictures.preprocessing import prepare
 from steeldefect.runtimes import RuntimeChoice, RuntimeOptions, open_runtime
-from steeldefect.selftest import check_selftest
 from training.__main__ import main
 from training.backend import keras
-from training.dataset import read_dataset
+from training.data.dataset import read_dataset
 from training.fit import FitOptions, FitResult, fit
-from training.fit_models import FittedModel, Job, fit_gate
+from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate
 from training.models import build_segmenter
 from training.recipe import Recipe
-from training.split import split_pictures
+from training.splitting.split import split_pictures
 from training.summary import summarise
 
 Write = Callable[[dict[str, Any]], Path]

@@ -9,17 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect import gating, metrics
-from steeldefect.detector import Detector
+from steeldefect.analysis import metrics
+from steeldefect.bundle.manifest import Calibration, Manifest, Score
+from steeldefect.detection import gating
+from steeldefect.detection.detector import Detector
 from steeldefect.errors import DataError
-from steeldefect.manifest import Calibration, Manifest, Score
 from training.calibration.curves import Curves
 from training.calibration.gate_fit import CONFIDENCE, GateFit, fit_gate
 from training.calibration.measure import measure
 from training.calibration.modes import Mode, choose_mode
 from training.calibration.search import FEWEST_PICTURES, enough
 from training.calibration.sweep import ClassSweep, class_sweeps, gate_effect
-from training.dataset import LabelledPicture
+from training.data.dataset import LabelledPicture
 from training.recipe import Calibrate
 
 _NOTHING = "none"  # an objective, where the classes keep their values

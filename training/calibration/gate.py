@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from steeldefect.preprocessing import Float32
+from steeldefect.pictures.preprocessing import Float32
 from training.calibration.curves import GateCurve
 
 Bools = npt.NDArray[np.bool_]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steeldefect.gating import temper
-from steeldefect.manifest import Gate
-from steeldefect.preprocessing import Float32
+from steeldefect.bundle.manifest import Gate
+from steeldefect.detection.gating import temper
+from steeldefect.pictures.preprocessing import Float32
 from training.calibration.curves import GateCurve, Reliability
 from training.calibration.gate import choose_threshold, gate_curve, recall_interval
 from training.calibration.temperature import BOUNDS, fit_temperature, reliability

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect import rle
-from steeldefect.detector import Detector, resize_map
+from steeldefect.detection.detector import Detector, resize_map
 from steeldefect.errors import InferenceError
-from steeldefect.preprocessing import Float32
-from training.asking import Asked, ask
-from training.dataset import LabelledPicture
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.preprocessing import Float32
+from training.data.dataset import LabelledPicture
+from training.evaluation.asking import Asked, ask
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Pixel thresholds that are tried for every class, beside the manifest's own."""
@@ -73,9 +73,12 @@ def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured
 
 
 def sweep_map(
-    probability: Float32, shape: tuple[int, int], truth: rle.Runs, thresholds: Sequence[float]
+    probability: Float32,
+    shape: tuple[int, int],
+    truth: run_lengths.Runs,
+    thresholds: Sequence[float],
 ) -> tuple[Int64, Int64]:
-    """Cut one class map at many thresholds, as `steeldefect.detector.find_defect` cuts it at one.
+    """Cut one class map at many thresholds, as `detection.detector.find_defect` cuts it at one.
 
     Args:
         probability: float32 (h, w), the class map of the model.
@@ -92,7 +95,7 @@ def sweep_map(
         return np.zeros(len(levels), np.int64), np.zeros(len(levels), np.int64)
     full = resize_map(probability, shape)
     areas = _above(full[full > levels.min()], levels)
-    true = full[rle.to_mask(truth, shape)] if len(truth) else full[:0, 0]
+    true = full[run_lengths.to_mask(truth, shape)] if len(truth) else full[:0, 0]
     return areas * counted, _above(true, levels) * counted
 
 
@@ -120,6 +123,6 @@ def _sweep(
         for channel, one in enumerate(detector.manifest.classes):
             truth = picture.runs.get(one.id, np.empty((0, 2), dtype=np.int64))
             areas, hits = sweep_map(maps[:, :, channel], picture.shape, truth, thresholds)
-            true = rle.area(truth)
+            true = run_lengths.area(truth)
             for threshold, area, tp in zip(thresholds, areas.tolist(), hits.tolist(), strict=True):
                 yield first + place, one.id, threshold, area, tp, true

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from steeldefect.manifest import Gate, GateMode
-from steeldefect.preprocessing import Float32
+from steeldefect.bundle.manifest import Gate, GateMode
+from steeldefect.pictures.preprocessing import Float32
 from training.calibration.search import TOLERANCE, Searched, keep, search
 from training.calibration.sweep import ClassSweep, gate_effect
 from training.recipe import AreaObjective, GateModes

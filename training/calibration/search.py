@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steeldefect.manifest import DefectClass
+from steeldefect.bundle.manifest import DefectClass
 from training.calibration.curves import ClassCurve
 from training.calibration.sweep import ClassSweep, Float64, GateEffect, objective_value
 from training.recipe import AreaObjective

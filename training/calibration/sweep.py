@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect import gating
-from steeldefect.manifest import DefectClass, Gate
-from steeldefect.preprocessing import Float32
+from steeldefect.bundle.manifest import DefectClass, Gate
+from steeldefect.detection import gating
+from steeldefect.pictures.preprocessing import Float32
 from training.recipe import AreaObjective
 
 Float64 = npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ class ClassSweep:
         return (area > 0) & (area >= min_area + effect.added) & ~effect.stopped
 
     def dice(self, place: int, min_area: int, effect: GateEffect) -> Float64:
-        """Give Dice of each picture, float64 (n,), as `steeldefect.metrics` counts it."""
+        """Give Dice of each picture, float64 (n,), as `steeldefect.analysis.metrics` counts it."""
         total = (self.area[:, place] + self.truth).astype(np.float64)
         overlap = np.divide(
             2.0 * self.tp[:, place], total, out=np.ones_like(total), where=total > 0

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-from steeldefect.gating import logit
-from steeldefect.preprocessing import Float32
+from steeldefect.detection.gating import logit
+from steeldefect.pictures.preprocessing import Float32
 from training.calibration.curves import Reliability
 
 BOUNDS = (0.05, 20.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from steeldefect.command import local_path
 from steeldefect.errors import SettingsError
+from steeldefect.program.command import local_path
 
 if TYPE_CHECKING:
     from steeldefect.stores import S3Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from steeldefect.command import local_path, positive
+from steeldefect.program.command import local_path, positive
 
 
 def add_to(commands: Any) -> None:

@@ -16,9 +16,9 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Join the folds' held-out answers, and print their scores."""
     from steeldefect.stores import S3Settings
+    from training.evaluation.score_table import score_table
     from training.registry.comparison import find_contender
     from training.registry.pooling import pool
-    from training.tabulate import score_table
 
     s3 = S3Settings()
     pooled = pool([find_contender(uri, s3) for uri in options.bundles])

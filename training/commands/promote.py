@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from steeldefect.command import local_path
+from steeldefect.program.command import local_path
 from training.commands.compare import add_data_arguments, measure_from
 from training.commands.sign import signer_from
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steeldefect.command import local_path
+from steeldefect.program.command import local_path
 
 if TYPE_CHECKING:
     from training.registry.signing import Signer

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from steeldefect.command import local_path
 from steeldefect.errors import SettingsError
+from steeldefect.program.command import local_path
 
 if TYPE_CHECKING:
     from training.recipe import Split
-    from training.split import SplitMade
+    from training.splitting.split import SplitMade
 
 _MADE_WITH = ("seed", "validation", "test", "folds")
 
@@ -54,9 +54,9 @@ def _make(options: argparse.Namespace) -> None:
         raise SettingsError("--folds take turns as the test part; leave out --test")
     shares = _shares(options)
 
-    from training.dataset import read_dataset
-    from training.split import make_split
+    from training.data.dataset import read_dataset
     from training.splitting.files import refuse_existing
+    from training.splitting.split import make_split
     from training.splitting.table import table_of
 
     refuse_existing(options.out)  # reading the data takes minutes
@@ -73,8 +73,8 @@ def _check(options: argparse.Namespace) -> None:
         raise SettingsError(f"--check takes the file as it is; leave out {' and '.join(extra)}")
     shares = _shares(options)
 
-    from training.dataset import read_dataset
-    from training.split import parts_for
+    from training.data.dataset import read_dataset
+    from training.splitting.split import parts_for
 
     parts = parts_for(read_dataset(options.data), shares, 0, options.check, options.fold)
     counts = ", ".join(f"{count} {name}" for name, count in parts.counts().items())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
-from steeldefect import rle
-from training.duplicates import DuplicateSet
+from steeldefect.pictures import run_lengths
 from training.explore.faults import Fault, FaultKind
 from training.explore.masks import MaskFacts, Masks
 from training.explore.pictures import UnreadablePicture
 from training.explore.source import Source, Table
 from training.explore.verdicts import Verdict
+from training.splitting.duplicates import DuplicateSet
 
 _NAMED = 3
 _TINY = 8  # pixels
@@ -80,7 +80,9 @@ def _overlaps(masks: Iterable[MaskFacts]) -> Iterator[Fault]:
         by_picture.setdefault(mask.name, []).append(mask)
     for name, found in by_picture.items():
         for one, other in combinations(found, 2):
-            shared = rle.overlap(one.runs, other.runs) if one.class_id != other.class_id else 0
+            shared = (
+                run_lengths.overlap(one.runs, other.runs) if one.class_id != other.class_id else 0
+            )
             if shared:
                 smaller = 100 * shared / min(one.area, other.area)
                 detail = (

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steeldefect import rle
 from steeldefect.errors import StoreError
-from steeldefect.preprocessing import Gray
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.preprocessing import Gray
 from training.explore.findings import Findings
 from training.explore.masks import MaskFacts
 from training.explore.pictures import read_picture
@@ -111,7 +111,7 @@ def _duplicate_sets(findings: Findings, out: Path) -> list[list[Drawing]]:
 def _outlined(gray: Gray, masks: Iterable[MaskFacts]) -> Colour:
     drawn: Colour = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
     for mask in masks:
-        inside = rle.to_mask(mask.runs, (gray.shape[0], gray.shape[1]))
+        inside = run_lengths.to_mask(mask.runs, (gray.shape[0], gray.shape[1]))
         colour = blue_green_red(class_colour(mask.class_id))
         tinted = (1 - _TINT) * drawn[inside] + _TINT * np.array(colour)
         drawn[inside] = tinted.astype(np.uint8)

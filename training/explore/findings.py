@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from training.duplicates import DuplicateSet, find_duplicates
 from training.explore.checks import find_faults
 from training.explore.faults import Fault, FaultKind
 from training.explore.masks import MaskFacts, Masks, measure_masks
 from training.explore.pictures import PictureFacts, UnreadablePicture, measure_pictures
 from training.explore.source import Source
 from training.explore.verdicts import Verdict, read_verdicts
+from training.splitting.duplicates import DuplicateSet, find_duplicates
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect import rle
 from steeldefect.errors import RunLengthError
-from steeldefect.labels import explain_malformed
+from steeldefect.labels.label_files import explain_malformed
+from steeldefect.pictures import run_lengths
 from training.explore.faults import Fault, FaultKind
 from training.progress import followed
 
@@ -38,10 +38,10 @@ class MaskFacts:
     name: str
     class_id: int
     line: int
-    runs: rle.Runs
+    runs: run_lengths.Runs
     area: int
     shape: tuple[int, int] | None
-    box: rle.BoundingBox | None
+    box: run_lengths.BoundingBox | None
     regions: int | None
 
     @property
@@ -123,31 +123,31 @@ def _measure(row: _Row) -> MaskFacts | Fault | None:
         return Fault(FaultKind.CLASS_ID_MALFORMED, row.name, detail, line=row.line)
     kind = FaultKind.MASK_MALFORMED
     try:
-        runs = rle.parse(row.text)
+        runs = run_lengths.parse(row.text)
         kind = FaultKind.MASK_OUT_OF_BOUNDS
-        rle.validate(runs, row.shape)
+        run_lengths.validate(runs, row.shape)
     except RunLengthError as error:
         problem = explain_malformed(row.text) if kind is FaultKind.MASK_MALFORMED else str(error)
         detail = problem.removeprefix("malformed run lengths: ")
         return Fault(kind, row.name, detail, class_id, row.line)
     if len(runs) == 0:
         return None
-    area, box, regions = rle.area(runs), None, None
+    area, box, regions = run_lengths.area(runs), None, None
     if row.shape is not None:
-        box = rle.bounding_box(runs, row.shape[0])
+        box = run_lengths.bounding_box(runs, row.shape[0])
         drawn = _between_its_columns(runs, row.shape[0], box)
         regions = cv2.connectedComponents(drawn.astype(np.uint8))[0] - 1
     return MaskFacts(row.name, class_id, row.line, runs, area, row.shape, box, regions)
 
 
 def _between_its_columns(
-    runs: rle.Runs, height: int, box: rle.BoundingBox | None
+    runs: run_lengths.Runs, height: int, box: run_lengths.BoundingBox | None
 ) -> npt.NDArray[np.bool_]:
     """Draw only the columns that the mask touches: most masks are small and pictures are not."""
     if box is None:
         return np.zeros((height, 0), np.bool_)
     shifted = runs - np.array([box.left * height, 0])
-    return rle.to_mask(shifted, (height, box.right - box.left))
+    return run_lengths.to_mask(shifted, (height, box.right - box.left))
 
 
 def _place(mask: MaskFacts, shape: tuple[int, int], grid: tuple[int, int]) -> HeatMap:

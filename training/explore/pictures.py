@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steeldefect.errors import DecodeError
-from steeldefect.imaging import decode_gray
-from steeldefect.preprocessing import Gray
-from training.dataset import LIMITS
-from training.duplicates import Fingerprint, digest_of, take_fingerprint
+from steeldefect.pictures.decoding import decode_gray
+from steeldefect.pictures.preprocessing import Gray
+from training.data.dataset import LIMITS
 from training.progress import followed
+from training.splitting.duplicates import Fingerprint, digest_of, take_fingerprint
 
 _READERS = 4
 

@@ -1,6 +1,6 @@
 """The files of a data folder, read without judging their rows.
 
-The folder is that of `training.dataset`; any part of it may be missing, as long as something is
+The folder is that of `data.dataset`; any part of it may be missing, as long as something is
 there. What a row says is checked later and becomes a fault; only a file that cannot be read at
 all, or lacks a column, ends here.
 """
@@ -15,10 +15,16 @@ from pathlib import Path
 import pandas as pd
 
 from steeldefect.errors import DataError, SettingsError
-from steeldefect.labels import LABELS_FILES, MASKS_FILE, mask_columns, read_csv, require_columns
-from training.labels import GROUPS_FILE, read_class_names, read_file
-from training.naming import Naming
-from training.picture_files import PictureFiles, find_pictures
+from steeldefect.labels.label_files import (
+    LABELS_FILES,
+    MASKS_FILE,
+    mask_columns,
+    read_csv,
+    require_columns,
+)
+from training.data.labels import GROUPS_FILE, read_class_names, read_file
+from training.data.picture_files import PictureFiles, find_pictures
+from training.data.picture_names import Naming
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from steeldefect.preprocessing import Scaling
+from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
-from training.choices import Encoder
+from training.recipe_choices import Encoder
 
 layers = keras.layers
 

@@ -14,11 +14,11 @@ supervision: Bozic, Tabernik and Skocaj, "Mixed supervision for surface-defect d
 
 from __future__ import annotations
 
-from steeldefect.preprocessing import Scaling
+from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
-from training.choices import Encoder
 from training.models.encoders import gray_encoder, rescaling
 from training.models.unet import decode
+from training.recipe_choices import Encoder
 
 layers = keras.layers
 

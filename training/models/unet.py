@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from steeldefect.preprocessing import Scaling
+from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
-from training.choices import Encoder
 from training.models.encoders import BATCH_NORM_MOMENTUM, gray_encoder, rescaling
+from training.recipe_choices import Encoder
 
 layers = keras.layers
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steeldefect.bundle import ModelForm, ModelName, open_bundle
+from steeldefect.bundle.files import ModelForm, ModelName, open_bundle
 from steeldefect.errors import SettingsError
-from steeldefect.keras_files import load_keras_model
+from steeldefect.runtimes.keras_files import load_keras_model
 from training.backend import keras
 from training.models.encoders import ENCODER, colour_network, stage_ends, transfer
 from training.models.unet import DECODER

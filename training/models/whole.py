@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from steeldefect.preprocessing import InputSpec
+from steeldefect.pictures.preprocessing import InputSpec
 from training.backend import keras
 
 

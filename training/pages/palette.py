@@ -1,4 +1,4 @@
-"""Colours: one a class, the same on charts and outlines as in `steeldefect.overlays`."""
+"""Colours: one a class, the same on charts and outlines as in `steeldefect.analysis.overlays`."""
 
 from __future__ import annotations
 

@@ -7,5 +7,5 @@
 `store` writes these, `promotion` decides, `listing` shows them. `comparison` sets two bundles side
 by side: `held_out` reads what each answered, `bootstrap` says how sure the differences are,
 `measuring` runs both on a split where they were not held out on the same pictures, `report` is
-the table. Scoring reads aliases by `steeldefect.aliases`.
+the table. Scoring reads aliases by `steeldefect.bundle.aliases`.
 """

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.metrics import dice
-from training.duplicates import linked
+from steeldefect.analysis.metrics import dice
 from training.registry.held_out import HeldOutRows
+from training.splitting.duplicates import linked
 
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
@@ -122,7 +122,7 @@ class _Side:
 
 
 def _mask_ratios(rows: HeldOutRows, groups: Codes) -> dict[Metric, tuple[Float64, Float64]]:
-    """Sum up what the mask metrics of `steeldefect.metrics` divide, by group."""
+    """Sum up what the mask metrics of `steeldefect.analysis.metrics` divide, by group."""
     ratios: dict[Metric, tuple[Float64, Float64]] = {}
     codes = groups[rows.places(rows.pairs["ImageId"])]
     tp, fp, fn = (rows.pairs[name].to_numpy(dtype=np.float64) for name in ("tp", "fp", "fn"))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from steeldefect.bundle_store import Published, find_bundle
+from steeldefect.bundle.fetch import Published, find_bundle
+from steeldefect.bundle.manifest import Manifest, Score
 from steeldefect.errors import PromotionError
-from steeldefect.labels import listed
-from steeldefect.manifest import Manifest, Score
+from steeldefect.labels.label_files import listed
 from steeldefect.stores import S3Settings
 from training.registry.bootstrap import Metric, difference_intervals, joint_groups
 from training.registry.held_out import HELD_OUT_NAME, HeldOutRows, read_held_out

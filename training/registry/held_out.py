@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect import metrics
+from steeldefect.analysis import metrics
+from steeldefect.bundle.manifest import Score
 from steeldefect.errors import BundleError
-from steeldefect.manifest import Score
 
 HELD_OUT_NAME = "held_out.csv"
 
@@ -75,7 +75,7 @@ class HeldOutRows:
         return self.places(found.index.to_series()), found.to_numpy(dtype=bool)
 
     def scores(self) -> list[Score]:
-        """Compute all scores of `steeldefect.metrics`.
+        """Compute all scores of `steeldefect.analysis.metrics`.
 
         Verdict scores leave out pictures whose masks nobody drew: what was found on them is not
         among the counts.

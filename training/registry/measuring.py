@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from steeldefect.bundle_store import fetch_bundle, find_bundle
-from steeldefect.opening import open_detector
+from steeldefect.bundle.fetch import fetch_bundle, find_bundle
+from steeldefect.detection.open_detector import open_detector
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import S3Settings
-from training.dataset import DataSet, LabelledPicture, read_dataset
-from training.evaluation import hold_out
+from training.data.dataset import DataSet, LabelledPicture, read_dataset
+from training.evaluation.held_out import hold_out
 from training.recipe import NearDuplicates, Split
 from training.registry.comparison import Contender
 from training.registry.held_out import read_held_out
-from training.split import SPLIT_NAME, parts_for
 from training.splitting.files import read_origin
+from training.splitting.split import SPLIT_NAME, parts_for
 
 _OPTIONS = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.AUTO, threads=0)
 

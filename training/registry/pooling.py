@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from steeldefect.bundle.manifest import DefectClass, Score
 from steeldefect.errors import DataError
-from steeldefect.labels import listed
-from steeldefect.manifest import DefectClass, Score
+from steeldefect.labels.label_files import listed
 from training.registry.comparison import Contender
 from training.registry.held_out import HeldOutRows
 
@@ -22,7 +22,7 @@ class Pooled:
         bundles: how many folds.
         pictures: held out, all folds.
         classes: of the bundles.
-        scores: of `steeldefect.metrics`, each model judged on the pictures that it did not see.
+        scores: of `analysis.metrics`, each model judged on the pictures that it did not see.
     """
 
     bundles: int

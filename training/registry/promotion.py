@@ -30,13 +30,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from steeldefect.aliases import RecordSignature
-from steeldefect.bundle import Bundle
-from steeldefect.bundle_store import Published, find_bundle, open_published
+from steeldefect.analysis.metrics import OVERALL
+from steeldefect.bundle.aliases import RecordSignature
+from steeldefect.bundle.fetch import Published, find_bundle, open_published
+from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.manifest import GateMode, Manifest
+from steeldefect.bundle.signatures import alias_message
 from steeldefect.errors import AlreadyExistsError, BundleError, PromotionError
-from steeldefect.manifest import GateMode, Manifest
-from steeldefect.metrics import OVERALL
-from steeldefect.signatures import alias_message
 from steeldefect.stores import S3Settings
 from training.registry.comparison import (
     Comparison,
@@ -219,7 +219,7 @@ def _selftest_objections(bundle: Bundle) -> list[str]:
     Raises:
         BundleError: it fails.
     """
-    from steeldefect.selftest import SELFTEST_NAME, check_selftest
+    from steeldefect.detection.selftest import SELFTEST_NAME, check_selftest
 
     if SELFTEST_NAME not in bundle.manifest.files:
         return ["it carries no self-test; export it anew"]

@@ -1,4 +1,4 @@
-"""Signs bundles and the records of aliases; scoring checks that by `steeldefect.signatures`."""
+"""Signs bundles and the records of aliases; scoring checks that by `bundle.signatures`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from steeldefect.bundle_store import Published, find_bundle, open_published
-from steeldefect.errors import SettingsError, StoreError, StoreUnavailableError
-from steeldefect.signatures import (
+from steeldefect.bundle.fetch import Published, find_bundle, open_published
+from steeldefect.bundle.signatures import (
     SIGNATURE_BYTES,
     PublicKey,
     bundle_message,
@@ -20,6 +19,7 @@ from steeldefect.signatures import (
     signature_name,
     signers_of,
 )
+from steeldefect.errors import SettingsError, StoreError, StoreUnavailableError
 from steeldefect.stores import S3Settings, Store
 
 _ENCRYPTED = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from pydantic import Field, ValidationError
 
-from steeldefect.aliases import BUNDLES, AliasRecord, newest_number, record_key
-from steeldefect.bundle import MANIFEST_NAME, SEAL_NAME, Bundle, check_file
+from steeldefect.bundle.aliases import BUNDLES, AliasRecord, newest_number, record_key
+from steeldefect.bundle.files import MANIFEST_NAME, SEAL_NAME, Bundle, check_file
 from steeldefect.errors import AlreadyExistsError, BundleError, SettingsError, StoreError
-from steeldefect.labels import listed
+from steeldefect.labels.label_files import listed
 from steeldefect.stores import ObjectInfo, S3Settings, Store, open_store
 from training.registry.comparison import Figure
 

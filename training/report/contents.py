@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect import metrics, rle
-from steeldefect.manifest import Manifest, Score
+from steeldefect.analysis import metrics
+from steeldefect.bundle.manifest import Manifest, Score
+from steeldefect.pictures import run_lengths
 from training.calibration.curves import Curves
-from training.dataset import LabelledPicture
+from training.data.dataset import LabelledPicture
 from training.report.intervals import Interval, positives_dice_interval
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
@@ -40,7 +41,7 @@ class Report:
     held_out: pd.DataFrame
     curves: Curves
     pictures: Sequence[LabelledPicture]
-    found: Mapping[str, Mapping[int, rle.Runs]]
+    found: Mapping[str, Mapping[int, run_lengths.Runs]]
 
     @cached_property
     def class_names(self) -> dict[int, str]:
@@ -51,7 +52,7 @@ class Report:
     def pairs(self) -> pd.DataFrame:
         """The rows of `held_out` with known masks, counts as int64, and with dice and truth.
 
-        `dice` is as in `steeldefect.metrics.dice`; `truth` the true mask's area in pixels.
+        `dice` is as in `steeldefect.analysis.metrics.dice`; `truth` the true mask's area in pixels.
         """
         known = self.held_out.dropna(subset=_COUNTS)
         known = known.astype(dict.fromkeys(_COUNTS, "int64"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from steeldefect.manifest import Calibration, GateMode
+from steeldefect.bundle.manifest import Calibration, GateMode
+from training.fitting.checkpoint import best_epoch
 from training.pages.markup import bullets, paragraph
 from training.report.contents import Report, value_of
-from training.state import best_epoch
 
 _FEW_PICTURES = 10
 _WIDE = 0.1  # of an interval on a share or on Dice

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
-from steeldefect import manifest
-from steeldefect.manifest import GateMode
+from steeldefect.bundle import manifest
+from steeldefect.bundle.manifest import GateMode
 from training.pages import markup
 from training.pages.markup import Column, counts, decimals, heading, pair, paragraph, texts, trio
 from training.report import gate_charts

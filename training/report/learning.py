@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from training.fitting.checkpoint import best_epoch
 from training.pages import markup
 from training.pages.markup import heading, paragraph, quad
 from training.report import learning_charts
 from training.report.contents import Report
-from training.state import best_epoch
 
 Curves = Mapping[str, Sequence[float]]
 

@@ -12,10 +12,10 @@ from html import escape
 import cv2
 import numpy as np
 
-from steeldefect import rle
 from steeldefect.errors import StoreError
-from steeldefect.preprocessing import Gray
-from training.dataset import LabelledPicture
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.preprocessing import Gray
+from training.data.dataset import LabelledPicture
 from training.pages.markup import heading, paragraph, swatch
 from training.pages.palette import class_colour
 from training.report.contents import Report
@@ -113,9 +113,9 @@ def _found(path: str, class_id: int) -> str:
     return f'<g class="found"><path style="stroke:{class_colour(class_id)}" d="{path}"/></g>'
 
 
-def _path(runs: rle.Runs, shape: tuple[int, int], tolerance: float) -> str:
+def _path(runs: run_lengths.Runs, shape: tuple[int, int], tolerance: float) -> str:
     """Outline a mask, holes included, as path data in pixels of the picture."""
-    mask = rle.to_mask(runs, shape).astype(np.uint8)
+    mask = run_lengths.to_mask(runs, shape).astype(np.uint8)
     contours = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)[0]
     parts, corners = [], 0
     for contour in sorted(contours, key=len, reverse=True):
@@ -129,7 +129,9 @@ def _path(runs: rle.Runs, shape: tuple[int, int], tolerance: float) -> str:
     return "".join(parts)
 
 
-def _caption(report: Report, picture: LabelledPicture, found: Mapping[int, rle.Runs]) -> str:
+def _caption(
+    report: Report, picture: LabelledPicture, found: Mapping[int, run_lengths.Runs]
+) -> str:
     """Say of each class how it was found, and what the gate said; HTML."""
     rows = report.held_out[report.held_out["ImageId"] == picture.name]
     told = []
@@ -147,16 +149,16 @@ def _caption(report: Report, picture: LabelledPicture, found: Mapping[int, rle.R
 
 
 def _judged(
-    report: Report, picture: LabelledPicture, number: int, found: Mapping[int, rle.Runs]
+    report: Report, picture: LabelledPicture, number: int, found: Mapping[int, run_lengths.Runs]
 ) -> str:
     name = report.class_names[number]
-    area = rle.area(found[number]) if number in found else 0
+    area = run_lengths.area(found[number]) if number in found else 0
     if number not in picture.runs:
         return f"{name}: {area:,} px found" + (", none true" if picture.outlined else "")
-    truth = rle.area(picture.runs[number])
+    truth = run_lengths.area(picture.runs[number])
     if not area:
         return f"{name}: missed, {truth:,} px"
-    both = rle.overlap(picture.runs[number], found[number])
+    both = run_lengths.overlap(picture.runs[number], found[number])
     return f"{name}: Dice {2 * both / (area + truth):.3f}, {truth:,} px true, {area:,} px found"
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 import yaml
 
-from steeldefect.manifest import Compiled, CompiledForm
+from steeldefect.bundle.manifest import Compiled, CompiledForm
 from training.pages import markup
 from training.pages.markup import Column, counts, decimals, paragraph, percents, texts
 from training.report.contents import Report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steeldefect.manifest import DefectClass
+from steeldefect.bundle.manifest import DefectClass
 from training.pages import markup
 from training.pages.markup import Column, counts, decimals, heading, pair, paragraph, quad, texts
 from training.report import class_charts

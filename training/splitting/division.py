@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
 from steeldefect.errors import DataError
-from training.dataset import LabelledPicture
+from training.data.dataset import LabelledPicture
 from training.recipe import Split
 from training.splitting.parts import Folds, Parts
 

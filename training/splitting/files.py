@@ -17,10 +17,10 @@ from pathlib import Path
 import pandas as pd
 
 from steeldefect.errors import AlreadyExistsError, DataError
-from steeldefect.labels import listed, read_csv, require_columns
-from training.dataset import LabelledPicture
-from training.labels import read_file
-from training.naming import Naming
+from steeldefect.labels.label_files import listed, read_csv, require_columns
+from training.data.dataset import LabelledPicture
+from training.data.labels import read_file
+from training.data.picture_names import Naming
 from training.splitting.division import parts_of_fold
 from training.splitting.origin import PREFIX, Origin
 from training.splitting.parts import Folds, Parts, regrouped

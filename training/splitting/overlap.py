@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from steeldefect.errors import DataError
-from steeldefect.labels import listed
-from training.duplicates import DuplicateSet
+from steeldefect.labels.label_files import listed
+from training.splitting.duplicates import DuplicateSet
 from training.splitting.parts import Parts
 from training.splitting.views import find_near_duplicates
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from training.dataset import LabelledPicture
+from training.data.dataset import LabelledPicture
 
 SPLIT_NAME = "split.csv"
 """Of the file in a bundle that says which picture was in which part."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from training.dataset import LabelledPicture
+from training.data.dataset import LabelledPicture
 from training.splitting.parts import Folds, Parts
 
 _COLUMNS = ("pictures", "share", "groups", "clean", "not outlined")

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from training.dataset import LabelledPicture
-from training.duplicates import (
+from training.data.dataset import LabelledPicture
+from training.progress import followed
+from training.splitting.duplicates import (
     DuplicateSet,
     Fingerprint,
     digest_of,
@@ -21,7 +22,6 @@ from training.duplicates import (
     linked,
     take_fingerprint,
 )
-from training.progress import followed
 
 SAME_PIECE_CORRELATION = 0.9
 

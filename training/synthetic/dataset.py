@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from steeldefect import rle
 from steeldefect.errors import SettingsError
+from steeldefect.pictures import run_lengths
 from training.synthetic.defects import CLASS_NAMES
 from training.synthetic.strip import Strip, StripSettings, draw_strip
 
@@ -108,7 +108,7 @@ def _write_picture(images: Path, seed: int, settings: StripSettings, number: int
 def _runs(strip: Strip) -> dict[int, str]:
     """Encode the masks of the classes present."""
     return {
-        number: rle.encode(strip.masks[:, :, number - 1])
+        number: run_lengths.encode(strip.masks[:, :, number - 1])
         for number in CLASS_NAMES
         if strip.masks[:, :, number - 1].any()
     }

@@ -22,8 +22,8 @@ from benchmarks.scoring.contenders.task import (
     write_answers,
 )
 from benchmarks.scoring.material import LIMITS, keys_of
-from steeldefect.detector import Detector, Prepared
-from steeldefect.imaging import decode_gray
+from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.pictures.decoding import decode_gray
 from steeldefect.streams import in_batches
 
 _BATCH_SIZES = (1, 4)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.scoring.contenders.task import Answer, answered
 from benchmarks.scoring.material import LIMITS
-from steeldefect.detector import Detector
-from steeldefect.imaging import decode_gray
+from steeldefect.detection.detector import Detector
+from steeldefect.pictures.decoding import decode_gray
 
 
 def score(detector: Detector, paths: Sequence[str]) -> list[Answer]:

@@ -27,10 +27,10 @@ from benchmarks.scoring.contenders.task import (
     write_answers,
 )
 from benchmarks.scoring.material import LIMITS
-from steeldefect.bundle import Bundle, ModelForm, ModelName, input_spec, open_bundle
-from steeldefect.detector import Detector
-from steeldefect.imaging import decode_gray
-from steeldefect.preprocessing import prepare
+from steeldefect.bundle.files import Bundle, ModelForm, ModelName, input_spec, open_bundle
+from steeldefect.detection.detector import Detector
+from steeldefect.pictures.decoding import decode_gray
+from steeldefect.pictures.preprocessing import prepare
 
 
 def main() -> None:

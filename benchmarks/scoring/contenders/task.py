@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.scoring.material import keys_of
-from steeldefect import rle
-from steeldefect.bundle import open_bundle
-from steeldefect.detector import Detector, Finding
+from steeldefect.bundle.files import open_bundle
+from steeldefect.detection.detector import Detector, Finding
+from steeldefect.detection.open_detector import open_detector
 from steeldefect.errors import InferenceError
-from steeldefect.opening import open_detector
+from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 
 BATCH = 16
@@ -111,5 +111,5 @@ def answered(path: str, passed: bool, found: Sequence[Finding] | InferenceError 
     """
     if isinstance(found, InferenceError):
         raise found
-    masks = {str(one.defect_class.id): rle.to_text(one.runs) for one in found}
+    masks = {str(one.defect_class.id): run_lengths.to_text(one.runs) for one in found}
     return Answer(path.rsplit("/", 1)[-1], time.time(), passed, masks)

@@ -16,9 +16,9 @@ import keras
 
 from benchmarks.scoring.contenders import fused
 from benchmarks.scoring.contenders.task import read_task, write_answers
-from steeldefect.bundle import Bundle, ModelForm, ModelName, open_bundle
-from steeldefect.detector import Detector
-from steeldefect.preprocessing import Float32
+from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
+from steeldefect.detection.detector import Detector
+from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes import DeviceChoice, RuntimeChoice
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steeldefect.errors import DeviceError
-from steeldefect.preprocessing import Float32
+from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes.batches import Batches, fitting_size
 
 MIB = 2**20

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import HEIGHT, WIDTH, both_picture, bright_picture, plain_picture
+from support.samples import HEIGHT, WIDTH, both_picture, bright_picture, plain_picture
 
-from steeldefect.bundle import Bundle, ModelForm, ModelName
+from steeldefect.bundle.files import Bundle, ModelForm, ModelName
+from steeldefect.bundle.manifest import Compiled, CpuPrecision
 from steeldefect.errors import BundleError, DeviceError
-from steeldefect.manifest import Compiled, CpuPrecision
-from steeldefect.preprocessing import Float32, prepare
+from steeldefect.pictures.preprocessing import Float32, prepare
 from steeldefect.runtimes import (
     DeviceChoice,
     Precision,

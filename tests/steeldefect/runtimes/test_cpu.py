@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from steeldefect.manifest import CpuPrecision
+from steeldefect.bundle.manifest import CpuPrecision
 from steeldefect.runtimes import cpu
 from steeldefect.runtimes.cpu import cpu_flags, cpu_precisions
 

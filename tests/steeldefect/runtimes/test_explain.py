@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from steeldefect.manifest import Compiled, CpuPrecision
+from steeldefect.bundle.manifest import Compiled, CpuPrecision
 from steeldefect.runtimes import (
     DeviceChoice,
     Precision,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from samples import run_program
+from support.samples import run_program
 
 from steeldefect.errors import SettingsError
 from steeldefect.stores import S3Settings, is_s3, open_store, shipped_settings

@@ -11,9 +11,8 @@ from typing import Any
 
 import boto3
 import pytest
-from examples import BUCKET, SECRET
+from support.examples import BUCKET, SECRET
 
-from steeldefect.commit import Tables
 from steeldefect.errors import (
     AlreadyExistsError,
     SettingsError,
@@ -25,7 +24,8 @@ from steeldefect.settings import load_settings
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.stores.s3 import S3Store
 from steeldefect.stores.s3_client import AddressingStyle, Encryption, open_client
-from steeldefect.tables import TableName
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
 
 CONTENT = b"0123456789" * 1000
 

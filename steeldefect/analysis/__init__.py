@@ -1,0 +1,1 @@
+"""What the tables tell: SQL and exports, comparison with the truth, overlays."""

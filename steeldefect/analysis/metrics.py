@@ -1,0 +1,139 @@
+"""Segmentation and gate metrics, all computed from stored counts.
+
+One `confusion` is a (picture, class) pair with tp, fp, fn, tn in pixels. Metrics are sums over
+these counts, so any grouping can be computed again later from the `confusions` table.
+
+The convention, Kaggle's for "Severstal: Steel Defect Detection" (page "Evaluation"): Dice for each
+pair is 2 tp / (2 tp + fp + fn), 1 where truth and prediction are both empty, and `mean_dice` is
+its mean over all pairs. Most pairs are empty, so an answer of nothing at all scores high; that
+score, `all_empty_dice`, stands beside it, and so do Dice over the pairs with truth
+(`positives_dice`), and Dice and IoU of the pooled pixels (`pooled_dice`, `iou`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from steeldefect.bundle.manifest import Score
+
+CONVENTION = (
+    "Dice per (picture, class), empty against empty = 1, mean over all pairs (Kaggle); "
+    "all_empty_dice is the same mean for an empty answer; positives_dice: pairs with truth only; "
+    "pooled_dice and iou: over summed pixels"
+)
+OVERALL = "overall"
+PER_CLASS = "class"
+MASK_METRICS = ("mean_dice", "all_empty_dice", "positives_dice", "pooled_dice", "iou")
+
+Float64 = npt.NDArray[np.float64]
+
+
+def dice(confusions: pd.DataFrame) -> Float64:
+    """Dice of each row: 2 tp / (2 tp + fp + fn), and 1 where all three are 0.
+
+    Args:
+        confusions: columns tp, fp, fn (pixels).
+
+    Returns:
+        float64 (rows,).
+    """
+    doubled = 2.0 * confusions["tp"].to_numpy()
+    total = doubled + confusions["fp"].to_numpy() + confusions["fn"].to_numpy()
+    return np.asarray(np.divide(doubled, total, out=np.ones_like(total), where=total > 0))
+
+
+def segmentation_scores(confusions: pd.DataFrame, class_ids: Sequence[int]) -> list[Score]:
+    """Compute the mask metrics over all pairs, and for each class.
+
+    Args:
+        confusions: one row for each picture and class; columns class_id, tp, fp, fn (pixels).
+        class_ids: the classes to report, present among the rows or not.
+
+    Returns:
+        mean_dice, all_empty_dice, positives_dice, pooled_dice, iou for each scope. A value is
+        None where nothing supports it.
+    """
+    scores = _mask_scores(confusions, OVERALL, None)
+    for class_id in class_ids:
+        rows = confusions[confusions["class_id"] == class_id]
+        scores += _mask_scores(rows, PER_CLASS, class_id)
+    return scores
+
+
+def gate_scores(
+    defective: npt.NDArray[np.bool_], probability: Float64, passed: npt.NDArray[np.bool_]
+) -> list[Score]:
+    """Compute the metrics of the classifier gate over pictures.
+
+    Args:
+        defective: bool (pictures,), the truth.
+        probability: float64 (pictures,), the gate's answer.
+        passed: bool (pictures,), whether the picture went on to the segmenter.
+
+    Returns:
+        gate_recall (defective pictures that pass), gate_clean_recall (clean pictures that are
+        stopped), gate_auc (area under the ROC curve), gate_accuracy, gate_pass_share.
+    """
+    clean = ~defective
+    both = defective.any() and clean.any()
+    auc = float(roc_auc_score(defective, probability)) if both else None
+    return [
+        _share("gate_recall", passed[defective]),
+        _share("gate_clean_recall", ~passed[clean]),
+        Score(scope=OVERALL, name="gate_auc", value=auc, support=len(defective)),
+        _share("gate_accuracy", passed == defective),
+        _share("gate_pass_share", passed),
+    ]
+
+
+def verdict_scores(defective: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> list[Score]:
+    """Compute the picture-level metrics of the final verdict: was any defect reported?
+
+    Args:
+        defective: bool (pictures,), the truth.
+        found: bool (pictures,), whether any mask was reported.
+
+    Returns:
+        verdict_recall, verdict_clean_recall, verdict_precision.
+    """
+    return [
+        _share("verdict_recall", found[defective]),
+        _share("verdict_clean_recall", ~found[~defective]),
+        _share("verdict_precision", defective[found]),
+    ]
+
+
+def _share(name: str, hits: npt.NDArray[np.bool_]) -> Score:
+    value = float(hits.mean()) if len(hits) else None
+    return Score(scope=OVERALL, name=name, value=value, support=len(hits))
+
+
+def _mask_scores(rows: pd.DataFrame, scope: str, class_id: int | None) -> list[Score]:
+    each = dice(rows)
+    has_truth = (rows["tp"] + rows["fn"]).to_numpy() > 0
+    tp, fp, fn = (int(rows[name].sum()) for name in ("tp", "fp", "fn"))
+    positives = int(has_truth.sum())
+    values = {
+        "mean_dice": (_mean(each), len(rows)),
+        "all_empty_dice": (_mean((~has_truth).astype(np.float64)), len(rows)),
+        "positives_dice": (_mean(each[has_truth]), positives),
+        "pooled_dice": (_ratio(2 * tp, 2 * tp + fp + fn), tp + fp + fn),
+        "iou": (_ratio(tp, tp + fp + fn), tp + fp + fn),
+    }
+    return [
+        Score(scope=scope, class_id=class_id, name=name, value=value, support=support)
+        for name, (value, support) in values.items()
+    ]
+
+
+def _mean(values: Float64) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,272 @@
+"""Reads the truth, and finds for each scored picture what is known of it.
+
+How the truth's names find the pictures is in `labels.picture_names`. A name that may mean a
+scored picture, and does not do so beyond doubt, is an error: otherwise that picture would count as
+clean although its masks are there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import duckdb
+import pandas as pd
+
+from steeldefect.addresses import split_file
+from steeldefect.analysis.truth_checks import (
+    Named,
+    refuse_contradictions,
+    refuse_outside,
+    refuse_unclear,
+)
+from steeldefect.errors import DataError, StoreError
+from steeldefect.labels import label_files
+from steeldefect.labels.picture_names import match_names
+from steeldefect.stores import S3Settings, Store, open_store
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of the pictures.
+
+    Attributes:
+        masks: columns ImageId, ClassId, EncodedPixels, line; without run lengths, a class is
+            absent.
+        labels: defective or not, of all pictures that the truth covers; None if nothing says
+            which: then it covers all, and pictures without a mask are clean.
+        source: address of the masks' file.
+        label_lines: line of each name in the labels' file.
+        labels_source: name of the labels' file.
+    """
+
+    masks: pd.DataFrame
+    labels: dict[str, bool] | None
+    source: str
+    label_lines: dict[str, int] = field(default_factory=dict)
+    labels_source: str = "the labels file"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one bundle answered, newest version of each picture.
+
+    Attributes:
+        images: columns source, key, image_id, run_id, width, height, gate_probability, verdict.
+        predictions: columns source, key, run_id, class_id, run_lengths.
+        classes: name by id.
+        failed: columns source, key; pictures that could not be scored.
+    """
+
+    images: pd.DataFrame
+    predictions: pd.DataFrame
+    classes: dict[int, str]
+    failed: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["source", "key"]))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Answers for the pictures that the truth covers.
+
+    Attributes:
+        images: as in `Answers`, with the columns name (as the truth has it), defective (the
+            truth) and outlined (whether the true masks are known).
+        predictions: as in `Answers`.
+        classes: name by id, of bundle and truth together.
+        uncovered: number of scored pictures that the truth does not cover.
+        unscored: pictures that the truth covers and that were not scored.
+        notes: what a reader of the metrics should know of the truth, one line each.
+    """
+
+    images: pd.DataFrame
+    predictions: pd.DataFrame
+    classes: dict[int, str]
+    uncovered: int
+    unscored: list[str]
+    notes: tuple[str, ...] = ()
+
+
+def read_truth(masks_uri: str, labels_uri: str | None, s3: S3Settings) -> Truth:
+    """Read the label files from a folder or from S3.
+
+    Args:
+        masks_uri: CSV with the true run lengths.
+        labels_uri: CSV `ImageId,label` of the pictures that the truth covers; None to look for
+            `label_files.csv` or `defect_and_no_defect.csv` beside the masks' file.
+        s3: how S3 is reached.
+
+    Raises:
+        DataError: missing or malformed.
+    """
+    folder, name = _open_beside(masks_uri, s3)
+    try:
+        masks = label_files.read_masks(folder.read(name), masks_uri)
+        stated = _read_labels(folder, labels_uri, s3)
+    except StoreError as error:
+        raise DataError(f"labels: {error}") from None
+    source = f"{folder.uri}/{name}"
+    if stated is None:
+        return Truth(masks, None, source)
+    where, rows = stated
+    drawn = masks[masks["EncodedPixels"] != ""].merge(rows[~rows["label"]], on="ImageId")
+    if len(drawn):
+        named = [
+            f"{row.ImageId} (line {row.line_x}, labelled in line {row.line_y})"
+            for row in drawn.itertuples()
+        ]
+        raise DataError(
+            f"labelled 0 (clean) in {where}, but with masks in {masks_uri}: "
+            f"{label_files.listed(named)}"
+        )
+    return Truth(
+        masks,
+        dict(zip(rows["ImageId"], rows["label"].tolist(), strict=True)),
+        source,
+        dict(zip(rows["ImageId"], rows["line"].tolist(), strict=True)),
+        where,
+    )
+
+
+def read_answers(connection: duckdb.DuckDBPyConnection, bundle: str) -> Answers:
+    """Read what a bundle answered from the tables; see `steeldefect.analysis.sql.open_database`."""
+    images = connection.execute(
+        "SELECT source, key, image_id, run_id, width, height, gate_probability, verdict "
+        "FROM newest_images WHERE bundle = ? ORDER BY source, key",  # sums depend on the order
+        [bundle],
+    ).df()
+    predictions = connection.execute(
+        "SELECT source, key, run_id, class_id, run_lengths FROM predictions WHERE bundle = ?",
+        [bundle],
+    ).df()
+    newest: tuple[str] | None = connection.execute(
+        "SELECT classes FROM runs WHERE bundle = ? AND job = 'score' "
+        "ORDER BY run_number DESC NULLS LAST, scored_at DESC",
+        [bundle],
+    ).fetchone()
+    names = json.loads(newest[0]) if newest else {}
+    classes = {int(number): str(name) for number, name in names.items()}
+    failed = connection.execute(
+        "SELECT source, key FROM not_scored WHERE bundle = ? ORDER BY source, key", [bundle]
+    ).df()
+    return Answers(images, predictions, classes, failed)
+
+
+def match(answers: Answers, truth: Truth) -> Scored:
+    """Find the scored picture that each name of the truth means.
+
+    Raises:
+        DataError: none is found, a name may mean a scored picture and it is not clear which, or
+            labels and masks contradict each other; names the lines.
+    """
+    images = answers.images.reset_index(drop=True)
+    pictures = pd.concat([images[["source", "key"]], answers.failed[["source", "key"]]])
+    keys = pictures["key"].tolist()
+    addresses = [
+        f"{source.rstrip('/')}/{key}" for source, key in zip(pictures["source"], keys, strict=True)
+    ]
+    rows = truth.masks.drop_duplicates("ImageId")
+    mask_lines = dict(zip(rows["ImageId"], rows["line"].tolist(), strict=True))
+    masks = Named(truth.source, mask_lines, match_names(mask_lines, keys, addresses))
+    stated = Named(
+        truth.labels_source, truth.label_lines, match_names(truth.labels or (), keys, addresses)
+    )
+    refuse_unclear(masks, stated, keys, len(images))
+    name_of = stated.names(len(images)) | masks.names(len(images))
+    if not name_of:
+        raise DataError(
+            f"no picture of {truth.source} was scored by this bundle; the labels' ImageId must be "
+            "the pictures' file names, or their keys below --input"
+        )
+    drawn = set(truth.masks["ImageId"][truth.masks["EncodedPixels"] != ""])
+    with_masks = {number for name, number in masks.pictures.items() if name in drawn}
+    answer_of = {number: (truth.labels or {})[name] for name, number in stated.pictures.items()}
+    refuse_contradictions(masks, stated, with_masks, answer_of)
+    images["name"] = [name_of.get(*pair) for pair in enumerate(images["image_id"])]
+    images["defective"] = [answer_of.get(number, number in with_masks) for number in images.index]
+    images["outlined"] = images.index.isin(list(with_masks)) | ~images["defective"]
+    if truth.labels is not None:
+        images = images.loc[sorted(name_of)]
+    covered = set(truth.masks["ImageId"]) | set(truth.labels or ())
+    found = set(masks.names(len(answers.images)).values())
+    found |= set(stated.names(len(answers.images)).values())
+    extra = {int(number): f"class_{number}" for number in truth.masks["ClassId"].unique()}
+    return Scored(
+        images=images.reset_index(drop=True),
+        predictions=answers.predictions,
+        classes=dict(sorted((extra | answers.classes).items())),
+        uncovered=len(answers.images) - len(images),
+        unscored=sorted(covered - found),
+        notes=_notes(masks, len(answers.images), drawn, set(extra) - set(answers.classes)),
+    )
+
+
+def pair_masks(scored: Scored, truth: Truth) -> pd.DataFrame:
+    """Lay true and predicted run lengths side by side.
+
+    Pictures that are known to be defective, but whose masks nobody drew, are left out.
+
+    Returns:
+        One row for each picture and class; columns row (its number), source, key, image_id,
+        width, height, class_id, class_name, truth, found (run lengths, empty for none).
+    """
+    images = scored.images[scored.images["outlined"]]
+    classes = pd.DataFrame(scored.classes.items(), columns=["class_id", "class_name"])
+    pairs = images.merge(classes, how="cross")
+    pairs = pairs.merge(scored.predictions, how="left", on=["source", "key", "run_id", "class_id"])
+    true_masks = truth.masks.rename(
+        columns={"ImageId": "name", "ClassId": "class_id", "EncodedPixels": "truth"}
+    )
+    pairs = pairs.merge(true_masks, how="left", on=["name", "class_id"])
+    pairs = pairs.rename(columns={"run_lengths": "found"})
+    pairs = pairs.fillna({"truth": "", "found": ""})
+    refuse_outside(pairs[pairs["truth"] != ""], truth.source)
+    return pairs.assign(row=range(len(pairs)))
+
+
+def _notes(named: Named, scored: int, drawn: set[str], unknown: set[int]) -> tuple[str, ...]:
+    """Say what a reader of the metrics should know of the masks' file."""
+    notes = []
+    unseen = [name for name in named.lines if name in drawn and name not in named.pictures]
+    if unseen:
+        notes.append(
+            f"{len(unseen)} pictures with masks are none that this bundle has seen: "
+            f"{label_files.listed(named.with_lines(unseen))}"
+        )
+    failed = [name for name, number in named.pictures.items() if number >= scored]
+    if failed:
+        notes.append(
+            f"{len(failed)} pictures of {named.file} could not be scored: "
+            f"{label_files.listed(failed)}"
+        )
+    if unknown:
+        numbers = label_files.listed([str(number) for number in sorted(unknown)])
+        notes.append(f"the bundle does not know class {numbers}: all its masks count as missed")
+    return tuple(notes)
+
+
+def _read_labels(
+    folder: Store, labels_uri: str | None, s3: S3Settings
+) -> tuple[str, pd.DataFrame] | None:
+    """Give the labels' file and its rows; None where nobody named one and none is there."""
+    if labels_uri is not None:
+        place, name = _open_beside(labels_uri, s3)
+        return labels_uri, label_files.read_label_rows(place.read(name), labels_uri)
+    present = [
+        name
+        for name in label_files.LABELS_FILES
+        if any(found.key == name for found in folder.scan(name))
+    ]
+    if len(present) > 1:
+        raise DataError(
+            f"{folder.uri} has both {' and '.join(present)}; keep one, or name one by --pictures"
+        )
+    if not present:
+        return None
+    address = f"{folder.uri}/{present[0]}"
+    return address, label_files.read_label_rows(folder.read(present[0]), address)
+
+
+def _open_beside(uri: str, s3: S3Settings) -> tuple[Store, str]:
+    """Open the folder of a file, and name the file in it."""
+    folder, name = split_file(uri)
+    return open_store(folder, s3), name

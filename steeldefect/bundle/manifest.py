@@ -1,0 +1,253 @@
+"""`bundle.json`: what scoring must know about a pair of models, and nothing may override.
+
+The file is the contract between training and scoring. Its text form is golden-tested; a change
+that an older reader would misread raises `FORMAT_VERSION`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from pathlib import PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from steeldefect.pictures.preprocessing import InputSpec
+
+FORMAT_VERSION = 2
+READABLE_FORMATS = (1, 2)
+"""Format 1 lacks what stands with a default below."""
+
+_NOT_LISTED = ("bundle.json", "bundle.sha256")  # the manifest and its seal
+_NOT_IN_NAMES = "\\:"  # Windows' separators of folders and drives
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GateMode(str, Enum):
+    """What the gate does with a picture whose probability lies below its threshold.
+
+    `hard`: the picture is not segmented (the tutorial's way).
+    `soft`: it is segmented, but a defect has to be larger to count, the more so the surer the
+    gate is that the picture is clean.
+    """
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class Mirror(str, Enum):
+    """A mirrored copy of a picture that the segmenter answers as well; the answers' mean counts."""
+
+    HORIZONTAL = "horizontal"
+    VERTICAL = "vertical"
+    BOTH = "both"
+
+
+class CpuPrecision(str, Enum):
+    """Arithmetic of a compiled model on CPUs, the most exact first."""
+
+    F32 = "f32"
+    BF16 = "bf16"
+    INT8 = "int8"
+
+
+class DefectClass(_Part):
+    """One defect class, and when its pixels count.
+
+    `pixel_threshold`: a pixel belongs to the class where the probability is above it.
+    `min_area`: in pixels of the picture; a class that covers less is dropped.
+    """
+
+    id: int = Field(ge=1)
+    name: str = Field(min_length=1)
+    pixel_threshold: float = Field(default=0.5, gt=0, lt=1)
+    min_area: int = Field(default=0, ge=0)
+
+
+class Gate(_Part):
+    """The classifier in front of the segmenter; pictures at or above `threshold` pass.
+
+    `temperature`: the model's logit is divided by it before the threshold is applied (Guo et al.,
+    "On Calibration of Modern Neural Networks", 2017), so that probabilities mean what they say.
+    `soft_area`: for mode `soft`, in pixels of the picture: what is added to every class's least
+    area at probability 0; it falls in a straight line to nothing at `threshold`.
+    """
+
+    input: InputSpec
+    threshold: float = Field(ge=0, le=1)
+    mode: GateMode = GateMode.HARD
+    temperature: float = Field(default=1.0, gt=0)
+    soft_area: int = Field(default=0, ge=0)
+
+
+class Segmenter(_Part):
+    """The model that outlines defects: one sigmoid map for each class, in the classes' order."""
+
+    input: InputSpec
+    mirrors: list[Mirror] = []
+
+    @field_validator("mirrors")
+    @classmethod
+    def _distinct(cls, mirrors: list[Mirror]) -> list[Mirror]:
+        if len(set(mirrors)) != len(mirrors):
+            raise ValueError("a mirrored copy is named twice; it would count twice in the mean")
+        return mirrors
+
+
+class PictureSizes(_Part):
+    """Picture sizes seen in training, in pixels, and with them the sizes that are scored.
+
+    Trained on one size only, a bundle takes just that size. Trained on a range, it takes what
+    lies within a factor of two of it; farther off, resizing would show the models a different
+    scale than they learnt.
+    """
+
+    height: tuple[int, int]
+    width: tuple[int, int]
+
+    def admit(self, height: int, width: int) -> bool:
+        """Tell whether a picture of this size is scored."""
+        if self.height[0] == self.height[1] and self.width[0] == self.width[1]:
+            return (height, width) == (self.height[0], self.width[0])
+        return all(
+            low / 2 <= size <= high * 2
+            for size, (low, high) in ((height, self.height), (width, self.width))
+        )
+
+    def __str__(self) -> str:
+        """Name the sizes as `width x height`."""
+        if self.height[0] == self.height[1] and self.width[0] == self.width[1]:
+            return f"{self.width[0]}x{self.height[0]}"
+        width = f"{self.width[0] // 2}-{self.width[1] * 2}"
+        return f"{width}x{self.height[0] // 2}-{self.height[1] * 2}"
+
+
+class Score(_Part):
+    """One measured number: the same long form as the `metrics` table.
+
+    `support` counts what the value is computed from (pairs, pictures or pixels, as the name says).
+    """
+
+    scope: str
+    class_id: int | None = None
+    name: str
+    value: float | None
+    support: int
+
+
+class Calibration(_Part):
+    """How thresholds were chosen, on which pictures, and how sure that is.
+
+    `gate_recall` and its interval (`confidence`, Clopper and Pearson 1934) are measured on the
+    `defective` pictures among the `pictures` of the validation part, at the gate's threshold;
+    None without a gate. `gate_calibration_error`: expected calibration error of the gate's
+    probabilities, before and after its temperature. `scores`: of the validation part, with the
+    chosen thresholds; these are what was searched on, so the held-out scores are the honest ones.
+    """
+
+    pictures: int
+    defective: int
+    objective: str
+    target_recall: float | None = None
+    gate_recall: float | None = None
+    gate_recall_interval: tuple[float, float] | None = None
+    confidence: float = 0.95
+    gate_calibration_error: tuple[float, float] | None = None
+    scores: list[Score] = []
+
+
+class CompiledForm(_Part):
+    """One compiled form of the models, measured against Keras on the validation part.
+
+    `gate_difference`: the greatest between probabilities; None without a gate.
+    `segmenter_pixels`: of the pixels that lie in a final mask of either (picture by picture, all
+    classes), the share that lie in one alone.
+    `positives_dice_drop` and `gate_recall_drop`: Keras' value less this form's; None where the
+    part has no mask, or the bundle no gate.
+    """
+
+    precision: CpuPrecision
+    pictures: int
+    gate_difference: float | None
+    segmenter_pixels: float
+    positives_dice_drop: float | None
+    gate_recall_drop: float | None
+
+
+class Compiled(_Part):
+    """The forms for CPUs, the one that scoring takes where it is not told, and why that one."""
+
+    default: CpuPrecision
+    reason: str
+    forms: list[CompiledForm]
+
+
+class BundleFile(_Part):
+    """One file of the bundle."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+
+
+class TrainingRecord(_Part):
+    """Where the models come from: enough to fit them again."""
+
+    recipe_name: str
+    recipe: dict[str, JsonValue]
+    seed: int
+    data_fingerprint: str
+    pictures: dict[str, int]
+    notes: list[str] = []
+    minutes: float
+
+
+class Manifest(_Part):
+    """All of `bundle.json`."""
+
+    format_version: int
+    created_at: datetime
+    classes: list[DefectClass] = Field(min_length=1)
+    gate: Gate | None
+    segmenter: Segmenter
+    picture_sizes: PictureSizes
+    metric_convention: str
+    held_out_scores: list[Score]
+    calibration: Calibration | None = None
+    compiled: Compiled | None = None
+    training: TrainingRecord
+    versions: dict[str, str]
+    files: dict[str, BundleFile]
+
+    @field_validator("format_version")
+    @classmethod
+    def _known_format(cls, version: int) -> int:
+        if version not in READABLE_FORMATS:
+            known = " and ".join(map(str, READABLE_FORMATS))
+            raise ValueError(f"format {version}, this version of steeldefect reads {known}")
+        return version
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct_classes(cls, classes: list[DefectClass]) -> list[DefectClass]:
+        if len({one.id for one in classes}) != len(classes):
+            raise ValueError("two classes share an id")
+        return classes
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: dict[str, BundleFile]) -> dict[str, BundleFile]:
+        folders = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
+        for name in files:
+            if not _is_plain(name) or name in folders or name in _NOT_LISTED:
+                raise ValueError(f"{name!r} is not a path inside the bundle")
+        return files
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name is a path below a folder, written in one way only, on every system."""
+    unsafe = any(character in _NOT_IN_NAMES or not character.isprintable() for character in name)
+    parts = name.split("/")
+    return not unsafe and not any(part in ("", ".", "..") for part in parts)

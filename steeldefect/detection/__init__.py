@@ -1,0 +1,1 @@
+"""From a decoded picture to findings: gate, segmenter, masks. Arrays only."""

@@ -1,0 +1,258 @@
+"""The detector: pictures in, gate probabilities and defects out. Arrays only, no Spark, no files.
+
+prepared = [detector.prepare(picture) for picture in pictures]    # any thread
+probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
+passed = detector.passes(probabilities)                           # (n,), all where it is soft
+passing = [picture for picture, ok in zip(prepared, passed) if ok]
+findings = detector.segment(passing, probabilities[passed])       # one list for each picture
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from steeldefect.bundle.manifest import DefectClass, Manifest, Mirror
+from steeldefect.detection import gating
+from steeldefect.errors import InferenceError, PictureSizeError
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.preprocessing import Float32, Gray, resize, scale_batch
+from steeldefect.runtimes.base import Runtime
+
+_HEIGHT, _WIDTH = 1, 2  # axes of a batch
+_MIRRORED = {
+    Mirror.HORIZONTAL: (_WIDTH,),
+    Mirror.VERTICAL: (_HEIGHT,),
+    Mirror.BOTH: (_HEIGHT, _WIDTH),
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture on its way: its size, and what the models take, uint8 (h, w), not scaled yet.
+
+    Many wait for the models: scaled they would take several times the memory. Where both models
+    take the same size, it is one array.
+    """
+
+    shape: tuple[int, int]
+    for_gate: Gray | None
+    for_segmenter: Gray
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect class found on one picture; areas and boxes in pixels of the picture."""
+
+    defect_class: DefectClass
+    runs: run_lengths.Runs
+    area: int
+    share: float
+    box: run_lengths.BoundingBox
+    regions: int
+    mean_probability: float
+    max_probability: float
+
+
+class Detector:
+    """Gate and segmenter of one bundle, with the bundle's thresholds."""
+
+    def __init__(
+        self, manifest: Manifest, gate: Runtime | None, segmenter: Runtime, any_size: bool = False
+    ) -> None:
+        """Join opened models with the manifest they came with.
+
+        Args:
+            manifest: of the bundle.
+            segmenter: the opened segmenter.
+            gate: the opened gate; None for a bundle without a gate: every picture is segmented.
+            any_size: score pictures of sizes that the bundle was not trained on, too.
+        """
+        self.manifest = manifest
+        self.segmenter = segmenter
+        self._gate = gate
+        self._any_size = any_size
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether a classifier stands in front of the segmenter."""
+        return self.manifest.gate is not None
+
+    def prepare(self, picture: Gray) -> Prepared:
+        """Turn a decoded picture uint8 (H, W) into model inputs.
+
+        Raises:
+            PictureSizeError: not a size that the bundle admits.
+        """
+        height, width = picture.shape
+        sizes = self.manifest.picture_sizes
+        if not self._any_size and not sizes.admit(height, width):
+            raise PictureSizeError(
+                f"{width}x{height} pixels; this bundle scores {sizes} (width x height)"
+            )
+        spec = self.manifest.segmenter.input
+        for_segmenter = resize(picture, spec)
+        if self.manifest.gate is None:
+            return Prepared((height, width), None, for_segmenter)
+        same = self.manifest.gate.input.resizes_as(spec)
+        for_gate = for_segmenter if same else resize(picture, self.manifest.gate.input)
+        return Prepared((height, width), for_gate, for_segmenter)
+
+    def gate(self, pictures: Sequence[Prepared]) -> Float32:
+        """Ask the gate for the probability of a defect.
+
+        Returns:
+            float32 (n,), calibrated by the bundle's temperature (see `gating.temper`); NaN where
+            the model's answer is not finite, and without a gate.
+        """
+        resized = [picture.for_gate for picture in pictures if picture.for_gate is not None]
+        if self._gate is None or self.manifest.gate is None or not resized:
+            return np.full(len(pictures), np.nan, dtype=np.float32)
+        batch = scale_batch(resized, self.manifest.gate.input)
+        answers = self._gate.predict(batch).reshape(len(pictures))
+        finite = np.where(np.isfinite(answers), answers, np.float32(np.nan))
+        return gating.temper(finite, self.manifest.gate.temperature)
+
+    def passes(self, probabilities: Float32) -> npt.NDArray[np.bool_]:
+        """Tell which pictures go on to the segmenter: bool (n,); see `gating.passes`.
+
+        Without a gate, and with a soft one, all do; but never one whose probability is NaN
+        although there is a gate.
+        """
+        gate = self.manifest.gate
+        if gate is None:
+            return np.ones(len(probabilities), dtype=bool)
+        return gating.passes(gate, probabilities)
+
+    def segment(
+        self, pictures: Sequence[Prepared], probabilities: Float32
+    ) -> list[list[Finding] | InferenceError]:
+        """Outline the defects of pictures.
+
+        Args:
+            pictures: those that pass.
+            probabilities: float32 (n,), what `gate` said of them. A soft gate raises the least
+                areas of pictures below its threshold; otherwise they change nothing.
+
+        Returns:
+            For each picture its findings, one for each class found, in the bundle's order; or
+            the error, where the model's answer is not finite.
+        """
+        if not pictures:
+            return []
+        return [
+            self.outline(maps, picture.shape, float(probability))
+            for maps, picture, probability in zip(
+                self.maps(pictures), pictures, probabilities, strict=True
+            )
+        ]
+
+    def maps(self, pictures: Sequence[Prepared]) -> Float32:
+        """Ask the segmenter for its class maps.
+
+        Where the bundle says so, mirrored copies are asked as well, one call of the model for
+        each kind of copy; their maps are mirrored back, and the mean counts.
+
+        Args:
+            pictures: at least one.
+
+        Returns:
+            float32 (n, height, width, classes), probabilities at the model's own size.
+        """
+        spec = self.manifest.segmenter.input
+        batch = scale_batch([picture.for_segmenter for picture in pictures], spec)
+        maps = self.segmenter.predict(batch)
+        mirrors = self.manifest.segmenter.mirrors
+        if not mirrors:
+            return maps
+        for mirror in mirrors:
+            axes = _MIRRORED[mirror]
+            copies = np.ascontiguousarray(np.flip(batch, axes))
+            maps = maps + np.flip(self.segmenter.predict(copies), axes)
+        return np.asarray(maps / np.float32(1 + len(mirrors)))
+
+    def outline(
+        self, maps: Float32, shape: tuple[int, int], probability: float
+    ) -> list[Finding] | InferenceError:
+        """Turn the class maps of one picture into findings; no model runs, any thread may.
+
+        Args:
+            maps: float32 (h, w, classes), of `maps`.
+            shape: (height, width) of the picture.
+            probability: of the gate; see `segment`.
+
+        Returns:
+            The findings, or the error where the maps are not finite.
+        """
+        if not np.isfinite(maps).all():
+            return InferenceError("the segmenter's answer is not finite")
+        added = self._added_area(probability)
+        found = [
+            find_defect(maps[:, :, channel], shape, defect_class, added)
+            for channel, defect_class in enumerate(self.manifest.classes)
+        ]
+        return [finding for finding in found if finding is not None]
+
+    def _added_area(self, probability: float) -> int:
+        gate = self.manifest.gate
+        if gate is None:
+            return 0
+        return int(gating.added_area(gate, np.array([probability], dtype=np.float32))[0])
+
+
+def find_defect(
+    probability: Float32, shape: tuple[int, int], defect_class: DefectClass, added_area: int = 0
+) -> Finding | None:
+    """Turn one class map into a mask at the picture's own size, and measure it.
+
+    The map is resized (bilinear) before it is cut at the threshold, so that outlines are not
+    made of the model's larger pixels.
+
+    Args:
+        probability: float32 (h, w), the class map of the model.
+        shape: (height, width) of the picture.
+        defect_class: gives threshold and least area.
+        added_area: what a soft gate adds to the least area, in pixels of the picture.
+
+    Returns:
+        The finding, or None where the class covers less than its least area, or nothing.
+    """
+    threshold = defect_class.pixel_threshold
+    if probability.max() <= threshold:
+        return None
+    full = resize_map(probability, shape)
+    mask = full > threshold
+    area = int(np.count_nonzero(mask))
+    if area == 0 or area < defect_class.min_area + added_area:
+        return None
+    runs = run_lengths.from_mask(mask)
+    box = run_lengths.bounding_box(runs, shape[0])
+    if box is None:
+        return None
+    window = np.s_[box.top : box.bottom, box.left : box.right]
+    found = full[window][mask[window]]
+    regions = cv2.connectedComponents(mask[window].view(np.uint8), connectivity=8)[0] - 1
+    return Finding(
+        defect_class=defect_class,
+        runs=runs,
+        area=area,
+        share=area / mask.size,
+        box=box,
+        regions=regions,
+        mean_probability=float(found.mean()),
+        max_probability=float(found.max()),
+    )
+
+
+def resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
+    """Bring a class map float32 (h, w) to a picture's (height, width), bilinear."""
+    if probability.shape == shape:
+        return probability
+    size = (shape[1], shape[0])
+    # the class map is one channel of an interleaved array: OpenCV needs it contiguous
+    contiguous = np.ascontiguousarray(probability)
+    return np.asarray(cv2.resize(contiguous, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -1,0 +1,223 @@
+"""A bundle's self-test: do its compiled forms still answer as the Keras models did?
+
+Hashes tell that no byte has changed; they do not tell that this CPU, with these versions, computes
+what the CPU did on which the bundle was exported. So the bundle carries `selftest.json`: a seed,
+from which pictures are generated (noise with bright and dark bars), what the Keras models answered
+to them at the time, and how far each compiled form may be from that.
+
+A model's answer is kept as a few numbers for each picture: the gate's probability; of each class
+map the means of a coarse grid of cells, and the pixels in the cells' centres. The difference of two
+answers is the root of the mean square over all these numbers. For bf16 and int8, what was measured
+at export, times a margin, is allowed: single pixels beside an outline may differ by much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from steeldefect.bundle.files import Bundle, ModelName, input_spec
+from steeldefect.bundle.manifest import CpuPrecision, Manifest
+from steeldefect.errors import BundleError
+from steeldefect.pictures.preprocessing import Float32, Gray, prepare
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Precision,
+    Runtime,
+    RuntimeChoice,
+    RuntimeOptions,
+    cpu_precisions,
+    open_runtime,
+)
+
+SELFTEST_NAME = "selftest.json"
+
+_SEED = 20260
+_PICTURES = 8
+_CELLS = (4, 8)  # rows and columns of the grid
+_F32_TOLERANCE = 1e-3
+_LEAST_TOLERANCE = 5e-3  # of bf16 and int8: CPUs round differently
+_MARGIN = 3.0
+
+Float64 = npt.NDArray[np.float64]
+Runtimes = Mapping[ModelName, Runtime]
+
+
+class SelfTest(BaseModel):
+    """All of `selftest.json`.
+
+    `answers`: of the Keras models, a list of numbers for each picture; see this module's top.
+    `tolerances`: greatest difference of each compiled form that ran when the bundle was exported.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int
+    pictures: int
+    answers: dict[ModelName, list[list[float]]]
+    tolerances: dict[CpuPrecision, dict[ModelName, float]]
+
+
+def write_selftest(
+    folder: Path, manifest: Manifest, keras: Runtimes, compiled: Mapping[CpuPrecision, Runtimes]
+) -> None:
+    """Write `selftest.json` into the folder of a bundle that is not sealed yet.
+
+    Args:
+        folder: of the bundle.
+        manifest: of the bundle; gives picture sizes and preprocessing.
+        keras: the Keras models.
+        compiled: the compiled forms that run on this CPU.
+
+    Raises:
+        BundleError: the f32 form differs from Keras by more than f32 arithmetic explains.
+    """
+    pictures = make_pictures(manifest, _SEED, _PICTURES)
+    answers = {name: _answer(model, name, manifest, pictures) for name, model in keras.items()}
+    tolerances: dict[CpuPrecision, dict[ModelName, float]] = {}
+    for precision, models in compiled.items():
+        tolerances[precision] = {}
+        for name, model in models.items():
+            found = _difference(_answer(model, name, manifest, pictures), answers[name])
+            allowed = _tolerance(precision, found)
+            _refuse_beyond(allowed, found, name, precision, str(folder))
+            tolerances[precision][name] = allowed
+    test = SelfTest(
+        seed=_SEED,
+        pictures=_PICTURES,
+        answers={name: answer.round(7).tolist() for name, answer in answers.items()},
+        tolerances=tolerances,
+    )
+    (folder / SELFTEST_NAME).write_text(test.model_dump_json() + "\n", encoding="utf-8")
+
+
+def check_selftest(bundle: Bundle) -> None:
+    """Run every compiled form that this CPU serves against the answers in the bundle.
+
+    Takes seconds: each form of each model is compiled, and asked a few pictures.
+
+    Args:
+        bundle: opened whole (`open_bundle` without `forms`).
+
+    Raises:
+        BundleError: the bundle has no self-test, or a form answers otherwise than Keras did;
+            names model, form and difference.
+    """
+    test = _read(bundle)
+    pictures = make_pictures(bundle.manifest, test.seed, test.pictures)
+    for precision, tolerances in test.tolerances.items():
+        if precision is CpuPrecision.BF16 and precision not in cpu_precisions():
+            continue
+        options = RuntimeOptions(
+            runtime=RuntimeChoice.OPENVINO,
+            device=DeviceChoice.CPU,
+            precision=Precision(precision.value),
+            threads=0,
+        )
+        for name, tolerance in tolerances.items():
+            try:
+                runtime = open_runtime(bundle, name, options)
+                answer = _answer(runtime, name, bundle.manifest, pictures)
+            except RuntimeError as error:  # of OpenVINO; many lines
+                raise BundleError(
+                    f"bundle {bundle.folder}: self-test: the {name.value}'s {precision.value} form "
+                    f"cannot be run: {' '.join(str(error).split())}; export the bundle anew"
+                ) from None
+            found = _difference(answer, np.array(test.answers[name]))
+            _refuse_beyond(tolerance, found, name, precision, str(bundle.folder))
+
+
+def make_pictures(manifest: Manifest, seed: int, count: int) -> list[Gray]:
+    """Generate pictures of a size that the bundle scores: noise with bright and dark bars.
+
+    NumPy promises the same numbers for the same seed, in every version, of `RandomState` alone.
+
+    Returns:
+        `count` pictures uint8 (height, width), from dark to light, from smooth to noisy, and from
+        empty to crowded.
+    """
+    random = np.random.RandomState(seed)
+    height, width = manifest.picture_sizes.height[0], manifest.picture_sizes.width[0]
+    return [_picture(random, (height, width), number, count) for number in range(count)]
+
+
+def _picture(
+    random: np.random.RandomState, shape: tuple[int, int], number: int, count: int
+) -> Gray:
+    level = (number + 1) / count
+    picture = int(150 * level) + random.randint(0, 4 + int(60 * level), shape)
+    for _ in range(3 * number):
+        (top, left), gray = random.randint((0, 0), shape), random.randint(0, 256)
+        longest = [max(side // (2 + number), 2) for side in shape]
+        down, right = random.randint((1, 1), [side + 1 for side in longest])
+        picture[top : top + down, left : left + right] = gray
+    return picture.astype(np.uint8)
+
+
+def _answer(model: Runtime, name: ModelName, manifest: Manifest, pictures: list[Gray]) -> Float64:
+    """Ask one model; float64 (pictures, numbers)."""
+    spec = input_spec(manifest, name)
+    answer = model.predict(np.stack([prepare(picture, spec) for picture in pictures]))
+    return _summary(answer).astype(np.float64)
+
+
+def _summary(answer: Float32) -> Float32:
+    """Reduce answers (n, 1), or maps (n, h, w, classes), to (n, numbers)."""
+    if answer.ndim == 2:
+        return answer
+    count, height, width, _ = answer.shape
+    rows, columns = (
+        np.unique(np.arange(cells) * size // cells)
+        for cells, size in zip(_CELLS, (height, width), strict=True)
+    )
+    sums = np.add.reduceat(np.add.reduceat(answer, rows, axis=1), columns, axis=2)
+    pixels = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
+    means = sums / pixels[np.newaxis, :, :, np.newaxis]
+    middle_rows = rows + np.diff(rows, append=height) // 2
+    middle_columns = columns + np.diff(columns, append=width) // 2
+    centres = answer[:, middle_rows][:, :, middle_columns]
+    flat = [part.reshape(count, -1) for part in (means, centres)]
+    return np.concatenate(flat, axis=1).astype(np.float32)
+
+
+def _difference(answer: Float64, expected: Float64) -> float:
+    """Root mean square; infinite where the shapes differ, NaN where an answer is not finite."""
+    if answer.shape != expected.shape:
+        return float("inf")
+    return float(np.sqrt(np.mean((answer - expected) ** 2)))
+
+
+def _tolerance(precision: CpuPrecision, measured: float) -> float:
+    if precision is CpuPrecision.F32:
+        return _F32_TOLERANCE
+    return round(max(_LEAST_TOLERANCE, _MARGIN * measured), 4)
+
+
+def _refuse_beyond(
+    tolerance: float, found: float, name: ModelName, precision: CpuPrecision, where: str
+) -> None:
+    if not found <= tolerance:  # NaN is refused as well
+        raise BundleError(
+            f"bundle {where}: self-test: the {name.value}'s {precision.value} form differs from "
+            f"Keras by {found:.2g}, at most {tolerance:.2g} is allowed; export the bundle anew, "
+            "with the versions that are installed here"
+        )
+
+
+def _read(bundle: Bundle) -> SelfTest:
+    path = bundle.folder / SELFTEST_NAME
+    if SELFTEST_NAME not in bundle.manifest.files or not path.is_file():
+        raise BundleError(
+            f"bundle {bundle.folder}: it has no {SELFTEST_NAME}; export it anew with this version"
+        )
+    try:
+        return SelfTest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(
+            f"bundle {bundle.folder}: {SELFTEST_NAME}: {first['msg']}; export it anew"
+        ) from None

@@ -1,0 +1,1 @@
+"""Label files: true masks and picture labels, and the pictures that they name."""

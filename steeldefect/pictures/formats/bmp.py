@@ -1,0 +1,68 @@
+"""BMP to gray. A gray BMP always has a palette: any palette of grays is decoded through it."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+from PIL.BmpImagePlugin import BmpImageFile
+
+from steeldefect.pictures.formats.limits import DecodeLimits, damaged, other_kind, too_costly
+from steeldefect.pictures.preprocessing import Gray
+
+SIGNATURE = b"BM"
+MAX_RUN_LENGTH_BYTES = 4 * 2**20
+"""Pillow decodes run lengths in Python, about half a microsecond a byte."""
+
+_RUN_LENGTHS = 1  # the compression's number
+_KINDS = {"1": "1-bit black and white", "P": "palette colour", "RGBA": "colour with transparency"}
+
+
+def decode(data: bytes, limits: DecodeLimits) -> Gray:
+    """Decode a BMP file to gray.
+
+    Decoded are 8 bits a pixel with a palette of grays, also as run lengths; 24 bits; and 32 bits
+    whose fourth byte is reserved.
+
+    Args:
+        data: the whole file.
+        limits: of size and of work.
+
+    Returns:
+        uint8 (height, width).
+
+    Raises:
+        DecodeError: damaged, of another kind, too large, too much work.
+    """
+    image = BmpImageFile(io.BytesIO(data))
+    limits.check(*image.size)
+    _check_header(data, image)
+    if image.mode == "P":
+        return _through_palette(image)
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def _check_header(data: bytes, image: BmpImageFile) -> None:
+    (header_size,) = struct.unpack_from("<I", data, 14)
+    (bits,) = struct.unpack_from("<H", data, 24 if header_size == 12 else 28)
+    if bits == 1:
+        raise other_kind(_KINDS["1"])
+    if bits == 16:
+        raise other_kind("5 or 6 bits a channel")
+    if bits not in (8, 24, 32):
+        raise other_kind(f"{bits} bits a channel")
+    if image.mode not in ("L", "RGB", "P"):
+        raise other_kind(_KINDS.get(image.mode, f"mode {image.mode}"))
+    if image.info["compression"] == _RUN_LENGTHS and len(data) > MAX_RUN_LENGTH_BYTES:
+        raise too_costly(f"{len(data)} bytes of BMP run lengths", f"{MAX_RUN_LENGTH_BYTES}")
+
+
+def _through_palette(image: BmpImageFile) -> Gray:
+    colours = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    if (colours != colours[:, :1]).any():
+        raise other_kind(_KINDS["P"])
+    places = np.asarray(image)
+    if int(places.max()) >= len(colours):
+        raise damaged(f"a pixel of colour {places.max()}, the palette has {len(colours)}")
+    return np.take(colours[:, 0], places)

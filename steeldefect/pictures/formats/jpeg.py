@@ -1,0 +1,118 @@
+"""JPEG to gray, with the decoder's own warnings as errors.
+
+libjpeg decodes damaged data as far as it gets, and only warns. Pillow and OpenCV hide its warnings;
+simplejpeg reports them. A warning refuses the picture.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+
+import numpy as np
+import simplejpeg
+from PIL.JpegImagePlugin import JpegImageFile
+
+from steeldefect.errors import DecodeError
+from steeldefect.pictures.formats.jpeg_structure import (
+    APP0,
+    APP2,
+    APP14,
+    Frame,
+    Structure,
+    check_frame,
+    check_work,
+    read_structure,
+    without_metadata,
+)
+from steeldefect.pictures.formats.limits import DecodeLimits, damaged, several
+from steeldefect.pictures.formats.tiff_directory import read_directory
+from steeldefect.pictures.preprocessing import Gray
+
+SIGNATURE = b"\xff\xd8\xff"
+
+_COLOUR_SPACE = frozenset({APP0, APP14})  # JFIF's and Adobe's segments
+_ANOTHER_PICTURE = re.compile(rb"\x00*\xff\xd8\xff")
+_PICTURES_INDEX = b"MPF\0"  # CIPA DC-007, "Multi-Picture Format"
+_NUMBER_OF_IMAGES = 0xB001
+_OUT_OF_MEMORY = re.compile(r"Insufficient memory|Memory allocation failure")
+_UNUSUAL_SAMPLING = "subsampling level"
+
+
+def decode(data: bytes, limits: DecodeLimits) -> Gray:
+    """Decode a JPEG file to gray.
+
+    Colour gives its luminance component, or ITU-R BT.601 of it where the file stores RGB. Bytes
+    after the picture's end are ignored, unless another JPEG begins there.
+
+    Args:
+        data: the whole file.
+        limits: of size and of work.
+
+    Returns:
+        uint8 (height, width).
+
+    Raises:
+        DecodeError: damaged, of another kind, more than one picture, too large, too much work.
+        MemoryError: the host has too little memory.
+    """
+    structure = read_structure(data)
+    check_frame(structure.frame, limits)
+    check_work([structure], limits)
+    _check_single(data, structure)
+    bare = SIGNATURE[:2] + without_metadata(data, structure.segments, _COLOUR_SPACE)
+    return decode_stream(bare, structure.frame)
+
+
+def decode_stream(data: bytes, frame: Frame) -> Gray:
+    """Decode one complete JPEG stream whose structure was checked.
+
+    Args:
+        data: the stream, without broken metadata.
+        frame: what its structure says.
+
+    Returns:
+        uint8 (height, width).
+
+    Raises:
+        DecodeError: the decoder failed, or warned.
+        MemoryError: the host has too little memory.
+    """
+    try:
+        pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)
+    except ValueError as error:
+        problem = str(error)
+        if _OUT_OF_MEMORY.search(problem):
+            raise MemoryError(problem) from None
+        if _UNUSUAL_SAMPLING not in problem:
+            raise damaged(problem) from None
+        return _decode_unusual_sampling(data)
+    if pixels.shape[:2] != (frame.height, frame.width):
+        raise damaged("a JPEG with two frames")
+    return np.asarray(pixels, np.uint8).reshape(frame.height, frame.width)
+
+
+def _decode_unusual_sampling(data: bytes) -> Gray:
+    """Decode by Pillow what simplejpeg has no name for, such as 4:1:0; warnings stay unseen."""
+    image = JpegImageFile(io.BytesIO(data))
+    image.draft("L", None)
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def _check_single(data: bytes, structure: Structure) -> None:
+    for segment in structure.segments:
+        if segment.marker == APP2 and data.startswith(_PICTURES_INDEX, segment.content):
+            count = _number_of_pictures(data[segment.content + 4 : segment.end])
+            if count > 1:
+                raise several(count, "pictures")
+    if _ANOTHER_PICTURE.match(data, structure.end):
+        raise several(2, "pictures")
+
+
+def _number_of_pictures(index: bytes) -> int:
+    """Read a multi-picture index; one that cannot be read says nothing, as metadata does."""
+    try:
+        return read_directory(index).number(_NUMBER_OF_IMAGES, 1)
+    except (DecodeError, struct.error):
+        return 1

@@ -1,0 +1,1 @@
+"""What a run scores: the pictures under the input, less those that are dealt with."""

@@ -1,0 +1,227 @@
+"""The pictures under an input, read from a table of keys instead of listed.
+
+A bucket of millions of objects is listed a thousand keys a request; its S3 Inventory, or any table
+of keys that the plant has, is a few files. Read are:
+
+    *.json               the manifest of an S3 Inventory report: CSV or Parquet
+    *.parquet            one table
+    *.csv, *.csv.gz      one table, with a header
+    a folder or prefix   all Parquet files below it, as one table
+
+A table has the column `key`: below the input, or whole (`s3://bucket/...`, `/data/...`,
+`file:///data/...`). Columns `size` (bytes) and `etag` are optional: a picture without an etag is
+scored once, and never again if it changes. `steeldefect.plan.key_tables` reads the files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steeldefect.addresses import is_s3, local_folder, split_file
+from steeldefect.errors import DataError
+from steeldefect.plan.key_tables import CSV, ORC, PARQUET, as_text, read_table
+from steeldefect.plan.listing import HIDDEN, LISTING, PictureFilter, not_empty
+from steeldefect.stores import S3Settings, Store, open_store
+
+_MANIFEST = ".json"
+_ARN = re.compile(r"arn:aws[a-z-]*:s3:::")  # aws, aws-cn, aws-us-gov
+_OTHER_S3 = re.compile(r"(?i)^s3[an]?://")
+_UP = re.compile(r"(?:^|/)\.\.(?:/|$)")
+_WRITE_OTHERWISE = "have it written as Parquet or CSV"
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables of an inventory, columns named as in `key_tables`, and the bucket of all keys."""
+
+    tables: Iterator[pa.Table]
+    bucket: str | None = None
+
+
+def read_inventory(
+    uri: str,
+    source: Store,
+    include: Sequence[str],
+    settings: S3Settings,
+    exclude: Sequence[str] = HIDDEN,
+) -> pa.Table:
+    """Read the pictures of an input from an inventory; what lies elsewhere is passed over.
+
+    Args:
+        uri: of the inventory; see above.
+        source: the input that its keys are to lie under.
+        include: patterns of file names.
+        settings: to reach S3.
+        exclude: patterns of names of files and folders that are passed over.
+
+    Returns:
+        Columns key (below the input), etag (empty where not stated), size (0 where not stated).
+
+    Raises:
+        DataError: not an inventory, or a key is missing, listed twice, or leads out of the input.
+        EmptyInputError: it lists no picture under the input.
+        StoreError: it cannot be read.
+    """
+    found = _open(uri, settings)
+    wanted = PictureFilter(include, exclude)
+    parts = [_pictures(one, uri, source.uri, found.bucket, wanted) for one in found.tables]
+    listed = pa.concat_tables([LISTING.empty_table(), *parts])
+    wanted.report(source.uri)
+    pictures = not_empty(listed, source, include)
+    counts = pc.value_counts(pictures["key"])
+    doubled = counts.filter(pc.greater(counts.field("counts"), 1))
+    if len(doubled):
+        raise DataError(
+            f"{uri} lists {len(doubled)} keys more than once, such as "
+            f"{doubled.field('values')[0].as_py()}; keep the newest row of each"
+        )
+    return pictures
+
+
+def _open(uri: str, settings: S3Settings) -> _Tables:
+    folder, name = split_file(uri)
+    kind = name.lower()
+    if kind.endswith(_MANIFEST):
+        return _of_manifest(open_store(folder, settings), name, uri, settings)
+    if kind.endswith((PARQUET, *CSV)):
+        return _Tables(iter([read_table(open_store(folder, settings), name, uri)]))
+    if kind.endswith(ORC):
+        raise DataError(f"{uri}: the inventory is in ORC; {_WRITE_OTHERWISE}")
+    store = open_store(uri, settings)
+    keys = sorted(one.key for one in store.scan() if _is_table(one.key.lower()))
+    if not keys:
+        raise DataError(
+            f"{uri}: expected manifest.json of an S3 Inventory, a .parquet or .csv file, or a "
+            "folder with .parquet files"
+        )
+    if any(key.lower().endswith(ORC) for key in keys):
+        raise DataError(f"{uri} holds ORC files; {_WRITE_OTHERWISE}")
+    return _Tables(read_table(store, key, uri) for key in keys)
+
+
+def _is_table(key: str) -> bool:
+    """Tell a table from what programs leave beside tables: `_SUCCESS`, `_delta_log/`, `.crc`."""
+    own = any(part.startswith(("_", ".")) for part in key.split("/"))
+    return key.endswith((PARQUET, ORC)) and not own
+
+
+def _of_manifest(store: Store, name: str, uri: str, settings: S3Settings) -> _Tables:
+    """Open an inventory report: where its files are, and in which form, its manifest says."""
+    try:
+        manifest = json.loads(store.read(name))
+        bucket, form = str(manifest["sourceBucket"]), str(manifest["fileFormat"])
+        destination = _ARN.sub("", str(manifest["destinationBucket"]))
+        header = [one.strip() for one in str(manifest["fileSchema"]).split(",")]
+        files = [str(one["key"]) for one in manifest["files"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{uri} is no manifest of an S3 Inventory: {error}") from None
+    if form not in ("CSV", "Parquet"):
+        raise DataError(f"{uri}: the inventory is in {form}; {_WRITE_OTHERWISE}")
+    data = open_store(f"s3://{destination}", settings)
+    if form == "Parquet":
+        return _Tables((read_table(data, key, uri) for key in files), bucket)
+    return _Tables((_decoded(read_table(data, key, uri, header), uri) for key in files), bucket)
+
+
+def _decoded(table: pa.Table, uri: str) -> pa.Table:
+    """Undo the URL encoding of keys, which an inventory's CSV files have and no others do."""
+    try:
+        keys = [unquote_plus(key, errors="strict") for key in table["key"].to_pylist()]
+    except UnicodeDecodeError:
+        raise DataError(f"{uri}: a key is not percent-encoded UTF-8") from None
+    index = table.column_names.index("key")
+    return table.set_column(index, "key", pa.array(keys, pa.string()))
+
+
+def _pictures(
+    table: pa.Table, uri: str, source: str, bucket: str | None, wanted: PictureFilter
+) -> pa.Table:
+    """Bring one file's rows into the form of a listing."""
+    table = _current(table)
+    keys = as_text(table, "key", uri)
+    nameless = pc.sum(pc.equal(pc.fill_null(keys, ""), "")).as_py()
+    if nameless:
+        raise DataError(f"{uri}: {nameless} rows have no key; give one in each")
+    if bucket is None:
+        keys, below = _below(keys, source, uri)
+    else:
+        whole = pc.binary_join_element_wise(f"s3://{bucket}/", keys, "")
+        keys, below = _stripped(whole, source)
+    etags = pc.fill_null(pc.utf8_trim(as_text(table, "etag", uri), '"'), "")
+    listed = pa.table([keys, etags, _sizes(table, uri)], schema=LISTING).filter(below)
+    return listed.filter(pa.array(map(wanted.takes, listed["key"].to_pylist()), pa.bool_()))
+
+
+def _current(table: pa.Table) -> pa.Table:
+    """Drop older versions and deleted objects, where an inventory has them."""
+    for name, wanted in (("is_latest", True), ("is_delete_marker", False)):
+        if name in table.column_names:
+            stated = pc.fill_null(table[name].cast(pa.string()), str(wanted))
+            table = table.filter(pc.equal(pc.utf8_lower(stated), str(wanted).lower()))
+    return table
+
+
+def _sizes(table: pa.Table, uri: str) -> pa.ChunkedArray:
+    """Read sizes, also where a program wrote them with a fraction (`5.0`) beside absent ones."""
+    sizes = table["size"] if "size" in table.column_names else as_text(table, "size", uri)
+    try:
+        if pa.types.is_floating(sizes.type):
+            known = pc.if_else(pc.is_nan(sizes), None, sizes)
+        else:
+            text = sizes.cast(pa.string())
+            given = pc.if_else(pc.equal(text, ""), None, text)
+            known = pc.replace_substring_regex(given, r"^\s*(\d+)(?:\.0*)?\s*$", r"\1")
+        whole = pc.fill_null(known.cast(pa.int64()), 0)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{uri}: a size is no whole number of bytes: {error}") from None
+    if pc.any(pc.less(whole, 0)).as_py():
+        raise DataError(f"{uri}: a size is less than 0")
+    return whole
+
+
+def _below(keys: pa.ChunkedArray, source: str, uri: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Give keys below the input, and which of them lie there.
+
+    Args:
+        keys: below the input, or addresses: those that begin with a scheme or a `/`.
+        source: address of the input.
+        uri: of the inventory, for errors.
+
+    Raises:
+        DataError: a key leads out of the input.
+    """
+    climbing = pc.match_substring_regex(keys, _UP.pattern)
+    if pc.any(climbing).as_py():
+        example = keys.filter(climbing)[0].as_py()
+        raise DataError(f"{uri}: the key {example} holds `..`; give keys below the input")
+    if is_s3(source):
+        keys = pc.replace_substring_regex(keys, _OTHER_S3.pattern, "s3://")
+    else:
+        keys = _without_file_urls(keys)
+    stripped, inside = _stripped(keys, source)
+    address = pc.match_substring_regex(keys, r"^(?:[A-Za-z][A-Za-z0-9+.-]*://|/)")
+    return pc.if_else(inside, stripped, keys), pc.or_(inside, pc.invert(address))
+
+
+def _stripped(keys: pa.ChunkedArray, source: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Cut the input's address off addresses; gives those, and which of them lie below it."""
+    root = source.rstrip("/") + "/"
+    return pc.utf8_slice_codeunits(keys, len(root)), pc.starts_with(keys, root)
+
+
+def _without_file_urls(keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn `file:` URLs into paths, as they are in the address of an input."""
+    if not pc.any(pc.match_substring_regex(keys, r"^(?i)file:")).as_py():
+        return keys
+    paths = [
+        str(local_folder(key)) if key.lower().startswith("file:") else key
+        for key in keys.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(paths, pa.string())])

@@ -1,0 +1,107 @@
+"""Which pictures are skipped: those that this bundle has scored or given up, by key and etag.
+
+All of it is Arrow tables (columns key, etag, size, tries), so that a million keys cost megabytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steeldefect.errors import PictureSizeError
+from steeldefect.plan.listing import LISTING
+from steeldefect.settings import ScoreSettings
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
+
+PLANNED = LISTING.append(pa.field("tries", pa.int32()))
+"""A planned picture; `tries`: how often this version of it has failed before."""
+
+_FAILURES = ["key", "etag", "tries", "over"]
+
+
+def earlier_failures(tables: Tables, same: dict[str, str], settings: ScoreSettings) -> pa.Table:
+    """Sum up the earlier failures of each version of a picture.
+
+    Returns:
+        Columns key, etag, tries (how often it failed), over (whether it is not tried again).
+    """
+    failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient", "error"], same)
+    final = pc.invert(failed["transient"])
+    if settings.any_picture_size:
+        final = pc.and_(final, pc.not_equal(failed["error"], PictureSizeError.__name__))
+    counted = failed.append_column("final", final).group_by(["key", "etag"], use_threads=False)
+    summed = counted.aggregate([("final", "any"), ("transient", "sum"), ([], "count_all")])
+    over = pc.or_(
+        summed["final_any"], pc.greater_equal(summed["transient_sum"], settings.max_tries)
+    )
+    tries = summed["count_all"].cast(pa.int32())
+    return pa.table([summed["key"], summed["etag"], tries, over], _FAILURES)
+
+
+def with_tries(todo: pa.Table, failures: pa.Table) -> pa.Table:
+    """Add the column `tries`, in the order of `todo`; an empty etag equals any version."""
+    numbered = todo.append_column("row", pa.array(np.arange(todo.num_rows)))
+    unknown = pc.equal(numbered["etag"], "")
+    known = failures.select(["key", "etag", "tries"])
+    joined = [_joined(numbered.filter(pc.invert(unknown)), known, ["key", "etag"])]
+    if pc.any(unknown).as_py():
+        most = known.group_by("key", use_threads=False).aggregate([("tries", "max")])
+        most = most.rename_columns({"tries_max": "tries"})
+        joined.append(_joined(numbered.filter(unknown), most, ["key"]))
+    ordered = pa.concat_tables(joined).sort_by("row")
+    tries = pc.fill_null(ordered["tries"], pa.scalar(0, pa.int32()))
+    others = ordered.drop_columns(["row", "tries"])
+    return others.append_column("tries", tries).select(PLANNED.names)
+
+
+def _joined(pictures: pa.Table, known: pa.Table, keys: list[str]) -> pa.Table:
+    joined = pictures.join(known, keys=keys, join_type="left outer")
+    return joined.select([*pictures.column_names, "tries"])
+
+
+def newest_versions(scored: pa.Table) -> pa.Table:
+    """Keep the newest row of each key; columns key and etag.
+
+    The number of the run decides, whatever the clocks of the drivers said; rows of older versions
+    have none, and come before all others, in the order of their times.
+    """
+    numbered = scored.set_column(
+        scored.column_names.index("run_number"),
+        "run_number",
+        pc.fill_null(scored["run_number"], 0),
+    )
+    ordered = numbered.sort_by([("run_number", "ascending"), ("scored_at", "ascending")])
+    columns = ordered.group_by("key", use_threads=False).aggregate([("etag", "last")])
+    return columns.rename_columns({"etag_last": "etag"})
+
+
+def without(pictures: pa.Table, dealt_with: pa.Table, *, keep_known: bool = False) -> pa.Table:
+    """Drop the pictures that were dealt with, by key and etag; an empty etag equals any.
+
+    Args:
+        pictures: columns key and etag, and others.
+        dealt_with: columns key and etag.
+        keep_known: keep a picture that has an etag where the row has none: it may have been
+            replaced since.
+    """
+    if dealt_with.num_rows == 0:
+        return pictures
+    # a join does not keep the order: number the rows, and sort what is left
+    left = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
+    left = _anti_join(left, dealt_with, ["key", "etag"])
+    if not keep_known:
+        left = _anti_join(left, dealt_with.filter(pc.equal(dealt_with["etag"], "")), ["key"])
+    unknown = pc.equal(left["etag"], "")
+    if pc.any(unknown).as_py():
+        by_key = _anti_join(left.filter(unknown), dealt_with, ["key"])
+        left = pa.concat_tables([left.filter(pc.invert(unknown)), by_key])
+    return left.sort_by("row").drop_columns(["row"])
+
+
+def _anti_join(pictures: pa.Table, dealt_with: pa.Table, keys: list[str]) -> pa.Table:
+    if dealt_with.num_rows == 0 or pictures.num_rows == 0:
+        return pictures
+    left = pictures.join(dealt_with.select(keys), keys=keys, join_type="left anti")
+    return left.select(pictures.column_names)

@@ -1,0 +1,1 @@
+"""How a program of this project starts, reports progress, and ends."""

@@ -1,0 +1,147 @@
+"""What all commands share: arguments for settings, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from steeldefect.addresses import has_scheme
+from steeldefect.errors import SettingsError, SteelDefectError, StoreError, WaveError
+from steeldefect.program import interruption
+from steeldefect.program.interruption import INTERRUPTED
+from steeldefect.program.messages import one_line_each
+from steeldefect.program.progress import say
+from steeldefect.program.tracebacks import described, is_of_spark, write_report
+from steeldefect.secrets import masked
+
+__all__ = [
+    "INTERRUPTED",
+    "CommandParser",
+    "add_settings_arguments",
+    "local_path",
+    "one_line",
+    "positive",
+    "run_command",
+]
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors are those of this project: one line, and the exit code of settings."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+            SettingsError: always.
+        """
+        raise SettingsError(f"{message}; see {self.prog} --help")
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--config FILE` and `--set key=value`."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as YAML")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="one setting, over the file's; dots reach into sections; may be repeated",
+    )
+
+
+def local_path(text: str) -> Path:
+    """Read a command-line argument that has to be a local path; for argparse's `type`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, or looks like the address of something else.
+    """
+    if not text or has_scheme(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a local path")
+    return Path(text).expanduser()
+
+
+def positive(text: str) -> int:
+    """Read a command-line argument that counts something; for argparse's `type`.
+
+    Raises:
+        argparse.ArgumentTypeError: not a whole number above 0.
+    """
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def run_command(
+    parser: argparse.ArgumentParser,
+    action: Callable[[argparse.Namespace], None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parse arguments, act, and turn whatever ends the action into one line and an exit code.
+
+    An error that nobody foresaw is a fault of the program: its traceback goes to a file, which the
+    line names. A signal that asks the program to end outweighs the errors that follow from it.
+    """
+    with one_line_each(), interruption.heard():
+        try:
+            action(parser.parse_args(arguments))
+        except SystemExit:  # what argparse ends `--help` with
+            raise
+        except BaseException as error:  # the panics of libraries in Rust are no `Exception`
+            refused = _refused_output()
+            if interruption.requested() or isinstance(error, KeyboardInterrupt):
+                say("interrupted: what was published stays whole, nothing else was")
+                return INTERRUPTED
+            of_output = refused is not None and isinstance(error, OSError) and not error.filename
+            given = sys.argv[1:] if arguments is None else arguments
+            return _tell(refused or error if of_output else error, parser.prog, given)
+        refused = _refused_output()
+        return 0 if refused is None else _tell(refused, parser.prog, [])
+
+
+def _tell(error: BaseException, program: str, arguments: Sequence[str]) -> int:
+    code, line = _ending(error, program, arguments)
+    say(f"error: {masked(line)}")
+    return code
+
+
+def _ending(error: BaseException, program: str, arguments: Sequence[str]) -> tuple[int, str]:
+    """Give the exit code and the line for an error."""
+    if isinstance(error, SteelDefectError):
+        return error.exit_code, one_line(error)
+    if is_of_spark(error):
+        return WaveError.exit_code, f"Spark does not answer: {described(error)}; start again"
+    if isinstance(error, OSError):
+        return StoreError.exit_code, str(error)
+    try:
+        where = f"the report is at {write_report(error, program, arguments)}; please send it"
+    except StoreError as refused:
+        where = str(refused)
+    return (
+        SteelDefectError.exit_code,
+        f"{described(error)}; this is a fault of the program: {where}",
+    )
+
+
+def _refused_output() -> StoreError | None:
+    """Notice here, not when Python shuts down, that standard output takes nothing more.
+
+    Its reader has gone, or its disk is full. None: all was written.
+    """
+    if sys.stdout is None:
+        return None
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # what is left would be tried again at shutdown, and end in a traceback
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return StoreError(f"cannot write to standard output: {error.strerror}")
+    return None
+
+
+def one_line(error: SteelDefectError) -> str:
+    """Join a message's lines."""
+    return " ".join(str(error).split())

@@ -1,0 +1,126 @@
+"""Looks at what the tasks of a wave wrote, before anybody else can see it.
+
+The files are read back from the store: rows out = rows in, no key twice, none missing; masks
+decode to the stated areas on a sample; the share of failures is under the limit.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steeldefect.errors import AuditError, FailureShareError, RunLengthError, SourceDownError
+from steeldefect.pictures import run_lengths
+from steeldefect.score.task_report import Failures, TaskReport
+from steeldefect.settings import ScoreSettings
+from steeldefect.stores import Store
+from steeldefect.tables.parts import Part, read_part
+from steeldefect.tables.schema import SCHEMAS, TableName
+
+_READERS = 16
+_NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_table()
+
+
+def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: int) -> None:
+    """Compare what was written with what was planned.
+
+    Args:
+        store: the output.
+        wave: the planned pictures, column key.
+        reports: of the wave's tasks.
+        masks: how many predictions to decode.
+
+    Raises:
+        AuditError: rows are missing, doubled or foreign, or a mask is not what its row says.
+    """
+    parts = [part for report in reports for part in report.parts]
+    keyed = [part for part in parts if part.table in (TableName.IMAGES, TableName.QUARANTINE)]
+    with ThreadPoolExecutor(_READERS, "audit") as pool:  # on a large cluster, hundreds of files
+        keys = pool.map(lambda part: read_part(store, part, ["key"]), keyed)
+        written = pa.concat_tables([_NO_KEYS, *keys])
+    _compare_keys(wave["key"], written["key"])
+    stated = sum(report.scored + report.quarantined for report in reports)
+    if stated != wave.num_rows:
+        raise AuditError(f"the tasks report {stated} pictures, {wave.num_rows} were planned")
+    predictions = [part for part in parts if part.table is TableName.PREDICTIONS]
+    _check_masks(store, predictions, masks)
+
+
+def check_failures(failures: Failures, pictures: int, settings: ScoreSettings, what: str) -> None:
+    """Stop a run in which too many pictures fail.
+
+    Pictures that had failed in an earlier run never count: they must not block new ones.
+
+    Args:
+        failures: of the run or the wave so far.
+        pictures: new ones, that had not failed before, among which these failures are.
+        settings: give the share, and the least number of failures that are judged.
+        what: is stopped, in words.
+
+    Raises:
+        SourceDownError: most of the failures are the store's.
+        FailureShareError: they are the pictures' or the models'.
+    """
+    share = failures.new / pictures if pictures else 0.0
+    if failures.new < settings.min_failures or share <= settings.max_failure_share:
+        return
+    counted = (
+        f"{failures.new} of {pictures} pictures failed ({share:.1%}), over max_failure_share="
+        f"{settings.max_failure_share:g}; {what} was not published; for example "
+        f"{'; '.join(failures.examples)}"
+    )
+    if 2 * failures.unread >= failures.new:
+        raise SourceDownError(
+            f"the store did not give {failures.unread} of {pictures} pictures: {counted}; check "
+            "the store that holds the pictures, and the rights to read them; start again"
+        )
+    if failures.new == pictures:
+        raise FailureShareError(f"{counted}; every picture failed: is this the bundle for them?")
+    raised = min(1.0, share + 0.05)
+    raise FailureShareError(
+        f"{counted}; mend the input, or raise the limit with --set max_failure_share={raised:.2f}"
+    )
+
+
+def _compare_keys(planned: pa.ChunkedArray, written: pa.ChunkedArray) -> None:
+    planned, written = (keys.take(pc.sort_indices(keys)) for keys in (planned, written))
+    if planned.combine_chunks().equals(written.combine_chunks()):
+        return
+    counted = pc.value_counts(written)
+    doubled = [one["values"].as_py() for one in counted if one["counts"].as_py() > 1]
+    missing = planned.filter(pc.invert(pc.is_in(planned, written)))
+    foreign = written.filter(pc.invert(pc.is_in(written, planned)))
+    raise AuditError(
+        f"the tasks wrote {len(written)} pictures where {len(planned)} were planned: "
+        f"{len(missing)} missing, {len(doubled)} doubled, {len(foreign)} not planned; "
+        "this wave was not published; start again"
+    )
+
+
+def _check_masks(store: Store, parts: list[Part], masks: int) -> None:
+    columns = ["key", "class_id", "run_lengths", "area", "box_right", "share"]
+    left = masks
+    for part in parts:
+        if left <= 0:
+            return
+        rows = read_part(store, part, columns)
+        step = max(1, rows.num_rows * len(parts) // masks)
+        sample = rows.take(list(range(0, rows.num_rows, step))[:left])
+        left -= sample.num_rows
+        for row in sample.to_pylist():
+            _check_mask(row)
+
+
+def _check_mask(row: dict[str, object]) -> None:
+    where = f"{row['key']}, class {row['class_id']}"
+    try:
+        runs = run_lengths.parse(str(row["run_lengths"]))
+    except RunLengthError as error:
+        raise AuditError(f"{where}: {error}; this wave was not published") from None
+    if run_lengths.area(runs) != row["area"]:
+        raise AuditError(
+            f"{where}: the run lengths cover {run_lengths.area(runs)} pixels, the row says "
+            f"{row['area']}; this wave was not published"
+        )

@@ -1,0 +1,283 @@
+"""One scoring run, step by step; `jobs/score.py` puts the steps in order."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from steeldefect.bundle.fetch import fetch_bundle
+from steeldefect.bundle.files import Bundle
+from steeldefect.plan.inventory import read_inventory
+from steeldefect.plan.listing import list_pictures
+from steeldefect.plan.plan import Plan, plan_run
+from steeldefect.plan.skipped import PLANNED
+from steeldefect.program import interruption, progress
+from steeldefect.publish import lease
+from steeldefect.publish.audit import audit_wave, check_failures
+from steeldefect.publish.commit import WaveLog
+from steeldefect.publish.foreign_tables import require_own_tables
+from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
+from steeldefect.publish.wave_records import WaveRecord
+from steeldefect.request import Request
+from steeldefect.score.task import needed_forms
+from steeldefect.score.task_report import Failures
+from steeldefect.score.wave_scorer import WaveScorer
+from steeldefect.score.waves import ScoredWave
+from steeldefect.spark.session import opened_session
+from steeldefect.stopwatch import Stopwatch
+from steeldefect.stores import open_store
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.provenance import Origin
+from steeldefect.upkeep.health import require_sound
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Totals:
+    """What a run has done so far; only published waves count."""
+
+    scored: int = 0
+    quarantined: int = 0
+    defective: int = 0
+    waves: int = 0
+    new: int = 0
+    failures: Failures = field(default_factory=Failures)
+    seconds: float = 0.0
+    stage_seconds: Counter[str] = field(default_factory=Counter)
+    took: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        """Pictures dealt with."""
+        return self.scored + self.quarantined
+
+    def add(self, wave: ScoredWave) -> None:
+        """Count one wave."""
+        self.waves += 1
+        self.new += wave.new
+        self.failures += wave.failures
+        for report in wave.reports:
+            self.scored += report.scored
+            self.quarantined += report.quarantined
+            self.defective += report.defective
+            self.stage_seconds.update({**report.stage_seconds, "task": report.seconds})
+            self.took[report.took] += report.scored
+
+
+class ScoringRun:
+    """A run that holds the output; see `open_run`."""
+
+    def __init__(
+        self,
+        request: Request,
+        bundle: Bundle,
+        listing: pa.Table,
+        held: lease.Lease,
+        origin: Origin,
+        watch: Stopwatch,
+    ) -> None:
+        """Use `open_run`."""
+        self.origin = origin
+        self._watch = watch
+        self.bundle = bundle
+        self.settings = request.settings
+        self.totals = Totals()
+        self.plan = Plan(PLANNED.empty_table(), listing.num_rows)
+        self._request = request
+        self._listing = listing
+        self._lease = held
+        self._source = open_store(request.input_uri, request.settings.s3)
+        self._output = open_store(request.output_uri, request.settings.s3)
+        self._tables = Tables(self._output)
+        self._log = WaveLog(self._tables)
+
+    def recover(self) -> None:
+        """Complete what a dead run left, then hold the tables against each other.
+
+        Raises:
+            OutputBusyError: another run has taken over.
+            TableError: what it left cannot be completed, or the tables are damaged.
+        """
+        for record in self._log.recover(self._lease.number):
+            _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
+        self._log.require_claim()
+        self._lease.check()
+        with self._watch.measure("check"):
+            require_sound(self._output)
+
+    def make_plan(self) -> Plan:
+        """Find what is still to be scored."""
+        with self._watch.measure("plan"):
+            self.plan = plan_run(
+                self._listing,
+                self._tables,
+                self._source.uri,
+                self.bundle.digest,
+                self.settings,
+            )
+        todo = self.plan.todo.num_rows
+        waves = len(self.plan.waves(self.settings.wave_pictures))
+        progress.say(
+            f"{self.plan.listed} pictures under {self._source.uri}, {self.plan.skipped} of them "
+            f"dealt with by bundle {self.bundle.digest[:12]}; {todo} to score in {waves} waves"
+        )
+        return self.plan
+
+    @contextmanager
+    def spark(self) -> Iterator[WaveScorer]:
+        """Start Spark, ship the bundle, and show progress."""
+        with opened_session("steeldefect score") as session:
+            scorer = WaveScorer(session, self._request, self.bundle, self.origin)
+            with (
+                progress.shown(
+                    self.plan.todo.num_rows,
+                    lambda: scorer.counters.done.value,
+                    lambda: scorer.counters.failed.value,
+                ),
+                closing(scorer),
+            ):
+                yield scorer
+
+    def publish(self, wave: ScoredWave) -> None:
+        """Audit one scored wave, and make it visible.
+
+        Raises:
+            AuditError: what was written is not what was planned.
+            FailureShareError: too many pictures failed.
+            OutputBusyError: another run took over.
+        """
+        with self._watch.measure("publish"):
+            self._publish(wave)
+
+    def _publish(self, wave: ScoredWave) -> None:
+        settings, totals = self.settings, self.totals
+        audit_wave(self._output, wave.keys, wave.reports, settings.audit_masks)
+        check_failures(wave.failures, wave.new, settings, "this wave")
+        check_failures(
+            totals.failures + wave.failures, totals.new + wave.new, settings, "this wave"
+        )
+        if totals.waves == 0:
+            self._lease.check()
+            self._tables.create_all()
+            self.record(Outcome.RUNNING, None, 0.0)  # its rows are traced to it even if it dies
+        parts = [part for report in wave.reports for part in report.parts]
+        record = WaveRecord(self.origin.run_id, wave.number, parts, self._lease.number)
+        with interruption.postponed():
+            self._log.publish(record, self._lease.check)
+            totals.add(wave)
+
+    def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
+        """Add this run to the table `runs`.
+
+        Raises:
+            OutputBusyError: another run has taken over; nothing is written.
+        """
+        self._lease.check()
+        totals = self.totals
+        record_run(
+            self._tables,
+            self.origin,
+            RunRecord(
+                job="score",
+                source=self._source.uri,
+                outcome=outcome,
+                error=error,
+                planned=self.plan.listed,
+                skipped=self.plan.skipped,
+                scored=totals.scored,
+                quarantined=totals.quarantined,
+                defective=totals.defective,
+                waves=totals.waves,
+                seconds=seconds,
+                pictures_per_second=totals.done / totals.seconds if totals.seconds else 0.0,
+                stage_seconds=json.dumps(totals.stage_seconds | Counter(self._watch.seconds)),
+                took=json.dumps(totals.took),
+                settings=self.settings.model_dump_json(),
+                classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
+            ),
+        )
+
+    def summary(self) -> str:
+        """Say what the run did, in a few words."""
+        totals = self.totals
+        if totals.done == 0:
+            return (
+                f"nothing new: all {self.plan.listed} pictures under {self._source.uri} are "
+                f"dealt with by bundle {self.bundle.digest[:12]} ({self.plan.given_up} of them in "
+                "quarantine for good; --set retry_quarantined=true tries those again)"
+            )
+        again = totals.failures.again
+        failed_before = f"; {again} of those in quarantine had failed before" if again else ""
+        rate = totals.done / totals.seconds if totals.seconds else 0.0
+        return (
+            f"scored {totals.scored} pictures ({totals.defective} with defects, "
+            f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped{failed_before}) in "
+            f"{totals.seconds:.0f} s, {rate:.1f} pictures/s; tables at {self._output.uri}"
+        )
+
+
+@contextmanager
+def open_run(request: Request) -> Iterator[ScoringRun]:
+    """Check everything that can be checked, then hold the output while the block runs.
+
+    Until the bundle is verified and the input listed, nothing is written. However the block ends,
+    the run is recorded in the table `runs`.
+
+    Raises:
+        BundleError, EmptyInputError, StoreError, OutputBusyError: see there.
+    """
+    settings = request.settings
+    began = time.monotonic()
+    bundle = fetch_bundle(request.bundle_uri, settings.s3, settings.trusted_keys)
+    bundle.require(needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=False))
+    watch = Stopwatch()
+    with watch.measure("list"):
+        listing = _pictures_of(request)
+    now = datetime.now(UTC)
+    run_id = new_run_id(now)
+    output = open_store(request.output_uri, settings.s3)
+    require_own_tables(output)
+    with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
+        origin = Origin(run_id, bundle.digest, now, held.number)
+        run = ScoringRun(request, bundle, listing, held, origin, watch)
+        try:
+            yield run
+            outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
+            run.record(outcome, None, time.monotonic() - began)
+        except BaseException as error:
+            _record_failure(run, error, time.monotonic() - began)
+            raise
+
+
+def _pictures_of(request: Request) -> pa.Table:
+    settings = request.settings
+    source = open_store(request.input_uri, settings.s3)
+    if request.inventory_uri is None:
+        return list_pictures(source, settings.include, settings.exclude)
+    return read_inventory(
+        request.inventory_uri, source, settings.include, settings.s3, settings.exclude
+    )
+
+
+def _say_waiting(holder: str) -> None:
+    _LOG.warning("waiting for %s to end", holder)
+
+
+def _record_failure(run: ScoringRun, error: BaseException, seconds: float) -> None:
+    """Note how a run ended, without hiding why where that cannot be noted either."""
+    outcome, reason = Outcome.FAILED, str(error) or type(error).__name__
+    if isinstance(error, KeyboardInterrupt) or interruption.requested():
+        outcome, reason = Outcome.INTERRUPTED, "interrupted"  # what else failed comes of that
+    try:
+        run.record(outcome, reason, seconds)
+    except Exception as second:
+        _LOG.warning("the run could not be recorded as %s: %s", outcome.value, second)

@@ -1,0 +1,265 @@
+"""Binds the worker to Spark: what is shipped with each task, and what a worker process keeps.
+
+Models are opened once for each worker process and kept for its later tasks, which needs Spark's
+default `spark.python.worker.reuse=true`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+from pyspark import Accumulator, AccumulatorParam, Broadcast, TaskContext
+
+from steeldefect.bundle.fetch import host_copy
+from steeldefect.bundle.files import Bundle, ModelForm, unpack
+from steeldefect.bundle.manifest import Compiled
+from steeldefect.detection.detector import Detector
+from steeldefect.detection.open_detector import open_detector
+from steeldefect.errors import DeviceError, SteelDefectError, WorkerDiedError
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Precision,
+    RuntimeChoice,
+    RuntimeOptions,
+    default_precision,
+    explain,
+    form_of,
+    resolve,
+)
+from steeldefect.runtimes.gpus import expose_gpus
+from steeldefect.score.fetching import Breaker
+from steeldefect.score.task_report import Failures, TaskReport, report_to_json
+from steeldefect.score.task_rows import Failure, TaskRows
+from steeldefect.score.threads import limit_threads
+from steeldefect.score.worker import Limits, TaskScorer, keys_of
+from steeldefect.settings import ScoreSettings
+from steeldefect.stores import S3Settings, open_store
+from steeldefect.tables.provenance import Origin
+from steeldefect.tables.schema import Stage
+
+_LOG = logging.getLogger(__name__)
+
+REPORT = pa.schema([("report", pa.string())])
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Models that a worker process keeps, and how they run.
+
+    `options` holds no `auto`; `why` says in words what it became, and why.
+    """
+
+    detector: Detector
+    options: RuntimeOptions
+    why: str
+
+
+_OPENED: dict[tuple[str, RuntimeOptions, bool], _Opened] = {}
+
+_BREAKERS: dict[str, Breaker] = {}
+"""What this process knows of each source."""
+
+_TRIES = 2
+"""Tries of a task before its pictures are looked at in smaller parts."""
+
+
+@dataclass(frozen=True)
+class BundleShipment:
+    """A bundle on its way to the executors.
+
+    `payload` holds `bundle.pack`'s zip of the files of `forms`; it is read only where the host
+    has not unpacked it yet.
+    """
+
+    digest: str
+    forms: tuple[ModelForm, ...]
+    payload: Broadcast[bytes]
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Spark accumulators that show the driver how far the tasks are."""
+
+    done: Accumulator[int]
+    failed: Accumulator[int]
+
+
+class FailuresParam(AccumulatorParam[Failures]):  # type: ignore[misc]
+    """Adds up the failures of tasks as they end."""
+
+    def zero(self, value: Failures) -> Failures:
+        """Return no failures."""
+        del value
+        return Failures()
+
+    def addInPlace(self, value1: Failures, value2: Failures) -> Failures:
+        """Return the sum."""
+        return value1 + value2
+
+
+@dataclass(frozen=True)
+class WaveTask:
+    """Everything a task of one wave is told. Holds no secret: it becomes part of Spark's plan.
+
+    `isolated`: the task looks for a picture that kills its process; it raises no errors, so that a
+    second try means that the first process died.
+    """
+
+    origin: Origin
+    wave: int
+    source_uri: str
+    output_uri: str
+    s3: S3Settings
+    options: RuntimeOptions
+    any_size: bool
+    limits: Limits
+    shipment: BundleShipment
+    counters: Counters
+    failures: Accumulator[Failures]
+    isolated: bool = False
+
+    def alone(self) -> WaveTask:
+        """Return the task for pictures among which one killed its process."""
+        return replace(self, isolated=True)
+
+    def give_up(self, keys: pa.Table) -> TaskReport:
+        """Write a picture that kills every process that scores it to `quarantine`; on the driver.
+
+        Args:
+            keys: one row; columns key, etag, size, tries.
+        """
+        (key,) = keys_of(keys.to_batches())
+        rows = TaskRows(self.source_uri, self.options, self.limits.max_tries)
+        error = WorkerDiedError(
+            f"the worker process died {_TRIES} times with this picture alone, mostly for want of "
+            "memory; give executors more memory, or lower max_picture_pixels"
+        )
+        rows.failed(key, Failure(Stage.WORKER, error))
+        output = open_store(self.output_uri, self.s3)
+        parts = rows.write(output, self.origin, f"{self.wave:06d}-driver")
+        return TaskReport(parts, quarantined=1, failures=rows.failures)
+
+    def function(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        """Give the function for `mapInArrow`: planned keys in, one report out."""
+
+        def score_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield run_task(self, batches)
+
+        return score_partition
+
+
+def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
+    """Score one partition inside a Spark worker process.
+
+    A task that failed twice gives its pictures back untouched: whether one of them kills the
+    process, `steeldefect.score.isolation` finds out.
+
+    Args:
+        task: what to do, for every task of the wave alike.
+        batches: the task's own pictures; columns key, etag, size, tries.
+
+    Returns:
+        One row, column `report`: a `TaskReport` as JSON.
+    """
+    context = TaskContext.get()
+    if context is None:
+        raise DeviceError("run_task serves inside a Spark task only")
+    report = _attempted(task, batches, context)
+    task.counters.done.add(report.scored + report.quarantined)
+    task.counters.failed.add(report.quarantined)
+    task.failures.add(report.failures)
+    return pa.record_batch([[report_to_json(report)]], schema=REPORT)
+
+
+def _attempted(
+    task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext
+) -> TaskReport:
+    """Score, give back, or report an error.
+
+    The first try raises what is no picture's fault, since Spark may repeat it on a better host;
+    later ones report it, so that a task that is tried a third time has lost its process.
+    """
+    attempt = context.attemptNumber()
+    if attempt >= _TRIES:
+        return TaskReport(given_back=True)
+    try:
+        return _scored(task, batches, context)
+    except (SteelDefectError, OSError) as error:
+        if attempt == 0 and not task.isolated:
+            raise
+        named = f"{type(error).__module__}.{type(error).__name__}"
+        reported = f"{named}: {' '.join(str(error).split())}"
+        return TaskReport(error=reported, failures=Failures(error=reported))
+    except Exception as error:  # of a library, over one of the pictures: looked for like a death
+        if not task.isolated:
+            raise
+        _LOG.warning("a task failed: %s: %s", type(error).__name__, error)
+        return TaskReport(given_back=True)
+
+
+def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
+    gpus = context.resources().get("gpu")
+    addresses = () if gpus is None else tuple(gpus.addresses)
+    expose_gpus(addresses)
+    options = replace(task.options, threads=context.cpus(), gpu_addresses=addresses)
+    opened = _open(task, options)
+    scorer = TaskScorer(
+        opened.detector,
+        opened.options,
+        open_store(task.source_uri, task.s3),
+        open_store(task.output_uri, task.s3),
+        task.origin,
+        task.limits,
+        _BREAKERS.setdefault(task.source_uri, Breaker(task.limits.store_failures)),
+    )
+    label = f"{task.wave:06d}-{context.partitionId():06d}"
+    return replace(scorer.run(keys_of(batches), label), took=opened.why)
+
+
+def needed_forms(
+    settings: ScoreSettings, compiled: Compiled | None, gpus_scheduled: bool
+) -> tuple[ModelForm, ...]:
+    """Tell which forms of the models the executors will need.
+
+    Where the bundle's default is int8, `auto` ships the f32 form as well: what an executor's CPU
+    has instructions for is known there alone.
+
+    Args:
+        settings: of the run.
+        compiled: what the bundle says of its forms for CPUs.
+        gpus_scheduled: whether Spark gives tasks GPUs.
+    """
+    may_use_gpu = gpus_scheduled and settings.device is not DeviceChoice.CPU
+    if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
+        return (ModelForm.KERAS,)
+    if settings.precision is Precision.AUTO:
+        possible = {Precision.F32, default_precision(compiled)}
+    else:
+        possible = {settings.precision}
+    needed = {form_of(RuntimeChoice.OPENVINO, precision) for precision in possible}
+    if settings.runtime is RuntimeChoice.AUTO and may_use_gpu:
+        needed.add(ModelForm.KERAS)
+    return tuple(form for form in ModelForm if form in needed)
+
+
+def _open(task: WaveTask, options: RuntimeOptions) -> _Opened:
+    """Give the task's models; what `auto` means is settled here, on the executor's own CPU."""
+    cached = (task.shipment.digest, options, task.any_size)
+    if cached not in _OPENED:
+        limit_threads(options.threads)
+        _OPENED.clear()  # one bundle at a time: two would need twice the memory
+        bundle = _unpacked(task.shipment)
+        resolved = resolve(options, bundle.manifest.compiled)
+        why = explain(options, resolved, bundle.manifest.compiled)
+        _OPENED[cached] = _Opened(open_detector(bundle, resolved, task.any_size), resolved, why)
+    return _OPENED[cached]
+
+
+def _unpacked(shipment: BundleShipment) -> Bundle:
+    """Open the host's copy of a bundle, unpacking it if it is not there or was damaged."""
+    return host_copy(
+        shipment.digest, shipment.forms, lambda folder: unpack(shipment.payload.value, folder)
+    )

@@ -1,0 +1,156 @@
+"""The rows that a task collects for its pictures, and their way into files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from steeldefect.detection.detector import Finding
+from steeldefect.errors import Transient
+from steeldefect.pictures import run_lengths
+from steeldefect.runtimes import RuntimeOptions
+from steeldefect.score.fetching import PictureKey
+from steeldefect.score.task_report import Failures
+from steeldefect.stores import Store
+from steeldefect.tables.parts import Part, write_part
+from steeldefect.tables.provenance import Origin, stored_rows
+from steeldefect.tables.schema import Stage, TableName, Verdict
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a picture was not scored; see `steeldefect.score.fetching` for whose fault it is."""
+
+    stage: Stage
+    error: Exception
+
+
+class TaskRows:
+    """Rows of `images`, `predictions` and `quarantine`, in memory until the task ends."""
+
+    def __init__(self, source: str, options: RuntimeOptions, max_tries: int) -> None:
+        """Take what all rows share.
+
+        Args:
+            source: the input's address.
+            options: how the models run (no `auto`).
+            max_tries: runs in which a picture may fail by others' fault before it is given up.
+        """
+        self._source = source
+        self._options = options
+        self._max_tries = max_tries
+        self.failures = Failures()
+        self._rows: dict[TableName, list[dict[str, Any]]] = {
+            TableName.IMAGES: [],
+            TableName.PREDICTIONS: [],
+            TableName.QUARANTINE: [],
+        }
+        self.defective = 0
+
+    @property
+    def scored(self) -> int:
+        """Pictures in `images` so far."""
+        return len(self._rows[TableName.IMAGES])
+
+    @property
+    def quarantined(self) -> int:
+        """Pictures in `quarantine` so far."""
+        return len(self._rows[TableName.QUARANTINE])
+
+    def gated(self, key: PictureKey, shape: tuple[int, int], probability: float) -> None:
+        """Note a picture that the gate stopped."""
+        self._image(key, shape, probability, Verdict.GATED, defects=0)
+
+    def segmented(
+        self,
+        key: PictureKey,
+        shape: tuple[int, int],
+        probability: float | None,
+        findings: list[Finding],
+    ) -> None:
+        """Note a picture that was segmented, and what was found on it."""
+        verdict = Verdict.DEFECT if findings else Verdict.CLEAN
+        self.defective += verdict is Verdict.DEFECT
+        self._image(key, shape, probability, verdict, len(findings))
+        self._rows[TableName.PREDICTIONS] += [
+            self._picture(key) | _prediction(finding) for finding in findings
+        ]
+
+    def failed(self, key: PictureKey, failure: Failure) -> None:
+        """Note a picture that was not scored."""
+        row = failed_row(key, failure, self._max_tries)
+        self._rows[TableName.QUARANTINE].append(self._picture(key) | row)
+        self.failures.add(key, failure.stage.value, failure.error)
+
+    def write(self, output: Store, origin: Origin, label: str) -> list[Part]:
+        """Write a file for each table that has rows.
+
+        Raises:
+            StoreError: the output cannot be written.
+        """
+        return [
+            write_part(output, table, stored_rows(table, rows, origin), origin, label)
+            for table, rows in self._rows.items()
+            if rows
+        ]
+
+    def _image(
+        self,
+        key: PictureKey,
+        shape: tuple[int, int],
+        probability: float | None,
+        verdict: Verdict,
+        defects: int,
+    ) -> None:
+        height, width = shape
+        self._rows[TableName.IMAGES].append(
+            self._picture(key)
+            | {
+                "etag": key.etag,
+                "bytes": key.size,
+                "width": width,
+                "height": height,
+                "gate_probability": probability,
+                "verdict": verdict.value,
+                "defects": defects,
+                "runtime": self._options.runtime.value,
+                "device": self._options.device.value,
+                "precision": self._options.precision.value,
+            }
+        )
+
+    def _picture(self, key: PictureKey) -> dict[str, Any]:
+        image_id = key.key.rsplit("/", 1)[-1]
+        return {"source": self._source, "key": key.key, "image_id": image_id}
+
+
+def failed_row(key: PictureKey, failure: Failure, max_tries: int) -> dict[str, Any]:
+    """Build a row of `quarantine`, less what names the picture and its run."""
+    transient = isinstance(failure.error, Transient)
+    return {
+        "etag": key.etag,
+        "bytes": key.size,
+        "stage": failure.stage.value,
+        "error": type(failure.error).__name__,
+        "message": str(failure.error),
+        "transient": transient,
+        "tries": key.tries + 1,
+        "given_up": not transient or key.tries + 1 >= max_tries,
+    }
+
+
+def _prediction(finding: Finding) -> dict[str, Any]:
+    return {
+        "class_id": finding.defect_class.id,
+        "class_name": finding.defect_class.name,
+        "run_lengths": run_lengths.to_text(finding.runs),
+        "area": finding.area,
+        "share": finding.share,
+        "box_top": finding.box.top,
+        "box_left": finding.box.left,
+        "box_bottom": finding.box.bottom,
+        "box_right": finding.box.right,
+        "regions": finding.regions,
+        "mean_probability": finding.mean_probability,
+        "max_probability": finding.max_probability,
+    }

@@ -1,0 +1,405 @@
+"""Reads and writes the Delta tables of one output; knows nothing of waves.
+
+Every commit carries a transaction name, so that a commit that arrived although its answer was lost
+is recognised when it is tried again.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake.exceptions import (
+    CommitFailedError,
+    DeltaError,
+    DeltaProtocolError,
+    SchemaMismatchError,
+    TableNotFoundError,
+)
+from deltalake.transaction import AddAction, RemoveAction
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from steeldefect.errors import NewerTableError, OutputBusyError, StoreUnavailableError, TableError
+from steeldefect.stores import Store
+from steeldefect.tables.data_files import DataFile, data_files
+from steeldefect.tables.parts import Part
+from steeldefect.tables.reading import dataset_of
+from steeldefect.tables.schema import PARTITION, SCHEMA_VERSION, SCHEMAS, SINCE, TableName
+
+Result = TypeVar("Result")
+
+_VERSION = "steeldefect.schema_version"
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
+_NOISE = re.compile(r",? max_retries\W+\d+, retry_timeout\W+\d+m?s|:? 0: <unknown> .*")
+_ATTEMPTS = 5
+_BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
+_BEGIN, _END = 150, 250  # characters of a long message of deltalake that are shown
+_OUTRUN = 20  # times that others may commit first
+_DAMAGED = re.compile(
+    r"(?i)^(?!.*list response).*(json error|found gap|no table metadata|no files in log|not found"
+    r"|magic bytes|no such file|invalid checkpoint|corrupt|parquet error|deserialize|decompress)"
+)
+"""What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
+
+_UNSUPPORTED = re.compile(r"(?i)unsupported|invalid protocol action|max catalog version")
+"""What deltalake says of features that it does not read."""
+
+
+class Tables:
+    """The Delta tables of one output.
+
+    Attributes:
+        store: the output.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Name the output; nothing is touched yet."""
+        self.store = store
+
+    def open(self, table: TableName) -> DeltaTable | None:
+        """Open a table at its newest version, or None where it does not exist yet.
+
+        Raises:
+            TableError: something lies there that is not a Delta table, or a newer version of this
+                program wrote it.
+            StoreUnavailableError: the store does not answer.
+        """
+        try:
+            delta = self._opened(table)
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError, ValueError) as error:
+            raise self._translate(error, table) from None
+        self._refuse_newer(delta, table)
+        return delta
+
+    def read(
+        self,
+        table: TableName,
+        columns: Sequence[str] | None = None,
+        equal: dict[str, str] | None = None,
+    ) -> pa.Table:
+        """Read columns of a table, of the rows in which the columns of `equal` have its values.
+
+        An absent table is an empty one; a column that older files lack is null there.
+        """
+        condition = None
+        for name, value in (equal or {}).items():
+            term = ds.field(name) == value
+            condition = term if condition is None else condition & term
+        wanted = list(columns) if columns else SCHEMAS[table].columns.names
+        try:
+            return self.dataset(table).to_table(columns=wanted, filter=condition)
+        except (DeltaError, OSError, pa.ArrowInvalid) as error:
+            raise self._translate(error, table) from None
+
+    def dataset(self, table: TableName) -> ds.Dataset:
+        """Open a table as an Arrow dataset; an absent table is an empty one."""
+        delta = self.open(table)
+        schema = SCHEMAS[table].columns
+        if delta is None:
+            return ds.dataset(schema.empty_table())
+        return dataset_of(delta, schema, self.store.delta_options())
+
+    def create_all(self) -> None:
+        """Create the tables that do not exist yet, empty, and add columns that older ones lack."""
+        for table in TableName:
+            self.create(table)
+
+    def create(self, table: TableName) -> DeltaTable:
+        """Open a table; create it where it does not exist, and add the columns that it lacks."""
+        existing = self.open(table)
+        if existing is None:
+            return self._retried(table, lambda: self._create(table))
+        missing = [field for field in SCHEMAS[table].columns if field.name not in _names(existing)]
+        if missing:
+            self._extend(table, missing)
+            return self._opened(table)
+        return existing
+
+    def add(self, table: TableName, parts: Sequence[Part], name: str, number: int) -> None:
+        """Add data files to a table, in one commit.
+
+        Args:
+            table: the files belong to.
+            parts: the files.
+            name: of the transaction.
+            number: of the transaction; nothing is added where the table has seen this number, or
+                a greater one, under that name.
+
+        Raises:
+            TableError, StoreUnavailableError: the commit failed for good, after retries.
+        """
+
+        def commit() -> None:
+            delta = self.create(table)
+            seen = delta.transaction_version(name)
+            if seen is not None and seen >= number:
+                return
+            delta.create_write_transaction(
+                [_add_action(part) for part in parts],
+                mode="append",
+                schema=delta.schema(),
+                partition_by=[PARTITION],
+                commit_properties=_named(name, number),
+            )
+            self._require_commit(table, delta, name, number)
+
+        self._retried(table, commit)
+
+    def exchange(
+        self,
+        table: TableName,
+        removed: Sequence[DataFile],
+        added: Sequence[Part],
+        data_change: bool,
+    ) -> None:
+        """Put data files in the place of others, in one commit; the others stay on the store.
+
+        The library looks for no conflicts when it is handed lists of files: two that compact the
+        same files at once would double their rows. So the removed files have to be there still at
+        the very version that the commit follows.
+
+        Args:
+            table: the files belong to.
+            removed: files of the table's newest version.
+            added: new files.
+            data_change: what the table's log says of the commit: false where the new files hold
+                the very rows of the old ones.
+
+        Raises:
+            OutputBusyError: somebody else has removed one of the files meanwhile, or commits to the
+                table all the time; nothing was done.
+        """
+        name = f"exchange-{uuid.uuid4().hex}"
+        actions = [_remove_action(file, data_change) for file in removed]
+        actions += [_add_action(part, data_change) for part in added]
+        where = self.store.delta_uri(table.value)
+
+        def committed() -> bool:
+            delta = self.create(table)
+            if delta.transaction_version(name) is not None:
+                return True
+            if not {file.path for file in removed} <= {file.path for file in data_files(delta)}:
+                raise OutputBusyError(
+                    f"somebody else changed the files of {where} at the same time; start again"
+                )
+            try:
+                delta.create_write_transaction(
+                    actions,
+                    mode="append",
+                    schema=delta.schema(),
+                    partition_by=[PARTITION],
+                    commit_properties=_named(name, 1, max_commit_retries=0),
+                )
+            except CommitFailedError:
+                return False  # somebody else was first
+            self._require_commit(table, delta, name)
+            return True
+
+        for _ in range(_OUTRUN):
+            if self._retried(table, committed):
+                return
+            time.sleep(random.uniform(0, 0.5))  # noqa: S311
+        raise OutputBusyError(f"others commit to {where} all the time; start again later")
+
+    def append(self, table: TableName, rows: pa.Table) -> None:
+        """Append rows that the driver itself has, the partition column included."""
+        self._write(table, rows, {"mode": "append"})
+
+    def replace(self, table: TableName, rows: pa.Table, equal: dict[str, str]) -> None:
+        """Put rows in the place of those in which the columns of `equal` have its values.
+
+        One commit. (A merge would do for finer keys, but deltalake 1.6 writes its texts as Arrow
+        string views, on which filters then fail.)
+
+        Args:
+            table: to write.
+            rows: in the whole schema; all of them have the values of `equal`.
+            equal: column to text.
+        """
+        terms = [
+            f"{name} = '{value.replace(chr(39), 2 * chr(39))}'" for name, value in equal.items()
+        ]
+        self._write(table, rows, {"mode": "overwrite", "predicate": " AND ".join(terms)})
+
+    @contextmanager
+    def errors_of(self, table: TableName) -> Iterator[None]:
+        """Translate the errors of whoever works with an opened table.
+
+        Raises:
+            TableError, StoreUnavailableError: see `open`.
+        """
+        try:
+            yield
+        except (DeltaError, OSError, pa.ArrowInvalid) as error:
+            raise self._translate(error, table) from None
+
+    def _write(self, table: TableName, rows: pa.Table, how: dict[str, Any]) -> None:
+        name = f"write-{uuid.uuid4().hex}"
+        bare = rows.cast(_without_comments(rows.schema))
+
+        def commit() -> None:
+            delta = self.create(table)
+            if delta.transaction_version(name) is not None:
+                return
+            write_deltalake(
+                delta, bare, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
+            )
+            self._require_commit(table, delta, name)
+
+        self._retried(table, commit)
+
+    def _require_commit(
+        self, table: TableName, delta: DeltaTable, name: str, number: int = 1
+    ) -> None:
+        """Read a commit back: a proxy before a store may acknowledge what never reached it.
+
+        Raises:
+            StoreUnavailableError: the commit is not there.
+        """
+        delta.update_incremental()
+        if (delta.transaction_version(name) or 0) < number:
+            raise StoreUnavailableError(
+                f"table {self.store.delta_uri(table.value)} does not hold a commit that was "
+                "acknowledged; check the store, and proxies before it; start again"
+            )
+
+    def _opened(self, table: TableName) -> DeltaTable:
+        return DeltaTable(
+            self.store.delta_uri(table.value), storage_options=self.store.delta_options()
+        )
+
+    def _create(self, table: TableName) -> DeltaTable:
+        return DeltaTable.create(
+            self.store.delta_uri(table.value),
+            schema=Schema.from_arrow(SCHEMAS[table].columns),
+            mode="ignore",
+            partition_by=[PARTITION],
+            description=SCHEMAS[table].row,
+            configuration={_VERSION: str(SCHEMA_VERSION)},
+            raise_if_key_not_exists=False,
+            storage_options=self.store.delta_options(),
+        )
+
+    def _extend(self, table: TableName, missing: list[pa.Field]) -> None:
+        """Add columns to a table of an older version; its rows are null there."""
+        fields = list(Schema.from_arrow(pa.schema(missing)).fields)
+
+        def add_columns() -> None:
+            delta = self._opened(table)
+            lacking = [field for field in fields if field.name not in _names(delta)]
+            if lacking:
+                delta.alter.add_columns(lacking)
+
+        self._retried(table, add_columns)
+
+    def _refuse_newer(self, delta: DeltaTable, table: TableName) -> None:
+        version = _schema_version(delta)
+        if version > SCHEMA_VERSION:
+            raise NewerTableError(
+                f"table {self.store.delta_uri(table.value)} has schema version {version}; this "
+                f"program knows versions up to {SCHEMA_VERSION}; use the program that wrote it"
+            )
+
+    def _retried(self, table: TableName, work: Callable[[], Result]) -> Result:
+        """Do work that may find its own first try done; try again where another try can help."""
+        retrying = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=_BACKOFF,
+            retry=retry_if_exception_type(StoreUnavailableError),
+            reraise=True,
+        )
+
+        def attempt() -> Result:
+            try:
+                return work()
+            except (DeltaError, OSError, pa.ArrowInvalid) as error:
+                raise self._translate(error, table) from None
+
+        return retrying(attempt)
+
+    def _translate(self, error: Exception, table: TableName) -> Exception:
+        where = f"table {self.store.delta_uri(table.value)}"
+        problem = plain(error)
+        known = isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError)
+        if known or _UNSUPPORTED.search(problem):
+            return TableError(f"{where}: {problem}")
+        if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
+            return StoreUnavailableError(f"{where}: {problem}; check the store and start again")
+        return TableError(
+            f"{where}: {problem}; `steeldefect maintain --check` says what is wrong with the tables"
+        )
+
+
+def _schema_version(delta: DeltaTable) -> int:
+    """Read which version of the schema a table has.
+
+    It is stated when the table is created, and by every column that was added later: another
+    commit for it alone could be missing after a crash.
+    """
+    stated = [delta.metadata().configuration.get(_VERSION)]
+    stated += [field.metadata.get(SINCE) for field in delta.schema().fields]
+    return max((int(one) for one in stated if one and one.isdecimal()), default=1)
+
+
+def plain(error: Exception) -> str:
+    """Write what the Delta library says in one line, without colours and back traces."""
+    return _in_short(" ".join(_COLOURS.sub("", str(error)).split()))
+
+
+def _without_comments(schema: pa.Schema) -> pa.Schema:
+    """Drop the comments of columns: they differ from those of a table of another version."""
+    return pa.schema([field.remove_metadata() for field in schema])
+
+
+def _names(delta: DeltaTable) -> set[str]:
+    return {field.name for field in delta.schema().fields}
+
+
+def _named(name: str, number: int, max_commit_retries: int | None = None) -> CommitProperties:
+    """Name a commit; without retries it succeeds at the version after the opened one, or fails."""
+    return CommitProperties(
+        max_commit_retries=max_commit_retries,
+        app_transactions=[Transaction(name, number, _now_ms())],
+    )
+
+
+def _add_action(part: Part, data_change: bool = True) -> AddAction:
+    return AddAction(
+        path=part.path,
+        size=part.size,
+        partition_values={PARTITION: part.date},
+        modification_time=_now_ms(),
+        data_change=data_change,
+        stats=part.stats,
+    )
+
+
+def _remove_action(file: DataFile, data_change: bool) -> RemoveAction:
+    return RemoveAction(file.path, data_change, _now_ms(), file.size, {PARTITION: file.date})
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _in_short(problem: str) -> str:
+    """Cut a long message in its middle: it begins with what failed, and ends with why."""
+    problem = _NOISE.sub("", problem)
+    if len(problem) <= _BEGIN + _END:
+        return problem
+    return f"{problem[:_BEGIN]} ... {problem[-_END:]}"

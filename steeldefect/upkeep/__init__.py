@@ -1,0 +1,1 @@
+"""Keeps the tables of an output whole and fast: check, repair, compaction, clean-up."""

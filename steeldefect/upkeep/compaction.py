@@ -1,0 +1,96 @@
+"""Makes large data files of small ones, partition by partition, while runs go on.
+
+The Delta library can do this as well (`optimize.compact`), but two of its compactions at once
+double the rows (deltalake 1.6 looks for no conflict between them). `Tables.exchange` makes
+sure that nobody else has touched the files.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from steeldefect.stores import Store
+from steeldefect.streams import in_batches
+from steeldefect.tables.data_files import DataFile, data_files, read_files
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.parts import Part, part_name, write_file
+from steeldefect.tables.schema import TableName
+
+TARGET = 32 * 2**20
+"""Bytes of a compacted file; some five times as many in memory while it is made."""
+
+_IN_ONE_COMMIT = 50  # compacted files
+
+
+class Compacted(NamedTuple):
+    """How many files became how many."""
+
+    before: int = 0
+    after: int = 0
+
+
+def plan_compaction(files: Sequence[DataFile], target: int = TARGET) -> list[list[DataFile]]:
+    """Group the small files of each partition; each group becomes one file.
+
+    Files of half the target and more stay as they are, as does a file that is alone. The files of
+    a run lie together, so that readers can still pass over the others.
+
+    Args:
+        files: of one table.
+        target: bytes of a group, at most.
+    """
+    small = sorted(
+        (file for file in files if file.size < target // 2),
+        key=lambda file: (file.date, file.first_run or "", file.path),
+    )
+    groups: list[list[DataFile]] = []
+    for _, partition in groupby(small, key=lambda file: file.date):
+        groups += [group for group in _cut(list(partition), target) if len(group) > 1]
+    return groups
+
+
+def compact(store: Store, tables: Tables, table: TableName, target: int = TARGET) -> Compacted:
+    """Compact one table; a run may publish at the same time, and readers may read.
+
+    The old files stay on the store until the table is vacuumed.
+
+    Raises:
+        UnreadableFileError: a file is damaged; what was committed stays.
+        TableError: another program has given the table features that its files do not show.
+        OutputBusyError: another program changed the same files; what was committed stays.
+        StoreError: the store refused, or does not answer.
+    """
+    delta = tables.open(table)
+    if delta is None:
+        return Compacted()
+    before = after = 0
+    for groups in in_batches(plan_compaction(data_files(delta), target), _IN_ONE_COMMIT):
+        removed = [file for group in groups for file in group]
+        added = [_merge(store, delta, table, group) for group in groups]
+        tables.exchange(table, removed, added, data_change=False)
+        before += len(removed)
+        after += len(added)
+    return Compacted(before, after)
+
+
+def _cut(files: list[DataFile], target: int) -> Iterator[list[DataFile]]:
+    group: list[DataFile] = []
+    for file in files:
+        if group and sum(one.size for one in group) + file.size > target:
+            yield group
+            group = []
+        group.append(file)
+    yield group
+
+
+def _merge(store: Store, delta: DeltaTable, table: TableName, group: Sequence[DataFile]) -> Part:
+    """Write the rows of some files as one file."""
+    rows = [rows for _, rows in read_files(store, table, delta, group)]
+    name = part_name(f"compacted-{uuid.uuid4().hex}")
+    return write_file(store, table, pa.concat_tables(rows).combine_chunks(), group[0].date, name)

@@ -1,0 +1,216 @@
+"""Finds what is damaged in a Delta table's log, from a listing and, if need be, the entries.
+
+Delta's protocol, "Delta Log Entries" and "Checkpoints": a reader takes the newest checkpoint, and
+all entries after it, without a gap. Without a checkpoint it takes all entries, and the first one
+says the schema.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from steeldefect.stores import ObjectInfo, Store
+from steeldefect.tables.schema import TableName
+
+_ENTRY = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..+")
+_HINT = "_last_checkpoint"
+
+
+class Fault(str, Enum):
+    """What can be wrong with a log.
+
+    `start`: no entry says the schema. `entry`: an entry is gone, empty or damaged. `checkpoint`: a
+    checkpoint is damaged. `hint`: the note of the last checkpoint names one that is not there.
+    """
+
+    START = "start"
+    ENTRY = "entry"
+    CHECKPOINT = "checkpoint"
+    HINT = "hint"
+
+
+@dataclass(frozen=True)
+class LogFault:
+    """One fault of a log.
+
+    Attributes:
+        kind: of the fault.
+        version: of the entry or checkpoint concerned.
+        detail: what is wrong, in words.
+        damaged: keys of the objects that are there, but damaged.
+    """
+
+    kind: Fault
+    version: int
+    detail: str
+    damaged: tuple[str, ...] = ()
+
+
+class DeltaLog:
+    """The log of one table, as a listing shows it."""
+
+    def __init__(self, table: TableName, found: Iterable[ObjectInfo]) -> None:
+        """Sort the files of a log out.
+
+        Args:
+            table: the log belongs to.
+            found: a listing that holds the log's objects.
+        """
+        self._folder = log_folder(table)
+        self._entries: dict[int, ObjectInfo] = {}
+        self._checkpoints: dict[int, list[ObjectInfo]] = {}
+        self._hint: ObjectInfo | None = None
+        for one in found:
+            if one.key.startswith(self._folder):
+                self._sort_in(one)
+
+    @property
+    def newest_checkpoint(self) -> int:
+        """Version of the newest checkpoint that is not empty; -1 for none."""
+        whole = (
+            version
+            for version, files in self._checkpoints.items()
+            if all(file.size > 0 for file in files)
+        )
+        return max(whole, default=-1)
+
+    def emptied(self) -> list[LogFault]:
+        """Find entries of no bytes that count: readers pass over them in silence."""
+        return [
+            LogFault(Fault.ENTRY, version, f"entry {version} of its log is empty", (entry.key,))
+            for version, entry in sorted(self._entries.items())
+            if entry.size == 0 and version > self.newest_checkpoint
+        ]
+
+    def faults(self, store: Store) -> list[LogFault]:
+        """Find why a table cannot be opened; reads the entries that count, and the checkpoint.
+
+        Returns:
+            The faults; none where the log is sound as far as this program can tell.
+
+        Raises:
+            StoreError: the store refused, or does not answer.
+        """
+        hint = self._check_hint(store)
+        if hint:
+            return [hint]
+        counting = [version for version in self._entries if version > self.newest_checkpoint]
+        if not counting:
+            return self._check_checkpoint(store)
+        faults: list[LogFault] = []
+        stated: set[str] = set()
+        first = min(counting) if self.newest_checkpoint < 0 else self.newest_checkpoint + 1
+        for version in range(first, max(counting) + 1):
+            problem = self._read(store, version, stated)
+            if problem:
+                keys = (self._entries[version].key,) if version in self._entries else ()
+                faults.append(LogFault(Fault.ENTRY, version, problem, keys))
+        if self.newest_checkpoint < 0:
+            return self._check_start(first, stated, faults)
+        return faults or self._check_checkpoint(store)
+
+    def _sort_in(self, one: ObjectInfo) -> None:
+        name = one.key.removeprefix(self._folder)
+        if entry := _ENTRY.fullmatch(name):
+            self._entries[int(entry[1])] = one
+        elif checkpoint := _CHECKPOINT.fullmatch(name):
+            self._checkpoints.setdefault(int(checkpoint[1]), []).append(one)
+        elif name == _HINT:
+            self._hint = one
+
+    def _read(self, store: Store, version: int, stated: set[str]) -> str | None:
+        """Read one entry; adds the kinds of its actions to `stated`, and gives its problem."""
+        entry = self._entries.get(version)
+        if entry is None:
+            return f"entry {version} of its log is gone"
+        if entry.size == 0:
+            return f"entry {version} of its log is empty"
+        try:
+            actions = parse_entry(store.read(entry.key))
+        except ValueError:
+            return f"entry {version} of its log is damaged"
+        stated.update(name for action in actions for name in action)
+        return None
+
+    def _check_start(self, first: int, stated: set[str], faults: list[LogFault]) -> list[LogFault]:
+        """Make sure that an entry says the schema; its fault stands for that of the first."""
+        if {"protocol", "metaData"} <= stated:
+            return faults
+        broken = [fault for fault in faults if fault.version == first]
+        entry = self._entries[first].key
+        if broken or first == 0:
+            start = LogFault(
+                Fault.START, first, f"entry {first} of its log does not say the schema", (entry,)
+            )
+        else:
+            detail = f"its log begins with entry {first}, and no entry says the schema"
+            start = LogFault(Fault.START, first - 1, detail)
+        return [start, *(fault for fault in faults if fault.version != first)]
+
+    def _check_hint(self, store: Store) -> LogFault | None:
+        if self._hint is None:
+            return None
+        try:
+            version = int(json.loads(store.read(self._hint.key))["version"])
+        except (ValueError, KeyError, TypeError):
+            return None  # readers pass over it
+        files = self._checkpoints.get(version, [])
+        if version <= self.newest_checkpoint or (files and all(file.size for file in files)):
+            return None
+        detail = f"the checkpoint of version {version} is gone or empty"
+        keys = (self._hint.key, *(file.key for file in files))
+        return LogFault(Fault.HINT, version, detail, keys)
+
+    def _check_checkpoint(self, store: Store) -> list[LogFault]:
+        version = self.newest_checkpoint
+        files = self._checkpoints.get(version, [])
+        if all(_is_readable(file.key, store.read(file.key)) for file in files):
+            return []
+        keys = tuple(file.key for file in files)
+        hint = (self._hint.key,) if self._hint else ()
+        detail = f"the checkpoint of version {version} is damaged"
+        return [LogFault(Fault.CHECKPOINT, version, detail, keys + hint)]
+
+
+def log_folder(table: TableName) -> str:
+    """Name the folder of a table's log, as the beginning of keys."""
+    return f"{table.value}/_delta_log/"
+
+
+def entry_key(table: TableName, version: int) -> str:
+    """Name the object of one entry of a table's log."""
+    return f"{log_folder(table)}{version:020d}.json"
+
+
+def parse_entry(content: bytes) -> list[dict[str, Any]]:
+    """Read the actions of an entry: one JSON object a line.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    actions = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
+    if not all(isinstance(action, dict) for action in actions):
+        raise ValueError("a line is no JSON object")
+    return actions
+
+
+def _is_readable(key: str, content: bytes) -> bool:
+    """Tell whether a checkpoint's file can be read to its end."""
+    try:
+        if key.endswith(".json"):
+            parse_entry(content)
+        else:
+            pq.read_table(io.BytesIO(content))
+    except (ValueError, OSError, pa.ArrowException):
+        return False
+    return True

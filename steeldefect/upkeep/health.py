@@ -1,0 +1,361 @@
+"""Holds the tables of one output against each other, and says what is wrong and how to mend it.
+
+Nothing is written. What runs and other tools do by right is no problem: rewritten, compacted and
+vacuumed files, runs that failed, a wave that is being published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import unquote
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from steeldefect.errors import (
+    NewerTableError,
+    StoreUnavailableError,
+    TableError,
+    UnreadableFileError,
+)
+from steeldefect.publish import claims, lease
+from steeldefect.publish.commit import missing_parts
+from steeldefect.publish.runs import Outcome
+from steeldefect.publish.wave_records import pending_records, read_record
+from steeldefect.stores import Store
+from steeldefect.tables.data_files import DataFile, data_files, read_files
+from steeldefect.tables.delta import Tables, plain
+from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.delta_log import DeltaLog, LogFault
+from steeldefect.upkeep.run_counts import (
+    UNIQUE,
+    RecordedRun,
+    Rows,
+    RunCounts,
+    count_copies,
+    count_runs,
+    lost_evaluations,
+    open_rows,
+    recorded_runs,
+)
+
+_NAMED = 3  # problems that one error line holds
+_CUT_SHORT = (Outcome.FAILED, Outcome.INTERRUPTED)
+
+
+class Damage(str, Enum):
+    """What can be wrong with an output; the order is that of mending."""
+
+    CLAIM = "claim"
+    RECORD = "record"
+    LOG = "log"
+    PARTS = "parts"
+    FILE = "file"
+    TABLE = "table"
+    FINDINGS = "findings"
+    COUNTS = "counts"
+    RUN = "run"
+    EVALUATION = "evaluation"
+
+
+MENDS = {
+    Damage.CLAIM: "--repair sets it aside, with the waves that it may name; they are scored again",
+    Damage.RECORD: "--repair sets it aside, and its pictures are scored again",
+    Damage.LOG: "--repair puts an empty entry there; pictures that lose their rows are scored "
+    "again",
+    Damage.PARTS: "--repair drops the wave, and its pictures are scored again",
+    Damage.FILE: "--repair takes the file out of the table; pictures that lose their rows are "
+    "scored again, evaluations are to be repeated",
+    Damage.TABLE: "--repair creates it; pictures that lose their rows are scored again, "
+    "evaluations are to be repeated",
+    Damage.FINDINGS: "--repair drops the rows of these pictures, and they are scored again",
+    Damage.COUNTS: "--repair drops what is doubled and corrects the counts; what is missing is "
+    "scored again",
+    Damage.RUN: "--repair writes its row from what the other tables say",
+    Damage.EVALUATION: "--repair marks it as failed; evaluate again",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        damage: its kind.
+        where: the table, or the key of an object.
+        detail: what is wrong, in words.
+        subject: key of a record, path of a data file, or id of a run; else empty.
+        fault: of the table's log.
+    """
+
+    damage: Damage
+    where: str
+    detail: str
+    subject: str = ""
+    fault: LogFault | None = None
+
+    @property
+    def mend(self) -> str:
+        """How to mend it."""
+        return MENDS[self.damage]
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.detail}"
+
+
+def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
+    """Find what is wrong with an output.
+
+    Files come first: where a log, a data file or a wave record is damaged, rows are not counted.
+
+    Args:
+        store: the output. It may be in use: waves that are being published are no problem.
+        whole: read all columns of all data files, not only those that the checks need.
+
+    Returns:
+        The problems, in the order of mending.
+
+    Raises:
+        TableError: a newer version of this program wrote a table, or a table cannot be opened for
+            a reason that this program does not know.
+        StoreError: the store refused, or does not answer.
+    """
+    tables = Tables(store)
+    in_progress = runs_in_progress(store, tables)
+    problems = _check_waves(store, tables)
+    for table in TableName:
+        problems += check_files(store, tables, table)
+    if not any(one.damage in (Damage.LOG, Damage.CLAIM) for one in problems):
+        problems += _check_parts(store, tables)
+    if whole and not problems:
+        problems += _read_whole(store, tables)
+    if problems:
+        return _in_order(problems)
+    found = check_rows(store, tables, in_progress)
+    in_progress |= runs_in_progress(store, tables)
+    return _in_order(one for one in found if one.subject not in in_progress)
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems by the order of mending."""
+    return sorted(problems, key=lambda one: list(Damage).index(one.damage))
+
+
+def require_sound(store: Store) -> None:
+    """Make sure that nothing is wrong with an output.
+
+    Args:
+        store: the output, held by the caller, its wave records carried out.
+
+    Raises:
+        TableError: something is; one line that names it, and the way to mend it.
+        StoreError: see `check_tables`.
+    """
+    problems = check_tables(store)
+    if problems:
+        raise unsound(store, problems)
+
+
+def unsound(store: Store, problems: list[Problem]) -> TableError:
+    """Make the error that names problems."""
+    named = "; ".join(str(one) for one in problems[:_NAMED])
+    more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+    return TableError(
+        f"the tables at {store.uri} are damaged: {named}{more}; mend them with `steeldefect "
+        f"maintain --repair --output {store.uri}`"
+    )
+
+
+def runs_in_progress(store: Store, tables: Tables) -> set[str]:
+    """Name the runs whose rows may be in some tables and not yet in others."""
+    runs = {key.rpartition("/")[2].rpartition("-")[0] for key in pending_records(store)}
+    holder = lease.current_run(store)
+    return runs | ({holder} if holder else set())
+
+
+def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]:
+    """Check the log of one table, and that its data files are there with their sizes."""
+    try:
+        delta = tables.open(table)
+    except NewerTableError:
+        raise
+    except (TableError, StoreUnavailableError):
+        faults = DeltaLog(table, store.scan(f"{table.value}/")).faults(store)
+        if not faults:
+            raise
+        return [_log_problem(table, fault) for fault in faults]
+    found = list(store.scan(f"{table.value}/"))
+    if delta is None:
+        hinted = DeltaLog(table, found).faults(store)
+        return [_log_problem(table, fault) for fault in hinted]
+    problems = [_log_problem(table, fault) for fault in DeltaLog(table, found).emptied()]
+    sizes = {one.key.removeprefix(f"{table.value}/"): one.size for one in found}
+    for file in data_files(delta):
+        size = sizes.get(file.path, sizes.get(unquote(file.path)))
+        if size == file.size or file.elsewhere:
+            continue
+        state = "is gone" if size is None else f"has {size} bytes instead of {file.size}"
+        problems.append(
+            Problem(Damage.FILE, table.value, f"data file {file.path} {state}", file.path)
+        )
+    return problems
+
+
+def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Problem]:
+    """Hold the rows of all runs against each other; the tables' files are sound.
+
+    Runs that are in progress when the tables are open are added to `in_progress`: one that begins
+    after the caller looked may end while rows are counted.
+    """
+    try:
+        with open_rows(tables) as rows:
+            in_progress |= runs_in_progress(store, tables)
+            counts = {one.run_id: one for one in count_runs(rows)}
+            recorded = {one.run_id: one for one in recorded_runs(rows)}
+            copies = _count_copies(rows, counts, recorded)
+            evaluations = lost_evaluations(rows)
+    except (duckdb.Error, OSError, pa.ArrowException) as error:
+        problems = [one for table in TableName for one in _unreadable(store, tables, table)]
+        if not problems:
+            # each file can be read now: what failed was the store or this host
+            raise StoreUnavailableError(
+                f"the tables at {store.uri} could not be read: {plain(error)}; start again"
+            ) from None
+        return problems
+    problems = list(_absent(tables, recorded.values()))
+    for run_id in sorted(counts.keys() | recorded.keys()):
+        counted = counts.get(run_id, RunCounts(run_id))
+        problems += _check_run(counted, recorded.get(run_id))
+    for table, runs in copies.items():
+        for run_id, count in sorted(runs.items()):
+            detail = f"{count} rows of run {run_id} are copies of others"
+            problems.append(Problem(Damage.COUNTS, table.value, detail, run_id))
+    for run_id, table in evaluations.items():
+        detail = f"no row of the evaluation {run_id}"
+        problems.append(Problem(Damage.EVALUATION, table.value, detail, run_id))
+    return problems
+
+
+def _count_copies(
+    rows: Rows, counts: Mapping[str, RunCounts], recorded: Mapping[str, RecordedRun]
+) -> dict[TableName, dict[str, int]]:
+    """Count needless copies of rows where `runs` does not say how many rows there should be."""
+    open_ended = (Outcome.RUNNING, *_CUT_SHORT)
+    runs = {run_id for run_id, run in recorded.items() if run.outcome in open_ended}
+    wanted = sorted(counts.keys() & runs)
+    return {table: count_copies(rows, table, wanted) for table in UNIQUE}
+
+
+def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
+    """Hold the rows of one run against each other, and against what `runs` says."""
+    name = f"run {counts.run_id}"
+    if not counts.fits:
+        detail = (
+            f"{counts.predictions} predictions, where images says {counts.defects}, or not those "
+            "of the pictures that it says"
+        )
+        yield Problem(Damage.FINDINGS, "predictions", f"{name}: {detail}", counts.run_id)
+    if run is None:
+        rows = counts.images + counts.predictions + counts.quarantine
+        detail = f"{name} is not there, although {rows} rows of other tables are its own"
+        yield Problem(Damage.RUN, "runs", detail, counts.run_id)
+        return
+    if run.rows > 1:
+        detail = f"{name} is there {run.rows} times"
+        yield Problem(Damage.COUNTS, "runs", detail, counts.run_id)
+    if run.job != "score" or run.outcome is Outcome.RUNNING:
+        return
+    pairs = (
+        ("images", counts.images, run.scored),
+        ("quarantine", counts.quarantine, run.quarantined),
+    )
+    for table, found, stated in pairs:
+        # the next run may have completed a wave of one that was cut short
+        if found == stated or (run.outcome in _CUT_SHORT and found > stated):
+            continue
+        detail = f"{found} rows of {name}, which added {stated}"
+        yield Problem(Damage.COUNTS, table, detail, counts.run_id)
+
+
+def _absent(tables: Tables, recorded: Collection[RecordedRun]) -> Iterator[Problem]:
+    """Name tables that are gone: a run creates all of them before it publishes anything."""
+    created = any(
+        run.waves > 0 or run.outcome is Outcome.RUNNING or run.job != "score" for run in recorded
+    )
+    for table in TableName:
+        if created and tables.open(table) is None:
+            yield Problem(Damage.TABLE, table.value, "the table is gone")
+
+
+def _check_waves(store: Store, tables: Tables) -> list[Problem]:
+    """Check that the newest claim and all wave records can be read."""
+    problems = []
+    try:
+        claims.newest_claim(store)
+    except TableError:
+        key = f"{claims.CLAIMS}{claims.newest_number(store):09d}.json"
+        problems.append(Problem(Damage.CLAIM, key, "the claim cannot be read", key))
+    for key in pending_records(store):
+        try:
+            read_record(store, key)
+        except TableError:
+            problems.append(Problem(Damage.RECORD, key, "the wave record cannot be read", key))
+    return problems
+
+
+def _check_parts(store: Store, tables: Tables) -> list[Problem]:
+    """Check that the files of all records that count are there."""
+    newest = claims.newest_claim(store)
+    problems = []
+    for key in pending_records(store):
+        try:
+            record = read_record(store, key)
+        except TableError:
+            continue  # named already
+        if record is None or not newest.covers(key, record.holder):
+            continue
+        missing = missing_parts(tables, record)
+        if missing:
+            detail = (
+                f"{len(missing)} of its {len(record.parts)} data files are gone or cut short, such "
+                f"as {missing[0].key}"
+            )
+            problems.append(Problem(Damage.PARTS, key, detail, key))
+    return problems
+
+
+def _read_whole(store: Store, tables: Tables) -> Iterator[Problem]:
+    """Find the data files of all tables that cannot be read."""
+    for table in TableName:
+        with suppress(TableError):  # only the program that changed the table so reads it whole
+            yield from _unreadable(store, tables, table)
+
+
+def _unreadable(store: Store, tables: Tables, table: TableName) -> Iterator[Problem]:
+    """Find the data files of a table that cannot be read."""
+    delta = tables.open(table)
+    files = [] if delta is None else data_files(delta)
+    if delta is None or _readable(store, table, delta, files):
+        return
+    for file in files:
+        if not _readable(store, table, delta, [file]):
+            detail = f"data file {file.path} cannot be read"
+            yield Problem(Damage.FILE, table.value, detail, file.path)
+
+
+def _readable(store: Store, table: TableName, delta: DeltaTable, files: list[DataFile]) -> bool:
+    """Tell whether all of some data files can be read."""
+    try:
+        for _ in read_files(store, table, delta, files):
+            pass
+    except UnreadableFileError:
+        return False
+    return True
+
+
+def _log_problem(table: TableName, fault: LogFault) -> Problem:
+    return Problem(Damage.LOG, table.value, fault.detail, fault=fault)

@@ -1,0 +1,92 @@
+"""The command `steeldefect maintain`: check an output, repair it, or keep it up."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from steeldefect.errors import TableError
+from steeldefect.publish import lease
+from steeldefect.publish.claims import RECORDS
+from steeldefect.publish.runs import new_run_id
+from steeldefect.settings import ScoreSettings, load_settings
+from steeldefect.stores import Store, open_store
+from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.health import check_tables, unsound
+from steeldefect.upkeep.keep_up import UpkeepRules, Upkept, keep_up, preview
+from steeldefect.upkeep.repair import Repair, Repaired
+
+_SHOWN = 50  # problems
+
+
+def maintain(arguments: argparse.Namespace) -> None:
+    """Check, repair, or keep up, and print what was found or done.
+
+    Raises:
+        TableError: something is damaged, or there are no tables.
+        OutputBusyError: a repair waits for a run that does not end.
+        StoreError: the store refused, or does not answer.
+    """
+    settings = load_settings(arguments.config, arguments.set)
+    store = open_store(arguments.output, settings.s3)
+    _require_output(store)
+    rules = UpkeepRules(arguments.min_age_hours, arguments.retention_hours)
+    if arguments.check:
+        _check(store)
+    elif arguments.repair:
+        _repair(store, settings)
+    elif arguments.dry_run:
+        _print_upkeep(store, preview(store, rules), "would free")
+    else:
+        _print_upkeep(store, keep_up(store, rules), "freed")
+
+
+def _check(store: Store) -> None:
+    problems = check_tables(store, whole=True)
+    for problem in problems[:_SHOWN]:
+        print(f"{problem}; {problem.mend}")
+    if len(problems) > _SHOWN:
+        print(f"... and {len(problems) - _SHOWN} more")
+    if problems:
+        raise unsound(store, problems)
+    print(f"the tables at {store.uri} are sound")
+
+
+def _repair(store: Store, settings: ScoreSettings) -> None:
+    name = new_run_id(datetime.now(UTC))
+    with lease.hold(store, name, settings.lock_wait_seconds) as held:
+        repaired = Repair(store, held, name).run()
+    for line in repaired.done:
+        print(line)
+    if repaired.aside:
+        print(f"what was damaged lies in {repaired.aside}")
+    if repaired.left:
+        raise unsound(store, repaired.left)
+    print(f"the tables at {store.uri} are sound{_again(repaired)}")
+
+
+def _again(repaired: Repaired) -> str:
+    """Say what the next run has to score again."""
+    if not repaired.pictures and not repaired.waves:
+        return "; no picture is to be scored again"
+    unknown = f", and those of {repaired.waves} waves" if repaired.waves else ""
+    return f"; the next run scores about {repaired.pictures} pictures again{unknown}"
+
+
+def _print_upkeep(store: Store, upkept: Upkept, freed: str) -> None:
+    for line in upkept.done or ["nothing to do"]:
+        print(line)
+    for line in upkept.left:
+        print(f"left for the next time: {line}")
+    print(f"{freed} {upkept.freed / 2**20:.1f} MiB at {store.uri}")
+
+
+def _require_output(store: Store) -> None:
+    """Make sure that there is an output; a mistyped address must not become one."""
+    for prefix in (*(f"{table.value}/" for table in TableName), RECORDS):
+        if next(iter(store.scan(prefix)), None) is not None:
+            return
+    raise TableError(
+        f"no tables at {store.uri}; --output is the folder or s3:// prefix that jobs/score.py "
+        "wrote to"
+    )

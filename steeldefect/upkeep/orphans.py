@@ -1,0 +1,129 @@
+"""Finds files of an output that nothing names: of tasks and processes that died.
+
+What a run writes is on the store before a wave's record names it. So only somebody who holds the
+output, and has carried the records out, can tell an orphan from a part that is still to be
+published. Compactions do not hold it: what they write is spared for an hour at least.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from deltalake import DeltaTable
+
+from steeldefect.publish.lease import FOLDER as LOCKS
+from steeldefect.publish.wave_records import pending_records, read_record
+from steeldefect.stores import ObjectInfo, Store
+from steeldefect.stores.local import LocalStore
+from steeldefect.tables.data_files import data_files
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
+
+_DATA = re.compile(r".*\.parquet")
+_UNFINISHED = re.compile(r".*\.parquet#\d+|_delta_log/_commit_[^/]*\.tmp")
+"""What the Delta library leaves where its process dies while it writes to a folder."""
+
+_STAGED = ".staged-"  # begins the names of files that a `LocalStore` is writing
+
+_UNHELD = re.compile(
+    r"(.*/)?(part-compacted-[^/]*|\.staged-[^/]*|[^/]*\.parquet#\d+|_commit_[^/]*\.tmp)"
+)
+"""What somebody may be writing who does not hold the output."""
+
+_SPARED = timedelta(hours=1)  # a compaction commits within it
+
+
+def find_orphans(
+    store: Store, tables: Tables, now: datetime, min_age: timedelta
+) -> list[ObjectInfo]:
+    """List the files that no table and no wave record names.
+
+    Files of earlier versions of a table are not among them: vacuuming deletes those.
+
+    Args:
+        store: the output. Unless the caller holds it, some of the files may still be published.
+        tables: of the output.
+        now: by the store's clock.
+        min_age: of the files; what a compaction may still commit is an hour old at least.
+
+    Raises:
+        TableError: a wave record or a table cannot be read.
+        StoreError: the store refused, or does not answer.
+    """
+    named = {
+        part.key
+        for key in pending_records(store)
+        if (record := read_record(store, key))
+        for part in record.parts
+    }
+    found = [one for table in TableName for one in _orphans_of(store, tables, table)]
+    found += staged_files(store)
+    return [
+        one
+        for one in found
+        if one.key not in named and one.modified < now - _least_age(one.key, min_age)
+    ]
+
+
+def _least_age(key: str, min_age: timedelta) -> timedelta:
+    return max(min_age, _SPARED) if _UNHELD.fullmatch(key) else min_age
+
+
+def staged_files(store: Store) -> Iterator[ObjectInfo]:
+    """List files that a process was writing to a folder; listings of the store pass over them."""
+    if not isinstance(store, LocalStore):
+        return
+    for folder, _, names in os.walk(store.uri):
+        for name in names:
+            path = Path(folder, name)
+            if name.startswith(_STAGED) and path.is_file():
+                status = path.stat()
+                modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                key = path.relative_to(store.uri).as_posix()
+                yield ObjectInfo(key, "", status.st_size, modified)
+
+
+def _orphans_of(store: Store, tables: Tables, table: TableName) -> Iterator[ObjectInfo]:
+    listing = list(store.scan(f"{table.value}/"))
+    delta = tables.open(table)  # after the listing: what is committed meanwhile is no orphan
+    if delta is None:
+        return
+    with tables.errors_of(table):
+        untracked = _untracked(delta)
+    for one in listing:
+        path = one.key.removeprefix(f"{table.value}/")
+        if path in untracked or _UNFINISHED.fullmatch(path):
+            yield one
+
+
+def _untracked(delta: DeltaTable) -> set[str]:
+    """List the data files that no version names which a reader may still read."""
+    everything = set(_vacuumable(delta, full=True))
+    earlier = set(_vacuumable(delta, full=False))
+    present = {file.path for file in data_files(delta)}
+    return {path for path in everything - earlier - present if _DATA.fullmatch(path)}
+
+
+def _vacuumable(delta: DeltaTable, full: bool) -> Iterable[str]:
+    """List what vacuuming would delete if nothing was retained.
+
+    The library keeps what was removed by a clock that goes ahead of this host's, and a full
+    vacuum does so too.
+    """
+    found: list[str] = delta.vacuum(
+        retention_hours=0, dry_run=True, enforce_retention_duration=False, full=full
+    )
+    return found
+
+
+def store_clock(store: Store) -> datetime:
+    """Tell the time by the store's clock, or by this host's where that is behind.
+
+    Args:
+        store: the output, held by the caller: the newest lock was written a moment ago.
+    """
+    return min(max(found.modified for found in store.scan(LOCKS)), datetime.now(UTC))

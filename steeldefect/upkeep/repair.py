@@ -1,0 +1,216 @@
+"""Mends an output in which `upkeep.health` found damage; what loses its rows is scored again.
+
+Nothing is deleted that could help an expert: damaged objects are moved to `_damaged/<repair>/`,
+under their own keys. The caller holds the output.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from steeldefect.errors import TableError
+from steeldefect.publish.claims import CLAIMS
+from steeldefect.publish.commit import WaveLog
+from steeldefect.publish.lease import Lease
+from steeldefect.publish.wave_records import pending_records, read_record
+from steeldefect.stores import Store, open_store
+from steeldefect.tables.data_files import data_files
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.delta_log import Fault, entry_key
+from steeldefect.upkeep.health import Damage, Problem, check_tables
+from steeldefect.upkeep.row_repair import RowRepair
+
+ASIDE = "_damaged/"
+_ROUNDS = 30  # one mends one kind of damage; damage behind other damage shows in the next
+
+
+@dataclass
+class Repaired:
+    """What a repair did.
+
+    Attributes:
+        done: in words, in order.
+        pictures: how many the next run scores again, as far as the tables say.
+        waves: dropped waves whose pictures could not be counted.
+        left: problems that could not be mended.
+        aside: folder of the damaged objects; None where there was none.
+    """
+
+    done: list[str] = field(default_factory=list)
+    pictures: int = 0
+    waves: int = 0
+    left: list[Problem] = field(default_factory=list)
+    aside: str | None = None
+
+
+class Repair:
+    """One repair of one output."""
+
+    def __init__(self, store: Store, held: Lease, name: str) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            store: the output.
+            held: the right to write to it.
+            name: of the repair; of the folder for damaged objects.
+        """
+        self._store = store
+        self._held = held
+        self._tables = Tables(store)
+        self._aside = f"{ASIDE}{name}/"
+        self._relogged: set[TableName] = set()
+        self.result = Repaired()
+        self._rows = RowRepair(store, self._tables, held.check)
+        self._mends: dict[Damage, Callable[[list[Problem]], None]] = {
+            Damage.CLAIM: self._mend_claim,
+            Damage.RECORD: self._drop_records,
+            Damage.LOG: self._mend_logs,
+            Damage.PARTS: self._drop_records,
+            Damage.FILE: self._drop_files,
+            Damage.TABLE: self._create_tables,
+            Damage.FINDINGS: self._mend_rows,
+            Damage.COUNTS: self._mend_rows,
+            Damage.RUN: self._restore_runs,
+            Damage.EVALUATION: self._fail_evaluations,
+        }
+
+    def run(self) -> Repaired:
+        """Mend all that can be mended, and complete the waves that are decided.
+
+        Raises:
+            OutputBusyError: another run has taken over.
+            TableError: see `steeldefect.upkeep.health.check_tables`.
+            StoreError: the store refused, or does not answer; start again.
+        """
+        self.result.left = self._mend_all()
+        if not self.result.left:
+            for record in WaveLog(self._tables).recover(self._held.number):
+                self._say(f"completed wave {record.wave} of run {record.run_id}")
+            self._held.check()
+            self.result.left = self._mend_all()
+        for table in self._relogged:
+            delta = self._tables.open(table)
+            if delta is not None:
+                with self._tables.errors_of(table):
+                    delta.create_checkpoint()  # readers need not look at the mended entries again
+        return self.result
+
+    def _mend_all(self) -> list[Problem]:
+        """Mend one kind of damage after the other; returns what is left."""
+        problems: list[Problem] = []
+        for _ in range(_ROUNDS):
+            problems = check_tables(self._store, whole=True)
+            if not problems:
+                break
+            kind = problems[0].damage
+            self._mends[kind]([one for one in problems if one.damage is kind])
+        return problems
+
+    def _mend_claim(self, problems: list[Problem]) -> None:
+        """Set the newest claim aside, and the records of earlier holders.
+
+        Without the claim nobody knows which of them count, and which came too late.
+        """
+        key = problems[0].subject
+        claimer = int(key.removeprefix(CLAIMS).removesuffix(".json"))
+        for record_key in pending_records(self._store):
+            try:
+                record = read_record(self._store, record_key)
+            except TableError:
+                continue  # a problem of its own
+            if record is not None and record.holder < claimer:
+                self._drop_record(record_key)
+        self._set_aside(key)
+        self._say(f"set the unreadable claim {key} aside")
+
+    def _drop_records(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            self._drop_record(problem.subject)
+
+    def _drop_record(self, key: str) -> None:
+        try:
+            record = read_record(self._store, key)
+        except TableError:
+            record = None
+        tried = (TableName.IMAGES, TableName.QUARANTINE)
+        if record is None:
+            self.result.waves += 1
+        else:
+            self.result.pictures += sum(part.rows for part in record.parts if part.table in tried)
+        self._set_aside(key)
+        self._say(f"dropped the wave of {key}")
+
+    def _mend_logs(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            table, fault = TableName(problem.where), problem.fault
+            if fault is None:
+                continue
+            kept = fault.kind in (Fault.CHECKPOINT, Fault.HINT)
+            for key in fault.damaged:
+                self._set_aside(key)
+            if not kept:
+                content = _first_entry(table) if fault.kind is Fault.START else _empty_entry()
+                self._held.check()
+                self._store.write_new(entry_key(table, fault.version), content)
+            self._relogged.add(table)
+            self._say(f"{table.value}: mended its log, where {fault.detail}")
+
+    def _drop_files(self, problems: list[Problem]) -> None:
+        for table in TableName:
+            paths = {one.subject for one in problems if one.where == table.value}
+            delta = self._tables.open(table) if paths else None
+            if delta is not None:
+                files = [file for file in data_files(delta) if file.path in paths]
+                self._held.check()
+                self._tables.exchange(table, files, [], data_change=True)
+                self._say(f"{table.value}: took {len(files)} lost or damaged data files out")
+
+    def _create_tables(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            self._held.check()
+            self._tables.create(TableName(problem.where))
+            self._say(f"{problem.where}: created the table, which was gone")
+
+    def _mend_rows(self, problems: list[Problem]) -> None:
+        mended = self._rows.mend({one.subject for one in problems})
+        self.result.pictures += mended.pictures
+        self.result.done += mended.done
+
+    def _restore_runs(self, problems: list[Problem]) -> None:
+        count = self._rows.restore_runs({one.subject for one in problems})
+        self._say(f"runs: wrote {count} rows that were gone, from the rows of other tables")
+
+    def _fail_evaluations(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            self._rows.fail_evaluation(problem.subject)
+            self._say(f"runs: marked evaluation {problem.subject} as failed; evaluate again")
+
+    def _set_aside(self, key: str) -> None:
+        """Move an object to the folder of damaged ones."""
+        content = self._store.read(key)
+        self._held.check()
+        self._store.write(f"{self._aside}{key}", content)
+        self._store.delete(key)
+        self.result.aside = f"{self._store.uri}/{self._aside}"
+
+    def _say(self, what: str) -> None:
+        self.result.done.append(what)
+
+
+def _empty_entry() -> bytes:
+    """Make an entry of a log that changes nothing."""
+    stated = {"timestamp": time.time_ns() // 1_000_000, "operation": "REPAIR"}
+    return json.dumps({"commitInfo": stated}).encode() + b"\n"
+
+
+def _first_entry(table: TableName) -> bytes:
+    """Make the entry that creates a table; later entries may add to its columns."""
+    with tempfile.TemporaryDirectory() as folder:
+        Tables(open_store(folder)).create(table)
+        return Path(folder, entry_key(table, 0)).read_bytes()

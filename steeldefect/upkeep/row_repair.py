@@ -1,0 +1,254 @@
+"""Mends rows: drops what other tables contradict, and makes `runs` say what is there.
+
+A picture whose row of `images` and whose predictions are not all there loses both; the next run
+finds no row of it, and scores it again. Of rows that are there twice one stays.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from steeldefect.publish.runs import Outcome, RunRecord
+from steeldefect.stores import Store
+from steeldefect.tables.data_files import data_files, read_files
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.parts import part_name, write_file
+from steeldefect.tables.provenance import Origin, whole_rows
+from steeldefect.tables.schema import SCHEMAS, TableName
+from steeldefect.upkeep.run_counts import (
+    UNIQUE,
+    RecordedRun,
+    RunCounts,
+    count_runs,
+    doubled,
+    misfits,
+    open_rows,
+    origins,
+    recorded_runs,
+)
+
+_AT_ONCE = 500_000  # rows of runs that are looked at together, where a single one has fewer
+
+
+@dataclass
+class Mended:
+    """What was done, in words, and how many pictures lost their rows (before or by it)."""
+
+    done: list[str] = field(default_factory=list)
+    pictures: int = 0
+
+
+class RowRepair:
+    """Repairs the rows of one output, whose logs and data files are sound."""
+
+    def __init__(self, store: Store, tables: Tables, still_holds: Callable[[], None]) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            store: the output.
+            tables: of the output.
+            still_holds: raises `OutputBusyError` where another run has taken over.
+        """
+        self._store = store
+        self._tables = tables
+        self._still_holds = still_holds
+
+    def mend(self, run_ids: Collection[str]) -> Mended:
+        """Drop rows of runs that other rows contradict, and correct `runs`.
+
+        Raises:
+            OutputBusyError: another run has taken over.
+            StoreError: the store refused, or does not answer; start again.
+        """
+        mended = Mended()
+        with open_rows(self._tables) as rows:
+            before = {one.run_id: one for one in count_runs(rows)}
+            recorded = {one.run_id: one for one in recorded_runs(rows)}
+        for chunk in _chunks(sorted(run_ids), before):
+            self._sift(chunk, recorded, mended)
+        with open_rows(self._tables) as rows:
+            after = {one.run_id: one for one in count_runs(rows)}
+        for run_id in sorted(run_ids & recorded.keys()):
+            run = recorded[run_id]
+            mended.pictures += _lost(before.get(run_id, RunCounts(run_id)), run)
+            if self._correct(run, after.get(run_id, RunCounts(run_id))):
+                mended.done.append(f"runs: corrected what it says of run {run_id}")
+        return mended
+
+    def restore_runs(self, run_ids: Collection[str]) -> int:
+        """Write rows of `runs` that are gone, from what the rows of other tables say.
+
+        Returns:
+            How many were written.
+
+        Raises:
+            OutputBusyError: another run has taken over.
+            StoreError: the store refused, or does not answer; start again.
+        """
+        with open_rows(self._tables) as rows:
+            counts = {one.run_id: one for one in count_runs(rows)}
+            found = origins(rows, sorted(run_ids)).to_pylist()
+        for row in found:
+            self._still_holds()
+            restored = _restored(row, counts[row["run_id"]])
+            self._tables.replace(TableName.RUNS, restored, {"run_id": row["run_id"]})
+        return len(found)
+
+    def fail_evaluation(self, run_id: str) -> None:
+        """Say in `runs` that the rows of an evaluation are lost.
+
+        Raises:
+            OutputBusyError: another run has taken over.
+            StoreError: the store refused, or does not answer; start again.
+        """
+        row = self._tables.read(TableName.RUNS, None, {"run_id": run_id}).to_pylist()[0]
+        stated = {"outcome": Outcome.FAILED.value, "error": "its rows were lost; evaluate again"}
+        self._replace(row | stated)
+
+    def _sift(self, run_ids: list[str], recorded: dict[str, RecordedRun], mended: Mended) -> None:
+        """Drop what is contradicted or doubled; verdicts first: none stays without its findings."""
+        with open_rows(self._tables) as rows:
+            bad = misfits(rows, run_ids)
+            twice = {table: doubled(rows, table, run_ids) for table in UNIQUE}
+        mended.pictures += sum(_loses(row, recorded) for row in bad.to_pylist())
+        for table in UNIQUE:
+            contradicted = bad if table is not TableName.QUARANTINE else bad.slice(0, 0)
+            dropped = self._drop(table, contradicted, twice[table], run_ids)
+            if dropped:
+                mended.done.append(f"{table.value}: dropped {dropped} rows")
+
+    def _drop(
+        self, table: TableName, bad: pa.Table, twice: pa.Table, run_ids: Sequence[str]
+    ) -> int:
+        """Rewrite the data files that hold unwanted rows, in one commit.
+
+        Returns:
+            How many rows were dropped.
+        """
+        delta = self._tables.open(table)
+        if delta is None or bad.num_rows + twice.num_rows == 0:
+            return 0
+        files = [file for file in data_files(delta) if file.may_hold(run_ids)]
+        removed, added, dropped = [], [], 0
+        seen: set[tuple[Any, ...]] = set()
+        for file, rows in read_files(self._store, table, delta, files):
+            kept = _kept(rows, bad, twice, seen)
+            if kept.all():
+                continue
+            removed.append(file)
+            dropped += int(rows.num_rows - kept.sum())
+            if kept.any():
+                name = part_name(f"repaired-{uuid.uuid4().hex}")
+                left = rows.filter(pa.array(kept))
+                added.append(write_file(self._store, table, left, file.date, name))
+        if removed:
+            self._still_holds()
+            self._tables.exchange(table, removed, added, data_change=True)
+        return dropped
+
+    def _correct(self, run: RecordedRun, counts: RunCounts) -> bool:
+        """Write the row of a run anew, where it is there twice or says something else.
+
+        Returns:
+            Whether it was.
+        """
+        stated = {
+            "scored": counts.images,
+            "quarantined": counts.quarantine,
+            "defective": counts.defective,
+        }
+        rows = self._tables.read(TableName.RUNS, None, {"run_id": run.run_id}).to_pylist()
+        row = max(rows, key=lambda one: float(one["seconds"]))
+        counted = run.job == "score" and run.outcome is not Outcome.RUNNING
+        corrected = row | stated if counted else row
+        if corrected == row and len(rows) == 1:
+            return False
+        self._replace(corrected)
+        return True
+
+    def _replace(self, row: dict[str, Any]) -> None:
+        """Write the row of a run in the place of what is there of it."""
+        self._still_holds()
+        table = pa.Table.from_pylist([row], SCHEMAS[TableName.RUNS].columns)
+        self._tables.replace(TableName.RUNS, table, {"run_id": row["run_id"]})
+
+
+def _chunks(run_ids: list[str], counts: dict[str, RunCounts]) -> Iterator[list[str]]:
+    """Cut runs into lists that have few enough rows together."""
+    chunk: list[str] = []
+    rows = 0
+    for run_id in run_ids:
+        one = counts.get(run_id, RunCounts(run_id))
+        if chunk and rows + one.images + one.predictions > _AT_ONCE:
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(run_id)
+        rows += one.images + one.predictions
+    if chunk:
+        yield chunk
+
+
+def _kept(
+    rows: pa.Table, bad: pa.Table, twice: pa.Table, seen: set[tuple[Any, ...]]
+) -> npt.NDArray[np.bool_]:
+    """Tell which rows stay; `seen` holds the doubled rows that were met before, and grows."""
+    kept = np.ones(rows.num_rows, np.bool_)
+    kept[_places(rows, bad, UNIQUE[TableName.IMAGES])] = False
+    names = twice.column_names
+    for place in _places(rows, twice, names):
+        row = tuple(rows[name][place].as_py() for name in names)
+        kept[place] &= row not in seen
+        seen.add(row)
+    return kept
+
+
+def _places(rows: pa.Table, wanted: pa.Table, names: Sequence[str]) -> list[int]:
+    """Find the rows whose values of some columns are among the wanted."""
+    if wanted.num_rows == 0:
+        return []
+    numbered = rows.select(names).append_column("row", pa.array(np.arange(rows.num_rows)))
+    same = wanted.select(names).cast(rows.select(names).schema)
+    found = numbered.join(same, keys=list(names), join_type="left semi")
+    return sorted(found["row"].to_pylist())
+
+
+def _loses(row: dict[str, Any], recorded: dict[str, RecordedRun]) -> bool:
+    """Tell whether a contradicted picture adds to those that are scored again.
+
+    One that `images` does not have is among those that the run's row in `runs` shows as missing,
+    where there is such a row.
+    """
+    run = recorded.get(row["run_id"])
+    return bool(row["scored"]) or run is None or run.outcome is Outcome.RUNNING
+
+
+def _lost(counts: RunCounts, run: RecordedRun) -> int:
+    """Count the pictures of a run that are in no table any more."""
+    if run.job != "score" or run.outcome is Outcome.RUNNING:
+        return 0
+    return max(run.scored - counts.images, 0) + max(run.quarantined - counts.quarantine, 0)
+
+
+def _restored(row: dict[str, Any], counts: RunCounts) -> pa.Table:
+    """Make a row of `runs` from what other tables say; the rest is unknown."""
+    record = RunRecord(
+        job="score",
+        source=row["source"],
+        outcome=Outcome.FAILED,
+        seconds=0.0,
+        error="the row of this run was lost, and restored from the rows of other tables",
+        scored=counts.images,
+        quarantined=counts.quarantine,
+        defective=counts.defective,
+        classes=row["classes"],
+    )
+    made = Origin(row["run_id"], row["bundle"], row["scored_at"], row["run_number"])
+    values = asdict(record) | {"outcome": record.outcome.value, "versions": "{}"}
+    return whole_rows(TableName.RUNS, [values], made)

@@ -1,0 +1,157 @@
+"""How a process ends that asked tables: with its own exit code, always.
+
+Scans that are left early go on in Arrow's threads; a thread that calls into a Python that has shut
+down aborts, faults or hangs the process. That happens by chance, so processes are ended by the
+dozen: `STEELDEFECT_ENDS` (40) in all, 200 by `make test-ends`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.altered import images_of
+from support.examples import finish
+from support.samples import ROOT
+
+from steeldefect.stores import S3Settings, Store, open_store
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.remote_files import end_scans
+from steeldefect.tables.schema import TableName
+
+ENDS = int(os.environ.get("STEELDEFECT_ENDS", "40"))
+FILES = 24  # more than Arrow reads ahead
+AT_ONCE = 4
+
+BEGINNING = """
+import sys
+from steeldefect.stores import S3Settings, open_store
+from steeldefect.query import answered, open_database
+settings = S3Settings.model_validate_json(sys.argv[2])
+store = open_store(sys.argv[1], settings)
+"""
+WAYS = {
+    "a database that is left open": """
+database = open_database(store)
+found = database.sql("SELECT * FROM images LIMIT 1").fetchall()
+""",
+    "a database that is closed": """
+with open_database(store) as database:
+    found = database.sql("SELECT * FROM images LIMIT 1").fetchall()
+""",
+    "an answer that is read by half": """
+database = open_database(store)
+answer = database.sql("SELECT * FROM images").to_arrow_reader(1)
+found = [answer.read_next_batch()]
+""",
+    "a scan that is read by half": """
+from steeldefect.commit import Tables
+from steeldefect.tables import TableName
+reader = Tables(store).dataset(TableName.IMAGES).scanner().to_reader()
+found = [reader.read_next_batch()]
+""",
+    "an error in the middle": """
+from steeldefect.errors import QueryError
+try:
+    with answered(store, "SELECT CAST(key AS INT) FROM images") as relation:
+        relation.fetchall()
+except QueryError as error:
+    found = [error]
+""",
+}
+END = """
+assert len(found) == 1
+sys.exit(42)
+"""
+
+
+@pytest.fixture(scope="module", params=["local", "s3"])
+def published(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, s3: S3Settings
+) -> tuple[Store, S3Settings]:
+    """An output whose table of images has many files."""
+    folder = tmp_path_factory.mktemp("ends")
+    address = str(folder) if request.param == "local" else f"s3://plant/{folder.name}"
+    store = open_store(address, s3)
+    images_of(store, *(f"{number}.png" for number in range(FILES)))
+    finish(store)
+    return store, s3
+
+
+def end_of(program: str, *arguments: str) -> int | str:
+    """Run a program to its end; gives its exit code."""
+    command = [sys.executable, "-c", program, *arguments]
+    try:
+        return subprocess.run(
+            command, cwd=ROOT, capture_output=True, timeout=60, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return "hangs"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_process_ends_as_it_says(published: tuple[Store, S3Settings], way: str) -> None:
+    store, settings = published
+    arguments = (store.uri, settings.model_dump_json())
+    times = max(1, ENDS // (2 * len(WAYS)))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = [pool.submit(end_of, BEGINNING + WAYS[way] + END, *arguments) for _ in range(times)]
+        ends = Counter(run.result() for run in runs)
+    assert ends == {42: times}
+
+
+@pytest.mark.parametrize(("form", "end"), [("csv", signal.SIGINT), ("table", signal.SIGTERM)])
+def test_a_signal_ends_a_query_at_once(
+    any_store: Store, s3: S3Settings, form: str, end: signal.Signals
+) -> None:
+    store, settings = any_store, s3
+    images_of(store, "a.png")
+    finish(store)
+    query = (
+        "SELECT count(*) FROM images, range(3000000) AS a, range(300000) AS b "
+        "WHERE a.range % 7 = b.range % 11"
+    )
+    given = [f"--set=s3.endpoint_url={settings.endpoint_url}", "--set=s3.region=us-east-1"]
+    command = [sys.executable, "-m", "steeldefect.cli", "sql", query, "--output", store.uri]
+    with subprocess.Popen(
+        [*command, "--format", form, *given], cwd=ROOT, stderr=subprocess.PIPE
+    ) as process:
+        wait_until_busy(process.pid)
+        process.send_signal(end)
+        try:
+            error = process.communicate(timeout=30)[1].decode()
+        finally:
+            process.kill()
+    assert process.returncode == 130, error
+    assert error.startswith("interrupted")
+    assert error.count("\n") == 1
+
+
+def wait_until_busy(process: int) -> None:
+    """Wait until a process has used more than it takes to start: the query is running."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    for _ in range(600):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        if (int(fields[11]) + int(fields[12])) / ticks > 4:
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the query did not begin")
+
+
+def test_scans_that_have_ended_read_nothing_more(s3: S3Settings, s3_address: str) -> None:
+    store = open_store(s3_address, s3)
+    images_of(store, *(f"{number}.png" for number in range(FILES)))
+    dataset = Tables(store).dataset(TableName.IMAGES)
+    reader = dataset.scanner(batch_readahead=1, fragment_readahead=1).to_reader()
+    reader.read_next_batch()
+    end_scans()
+    with pytest.raises(OSError, match="this scan was ended"):
+        reader.read_all()
+    assert dataset.count_rows() == FILES, "a scan that begins later is another one"

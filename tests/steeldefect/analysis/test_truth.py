@@ -1,0 +1,342 @@
+"""Reading the truth, and finding for each scored picture what is known of it."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support.examples import BUNDLE, failure, finish, image, origin, prediction, publish
+
+from steeldefect.analysis.sql import open_database
+from steeldefect.analysis.truth import (
+    Answers,
+    Scored,
+    Truth,
+    match,
+    pair_masks,
+    read_answers,
+    read_truth,
+)
+from steeldefect.errors import DataError
+from steeldefect.stores import S3Settings, Store, open_store
+from steeldefect.tables.schema import TableName
+
+HEADER = "ImageId,ClassId,EncodedPixels\n"
+NO_S3 = S3Settings()
+NFC, NFD = (unicodedata.normalize(form, "Prüfling.jpg") for form in ("NFC", "NFD"))
+
+Masks = list[tuple[str, int, str]]
+
+
+def truth(masks: Masks, labels: dict[str, bool] | None = None) -> Truth:
+    columns = ["ImageId", "ClassId", "EncodedPixels"]
+    table = pd.DataFrame(masks, columns=columns).assign(line=range(2, len(masks) + 2))
+    lines = {name: number for number, name in enumerate(labels or (), 2)}
+    return Truth(table, labels, "train.csv", lines, "labels.csv")
+
+
+def answers(*keys: str, found: Masks = []) -> Answers:  # noqa: B006
+    """Answers for pictures of one run; `found` are key, class and run lengths."""
+    images = pd.DataFrame(
+        {
+            "source": "/archive",
+            "key": keys,
+            "image_id": [key.rsplit("/", 1)[-1] for key in keys],
+            "run_id": "run",
+            "width": 128,
+            "height": 64,
+            "gate_probability": 0.5,
+            "verdict": "defect",
+        }
+    )
+    predictions = pd.DataFrame(found, columns=["key", "class_id", "run_lengths"])
+    predictions = predictions.assign(source="/archive", run_id="run")
+    return Answers(images, predictions, {1: "bright", 2: "dark"})
+
+
+def column(scored: Scored, name: str) -> dict[str, Any]:
+    return dict(zip(scored.images["key"], scored.images[name], strict=True))
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "defect_and_no_defect.csv"])
+def test_labels_are_looked_for_beside_the_masks(
+    any_store: Store, s3: S3Settings, name: str
+) -> None:
+    any_store.write("train.csv", (HEADER + "a.jpg,1,1 3\nb.jpg,2,\n").encode())
+    without = read_truth(f"{any_store.uri}/train.csv", None, s3)
+    assert without.labels is None
+    assert without.masks.to_numpy().tolist() == [["a.jpg", 1, "1 3", 2], ["b.jpg", 2, "", 3]]
+    assert without.source == f"{any_store.uri}/train.csv"
+    any_store.write(name, b"ImageID,label\na.jpg,1\nb.jpg,0\n")
+    assert read_truth(f"{any_store.uri}/train.csv", None, s3).labels == {
+        "a.jpg": True,
+        "b.jpg": False,
+    }
+
+
+def test_labels_may_lie_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "masks.csv").write_text(HEADER)
+    (tmp_path / "labels.csv").write_text("ImageId,label\na.jpg,1\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pictures.csv").write_text("ImageId,label\nb.jpg,0\n")
+    read = read_truth(str(tmp_path / "masks.csv"), str(other / "pictures.csv"), NO_S3)
+    assert read.labels == {"b.jpg": False}
+
+
+def test_a_bare_file_name_lies_in_the_present_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "masks.csv").write_text(HEADER + "a.jpg,1,1 3\n")
+    monkeypatch.chdir(tmp_path)
+    assert len(read_truth("masks.csv", None, NO_S3).masks) == 1
+
+
+@pytest.mark.parametrize(
+    ("masks", "labels", "problem"),
+    [
+        (None, None, r"labels: cannot read .*/masks\.csv: No such file"),
+        ("", None, r"masks\.csv is empty"),
+        ("ImageId,ClassId\n", None, "no column encodedpixels"),
+        (HEADER + "a.jpg,x,1 3\n", None, "class ids are whole numbers"),
+        (HEADER + "a.jpg,1,1 3\na.jpg,1,9 1\n", None, r"a.jpg class 1 \(lines 2 and 3\)"),
+        (HEADER + "a.jpg,1,5.0 3.0\n", None, r"masks\.csv: line 2: a\.jpg class 1: .*'5\.0'"),
+        (HEADER + "a.jpg,1,1 3\0\0\n", None, r"masks\.csv: line 2 holds 2 NUL bytes"),
+        (
+            HEADER + "a.jpg,1,1 3\n",
+            "ImageId,label\na.jpg,0\n",
+            r"a.jpg \(line 2, labelled in line 2",
+        ),
+        (HEADER, "ImageId,label\na.jpg,2\n", "a label is 1"),
+        (HEADER, "", r"labels\.csv is empty"),
+    ],
+)
+def test_a_truth_that_cannot_be_read_is_refused(
+    tmp_path: Path, masks: str | None, labels: str | None, problem: str
+) -> None:
+    for name, content in (("masks.csv", masks), ("labels.csv", labels)):
+        if content is not None:
+            (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=problem):
+        read_truth(str(tmp_path / "masks.csv"), None, NO_S3)
+
+
+def test_named_labels_that_are_not_there_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "masks.csv").write_text(HEADER)
+    with pytest.raises(DataError, match=r"none\.csv: No such file"):
+        read_truth(str(tmp_path / "masks.csv"), str(tmp_path / "none.csv"), NO_S3)
+
+
+def test_answers_are_the_newest_of_one_bundle(store: Store) -> None:
+    publish(store, {TableName.IMAGES: [image("a")], TableName.PREDICTIONS: [prediction("a")]})
+    publish(store, {TableName.IMAGES: [image("a", verdict="gated", etag="e2")]}, origin(1))
+    publish(store, {TableName.IMAGES: [image("b")]}, origin(2, "c" * 64))
+    finish(store, classes='{"1": "old name"}')
+    finish(store, origin(1), classes='{"1": "bright", "10": "dark"}')
+    read = read_answers(open_database(store), BUNDLE)
+    assert read.images[["key", "verdict", "run_id"]].to_numpy().tolist() == [
+        ["a", "gated", "run-1"]
+    ]
+    assert read.predictions["key"].tolist() == ["a"]
+    assert read.classes == {1: "bright", 10: "dark"}
+
+
+def test_without_labels_every_scored_picture_is_covered() -> None:
+    scored = match(answers("a.jpg", "b.jpg"), truth([("a.jpg", 1, "1 3")]))
+    assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False}
+    assert column(scored, "outlined") == {"a.jpg": True, "b.jpg": True}
+    assert (scored.uncovered, scored.unscored) == (0, [])
+
+
+def test_labels_say_which_pictures_are_covered() -> None:
+    labels = {"a.jpg": True, "b.jpg": False, "c.jpg": True, "gone.jpg": False}
+    scored = match(
+        answers("a.jpg", "b.jpg", "c.jpg", "d.jpg"), truth([("a.jpg", 1, "1 3")], labels)
+    )
+    assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False, "c.jpg": True}
+    # c is defective, but nobody drew its masks
+    assert column(scored, "outlined") == {"a.jpg": True, "b.jpg": True, "c.jpg": False}
+    assert (scored.uncovered, scored.unscored) == (1, ["gone.jpg"])
+
+
+def test_pictures_are_found_by_key_or_else_by_file_name() -> None:
+    masks = [("day1/a.jpg", 1, "1 3"), ("b.jpg", 2, "1 3")]
+    scored = match(answers("day1/a.jpg", "day2/a.jpg", "day2/b.jpg"), truth(masks))
+    assert column(scored, "name") == {
+        "day1/a.jpg": "day1/a.jpg",
+        "day2/a.jpg": "a.jpg",
+        "day2/b.jpg": "b.jpg",
+    }
+    assert column(scored, "defective") == {
+        "day1/a.jpg": True,
+        "day2/a.jpg": False,
+        "day2/b.jpg": True,
+    }
+
+
+def test_a_name_that_fits_several_pictures_is_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"a\.jpg \(line 2: fits 'day1/a\.jpg' or 'day2/a\.jpg'\); write their keys"
+    ):
+        match(answers("day1/a.jpg", "day2/a.jpg"), truth([("a.jpg", 1, "1 3")]))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("A.JPG", "a.jpg"),
+        (NFC, NFD),
+        ("images/a.jpg", "a.jpg"),
+        ("images\\a.jpg", "a.jpg"),
+        ("a", "a.jpg"),
+        ("/archive/a.jpg", "a.jpg"),
+        ('"a.jpg"', "a.jpg"),
+    ],
+)
+def test_a_picture_whose_name_is_written_otherwise_is_not_clean(name: str, key: str) -> None:
+    known = truth([(name, 1, "1 3")])
+    scored = match(answers(key, "b.jpg"), known)
+    assert column(scored, "defective") == {key: True, "b.jpg": False}
+    table = pair_masks(scored, known)
+    assert table[table["key"] == key]["truth"].tolist() == ["1 3", ""]
+    assert (scored.unscored, scored.notes) == ([], ())
+
+
+@pytest.mark.parametrize("text", ["1 3", ""])
+@pytest.mark.parametrize(
+    ("names", "keys", "problem"),
+    [
+        (["a.png"], ["a.jpg"], r"a\.png \(line 2: is 'a\.jpg' meant\?\)"),
+        (["s-1.jpg"], ["s_001.jpg"], r"s-1\.jpg \(line 2: is 's_001\.jpg' meant\?\)"),
+        (["a.jpg", "A.jpg"], ["a.jpg"], r"A\.jpg \(line 3: means the same picture as 'a\.jpg'"),
+        (["A.JPG"], ["a.jpg", "A.jpg"], r"A\.JPG \(line 2: fits 'a\.jpg' or 'A\.jpg'"),
+        (["x/a.jpg", "y/b.jpg"], ["a.jpg", "b.jpg"], r"x/a\.jpg \(line 2: is 'a\.jpg' meant"),
+    ],
+)
+def test_a_name_that_may_mean_a_scored_picture_is_refused(
+    names: list[str], keys: list[str], problem: str, text: str
+) -> None:
+    known = truth([(name, 1, text) for name in names])
+    with pytest.raises(DataError, match=r"train\.csv: it is not clear .*" + problem):
+        match(answers(*keys, "other.jpg"), known)
+
+
+def test_a_name_that_may_mean_a_scored_picture_is_refused_in_labels_too() -> None:
+    known = truth([("b.jpg", 1, "1 3")], {"a.png": True, "b.jpg": True})
+    with pytest.raises(DataError, match=r"labels\.csv: .*a\.png \(line 2: is 'a\.jpg' meant"):
+        match(answers("a.jpg", "b.jpg"), known)
+
+
+def test_two_names_that_the_truth_tells_apart_are_two_pictures() -> None:
+    scored = match(answers("a.jpg"), truth([("a.jpg", 1, "1 3"), ("a.png", 1, "1 3")]))
+    assert scored.unscored == ["a.png"]
+    known = truth([("a.png", 1, "1 3")], {"a.jpg": False, "a.png": True})
+    assert column(match(answers("a.jpg"), known), "defective") == {"a.jpg": False}
+
+
+def test_labels_and_masks_may_write_a_name_in_two_ways() -> None:
+    known = truth([("A.JPG", 1, "1 3")], {"images/a.jpg": True, "images/b.jpg": False})
+    scored = match(answers("a.jpg", "b.jpg"), known)
+    assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False}
+    assert pair_masks(scored, known)["truth"].tolist() == ["1 3", "", "", ""]
+    with pytest.raises(DataError, match=r"labelled 0 .clean. in labels\.csv, .*A\.JPG \(line 2\)"):
+        match(answers("a.jpg"), truth([("A.JPG", 1, "1 3")], {"a.jpg": False}))
+
+
+def test_masks_of_pictures_that_were_not_scored_are_named() -> None:
+    masks = [("a.jpg", 1, "1 3"), ("gone.jpg", 1, "1 3"), ("bad.jpg", 9, "1 3"), ("no.jpg", 1, "")]
+    answered = replace(
+        answers("a.jpg"), failed=pd.DataFrame([("/archive", "bad.jpg")], columns=["source", "key"])
+    )
+    scored = match(answered, truth(masks))
+    assert scored.unscored == ["bad.jpg", "gone.jpg", "no.jpg"]
+    assert scored.notes == (
+        "1 pictures with masks are none that this bundle has seen: gone.jpg (line 3)",
+        "1 pictures of train.csv could not be scored: bad.jpg",
+        "the bundle does not know class 9: all its masks count as missed",
+    )
+
+
+def test_a_picture_that_failed_may_be_the_one_that_is_meant() -> None:
+    failed = pd.DataFrame([("/archive", "day2/a.jpg")], columns=["source", "key"])
+    answered = replace(answers("day1/a.jpg"), failed=failed)
+    with pytest.raises(DataError, match=r"fits 'day1/a\.jpg' or 'day2/a\.jpg'"):
+        match(answered, truth([("a.jpg", 1, "1 3")]))
+
+
+def test_failed_pictures_are_read_from_the_tables(store: Store) -> None:
+    publish(store, {TableName.IMAGES: [image("a")], TableName.QUARANTINE: [failure("bad.png")]})
+    finish(store)
+    read = read_answers(open_database(store), BUNDLE)
+    assert read.failed.to_numpy().tolist() == [["/archive", "bad.png"]]
+
+
+def test_masks_outside_their_picture_are_named_with_their_line() -> None:
+    known = truth([("a.jpg", 1, "1 3"), ("b.jpg", 2, "8190 3"), ("c.jpg", 2, "8190 4")])
+    scored = match(answers("a.jpg", "b.jpg", "c.jpg"), known)  # of 128 x 64 = 8,192 pixels
+    with pytest.raises(DataError, match=r"train\.csv: line 4: c\.jpg class 2: .*out of bounds"):
+        pair_masks(scored, known)
+
+
+def test_two_labels_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "masks.csv").write_text(HEADER)
+    for name in ("labels.csv", "defect_and_no_defect.csv"):
+        (tmp_path / name).write_text("ImageId,label\na.jpg,1\n")
+    with pytest.raises(DataError, match=r"has both labels\.csv and defect_and_no_defect\.csv"):
+        read_truth(str(tmp_path / "masks.csv"), None, NO_S3)
+    read_truth(str(tmp_path / "masks.csv"), str(tmp_path / "labels.csv"), NO_S3)
+
+
+@pytest.mark.parametrize("labels", [None, {"x.jpg": True}])
+def test_a_truth_of_other_pictures_is_refused(labels: dict[str, bool] | None) -> None:
+    with pytest.raises(DataError, match=r"no picture of train\.csv was scored by this bundle"):
+        match(answers("a.jpg"), truth([("x.jpg", 1, "1 3")], labels))
+
+
+def test_classes_of_bundle_and_truth_are_joined() -> None:
+    scored = match(answers("a.jpg"), truth([("a.jpg", 4, "1 3")]))
+    assert scored.classes == {1: "bright", 2: "dark", 4: "class_4"}
+
+
+def test_masks_lie_side_by_side() -> None:
+    known = truth([("a.jpg", 1, "1 3"), ("b.jpg", 2, "5 1"), ("unscored.jpg", 1, "1 1")])
+    found: Masks = [("a.jpg", 1, "2 3"), ("a.jpg", 2, "9 1")]
+    table = pair_masks(match(answers("a.jpg", "b.jpg", "c.jpg", found=found), known), known)
+    assert table["row"].tolist() == [0, 1, 2, 3, 4, 5]
+    columns = ["key", "class_id", "class_name", "truth", "found"]
+    assert table[columns].to_numpy().tolist() == [
+        ["a.jpg", 1, "bright", "1 3", "2 3"],
+        ["a.jpg", 2, "dark", "", "9 1"],
+        ["b.jpg", 1, "bright", "", ""],
+        ["b.jpg", 2, "dark", "5 1", ""],
+        ["c.jpg", 1, "bright", "", ""],
+        ["c.jpg", 2, "dark", "", ""],
+    ]
+    assert set(table["height"]) == {64}
+    assert set(table["width"]) == {128}
+
+
+def test_defective_pictures_whose_masks_nobody_drew_are_left_out() -> None:
+    known = truth([("a.jpg", 1, "1 3")], {"a.jpg": True, "b.jpg": True, "c.jpg": False})
+    table = pair_masks(match(answers("a.jpg", "b.jpg", "c.jpg"), known), known)
+    assert table["key"].unique().tolist() == ["a.jpg", "c.jpg"]
+
+
+def test_masks_of_an_older_version_of_a_picture_do_not_count() -> None:
+    known = truth([("a.jpg", 1, "1 3")])
+    answered = answers("a.jpg", found=[("a.jpg", 1, "2 3")])
+    older = answered.predictions.assign(run_id="an older run")
+    table = pair_masks(match(Answers(answered.images, older, answered.classes), known), known)
+    assert table["found"].tolist() == ["", ""]
+
+
+def test_a_truth_from_s3(s3: S3Settings, s3_address: str) -> None:
+    open_store(s3_address, s3).write("labels/train.csv", (HEADER + "a.jpg,1,1 3\n").encode())
+    read = read_truth(f"{s3_address}/labels/train.csv", None, s3)
+    assert read.masks["ImageId"].tolist() == ["a.jpg"]
+    with pytest.raises(DataError, match=r"labels: s3://.*/none.csv: there is no such object"):
+        read_truth(f"{s3_address}/labels/none.csv", None, s3)

@@ -1,0 +1,62 @@
+"""The schema of every table: what all tables have in common, and what queries rely on."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from steeldefect.tables.schema import PARTITION, SCHEMAS, Stage, TableName, TableSchema, Verdict
+
+every_table = pytest.mark.parametrize(("table", "schema"), SCHEMAS.items())
+PROVENANCE = ["run_id", "bundle", "scored_at", "run_number", PARTITION]
+
+
+def test_every_table_has_a_schema() -> None:
+    assert set(SCHEMAS) == set(TableName)
+
+
+@every_table
+def test_every_row_says_which_run_and_bundle_made_it(table: TableName, schema: TableSchema) -> None:
+    assert schema.columns.names[-5:] == PROVENANCE
+    for name in PROVENANCE:
+        nullable = schema.columns.field(name).nullable
+        assert nullable == (name == "run_number"), (table, name)
+    assert schema.columns.field("scored_at").type == pa.timestamp("us", tz="UTC")
+    assert schema.columns.field(PARTITION).type == pa.date32()
+
+
+@every_table
+def test_data_files_hold_all_but_the_partition(table: TableName, schema: TableSchema) -> None:
+    assert schema.stored.names == [name for name in schema.columns.names if name != PARTITION]
+    assert len(set(schema.columns.names)) == len(schema.columns.names), table
+
+
+@every_table
+def test_every_column_and_table_is_explained(table: TableName, schema: TableSchema) -> None:
+    assert schema.row, table
+    for column in schema.columns:
+        assert column.metadata[b"comment"], (table, column.name)
+
+
+@pytest.mark.parametrize(
+    ("table", "nullable"),
+    [
+        (TableName.IMAGES, {"gate_probability"}),
+        (TableName.PREDICTIONS, set()),
+        (TableName.QUARANTINE, {"tries", "given_up"}),
+        (TableName.CONFUSIONS, set()),
+        (TableName.METRICS, {"class_id", "class_name", "value"}),
+        (TableName.RUNS, {"error", "took"}),
+    ],
+)
+def test_which_columns_may_be_null(table: TableName, nullable: set[str]) -> None:
+    assert {column.name for column in SCHEMAS[table].columns if column.nullable} == nullable | {
+        "run_number"
+    }
+
+
+def test_comments_name_every_verdict_and_stage() -> None:
+    verdict = SCHEMAS[TableName.IMAGES].columns.field("verdict").metadata[b"comment"].decode()
+    stage = SCHEMAS[TableName.QUARANTINE].columns.field("stage").metadata[b"comment"].decode()
+    assert all(one.value in verdict for one in Verdict)
+    assert all(one.value in stage for one in Stage)

@@ -1,0 +1,55 @@
+"""Archives of pictures for tests that run whole jobs, and what their tables must then hold."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from steeldefect.stores import open_store
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.schema import TableName
+from support.samples import HEIGHT, WIDTH, plain_picture
+
+
+def salt(folder: Path) -> dict[str, str]:
+    """Add seven files that are no pictures to score; gives the stage at which each fails."""
+    whole = io.BytesIO()
+    Image.fromarray(plain_picture()).save(whole, "JPEG")
+    deep = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH)
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "truncated.jpg").write_bytes(whole.getvalue()[:-400])
+    (folder / "text.jpg").write_text("these are words\n", encoding="utf-8")
+    Image.fromarray(deep).save(folder / "deep.png")
+    Image.new("CMYK", (WIDTH, HEIGHT)).save(folder / "cmyk.jpg")
+    Image.new("L", (20_000, 20_000)).save(folder / "huge.png", compress_level=1)
+    Image.new("L", (50, 50)).save(folder / "small.png")
+    undecodable = ("empty.jpg", "truncated.jpg", "text.jpg", "deep.png", "cmyk.jpg", "huge.png")
+    return dict.fromkeys(undecodable, "decode") | {"small.png": "prepare"}
+
+
+def rows(output: object, table: TableName, *columns: str) -> list[dict[str, Any]]:
+    """Read rows of a table, in the order of their values."""
+    found = Tables(open_store(str(output))).read(table, columns or None)
+    read: list[dict[str, Any]] = found.to_pylist()
+    return sorted(read, key=lambda row: [str(value) for value in row.values()])
+
+
+_IMAGES = ("key", "width", "height", "gate_probability", "verdict", "defects")
+_PREDICTIONS = (
+    *("key", "class_id", "run_lengths", "area", "share", "regions", "max_probability"),
+    *("box_top", "box_left", "box_bottom", "box_right"),
+)
+_QUARANTINE = ("key", "stage", "error", "message")
+
+
+def answers(output: object) -> dict[str, list[dict[str, Any]]]:
+    """Give what a run answered, without what differs from run to run (ids, times, etags)."""
+    return {
+        "images": rows(output, TableName.IMAGES, *_IMAGES),
+        "predictions": rows(output, TableName.PREDICTIONS, *_PREDICTIONS),
+        "quarantine": rows(output, TableName.QUARANTINE, *_QUARANTINE),
+    }

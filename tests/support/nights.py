@@ -1,0 +1,149 @@
+"""Nights at a plant: runs that plan, publish and are recorded as the job does, without Spark.
+
+A picture's name says what is found on it: names that begin with `clean` have no defect, with `two`
+two, with `bad` go to quarantine, all others have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+from pydantic import TypeAdapter
+
+from steeldefect.plan.listing import LISTING
+from steeldefect.plan.plan import plan_run
+from steeldefect.publish.commit import WaveLog
+from steeldefect.publish.lease import Timing, hold, newest_holder
+from steeldefect.publish.runs import Outcome, RunRecord, record_run
+from steeldefect.publish.wave_records import WaveRecord
+from steeldefect.settings import ScoreSettings
+from steeldefect.stores import Store
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.parts import Part, write_part
+from steeldefect.tables.provenance import Origin, stored_rows, whole_rows
+from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.health import check_tables, require_sound
+from support.examples import BUNDLE, MORNING, failure, finish, image, prediction
+
+QUICK = Timing(beat=0.05, dead_after=0.5, look=0.02)
+LABELS = "/labels/train.csv"
+PICTURES = ["clean-1.png", "one-1.png", "two-1.png", "bad-1.png"]
+MORE = ["clean-2.png", "one-2.png", "two-2.png", "bad-2.png"]
+
+
+def origin_of(number: int) -> Origin:
+    """The origin of the run of a night; nights 1 to 9 fall on one date."""
+    moment = MORNING + timedelta(hours=2 * number)
+    return Origin(f"run-{number:03d}", BUNDLE, moment, number)
+
+
+def night(store: Store, keys: Iterable[str], number: int, wave: int = 2) -> list[str]:
+    """Score what is new among some pictures; gives what was planned.
+
+    Args:
+        store: the output.
+        keys: of the pictures in the archive.
+        number: of the night.
+        wave: pictures in one wave.
+    """
+    tables, made = Tables(store), origin_of(number)
+    log = WaveLog(tables)
+    with hold(store, made.run_id, 5, QUICK) as held:
+        log.recover(held.number)
+        held.check()
+        require_sound(store)
+        rows = [{"key": key, "etag": "e1", "size": 10} for key in sorted(keys)]
+        listed = pa.Table.from_pylist(rows, LISTING)
+        plan = plan_run(listed, tables, "/archive", BUNDLE, ScoreSettings())
+        planned: list[str] = plan.todo["key"].to_pylist()
+        waves = [planned[start : start + wave] for start in range(0, len(planned), wave)]
+        if waves:
+            tables.create_all()
+            finish(store, made, outcome=Outcome.RUNNING, seconds=0.0)
+        for count, wanted in enumerate(waves, start=1):
+            parts = write_parts(store, wanted, made, count)
+            log.publish(WaveRecord(made.run_id, count, parts, held.number), held.check)
+        bad = sum(key.startswith("bad") for key in planned)
+        defective = sum(bool(classes_on(key)) for key in planned)
+        outcome = Outcome.SUCCESS if planned else Outcome.NOTHING_NEW
+        counts = {"scored": len(planned) - bad, "quarantined": bad, "waves": len(waves)}
+        finish(store, made, outcome=outcome, defective=defective, **counts)
+    return planned
+
+
+def write_parts(store: Store, keys: Iterable[str], made: Origin, wave: int = 1) -> list[Part]:
+    """Write what is found on pictures as parts; nothing is visible yet."""
+    rows: dict[TableName, list[dict[str, Any]]] = {}
+    for key in keys:
+        if key.startswith("bad"):
+            rows.setdefault(TableName.QUARANTINE, []).append(failure(key))
+            continue
+        classes = classes_on(key)
+        verdict = "defect" if classes else "clean"
+        row = image(key, defects=len(classes), verdict=verdict)
+        rows.setdefault(TableName.IMAGES, []).append(row)
+        found = [prediction(key, class_id=one, class_name=f"class {one}") for one in classes]
+        if found:
+            rows.setdefault(TableName.PREDICTIONS, []).extend(found)
+    return [
+        write_part(store, table, stored_rows(table, some, made), made, f"{wave:06d}-000000")
+        for table, some in rows.items()
+    ]
+
+
+def die_after_record(store: Store, keys: Iterable[str], number: int) -> WaveRecord:
+    """Score pictures as the newest holder, and die when the wave's record is written."""
+    made = origin_of(number)
+    parts = write_parts(store, keys, made)
+    Tables(store).create_all()
+    finish(store, made, outcome=Outcome.RUNNING, seconds=0.0)
+    record = WaveRecord(made.run_id, 1, parts, newest_holder(store))
+    store.write_new(record.key, TypeAdapter(WaveRecord).dump_json(record))
+    return record
+
+
+def classes_on(key: str) -> list[int]:
+    """The defect classes that are found on a picture."""
+    if key.startswith(("clean", "bad")):
+        return []
+    return [1, 2] if key.startswith("two") else [1]
+
+
+def evaluate(store: Store, number: int) -> None:
+    """Write an evaluation as the job does."""
+    tables, made = Tables(store), origin_of(number)
+    pixels = {"tp": 3, "fp": 0, "fn": 0, "tn": 5, "labels": LABELS}
+    counted = [prediction("one-1.png") | pixels]
+    names = ("source", "key", "image_id", "class_id", "class_name", *pixels)
+    rows = [{name: row[name] for name in names} for row in counted]
+    score = {"scope": "overall", "name": "pooled_iou", "value": 1.0, "support": 3}
+    score |= {"class_id": None, "class_name": None, "labels": LABELS}
+    tables.replace(
+        TableName.CONFUSIONS,
+        whole_rows(TableName.CONFUSIONS, rows, made),
+        {"bundle": BUNDLE, "labels": LABELS},
+    )
+    tables.append(TableName.METRICS, whole_rows(TableName.METRICS, [score], made))
+    record_run(tables, made, RunRecord("evaluate", LABELS, Outcome.SUCCESS, 1.0, planned=1))
+
+
+def two_nights(store: Store) -> None:
+    """Two nights of two waves each, and an evaluation: every table has rows."""
+    night(store, PICTURES, 1)
+    night(store, PICTURES + MORE, 2)
+    evaluate(store, 3)
+
+
+def assert_each_once(store: Store, keys: Iterable[str]) -> None:
+    """Every picture is there once, with its findings, and all tables agree."""
+    tables, wanted = Tables(store), sorted(keys)
+    scored = tables.read(TableName.IMAGES, ["key"])["key"].to_pylist()
+    failed = tables.read(TableName.QUARANTINE, ["key"])["key"].to_pylist()
+    assert sorted(scored + failed) == wanted
+    found = tables.read(TableName.PREDICTIONS, ["key", "class_id"]).to_pylist()
+    expected = sorted((key, number) for key in wanted for number in classes_on(key))
+    assert sorted((row["key"], row["class_id"]) for row in found) == expected
+    assert check_tables(store) == []

@@ -1,0 +1,170 @@
+"""Pictures, a bundle whose answers to them are known, and a way to run jobs.
+
+The models of `rule_bundle` are real Keras models with weights set by hand: class 1 is where a
+picture is bright (gray above 204), class 2 where it is dark (below 51), and the gate passes
+pictures that have either. So every mask a test expects can be written down.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.manifest import (
+    Compiled,
+    CpuPrecision,
+    DefectClass,
+    Gate,
+    PictureSizes,
+    Segmenter,
+    TrainingRecord,
+)
+from steeldefect.pictures.preprocessing import InputSpec, Scaling
+
+ROOT = Path(__file__).parents[2]
+HEIGHT, WIDTH = 64, 128
+
+BY_HAND = TrainingRecord(
+    recipe_name="by hand", recipe={}, seed=0, data_fingerprint="none", pictures={}, minutes=0
+)
+
+INT8_BY_HAND = Compiled(default=CpuPrecision.INT8, reason="stated by hand", forms=[])
+
+Gray = npt.NDArray[np.uint8]
+
+
+def plain_picture(seed: int = 0) -> Gray:
+    """A picture without a defect: gray between 100 and 150, uint8 (64, 128)."""
+    return np.random.default_rng(seed).integers(100, 150, (HEIGHT, WIDTH), dtype=np.uint8)
+
+
+def bright_picture(seed: int = 0, top: int = 10, left: int = 20) -> Gray:
+    """A picture with a square of class 1: 16 by 16 pixels at (top, left)."""
+    picture = plain_picture(seed)
+    picture[top : top + 16, left : left + 16] = 250
+    return picture
+
+
+def both_picture(seed: int = 0) -> Gray:
+    """A picture with a square of class 1 and one of class 2, at (10, 20) and (30, 80)."""
+    picture = bright_picture(seed)
+    picture[30:46, 80:96] = 2
+    return picture
+
+
+def save(picture: Gray, path: Path) -> Path:
+    """Write a picture as PNG, which keeps every pixel."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), picture)
+    return path
+
+
+def fill_archive(folder: Path, pictures: int) -> Path:
+    """Write pictures by turns: plain, with class 1, with both classes; names p000.png and on."""
+    kinds: tuple[Callable[[int], Gray], ...] = (plain_picture, bright_picture, both_picture)
+    for number in range(pictures):
+        save(kinds[number % 3](number), folder / f"p{number:03d}.png")
+    return folder
+
+
+def build_rule_bundle(
+    target: Path, with_gate: bool = True, compiled: Compiled | None = None
+) -> Bundle:
+    """Write the rule bundle into a folder that does not exist yet.
+
+    Where `compiled` is given, the manifest says that of the forms, and there are int8 forms: they
+    answer as the others do, since a single layer is both the first and the last.
+    """
+    from training.backend import keras
+    from training.export.write_bundle import Completed, Models, Staged, draft_manifest, write_bundle
+
+    inputs = keras.Input((HEIGHT, WIDTH, 1))
+    rule = keras.layers.Conv2D(2, 1, activation="sigmoid", name="rule")
+    segmenter = keras.Model(inputs, rule(inputs))
+    weights = np.array([80.0, -80.0]).reshape(1, 1, 1, 2)
+    rule.set_weights([weights, np.array([-80.0 * 0.8, 80.0 * 0.2])])
+    gate = _build_gate(keras, weights)
+    spec = InputSpec(height=HEIGHT, width=WIDTH, channels=1, scaling=Scaling.UNIT)
+    draft = draft_manifest(
+        classes=[DefectClass(id=1, name="bright"), DefectClass(id=2, name="dark")],
+        gate=Gate(input=spec, threshold=0.5) if with_gate else None,
+        segmenter=Segmenter(input=spec),
+        picture_sizes=PictureSizes(height=(HEIGHT, HEIGHT), width=(WIDTH, WIDTH)),
+        training=BY_HAND,
+    )
+
+    def complete(staged: Staged) -> Completed:
+        if compiled is not None:
+            staged.quantise([both_picture(seed) for seed in range(4)])
+        return Completed(draft.model_copy(update={"compiled": compiled}))
+
+    models = Models(gate if with_gate else None, segmenter)
+    return write_bundle(target, models, draft, complete=complete)
+
+
+def _build_gate(keras: Any, weights: npt.NDArray[np.float64]) -> Any:
+    inputs = keras.Input((HEIGHT, WIDTH, 1))
+    rule = keras.layers.Conv2D(2, 1, activation="sigmoid")
+    decide = keras.layers.Dense(1, activation="sigmoid")
+    gate = keras.Model(inputs, decide(keras.layers.GlobalMaxPooling2D()(rule(inputs))))
+    rule.set_weights([weights, np.array([-80.0 * 0.8, 80.0 * 0.2])])
+    decide.set_weights([np.array([[20.0], [20.0]]), np.array([-10.0])])
+    return gate
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_command(*command: str, **environment: str) -> Ended:
+    """Run a command in the project's folder, as a user would."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def run_program(*arguments: str, **environment: str) -> Ended:
+    """Run a Python program of this project, in a process of its own."""
+    return run_command(sys.executable, *arguments, **environment)
+
+
+def run_program_after(before: Sequence[str], *arguments: str, **environment: str) -> Ended:
+    """Run a Python program by a command that is put before it."""
+    return run_command(*before, sys.executable, *arguments, **environment)
+
+
+def spark_submit(*arguments: str, **environment: str) -> Ended:
+    """Run a program by the environment's own spark-submit."""
+    program = shutil.which("spark-submit")
+    if program is None:
+        raise FileNotFoundError("spark-submit is not on the PATH; run the tests by `make test`")
+    return run_command(program, *arguments, **environment)
+
+
+def score_arguments(source: object, bundle: object, output: object) -> list[str]:
+    """Give the arguments of `jobs/score.py`."""
+    named = {"--input": source, "--bundle": bundle, "--output": output}
+    return [word for name, value in named.items() for word in (name, str(value))]

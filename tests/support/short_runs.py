@@ -1,0 +1,82 @@
+"""The scoring job in this process and in little time: with quick leases, and without Spark."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pyarrow as pa
+
+from jobs.score import main
+from steeldefect.bundle.files import Bundle, open_bundle
+from steeldefect.detection.detector import Detector
+from steeldefect.detection.open_detector import open_detector
+from steeldefect.pictures.decoding import DecodeLimits
+from steeldefect.publish import lease
+from steeldefect.run import ScoringRun
+from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, resolve
+from steeldefect.score.fetching import Breaker
+from steeldefect.score.waves import ScoredWave
+from steeldefect.score.worker import Limits, TaskScorer, keys_of
+from steeldefect.stores import open_store
+
+QUICK = lease.Timing(beat=0.2, dead_after=1.0, look=0.05)
+"""Long enough for the beats of a process that shares two cores with others."""
+
+OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, precision=Precision.F32, batch_size=4, threads=1)
+
+
+@contextmanager
+def quick_leases(timing: lease.Timing = QUICK) -> Iterator[None]:
+    """Let silent holders of an output count as dead after a second."""
+    with patch("steeldefect.publish.lease.hold", functools.partial(lease.hold, timing=timing)):
+        yield
+
+
+@functools.cache
+def _opened(folder: Path) -> Detector:
+    bundle = open_bundle(folder)
+    return open_detector(bundle, resolve(OPTIONS, bundle.manifest.compiled))
+
+
+class _OneTask:
+    """Scores each wave as one task, in this process: what Spark's workers run, without Spark."""
+
+    def __init__(self, run: ScoringRun, bundle: Bundle) -> None:
+        self._run = run
+        self._detector = _opened(bundle.folder)
+
+    def scored(self, waves: Sequence[pa.Table]) -> Iterator[ScoredWave]:
+        run, settings = self._run, self._run.settings
+        limits = Limits(
+            settings.max_picture_bytes,
+            DecodeLimits(settings.max_picture_pixels),
+            settings.fetch_threads,
+            settings.fetch_seconds,
+            settings.max_store_failures,
+            settings.max_tries,
+        )
+        request = run._request
+        source = open_store(request.input_uri, settings.s3)
+        output = open_store(request.output_uri, settings.s3)
+        breaker = Breaker(limits.store_failures)
+        for number, keys in enumerate(waves, start=1):
+            scorer = TaskScorer(
+                self._detector, OPTIONS, source, output, run.origin, limits, breaker
+            )
+            report = scorer.run(keys_of(keys.to_batches()), f"{number:06d}-000000")
+            yield ScoredWave(number, keys, [report])
+
+
+@contextmanager
+def _spark_of(run: ScoringRun) -> Iterator[_OneTask]:
+    yield _OneTask(run, run.bundle)
+
+
+def score_without_spark(arguments: Sequence[str]) -> int:
+    """Run `jobs/score.py`, all of it but Spark; gives the exit code."""
+    with patch.object(ScoringRun, "spark", _spark_of):
+        return main(arguments)

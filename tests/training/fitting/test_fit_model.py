@@ -1,0 +1,250 @@
+"""Fitting one model: the best epoch, time, going on after a kill, and losses that explode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steeldefect.errors import DataError, DeviceError, SettingsError
+from training.backend import keras, tf
+from training.fitting.checkpoint import FitState, best_epoch, load_state, save_state
+from training.fitting.fit_model import STATE_FILE, Batches, Objective, fit_model, make_optimizer
+from training.fitting.schedule import share_of_rate
+from training.recipe import Gate, Optimizer, Schedule
+
+INPUT = {"height": 2, "width": 2, "channels": 1, "scaling": "unit"}
+MSE = Objective("mse", ())
+
+
+def settings(**changes: Any) -> Gate:
+    content = {
+        "kind": "small",
+        "input": INPUT,
+        "epochs": 3,
+        "batch_size": 4,
+        "optimizer": {"kind": "adam", "learning_rate": 0.1},
+    }
+    return Gate.model_validate(content | changes)
+
+
+def model() -> keras.Model:
+    keras.utils.set_random_seed(1)
+    layers = [keras.Input((4,)), keras.layers.Dropout(0.2), keras.layers.Dense(1)]
+    return keras.Sequential(layers, name="line")
+
+
+def batches(noise: float = 0.0) -> Batches:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(24, 4)).astype(np.float32)
+    truth = inputs.sum(axis=1, keepdims=True) + noise * rng.normal(size=(24, 1))
+    data = tf.data.Dataset.from_tensor_slices((inputs, truth.astype(np.float32))).batch(5)
+    return Batches(lambda first, last: data.repeat(last - first), 5, data.take(2))
+
+
+def test_it_ends_with_the_best_epoch(tmp_path: Path) -> None:
+    # so fast that the loss rises again
+    optimizer = {"kind": "adam", "learning_rate": 1.5}
+    fitted = model()
+    state = fit_model(fitted, batches(), settings(epochs=12, optimizer=optimizer), MSE, tmp_path)
+    losses = state.history["val_loss"]
+    assert min(losses) < losses[-1]
+    assert losses[state.best_epoch] == min(losses)
+    final = fitted.evaluate(batches().validation, verbose=0)
+    assert final == pytest.approx(min(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ({}, None),
+        ({"val_loss": [float("nan")]}, None),
+        ({"val_loss": [0.5, float("nan"), 0.3, 0.3, 0.4]}, 2),
+        ({"val_loss": [0.5, 0.3], "val_auc": [0.9, 0.1]}, 1),
+        ({"val_loss": [0.5, 0.6, 0.7], "val_place_auc": [0.8, 0.9, 0.85]}, 1),
+        ({"val_loss": [0.5, 0.7, 0.6], "val_place_auc": [0.8, 1.0, 1.0]}, 2),
+        ({"val_loss": [0.5, 0.6, 0.6], "val_place_auc": [0.8, 0.9, 0.9]}, 1),
+    ],
+)
+def test_which_epoch_is_the_best(history: dict[str, list[float]], expected: int | None) -> None:
+    assert best_epoch(history) == expected
+
+
+def test_it_stops_early(tmp_path: Path) -> None:
+    stuck = settings(epochs=50, patience=2, optimizer={"kind": "adam", "learning_rate": 9.0})
+    state = fit_model(model(), batches(noise=50.0), stuck, MSE, tmp_path)
+    assert len(state.history["val_loss"]) < 50
+    assert state.stopped == "no better epoch in 2"
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_fit_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, averaging: float) -> None:
+    optimizer = {
+        "kind": "adamw",
+        "learning_rate": 0.05,
+        "weight_decay": 0.01,
+        "schedule": "cosine",
+        "averaging": averaging,
+    }
+    long = settings(epochs=6, optimizer=optimizer)
+    whole, resumed = model(), model()
+    straight = fit_model(whole, batches(), long, MSE, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    class Kill(keras.losses.Loss):  # type: ignore[misc]
+        """Squared error, until the fit is in its fourth epoch."""
+
+        def call(self, truth: Any, answer: Any) -> Any:
+            return tf.reduce_mean((truth - answer) ** 2)
+
+    counted = batches()
+
+    def until_killed(first: int, last: int) -> tf.data.Dataset:
+        def one_by_one() -> Any:
+            for number, batch in enumerate(counted.train(first, last)):
+                if number == 17:
+                    raise Killed
+                yield batch
+
+        signature = counted.train(0, 1).element_spec
+        return tf.data.Dataset.from_generator(one_by_one, output_signature=signature)
+
+    dying = Batches(until_killed, counted.steps, counted.validation)
+    with pytest.raises(Exception, match="Killed"):
+        fit_model(model(), dying, long, MSE, tmp_path / "other")
+    assert load_state(tmp_path / "other" / STATE_FILE).epochs == 3
+    again = fit_model(resumed, counted, long, MSE, tmp_path / "other")
+    assert again.history["val_loss"] == pytest.approx(straight.history["val_loss"], rel=1e-6)
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_averaged_weights_are_what_is_validated_and_kept(tmp_path: Path) -> None:
+    optimizer = {"kind": "adam", "learning_rate": 0.5, "averaging": 0.95}
+    fitted = model()
+    state = fit_model(fitted, batches(), settings(epochs=8, optimizer=optimizer), MSE, tmp_path)
+    plain = fit_model(
+        model(),
+        batches(),
+        settings(epochs=8, optimizer=optimizer | {"averaging": 0.0}),
+        MSE,
+        tmp_path / "plain",
+    )
+    assert state.history["loss"] == pytest.approx(plain.history["loss"], rel=1e-4)
+    assert state.history["val_loss"] != pytest.approx(plain.history["val_loss"], rel=1e-2)
+    final = fitted.evaluate(batches().validation, verbose=0)
+    assert final == pytest.approx(min(state.history["val_loss"]), rel=1e-4)
+
+
+def test_a_finished_fit_is_not_fitted_again(tmp_path: Path) -> None:
+    first = fit_model(model(), batches(), settings(), MSE, tmp_path)
+    other = model()
+    second = fit_model(other, batches(), settings(), MSE, tmp_path)
+    assert second.history == first.history
+    for one, value in zip(first.best, other.get_weights(), strict=True):
+        assert (one == value).all()
+
+
+def test_time_ends_a_fit_with_a_model(tmp_path: Path) -> None:
+    forever = settings(epochs=100_000, patience=100_000)
+    state = fit_model(model(), batches(), forever, MSE, tmp_path, budget=2.0)
+    assert 0 < state.epochs < 100_000
+    assert state.best
+    assert "its time was over" in (state.stopped or "")
+
+
+def test_with_a_budget_the_rate_falls_by_time(tmp_path: Path) -> None:
+    cosine = {"kind": "adam", "learning_rate": 0.1, "schedule": "cosine"}
+    forever = settings(epochs=100_000, patience=100_000, optimizer=cosine)
+    state = fit_model(model(), batches(), forever, MSE, tmp_path, budget=3.0)
+    assert state.history["learning_rate"][-1] < 0.01
+
+
+def test_a_loss_that_is_never_finite_is_an_error(tmp_path: Path) -> None:
+    objective = Objective(lambda truth, answer: (truth - answer) * float("nan"), ())
+    with pytest.raises(SettingsError, match="line: the loss is not finite; lower"):
+        fit_model(model(), batches(), settings(), objective, tmp_path)
+
+
+def test_a_loss_that_explodes_later_keeps_the_best_before(tmp_path: Path) -> None:
+    count = tf.Variable(0)
+
+    def explode(truth: Any, answer: Any) -> Any:
+        factor = tf.where(count.assign_add(1) > 15, float("nan"), 1.0)
+        return tf.reduce_mean((truth - answer) ** 2) * factor
+
+    fitted = model()
+    state = fit_model(fitted, batches(), settings(epochs=9), Objective(explode, ()), tmp_path)
+    assert "not finite in epoch" in (state.stopped or "")
+    assert all(np.isfinite(one).all() for one in fitted.get_weights())
+
+
+def test_memory_that_does_not_suffice_is_explained(tmp_path: Path) -> None:
+    def too_large(first: int, last: int) -> tf.data.Dataset:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    greedy = Batches(too_large, 5, batches().validation)
+    with pytest.raises(DeviceError, match="line: out of memory; lower its batch_size"):
+        fit_model(model(), greedy, settings(), MSE, tmp_path)
+
+
+def test_a_log_has_one_line_for_each_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit_model(model(), batches(), settings(), MSE, tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("line 1/3  loss ")
+    assert "val_loss" in lines[0]
+    assert lines[2].endswith("left")
+    assert list((tmp_path / "tensorboard").rglob("events.out.tfevents*"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("adam", "Adam"), ("nadam", "Nadam"), ("adamw", "AdamW")]
+)
+def test_optimizers_take_the_recipes_numbers(kind: str, expected: str) -> None:
+    stated = Optimizer.model_validate({"kind": kind, "learning_rate": 0.05, "epsilon": 0.1})
+    optimizer = make_optimizer(stated)
+    assert type(optimizer).__name__ == expected
+    assert float(optimizer.learning_rate) == pytest.approx(0.05)
+    assert optimizer.epsilon == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("progress", "share"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)]
+)
+def test_cosine_rises_and_falls_to_nothing(progress: float, share: float) -> None:
+    assert share_of_rate(Schedule.COSINE, 0.1, progress) == pytest.approx(share, abs=1e-6)
+    assert share_of_rate(Schedule.CONSTANT, 0.1, progress) == 1.0
+
+
+def test_a_state_is_read_back_whole(tmp_path: Path) -> None:
+    arrays = [np.arange(3.0), np.array(7), np.ones((2, 2), np.float32)]
+    state = FitState(
+        epochs=2,
+        history={"loss": [1.0, 0.5]},
+        best_epoch=1,
+        seconds=3.5,
+        variables=arrays,
+        optimizer=arrays[:1],
+        best=arrays[::-1],
+        stopped="ä",
+    )
+    save_state(state, tmp_path / STATE_FILE)
+    again = load_state(tmp_path / STATE_FILE)
+    for name in ("variables", "optimizer", "best"):
+        for one, other in zip(getattr(state, name), getattr(again, name), strict=True):
+            assert (one == other).all()
+            assert one.dtype == other.dtype
+    assert (again.history, again.best_epoch, again.stopped) == ({"loss": [1.0, 0.5]}, 1, "ä")
+
+
+def test_a_damaged_state_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / STATE_FILE).write_bytes(b"PK but nothing else")
+    with pytest.raises(DataError, match="delete it to begin anew"):
+        load_state(tmp_path / STATE_FILE)

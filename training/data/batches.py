@@ -1,0 +1,123 @@
+"""Samples to batches: shuffled, augmented, scaled and made ready while the model is busy.
+
+The order of pictures and every random change follow from the seed and the epoch, however many
+threads prepare batches. The last batch may be smaller; it is never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from steeldefect.pictures.preprocessing import Float32, InputSpec, scale
+from training.backend import tf
+from training.data.augmentation import augment
+from training.data.pasting import paste
+from training.data.samples import Sample, Samples
+from training.recipe import Augment
+
+Batch = tuple[Float32, Float32]
+Change = Callable[[Sample, np.random.Generator], Sample]
+
+
+_AHEAD = 4
+"""Batches that wait for the model at most: filling a longer queue would take cores from it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How batches of training are drawn.
+
+    Attributes:
+        batch_size: pictures in a batch; the last of an epoch may have fewer.
+        changes: random changes of each picture.
+        seed: of order and changes.
+        epochs: first and one past the last, counted from 0: a fit that goes on where another
+            ended gets the batches that the other would have had.
+        weights: float64 (samples,), how often each picture is drawn; None: once an epoch.
+        donors: numbers of the samples that show defects, for pasting.
+    """
+
+    batch_size: int
+    changes: Augment
+    seed: int
+    epochs: tuple[int, int]
+    weights: npt.NDArray[np.float64] | None = None
+    donors: tuple[int, ...] = ()
+
+
+def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.Dataset:
+    """Batches of all epochs, one after the other, each in a new order and with new changes.
+
+    Returns:
+        (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`;
+        `batches_of_epoch` of them for each epoch.
+    """
+    count = len(samples)
+    steps = batches_of_epoch(count, plan.batch_size)
+
+    def draw(epoch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        rng = np.random.default_rng([plan.seed, int(epoch)])
+        if plan.weights is None:
+            return rng.permutation(count)
+        return rng.choice(count, count, p=plan.weights / plan.weights.sum())
+
+    def epoch_of_batches(epoch: Any) -> tf.data.Dataset:
+        order = tf.numpy_function(draw, [epoch], tf.int64)
+        order.set_shape((count,))
+        numbers = tf.data.Dataset.from_tensor_slices(order).batch(plan.batch_size)
+        seeds = tf.data.Dataset.range(steps).map(lambda step: tf.stack([epoch, step]))
+        return tf.data.Dataset.zip(numbers, seeds)
+
+    chosen = tf.data.Dataset.range(*plan.epochs).flat_map(epoch_of_batches)
+
+    def change(sample: Sample, rng: np.random.Generator) -> Sample:
+        if plan.donors and rng.random() < plan.changes.paste:
+            sample = paste(sample, samples[plan.donors[rng.integers(len(plan.donors))]], rng)
+        return augment(sample, plan.changes, rng)
+
+    shown = spec
+    if plan.changes.crop is not None:
+        size = {"height": plan.changes.crop.height, "width": plan.changes.crop.width}
+        shown = spec.model_copy(update=size)
+    return _prepared(chosen, samples, shown, change, plan.seed)
+
+
+def batches_of_epoch(samples: int, batch_size: int) -> int:
+    """Count the batches of one epoch."""
+    return -(-samples // batch_size)
+
+
+def fixed_batches(samples: Samples, spec: InputSpec, batch_size: int) -> tf.data.Dataset:
+    """Batches in the samples' own order, unchanged; shaped as `training_batches`."""
+    numbers = tf.data.Dataset.range(len(samples)).batch(batch_size)
+    chosen = numbers.map(lambda batch: (batch, tf.constant([0, 0], tf.int64)))
+    return _prepared(chosen, samples, spec, lambda sample, rng: sample, 0)
+
+
+def _prepared(
+    chosen: tf.data.Dataset, samples: Samples, spec: InputSpec, change: Change, seed: int
+) -> tf.data.Dataset:
+    """Turn (numbers, (epoch, step)) into batches, several at a time and ahead of the model."""
+    truth_shape = samples[0].truth.shape
+    if len(truth_shape) > 1:
+        truth_shape = (spec.height, spec.width, truth_shape[-1])
+
+    def make(numbers: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> Batch:
+        rng = np.random.default_rng([seed, *(int(one) for one in place)])
+        changed = [change(samples[int(number)], rng) for number in numbers]
+        inputs = np.stack([scale(one.picture, spec) for one in changed])
+        return inputs, np.stack([one.truth for one in changed]).astype(np.float32)
+
+    def make_tensors(numbers: Any, place: Any) -> tuple[Any, Any]:
+        inputs, truth = tf.numpy_function(make, [numbers, place], [tf.float32, tf.float32])
+        inputs.set_shape((None, spec.height, spec.width, spec.channels))
+        truth.set_shape((None, *truth_shape))
+        return inputs, truth
+
+    prepared = chosen.map(make_tensors, num_parallel_calls=tf.data.AUTOTUNE)
+    return prepared.prefetch(_AHEAD)

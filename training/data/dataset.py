@@ -1,0 +1,229 @@
+"""A folder of labelled pictures, read and checked whole before any training begins.
+
+    images/         the pictures; their file names are the ImageIds
+    train.csv       run lengths (see `steeldefect.labels.label_files` for its two forms)
+    labels.csv      optional: ImageId,label with 1 = defective; or defect_and_no_defect.csv
+    classes.json    optional: class names by id
+    groups.csv      optional: ImageId,group; related pictures stay on one side of a split
+
+Without a labels file, pictures with a mask are defective and all others clean. `docs/labels.md`
+says what each file means, and how its names find the pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from steeldefect.errors import DataError, DecodeError, RunLengthError
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.decoding import DecodeLimits, decode_gray
+from steeldefect.pictures.preprocessing import Gray
+from training.data import labels
+from training.data.labels import listed
+from training.data.picture_files import SUFFIXES, find_pictures
+from training.data.picture_names import Naming
+from training.progress import warn
+
+LIMITS = DecodeLimits(max_pixels=200_000_000)
+"""Of pictures that are trained on; they are chosen by hand, so that nothing but room is guarded."""
+
+_DECODERS = 4
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """One picture and what is known of it.
+
+    Attributes:
+        shape: (height, width) in pixels.
+        defective: the picture's label.
+        runs: run lengths of each class present; empty for clean pictures, and for defective ones
+            whose masks nobody drew.
+        group: pictures of one group stay together; a picture's own name where none is stated.
+    """
+
+    name: str
+    path: Path
+    shape: tuple[int, int]
+    defective: bool
+    runs: dict[int, run_lengths.Runs]
+    group: str
+
+    @property
+    def outlined(self) -> bool:
+        """Whether the true masks are known: drawn, or none because the picture is clean."""
+        return bool(self.runs) or not self.defective
+
+    def read(self) -> Gray:
+        """Decode the picture: uint8 (height, width).
+
+        Raises:
+            DataError: it cannot be read; names the file.
+        """
+        return _decode(self.path)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """All pictures of a folder, by name.
+
+    `fingerprint`: sha256 over the label files and the pictures' names and sizes in bytes.
+    """
+
+    folder: Path
+    pictures: tuple[LabelledPicture, ...]
+    class_names: dict[int, str]
+    fingerprint: str
+
+
+def read_dataset(folder: Path) -> DataSet:
+    """Read a data folder, decode every picture once, and check everything against each other.
+
+    Raises:
+        DataError: something is missing, unreadable, or contradicts something else; lists all
+            that was found, the first few by name.
+    """
+    paths = _find_pictures(folder)
+    masks = labels.read_masks(folder / labels.MASKS_FILE)
+    stated = labels.read_labels(folder)
+    groups = labels.read_groups(folder)
+    names = labels.read_class_names(folder)
+    class_names = names or {number: f"class_{number}" for number in sorted(set(masks["ClassId"]))}
+    naming = Naming(paths)
+    unnamed = _check_classes(masks, set(class_names))
+    masks = naming.rename(masks, labels.MASKS_FILE)
+    defective = naming.pairs(stated[1], stated[0], "label") if stated else None
+    group_of = naming.pairs(groups, labels.GROUPS_FILE, "group")
+    _refuse(unnamed + naming.problems)
+    shapes = _read_shapes(paths)
+    runs = _parse_masks(masks, shapes)
+    _refuse(_check_labels(set(paths), defective, runs))
+    pictures = tuple(
+        LabelledPicture(
+            name=name,
+            path=paths[name],
+            shape=shapes[name],
+            defective=name in runs if defective is None else defective.get(name, name in runs),
+            runs=runs.get(name, {}),
+            group=group_of.get(name, name),
+        )
+        for name in sorted(paths)
+    )
+    return DataSet(folder, pictures, class_names, _fingerprint(folder, paths.values()))
+
+
+def _find_pictures(folder: Path) -> dict[str, Path]:
+    images = folder / "images"
+    if not images.is_dir():
+        raise DataError(f"no such folder: {images}; a data folder holds images/ and train.csv")
+    found = find_pictures(images)
+    if found.unnameable:
+        raise DataError(
+            f"{images} holds pictures whose names are not UTF-8: {listed(found.unnameable)}; "
+            "rename them"
+        )
+    others = [f"{name} ({reason})" for name, reason in found.passed_over.items()]
+    if not found.paths:
+        beside = f"; it holds {listed(others)}" if others else ""
+        raise DataError(f"{images} holds no picture ({', '.join(sorted(SUFFIXES))}){beside}")
+    if others:
+        warn(f"{images}: {len(others)} entries are passed over: {listed(others)}")
+    return found.paths
+
+
+def _check_classes(masks: pd.DataFrame, class_ids: set[int]) -> list[str]:
+    unknown = masks[~masks["ClassId"].isin(class_ids)].drop_duplicates("ClassId")
+    if unknown.empty:
+        return []
+    named = [f"{row.ClassId} (line {row.line})" for row in unknown.itertuples()]
+    return [
+        f"{labels.MASKS_FILE} has class ids that {labels.CLASSES_FILE} does not name: "
+        + listed(named)
+    ]
+
+
+def _check_labels(
+    pictures: set[str],
+    stated: dict[str, bool] | None,
+    runs: dict[str, dict[int, run_lengths.Runs]],
+) -> list[str]:
+    if stated is None:
+        return []
+    problems = []
+    contradicted = sorted(name for name in runs if stated.get(name) is False)
+    if contradicted:
+        problems.append(f"labelled 0 (clean), but with masks: {listed(contradicted)}")
+    unlabelled = sorted(pictures - set(stated) - set(runs))
+    if unlabelled:
+        problems.append(f"neither in the labels file nor with a mask: {listed(unlabelled)}")
+    return problems
+
+
+def _read_shapes(paths: dict[str, Path]) -> dict[str, tuple[int, int]]:
+    """Decode every picture once: a broken one is found now and not an hour into the fit."""
+    with ThreadPoolExecutor(_DECODERS) as pool:
+        answers = dict(zip(paths, pool.map(_shape_or_problem, paths.values()), strict=True))
+    broken = sorted(answer for answer in answers.values() if isinstance(answer, str))
+    if broken:
+        raise DataError(f"{len(broken)} pictures cannot be read: {listed(broken)}")
+    return {name: answer for name, answer in answers.items() if not isinstance(answer, str)}
+
+
+def _shape_or_problem(path: Path) -> tuple[int, int] | str:
+    try:
+        height, width = _decode(path).shape
+    except DataError as error:
+        return str(error)
+    return height, width
+
+
+def _decode(path: Path) -> Gray:
+    try:
+        return decode_gray(path.read_bytes(), LIMITS)
+    except DecodeError as error:
+        raise DataError(f"{path}: {error}") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+
+
+def _parse_masks(
+    masks: pd.DataFrame, shapes: dict[str, tuple[int, int]]
+) -> dict[str, dict[int, run_lengths.Runs]]:
+    """Parse all run lengths that are not empty, by picture and class."""
+    parsed: dict[str, dict[int, run_lengths.Runs]] = {}
+    problems = []
+    rows = zip(*(masks[column] for column in masks.columns), strict=True)
+    for name, class_id, text, line in rows:
+        try:
+            runs = run_lengths.parse(text, shapes[name])
+        except RunLengthError as error:
+            problems.append(f"line {line}: {name} class {class_id}: {error}")
+            continue
+        if len(runs):
+            parsed.setdefault(name, {})[int(class_id)] = runs
+    if problems:
+        raise DataError(f"{labels.MASKS_FILE}: {listed(problems)}")
+    return parsed
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise DataError("; ".join(problems))
+
+
+def _fingerprint(folder: Path, pictures: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    files = (labels.MASKS_FILE, *labels.LABELS_FILES, labels.GROUPS_FILE, labels.CLASSES_FILE)
+    for name in files:
+        path = folder / name
+        if path.exists():
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for path in sorted(pictures):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The held-out pictures: asked, compared with their true masks, laid out as a table."""

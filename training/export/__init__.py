@@ -1,0 +1,1 @@
+"""Writes a bundle: stages models, converts, quantises, chooses the precision, seals."""

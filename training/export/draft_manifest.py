@@ -1,0 +1,60 @@
+"""What a fit knows of a bundle before its models are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from steeldefect.bundle import manifest
+from training.data.dataset import DataSet
+from training.export.write_bundle import draft_manifest
+from training.recipe import GateKind, Recipe
+
+
+def draft_of(
+    dataset: DataSet,
+    counts: Mapping[str, int],
+    recipe: Recipe,
+    notes: Sequence[str],
+    minutes: float,
+) -> manifest.Manifest:
+    """Begin the manifest of a fit, with the recipe's own thresholds.
+
+    Args:
+        dataset: what was learnt from.
+        counts: pictures of each part of the split.
+        recipe: with the sizes of its inputs fixed.
+        notes: what a reader of the bundle should know.
+        minutes: that the models took to fit.
+    """
+    settings = recipe.segmenter
+    classes = [
+        manifest.DefectClass(
+            id=number,
+            name=name,
+            pixel_threshold=settings.pixel_threshold,
+            min_area=settings.min_area,
+        )
+        for number, name in dataset.class_names.items()
+    ]
+    gate = None
+    if recipe.gate.kind is not GateKind.NONE:
+        gate = manifest.Gate(input=recipe.gate.spec, threshold=recipe.gate.threshold)
+    record = manifest.TrainingRecord(
+        recipe_name=recipe.name,
+        recipe=recipe.model_dump(mode="json"),
+        seed=recipe.seed,
+        data_fingerprint=dataset.fingerprint,
+        pictures=dict(counts),
+        notes=list(notes),
+        minutes=round(minutes, 2),
+    )
+    segmenter = manifest.Segmenter(input=settings.spec, mirrors=list(settings.mirrors))
+    return draft_manifest(classes, gate, segmenter, _sizes(dataset), record)
+
+
+def _sizes(dataset: DataSet) -> manifest.PictureSizes:
+    heights = [picture.shape[0] for picture in dataset.pictures]
+    widths = [picture.shape[1] for picture in dataset.pictures]
+    return manifest.PictureSizes(
+        height=(min(heights), max(heights)), width=(min(widths), max(widths))
+    )

@@ -1,0 +1,1 @@
+"""Fits the models: losses, schedule, early stopping, checkpoints."""
