@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from steeldefect.runtimes.cpu import cpu_flags
+from steeldefect.runtimes.choose_precision import cpu_flags
 
 _TELLING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _LIBRARIES = (

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 
 from steeldefect.program.command import CommandParser, add_settings_arguments, run_command
@@ -23,23 +22,19 @@ def score(arguments: argparse.Namespace) -> None:
 
     follow_signals()
 
-    from steeldefect.request import Request
     from steeldefect.run import open_run
-    from steeldefect.settings import load_settings
+    from steeldefect.settings import ScoreRequest, load_settings
 
     settings = load_settings(arguments.config, arguments.set)
-    request = Request(
+    request = ScoreRequest(
         arguments.input, arguments.bundle, arguments.output, settings, arguments.inventory
     )
     with open_run(request) as run:
         run.recover()
-        plan = run.make_plan()
-        if plan.todo.num_rows:
-            with run.spark() as scorer:
-                began = time.monotonic()
-                for wave in scorer.scored(plan.waves(settings.wave_pictures)):
-                    run.publish(wave)
-                    run.totals.seconds = time.monotonic() - began
+        run.make_plan()
+        with run.scored_waves() as waves:
+            for wave in waves:
+                run.publish(wave)
     print(run.summary())
 
 

@@ -7,11 +7,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle
@@ -21,16 +22,16 @@ from steeldefect.plan.plan import Plan, plan_run
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.program import interruption, progress
 from steeldefect.publish import lease
-from steeldefect.publish.audit import audit_wave, check_failures
+from steeldefect.publish.audit import audit_wave
 from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.foreign_tables import require_own_tables
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.publish.wave_records import WaveRecord
-from steeldefect.request import Request
-from steeldefect.score.task import needed_forms
+from steeldefect.score.failure_share import check_failures
+from steeldefect.score.shipment import Shipment, needed_forms
 from steeldefect.score.task_report import Failures
-from steeldefect.score.wave_scorer import WaveScorer
-from steeldefect.score.waves import ScoredWave
+from steeldefect.score.waves import ScoredWave, Waves
+from steeldefect.settings import ScoreRequest
 from steeldefect.spark.session import opened_session
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import open_store
@@ -53,12 +54,17 @@ class Totals:
     failures: Failures = field(default_factory=Failures)
     seconds: float = 0.0
     stage_seconds: Counter[str] = field(default_factory=Counter)
-    took: Counter[str] = field(default_factory=Counter)
+    engines: Counter[str] = field(default_factory=Counter)
 
     @property
     def done(self) -> int:
         """Pictures dealt with."""
         return self.scored + self.quarantined
+
+    @property
+    def rate(self) -> float:
+        """Pictures dealt with in a second, starting Spark not counted."""
+        return self.done / self.seconds if self.seconds else 0.0
 
     def add(self, wave: ScoredWave) -> None:
         """Count one wave."""
@@ -70,7 +76,7 @@ class Totals:
             self.quarantined += report.quarantined
             self.defective += report.defective
             self.stage_seconds.update({**report.stage_seconds, "task": report.seconds})
-            self.took[report.took] += report.scored
+            self.engines[report.engine] += report.scored
 
 
 class ScoringRun:
@@ -78,12 +84,13 @@ class ScoringRun:
 
     def __init__(
         self,
-        request: Request,
+        request: ScoreRequest,
         bundle: Bundle,
         listing: pa.Table,
         held: lease.Lease,
         origin: Origin,
         watch: Stopwatch,
+        session: SparkSession | None = None,
     ) -> None:
         """Use `open_run`."""
         self.origin = origin
@@ -92,7 +99,9 @@ class ScoringRun:
         self.settings = request.settings
         self.totals = Totals()
         self.plan = Plan(PLANNED.empty_table(), listing.num_rows)
-        self._request = request
+        self.request = request
+        self._session = session
+        self._waves_began = 0.0
         self._listing = listing
         self._lease = held
         self._source = open_store(request.input_uri, request.settings.s3)
@@ -125,7 +134,7 @@ class ScoringRun:
                 self.settings,
             )
         todo = self.plan.todo.num_rows
-        waves = len(self.plan.waves(self.settings.wave_pictures))
+        waves = len(self._cut())
         progress.say(
             f"{self.plan.listed} pictures under {self._source.uri}, {self.plan.skipped} of them "
             f"dealt with by bundle {self.bundle.digest[:12]}; {todo} to score in {waves} waves"
@@ -133,19 +142,34 @@ class ScoringRun:
         return self.plan
 
     @contextmanager
-    def spark(self) -> Iterator[WaveScorer]:
-        """Start Spark, ship the bundle, and show progress."""
-        with opened_session("steeldefect score") as session:
-            scorer = WaveScorer(session, self._request, self.bundle, self.origin)
+    def scored_waves(self) -> Iterator[Iterator[ScoredWave]]:
+        """Score what is planned on Spark, and show progress; the waves come in their order.
+
+        Without anything to score, Spark is not started.
+        """
+        todo = self.plan.todo.num_rows
+        if not todo:
+            yield iter(())
+            return
+        with self._spark() as session:
+            shipment = Shipment(session, self.request, self.bundle, self.origin)
+            counters = shipment.counters
+            waves = Waves(session, self.settings, shipment.task)
             with (
-                progress.shown(
-                    self.plan.todo.num_rows,
-                    lambda: scorer.counters.done.value,
-                    lambda: scorer.counters.failed.value,
-                ),
-                closing(scorer),
+                progress.shown(todo, lambda: counters.done.value, lambda: counters.failed.value),
+                closing(waves.scored(self._cut())) as scored,
             ):
-                yield scorer
+                self._waves_began = time.monotonic()
+                yield scored
+
+    def _spark(self) -> AbstractContextManager[SparkSession]:
+        """Use the caller's session, which stays open, or open one."""
+        if self._session is not None:
+            return nullcontext(self._session)
+        return opened_session("steeldefect score")
+
+    def _cut(self) -> list[pa.Table]:
+        return self.plan.waves(self.settings.wave_pictures)
 
     def publish(self, wave: ScoredWave) -> None:
         """Audit one scored wave, and make it visible.
@@ -157,6 +181,7 @@ class ScoringRun:
         """
         with self._watch.measure("publish"):
             self._publish(wave)
+        self.totals.seconds = time.monotonic() - self._waves_began
 
     def _publish(self, wave: ScoredWave) -> None:
         settings, totals = self.settings, self.totals
@@ -198,9 +223,9 @@ class ScoringRun:
                 defective=totals.defective,
                 waves=totals.waves,
                 seconds=seconds,
-                pictures_per_second=totals.done / totals.seconds if totals.seconds else 0.0,
+                pictures_per_second=totals.rate,
                 stage_seconds=json.dumps(totals.stage_seconds | Counter(self._watch.seconds)),
-                took=json.dumps(totals.took),
+                engine=json.dumps(totals.engines),
                 settings=self.settings.model_dump_json(),
                 classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
             ),
@@ -217,23 +242,29 @@ class ScoringRun:
             )
         again = totals.failures.again
         failed_before = f"; {again} of those in quarantine had failed before" if again else ""
-        rate = totals.done / totals.seconds if totals.seconds else 0.0
         return (
             f"scored {totals.scored} pictures ({totals.defective} with defects, "
             f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped{failed_before}) in "
-            f"{totals.seconds:.0f} s, {rate:.1f} pictures/s; tables at {self._output.uri}"
+            f"{totals.seconds:.0f} s, {totals.rate:.1f} pictures/s; tables at {self._output.uri}"
         )
 
 
 @contextmanager
-def open_run(request: Request) -> Iterator[ScoringRun]:
+def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iterator[ScoringRun]:
     """Check everything that can be checked, then hold the output while the block runs.
 
     Until the bundle is verified and the input listed, nothing is written. However the block ends,
     the run is recorded in the table `runs`.
 
+    Args:
+        request: what is scored, with what, into what.
+        session: of Spark, which stays open; None: one is opened for the waves.
+
     Raises:
-        BundleError, EmptyInputError, StoreError, OutputBusyError: see there.
+        BundleError: the bundle is missing, damaged, or not signed as the settings ask.
+        EmptyInputError: no picture lies under the input.
+        StoreError: input or output cannot be read.
+        OutputBusyError: another run holds the output for too long.
     """
     settings = request.settings
     began = time.monotonic()
@@ -248,7 +279,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
     require_own_tables(output)
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
         origin = Origin(run_id, bundle.digest, now, held.number)
-        run = ScoringRun(request, bundle, listing, held, origin, watch)
+        run = ScoringRun(request, bundle, listing, held, origin, watch, session)
         try:
             yield run
             outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
@@ -258,7 +289,7 @@ def open_run(request: Request) -> Iterator[ScoringRun]:
             raise
 
 
-def _pictures_of(request: Request) -> pa.Table:
+def _pictures_of(request: ScoreRequest) -> pa.Table:
     settings = request.settings
     source = open_store(request.input_uri, settings.s3)
     if request.inventory_uri is None:

@@ -7,6 +7,7 @@ where dots reach into sections (`--set s3.region=eu-central-1`). `conf/score.yam
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -22,12 +23,21 @@ from pydantic import (
 
 from steeldefect.bundle.signatures import read_public_key
 from steeldefect.errors import SettingsError
-from steeldefect.plan.listing import HIDDEN
-from steeldefect.runtimes.base import DeviceChoice, Precision, RuntimeChoice, check_combination
+from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
+from steeldefect.runtimes.engine import check_combination
 from steeldefect.secrets import names_secret, without_value
 from steeldefect.stores import S3Settings
 
 Model = TypeVar("Model", bound=BaseModel)
+
+HIDDEN = (
+    ".*",  # hidden on Unix: ._a.jpg of macOS, .snapshot, .Trash-1000
+    "__MACOSX",
+    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot"),  # of network storage
+    *("$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "~snapshot"),  # of Windows
+    "lost+found",
+)
+"""Names of files and folders that are no pictures of an archive; see `list_pictures`."""
 
 _DEFAULT_PATTERNS = ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff")
 
@@ -82,6 +92,25 @@ class ScoreSettings(BaseModel):
         except Exception as error:  # pydantic collects ValueErrors only
             raise ValueError(str(error)) from None
         return self
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What a scoring run is asked to do.
+
+    Attributes:
+        input_uri: the pictures: a folder or s3://bucket/prefix.
+        bundle_uri: the model bundle, or an alias of a registry.
+        output_uri: the tables.
+        settings: of the run.
+        inventory_uri: a table of the input's keys (`steeldefect.plan.inventory`); None: list them.
+    """
+
+    input_uri: str
+    bundle_uri: str
+    output_uri: str
+    settings: ScoreSettings
+    inventory_uri: str | None = None
 
 
 def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSettings:

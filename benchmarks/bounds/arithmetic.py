@@ -16,7 +16,7 @@ import threadpoolctl
 
 from benchmarks.watching import BenchmarkError
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
+from steeldefect.runtimes import Engine, Precision, RuntimeChoice, RuntimeOptions, choose_engine
 from steeldefect.runtimes.openvino import OpenVinoRuntime, compile_settings
 
 _SQUARE, _TRIES = 1536, 10
@@ -54,17 +54,17 @@ def cost(path: Path, precision: Precision) -> ModelCost:
         path: its `.xml`.
         precision: that it runs at.
     """
-    options = RuntimeOptions(
-        runtime=RuntimeChoice.OPENVINO, precision=precision, threads=1, batch_size=1
+    engine = choose_engine(
+        RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=precision, threads=1, batch_size=1)
     )
     model = ov.Core().read_model(path)
     shape = [1, *(size.get_length() for size in list(model.input(0).partial_shape)[1:])]
     model.reshape(shape)
     batch = np.random.default_rng(0).random(shape, dtype=np.float32)
-    runtime = OpenVinoRuntime(path, options)
+    runtime = OpenVinoRuntime(path, engine)
     runtime.predict(batch)
     seconds = min(_cpu_seconds(lambda: runtime.predict(batch)) for _ in range(_CALLS))
-    return ModelCost(operations(model), seconds, _kinds(model, batch, options))
+    return ModelCost(operations(model), seconds, _kinds(model, batch, engine))
 
 
 def operations(model: Any) -> float:
@@ -106,9 +106,9 @@ def _taps(convolution: Any, axis: int) -> int:
     return int(np.count_nonzero((taps >= 0) & (taps < size)))
 
 
-def _kinds(model: Any, batch: Float32, options: RuntimeOptions) -> dict[str, float]:
+def _kinds(model: Any, batch: Float32, engine: Engine) -> dict[str, float]:
     """Ask OpenVINO for the time of each layer, and add up by kind and by what computes it."""
-    settings = {**compile_settings(options), "PERF_COUNT": True}
+    settings = {**compile_settings(engine), "PERF_COUNT": True}
     request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
     spent: defaultdict[str, float] = defaultdict(float)
     for call in range(_CALLS + 1):

@@ -22,7 +22,7 @@ from benchmarks.scoring.measuring import Figures, Masks
 from benchmarks.watching import BenchmarkError, watch
 from steeldefect.bundle.files import open_bundle
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
-from steeldefect.runtimes import Precision, RuntimeOptions, resolve
+from steeldefect.runtimes import Precision, RuntimeOptions, choose_engine
 
 _HERE = Path(__file__).parent.parent
 
@@ -43,7 +43,8 @@ def main() -> int:
 def _measure(options: argparse.Namespace) -> None:
     material = prepare(options.work, options.data, options.rounds, options.gate_weights)
     compiled = open_bundle(material.bundle).manifest.compiled
-    default = resolve(RuntimeOptions(precision=Precision.AUTO), compiled).precision.value
+    engine = choose_engine(RuntimeOptions(precision=Precision.AUTO), compiled)
+    default = engine.precision.value
     field = [one for one in contenders(default) if not options.only or one.name in options.only]
     unknown = set(options.only) - {one.name for one in field}
     if unknown:

@@ -60,7 +60,13 @@ A wave is committed to `predictions` before `images`, and a run to `runs` before
 `images` that is seen has its findings and its run, although the tables have no version in common.
 """
 
+_STORED = {TableName.RUNS: "stored_runs"}
+"""Tables that a view of their own name shows; the others are registered by their name."""
+
 _VIEWS = """
+CREATE VIEW runs AS
+SELECT * REPLACE (coalesce(engine, took) AS engine, coalesce(took, engine) AS took)
+FROM stored_runs;
 CREATE VIEW newest_images AS
 SELECT *,
     CASE WHEN count(*) OVER (PARTITION BY bundle, image_id) = 1 THEN image_id
@@ -121,7 +127,7 @@ def open_database(store: Store) -> duckdb.DuckDBPyConnection:
     _DATABASES.add(connection)
     connection.execute("SET TimeZone = 'UTC'")  # days of scored_at are those of scored_date
     for table, dataset in datasets.items():
-        connection.register(table.value, dataset)
+        connection.register(_STORED.get(table, table.value), dataset)
     connection.execute(_VIEWS)
     return connection
 
@@ -168,7 +174,8 @@ def _explained(error: duckdb.Error, store: Store) -> TableError | StoreError | Q
     if failed is None:
         names = ", ".join(table.value for table in TableName)
         return QueryError(f"{text}; tables: {names}")
-    where = f"table {store.uri}/{failed['table']}: {failed['problem']}"
+    table = failed["table"].removeprefix("stored_")
+    where = f"table {store.uri}/{table}: {failed['problem']}"
     if _DAMAGED.search(failed["problem"]):
         return TableError(f"{where}; bring the file back, or take it out of the table")
     return StoreUnavailableError(f"{where}; check the store, and ask again")

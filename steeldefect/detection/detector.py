@@ -22,6 +22,7 @@ from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32, Gray, resize, scale_batch
 from steeldefect.runtimes.base import Runtime
+from steeldefect.runtimes.engine import Engine
 
 _HEIGHT, _WIDTH = 1, 2  # axes of a batch
 _MIRRORED = {
@@ -76,6 +77,11 @@ class Detector:
         self.segmenter = segmenter
         self._gate = gate
         self._any_size = any_size
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the models."""
+        return self.segmenter.engine
 
     @property
     def has_gate(self) -> bool:

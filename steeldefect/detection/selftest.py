@@ -30,6 +30,7 @@ from steeldefect.runtimes import (
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
+    choose_engine,
     cpu_precisions,
     open_runtime,
 )
@@ -120,7 +121,7 @@ def check_selftest(bundle: Bundle) -> None:
         )
         for name, tolerance in tolerances.items():
             try:
-                runtime = open_runtime(bundle, name, options)
+                runtime = open_runtime(bundle, name, choose_engine(options))
                 answer = _answer(runtime, name, bundle.manifest, pictures)
             except RuntimeError as error:  # of OpenVINO; many lines
                 raise BundleError(

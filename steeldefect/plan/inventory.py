@@ -27,7 +27,8 @@ import pyarrow.compute as pc
 from steeldefect.addresses import is_s3, local_folder, split_file
 from steeldefect.errors import DataError
 from steeldefect.plan.key_tables import CSV, ORC, PARQUET, as_text, read_table
-from steeldefect.plan.listing import HIDDEN, LISTING, PictureFilter, not_empty
+from steeldefect.plan.listing import LISTING, PictureFilter, not_empty
+from steeldefect.settings import HIDDEN
 from steeldefect.stores import S3Settings, Store, open_store
 
 _MANIFEST = ".json"

@@ -15,18 +15,10 @@ from itertools import islice
 import pyarrow as pa
 
 from steeldefect.errors import EmptyInputError
+from steeldefect.settings import HIDDEN
 from steeldefect.stores import ObjectInfo, Store
 
 LISTING = pa.schema([("key", pa.string()), ("etag", pa.string()), ("size", pa.int64())])
-
-HIDDEN = (
-    ".*",  # hidden on Unix: ._a.jpg of macOS, .snapshot, .Trash-1000
-    "__MACOSX",
-    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot"),  # of network storage
-    *("$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "~snapshot"),  # of Windows
-    "lost+found",
-)
-"""Names of files and folders that are no pictures of an archive; see `list_pictures`."""
 
 _CHUNK = 10_000
 _LOG = logging.getLogger(__name__)

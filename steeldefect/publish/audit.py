@@ -1,7 +1,7 @@
 """Looks at what the tasks of a wave wrote, before anybody else can see it.
 
 The files are read back from the store: rows out = rows in, no key twice, none missing; masks
-decode to the stated areas on a sample; the share of failures is under the limit.
+decode to the stated areas on a sample.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steeldefect.errors import AuditError, FailureShareError, RunLengthError, SourceDownError
+from steeldefect.errors import AuditError, RunLengthError
 from steeldefect.pictures import run_lengths
-from steeldefect.score.task_report import Failures, TaskReport
-from steeldefect.settings import ScoreSettings
+from steeldefect.score.task_report import TaskReport
 from steeldefect.stores import Store
 from steeldefect.tables.parts import Part, read_part
 from steeldefect.tables.schema import SCHEMAS, TableName
@@ -46,42 +45,6 @@ def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: i
         raise AuditError(f"the tasks report {stated} pictures, {wave.num_rows} were planned")
     predictions = [part for part in parts if part.table is TableName.PREDICTIONS]
     _check_masks(store, predictions, masks)
-
-
-def check_failures(failures: Failures, pictures: int, settings: ScoreSettings, what: str) -> None:
-    """Stop a run in which too many pictures fail.
-
-    Pictures that had failed in an earlier run never count: they must not block new ones.
-
-    Args:
-        failures: of the run or the wave so far.
-        pictures: new ones, that had not failed before, among which these failures are.
-        settings: give the share, and the least number of failures that are judged.
-        what: is stopped, in words.
-
-    Raises:
-        SourceDownError: most of the failures are the store's.
-        FailureShareError: they are the pictures' or the models'.
-    """
-    share = failures.new / pictures if pictures else 0.0
-    if failures.new < settings.min_failures or share <= settings.max_failure_share:
-        return
-    counted = (
-        f"{failures.new} of {pictures} pictures failed ({share:.1%}), over max_failure_share="
-        f"{settings.max_failure_share:g}; {what} was not published; for example "
-        f"{'; '.join(failures.examples)}"
-    )
-    if 2 * failures.unread >= failures.new:
-        raise SourceDownError(
-            f"the store did not give {failures.unread} of {pictures} pictures: {counted}; check "
-            "the store that holds the pictures, and the rights to read them; start again"
-        )
-    if failures.new == pictures:
-        raise FailureShareError(f"{counted}; every picture failed: is this the bundle for them?")
-    raised = min(1.0, share + 0.05)
-    raise FailureShareError(
-        f"{counted}; mend the input, or raise the limit with --set max_failure_share={raised:.2f}"
-    )
 
 
 def _compare_keys(planned: pa.ChunkedArray, written: pa.ChunkedArray) -> None:

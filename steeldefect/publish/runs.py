@@ -45,7 +45,7 @@ class RunRecord:
     waves: int = 0
     pictures_per_second: float = 0.0
     stage_seconds: str = "{}"
-    took: str = "{}"
+    engine: str = "{}"
 
 
 def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:

@@ -1,37 +1,26 @@
 """Inference runtimes behind one small interface: a float32 batch in, a float32 batch out.
 
->>> options = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, threads=1)
->>> gate = open_runtime(bundle, ModelName.GATE, options)          # doctest: +SKIP
->>> gate.predict(batch).shape                                     # doctest: +SKIP
-(16, 1)
+engine = choose_engine(RuntimeOptions(threads=1), bundle.manifest.compiled)
+gate = open_runtime(bundle, ModelName.GATE, engine)
+gate.predict(batch)    # float32 (16, 1) for a batch of 16
 """
 
-from steeldefect.runtimes.base import (
-    GPU_BATCH,
-    DeviceChoice,
-    Precision,
-    Runtime,
-    RuntimeChoice,
-    RuntimeOptions,
-    default_precision,
-    explain,
-    form_of,
-    resolve,
-)
-from steeldefect.runtimes.cpu import cpu_precisions
+from steeldefect.runtimes.base import Runtime
+from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
+from steeldefect.runtimes.choose_precision import cpu_precisions, default_precision
+from steeldefect.runtimes.engine import Engine, RuntimeOptions, choose_engine, form_of
 from steeldefect.runtimes.open_runtime import open_runtime
 
 __all__ = [
-    "GPU_BATCH",
     "DeviceChoice",
+    "Engine",
     "Precision",
     "Runtime",
     "RuntimeChoice",
     "RuntimeOptions",
+    "choose_engine",
     "cpu_precisions",
     "default_precision",
-    "explain",
     "form_of",
     "open_runtime",
-    "resolve",
 ]

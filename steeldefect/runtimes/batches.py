@@ -1,15 +1,48 @@
-"""Batches for one call of a model: how many pictures, and fewer where memory does not suffice."""
+"""How many pictures one call of a model takes: the defaults, and fewer where memory is short."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
 
 from steeldefect.errors import DeviceError
 from steeldefect.pictures.preprocessing import Float32
+from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
+
+CPU_BATCH = 4
+"""The most for one call on a CPU, where more only spills the caches; see `default_batch`."""
+
+GPU_BATCH = 64
+"""The most for one call on a GPU; what its free memory does not hold is halved."""
 
 _SHARE = 0.8  # of free memory; the rest is for weights and the libraries' own needs
+
+
+def default_batch(
+    runtime: RuntimeChoice, device: DeviceChoice, precision: Precision, threads: int
+) -> int:
+    """Return how many pictures suit one call, where the settings do not say.
+
+    On a GPU, `GPU_BATCH`. On a CPU: OpenVINO's models are compiled for a fixed batch, so that a
+    last one that is not full costs as much as a full one. At f32 they are compiled for one picture
+    on each thread, which is as fast as more (a second picture pushes the first one's values out of
+    the core's cache). bf16 and int8 are for CPUs that compute them several times as fast as f32;
+    many cores that read all weights for every single picture would there wait for memory, so that
+    four pictures share one reading. Keras' graphs take any number.
+
+    Args:
+        runtime: not `auto`.
+        device: not `auto`.
+        precision: not `auto`.
+        threads: of the model; 0 for all cores.
+    """
+    if device is DeviceChoice.GPU:
+        return GPU_BATCH
+    if runtime is RuntimeChoice.OPENVINO and precision is Precision.F32:
+        return min(threads or len(os.sched_getaffinity(0)), CPU_BATCH)
+    return CPU_BATCH
 
 
 class Batches:

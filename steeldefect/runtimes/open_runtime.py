@@ -1,28 +1,34 @@
-"""Opens a model of a bundle in the runtime that the options name."""
+"""Opens a model of a bundle in the runtime of an engine."""
 
 from __future__ import annotations
 
 from steeldefect.bundle.files import Bundle, ModelName
-from steeldefect.runtimes.base import Runtime, RuntimeChoice, RuntimeOptions, form_of, resolve
+from steeldefect.runtimes.base import Runtime
+from steeldefect.runtimes.choices import RuntimeChoice
+from steeldefect.runtimes.engine import Engine, form_of
 
 
-def open_runtime(bundle: Bundle, model: ModelName, options: RuntimeOptions) -> Runtime:
+def open_runtime(bundle: Bundle, model: ModelName, engine: Engine) -> Runtime:
     """Load and compile one model.
 
     TensorFlow is imported only where it runs: importing it takes seconds and 300 MB.
 
+    Args:
+        bundle: that holds the model.
+        model: gate or segmenter.
+        engine: of `choose_engine`.
+
     Raises:
-        BundleError: the bundle has no form for what is asked.
-        DeviceError: the device is not there, or the runtime does not serve it.
+        BundleError: the bundle has no form for this engine.
+        DeviceError: the device is not there.
     """
-    resolved = resolve(options, bundle.manifest.compiled)
-    form = form_of(resolved.runtime, resolved.precision)
+    form = form_of(engine.runtime, engine.precision)
     bundle.require([form])
     path = bundle.model_path(model, form)
-    if resolved.runtime is RuntimeChoice.OPENVINO:
+    if engine.runtime is RuntimeChoice.OPENVINO:
         from steeldefect.runtimes.openvino import OpenVinoRuntime
 
-        return OpenVinoRuntime(path, resolved)
+        return OpenVinoRuntime(path, engine)
     from steeldefect.runtimes.tensorflow import TensorFlowRuntime
 
-    return TensorFlowRuntime(path, resolved)
+    return TensorFlowRuntime(path, engine)

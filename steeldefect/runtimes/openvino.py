@@ -10,14 +10,9 @@ import openvino as ov
 
 from steeldefect.bundle.manifest import CpuPrecision
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes.base import (
-    DeviceChoice,
-    Precision,
-    RuntimeChoice,
-    RuntimeOptions,
-    cpu_batch,
-)
-from steeldefect.runtimes.cpu import cpu_precisions
+from steeldefect.runtimes.choices import Precision
+from steeldefect.runtimes.choose_precision import cpu_precisions
+from steeldefect.runtimes.engine import Engine
 
 
 class OpenVinoRuntime:
@@ -27,22 +22,18 @@ class OpenVinoRuntime:
     to the same core and halve their speed.
     """
 
-    name = RuntimeChoice.OPENVINO
-    device = DeviceChoice.CPU
-
-    def __init__(self, path: Path, options: RuntimeOptions) -> None:
+    def __init__(self, path: Path, engine: Engine) -> None:
         """Compile the model at `path` (`.xml`, with its `.bin` beside it).
 
-        For precision int8 that is the quantised model; `options` must be resolved (no `auto`).
+        For precision int8 that is the quantised model.
         """
         core = ov.Core()
         model = core.read_model(path)
-        self._batch_size = options.batch_size or cpu_batch(
-            self.name, options.precision, options.threads
-        )
+        self.engine = engine
+        self._batch_size = engine.batch_size
         shape = list(model.input(0).partial_shape)
         model.reshape([self._batch_size, *(int(size.get_length()) for size in shape[1:])])
-        compiled = core.compile_model(model, "CPU", compile_settings(options))
+        compiled = core.compile_model(model, "CPU", compile_settings(engine))
         self._request = compiled.create_infer_request()
 
     def predict(self, batch: Float32) -> Float32:
@@ -65,11 +56,11 @@ class OpenVinoRuntime:
         return answer
 
 
-def compile_settings(options: RuntimeOptions) -> dict[str, Any]:
-    """Give OpenVINO's settings for one model; `options` must be resolved (no `auto`)."""
+def compile_settings(engine: Engine) -> dict[str, Any]:
+    """Give OpenVINO's settings for one model."""
     return {
-        "INFERENCE_PRECISION_HINT": _hint(options.precision),
-        "INFERENCE_NUM_THREADS": options.threads,
+        "INFERENCE_PRECISION_HINT": _hint(engine.precision),
+        "INFERENCE_NUM_THREADS": engine.threads,
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }

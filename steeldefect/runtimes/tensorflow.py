@@ -15,14 +15,9 @@ import tensorflow as tf
 
 from steeldefect.errors import DeviceError
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes.base import (
-    CPU_BATCH,
-    GPU_BATCH,
-    DeviceChoice,
-    RuntimeChoice,
-    RuntimeOptions,
-)
 from steeldefect.runtimes.batches import Batches, fitting_size
+from steeldefect.runtimes.choices import DeviceChoice
+from steeldefect.runtimes.engine import Engine
 from steeldefect.runtimes.gpus import free_bytes
 from steeldefect.runtimes.keras_files import load_keras_model
 
@@ -30,20 +25,18 @@ from steeldefect.runtimes.keras_files import load_keras_model
 class TensorFlowRuntime:
     """One Keras model as a compiled function."""
 
-    name = RuntimeChoice.TENSORFLOW
-
-    def __init__(self, path: Path, options: RuntimeOptions) -> None:
-        """Load the Keras model at `path` onto the device of `options`.
+    def __init__(self, path: Path, engine: Engine) -> None:
+        """Load the Keras model at `path` onto the device of the engine.
 
         Raises:
             DeviceError: a GPU is asked for, and TensorFlow sees none.
             BundleError: the file is no model, or would run code.
         """
-        self.device = options.device
-        self._place = _prepare_device(options)
+        self.engine = engine
+        self._place = _prepare_device(engine)
         with tf.device(self._place):
             self._model = load_keras_model(path)
-        size = _first_size(self._model, options)
+        size = _first_size(self._model, engine)
         self._batches = Batches(size, tf.errors.ResourceExhaustedError)
         signature = tf.TensorSpec([None, *self._model.input_shape[1:]], tf.float32)
         self._answer: Any = tf.function(self._call, input_signature=[signature])
@@ -57,9 +50,9 @@ class TensorFlowRuntime:
         return self._model(batch, training=False)
 
 
-def _prepare_device(options: RuntimeOptions) -> str:
-    if options.device is DeviceChoice.CPU:
-        _limit_threads(options.threads)
+def _prepare_device(engine: Engine) -> str:
+    if engine.device is DeviceChoice.CPU:
+        _limit_threads(engine.threads)
         return "/CPU:0"
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
@@ -68,7 +61,7 @@ def _prepare_device(options: RuntimeOptions) -> str:
             "give the task a GPU (spark.task.resource.gpu.amount), or set device=auto"
         )
     for gpu in gpus:
-        _limit_memory(gpu, options.gpu_memory_mib)
+        _limit_memory(gpu, engine.gpu_memory_mib)
     return "/GPU:0"
 
 
@@ -85,14 +78,14 @@ def _limit_memory(gpu: Any, mib: int | None) -> None:
         tf.config.set_logical_device_configuration(gpu, [limit])
 
 
-def _first_size(model: Any, options: RuntimeOptions) -> int:
+def _first_size(model: Any, engine: Engine) -> int:
     """Tell with which batch to begin."""
-    if options.device is not DeviceChoice.GPU:
-        return options.batch_size or CPU_BATCH
+    if engine.device is not DeviceChoice.GPU:
+        return engine.batch_size
     free = free_bytes()
-    if options.gpu_memory_mib is not None:
-        free = min(options.gpu_memory_mib * 2**20, free or sys.maxsize)
-    return fitting_size(options.batch_size or GPU_BATCH, _picture_bytes(model), free)
+    if engine.gpu_memory_mib is not None:
+        free = min(engine.gpu_memory_mib * 2**20, free or sys.maxsize)
+    return fitting_size(engine.batch_size, _picture_bytes(model), free)
 
 
 def _picture_bytes(model: Any) -> int:

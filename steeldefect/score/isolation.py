@@ -12,9 +12,16 @@ from itertools import accumulate, pairwise
 
 import pyarrow as pa
 
-from steeldefect.score.task import WaveTask
-from steeldefect.score.task_report import TaskReport
+from steeldefect.errors import WorkerDiedError
+from steeldefect.score.task import TRIES, WaveTask
+from steeldefect.score.task_report import Failures, TaskReport
+from steeldefect.score.task_rows import Failure, failed_row
+from steeldefect.score.worker import keys_of
 from steeldefect.spark.session import explain_failure
+from steeldefect.stores import open_store
+from steeldefect.tables.parts import write_part
+from steeldefect.tables.provenance import stored_rows
+from steeldefect.tables.schema import Stage, TableName
 
 _PARTS = 8
 """Into how many parts pictures that were given back are cut."""
@@ -45,12 +52,33 @@ def isolate(
             raise_reported(report.error)
         settled += [report for report in reports if not report.given_back]
         back = [part for part, report in zip(parts, reports, strict=True) if report.given_back]
-        settled += [task.give_up(part) for part in back if part.num_rows == 1]
+        settled += [give_up(task, part) for part in back if part.num_rows == 1]
         parts = [piece for part in back if part.num_rows > 1 for piece in _pieces(part)]
         if not parts:
             return settled
         sizes = [part.num_rows for part in parts]
         reports = run_tasks(task.alone(), pa.concat_tables(parts), sizes)
+
+
+def give_up(task: WaveTask, keys: pa.Table) -> TaskReport:
+    """Write a picture that kills every process that scores it to `quarantine`.
+
+    Args:
+        task: of the wave.
+        keys: one row; columns key, etag, size, tries.
+    """
+    (key,) = keys_of(keys.to_batches())
+    error = WorkerDiedError(
+        f"the worker process died {TRIES} times with this picture alone, mostly for want of "
+        "memory; give executors more memory, or lower max_picture_pixels"
+    )
+    row = failed_row(task.source_uri, key, Failure(Stage.WORKER, error), task.limits.max_tries)
+    rows = stored_rows(TableName.QUARANTINE, [row], task.origin)
+    output = open_store(task.output_uri, task.s3)
+    part = write_part(output, TableName.QUARANTINE, rows, task.origin, f"{task.wave:06d}-driver")
+    failures = Failures()
+    failures.add(key, Stage.WORKER.value, error)
+    return TaskReport([part], quarantined=1, failures=failures)
 
 
 def cut_table(keys: pa.Table, sizes: Sequence[int]) -> list[pa.Table]:

@@ -15,54 +15,29 @@ from pyspark import Accumulator, AccumulatorParam, Broadcast, TaskContext
 
 from steeldefect.bundle.fetch import host_copy
 from steeldefect.bundle.files import Bundle, ModelForm, unpack
-from steeldefect.bundle.manifest import Compiled
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
-from steeldefect.errors import DeviceError, SteelDefectError, WorkerDiedError
-from steeldefect.runtimes import (
-    DeviceChoice,
-    Precision,
-    RuntimeChoice,
-    RuntimeOptions,
-    default_precision,
-    explain,
-    form_of,
-    resolve,
-)
+from steeldefect.errors import DeviceError, SteelDefectError
+from steeldefect.runtimes import RuntimeOptions
 from steeldefect.runtimes.gpus import expose_gpus
 from steeldefect.score.fetching import Breaker
 from steeldefect.score.task_report import Failures, TaskReport, report_to_json
-from steeldefect.score.task_rows import Failure, TaskRows
 from steeldefect.score.threads import limit_threads
 from steeldefect.score.worker import Limits, TaskScorer, keys_of
-from steeldefect.settings import ScoreSettings
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.tables.provenance import Origin
-from steeldefect.tables.schema import Stage
 
 _LOG = logging.getLogger(__name__)
 
 REPORT = pa.schema([("report", pa.string())])
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """Models that a worker process keeps, and how they run.
-
-    `options` holds no `auto`; `why` says in words what it became, and why.
-    """
-
-    detector: Detector
-    options: RuntimeOptions
-    why: str
-
-
-_OPENED: dict[tuple[str, RuntimeOptions, bool], _Opened] = {}
+_OPENED: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
 
 _BREAKERS: dict[str, Breaker] = {}
 """What this process knows of each source."""
 
-_TRIES = 2
+TRIES = 2
 """Tries of a task before its pictures are looked at in smaller parts."""
 
 
@@ -125,23 +100,6 @@ class WaveTask:
         """Return the task for pictures among which one killed its process."""
         return replace(self, isolated=True)
 
-    def give_up(self, keys: pa.Table) -> TaskReport:
-        """Write a picture that kills every process that scores it to `quarantine`; on the driver.
-
-        Args:
-            keys: one row; columns key, etag, size, tries.
-        """
-        (key,) = keys_of(keys.to_batches())
-        rows = TaskRows(self.source_uri, self.options, self.limits.max_tries)
-        error = WorkerDiedError(
-            f"the worker process died {_TRIES} times with this picture alone, mostly for want of "
-            "memory; give executors more memory, or lower max_picture_pixels"
-        )
-        rows.failed(key, Failure(Stage.WORKER, error))
-        output = open_store(self.output_uri, self.s3)
-        parts = rows.write(output, self.origin, f"{self.wave:06d}-driver")
-        return TaskReport(parts, quarantined=1, failures=rows.failures)
-
     def function(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
         """Give the function for `mapInArrow`: planned keys in, one report out."""
 
@@ -183,7 +141,7 @@ def _attempted(
     later ones report it, so that a task that is tried a third time has lost its process.
     """
     attempt = context.attemptNumber()
-    if attempt >= _TRIES:
+    if attempt >= TRIES:
         return TaskReport(given_back=True)
     try:
         return _scored(task, batches, context)
@@ -205,10 +163,9 @@ def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskCont
     addresses = () if gpus is None else tuple(gpus.addresses)
     expose_gpus(addresses)
     options = replace(task.options, threads=context.cpus(), gpu_addresses=addresses)
-    opened = _open(task, options)
+    detector = _opened(task, options)
     scorer = TaskScorer(
-        opened.detector,
-        opened.options,
+        detector,
         open_store(task.source_uri, task.s3),
         open_store(task.output_uri, task.s3),
         task.origin,
@@ -216,45 +173,16 @@ def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskCont
         _BREAKERS.setdefault(task.source_uri, Breaker(task.limits.store_failures)),
     )
     label = f"{task.wave:06d}-{context.partitionId():06d}"
-    return replace(scorer.run(keys_of(batches), label), took=opened.why)
+    return replace(scorer.run(keys_of(batches), label), engine=str(detector.engine))
 
 
-def needed_forms(
-    settings: ScoreSettings, compiled: Compiled | None, gpus_scheduled: bool
-) -> tuple[ModelForm, ...]:
-    """Tell which forms of the models the executors will need.
-
-    Where the bundle's default is int8, `auto` ships the f32 form as well: what an executor's CPU
-    has instructions for is known there alone.
-
-    Args:
-        settings: of the run.
-        compiled: what the bundle says of its forms for CPUs.
-        gpus_scheduled: whether Spark gives tasks GPUs.
-    """
-    may_use_gpu = gpus_scheduled and settings.device is not DeviceChoice.CPU
-    if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
-        return (ModelForm.KERAS,)
-    if settings.precision is Precision.AUTO:
-        possible = {Precision.F32, default_precision(compiled)}
-    else:
-        possible = {settings.precision}
-    needed = {form_of(RuntimeChoice.OPENVINO, precision) for precision in possible}
-    if settings.runtime is RuntimeChoice.AUTO and may_use_gpu:
-        needed.add(ModelForm.KERAS)
-    return tuple(form for form in ModelForm if form in needed)
-
-
-def _open(task: WaveTask, options: RuntimeOptions) -> _Opened:
-    """Give the task's models; what `auto` means is settled here, on the executor's own CPU."""
+def _opened(task: WaveTask, options: RuntimeOptions) -> Detector:
+    """Return the task's models; what `auto` means is settled here, on the executor's own CPU."""
     cached = (task.shipment.digest, options, task.any_size)
     if cached not in _OPENED:
         limit_threads(options.threads)
         _OPENED.clear()  # one bundle at a time: two would need twice the memory
-        bundle = _unpacked(task.shipment)
-        resolved = resolve(options, bundle.manifest.compiled)
-        why = explain(options, resolved, bundle.manifest.compiled)
-        _OPENED[cached] = _Opened(open_detector(bundle, resolved, task.any_size), resolved, why)
+        _OPENED[cached] = open_detector(_unpacked(task.shipment), options, task.any_size)
     return _OPENED[cached]
 
 

@@ -69,7 +69,7 @@ class TaskReport:
         defective: scored pictures with a defect.
         seconds: from the task's start to its last file.
         stage_seconds: by stage; of threads the sum, so that they may exceed `seconds`.
-        took: what ran the models, and why, in words.
+        engine: what ran the models, and why, in words.
         given_back: the task did nothing, because two tries of it had failed before; what it was
             given has to be tried in smaller parts.
         error: why it failed, as `module.Type: message`; the first try of a task raises it instead.
@@ -81,7 +81,7 @@ class TaskReport:
     defective: int = 0
     seconds: float = 0.0
     stage_seconds: dict[str, float] = field(default_factory=dict)
-    took: str = ""
+    engine: str = ""
     failures: Failures = field(default_factory=Failures)
     given_back: bool = False
     error: str = ""

@@ -8,7 +8,7 @@ from typing import Any
 from steeldefect.detection.detector import Finding
 from steeldefect.errors import Transient
 from steeldefect.pictures import run_lengths
-from steeldefect.runtimes import RuntimeOptions
+from steeldefect.runtimes import Engine
 from steeldefect.score.fetching import PictureKey
 from steeldefect.score.task_report import Failures
 from steeldefect.stores import Store
@@ -28,16 +28,16 @@ class Failure:
 class TaskRows:
     """Rows of `images`, `predictions` and `quarantine`, in memory until the task ends."""
 
-    def __init__(self, source: str, options: RuntimeOptions, max_tries: int) -> None:
+    def __init__(self, source: str, engine: Engine, max_tries: int) -> None:
         """Take what all rows share.
 
         Args:
             source: the input's address.
-            options: how the models run (no `auto`).
+            engine: what runs the models.
             max_tries: runs in which a picture may fail by others' fault before it is given up.
         """
         self._source = source
-        self._options = options
+        self._engine = engine
         self._max_tries = max_tries
         self.failures = Failures()
         self._rows: dict[TableName, list[dict[str, Any]]] = {
@@ -78,8 +78,8 @@ class TaskRows:
 
     def failed(self, key: PictureKey, failure: Failure) -> None:
         """Note a picture that was not scored."""
-        row = failed_row(key, failure, self._max_tries)
-        self._rows[TableName.QUARANTINE].append(self._picture(key) | row)
+        row = failed_row(self._source, key, failure, self._max_tries)
+        self._rows[TableName.QUARANTINE].append(row)
         self.failures.add(key, failure.stage.value, failure.error)
 
     def write(self, output: Store, origin: Origin, label: str) -> list[Part]:
@@ -113,21 +113,20 @@ class TaskRows:
                 "gate_probability": probability,
                 "verdict": verdict.value,
                 "defects": defects,
-                "runtime": self._options.runtime.value,
-                "device": self._options.device.value,
-                "precision": self._options.precision.value,
+                "runtime": self._engine.runtime.value,
+                "device": self._engine.device.value,
+                "precision": self._engine.precision.value,
             }
         )
 
     def _picture(self, key: PictureKey) -> dict[str, Any]:
-        image_id = key.key.rsplit("/", 1)[-1]
-        return {"source": self._source, "key": key.key, "image_id": image_id}
+        return _named(self._source, key)
 
 
-def failed_row(key: PictureKey, failure: Failure, max_tries: int) -> dict[str, Any]:
-    """Build a row of `quarantine`, less what names the picture and its run."""
+def failed_row(source: str, key: PictureKey, failure: Failure, max_tries: int) -> dict[str, Any]:
+    """Return a row of `quarantine`, less its provenance."""
     transient = isinstance(failure.error, Transient)
-    return {
+    return _named(source, key) | {
         "etag": key.etag,
         "bytes": key.size,
         "stage": failure.stage.value,
@@ -137,6 +136,11 @@ def failed_row(key: PictureKey, failure: Failure, max_tries: int) -> dict[str, A
         "tries": key.tries + 1,
         "given_up": not transient or key.tries + 1 >= max_tries,
     }
+
+
+def _named(source: str, key: PictureKey) -> dict[str, Any]:
+    """Return the columns that name a picture."""
+    return {"source": source, "key": key.key, "image_id": key.key.rsplit("/", 1)[-1]}
 
 
 def _prediction(finding: Finding) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from pyspark.sql import SparkSession
 
 from steeldefect.errors import WaveError
 from steeldefect.plan.plan import new_pictures
-from steeldefect.publish.audit import check_failures
+from steeldefect.score.failure_share import check_failures
 from steeldefect.score.isolation import cut_table, isolate, raise_reported
 from steeldefect.score.key_shares import shared
 from steeldefect.score.task import REPORT, FailuresParam, WaveTask

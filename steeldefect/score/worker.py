@@ -22,7 +22,6 @@ from steeldefect.errors import InferenceError, SourceDownError
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Float32
 from steeldefect.plan.listing import LISTING
-from steeldefect.runtimes import RuntimeOptions
 from steeldefect.score.fetching import Breaker, Fetcher, PictureKey
 from steeldefect.score.task_report import TaskReport
 from steeldefect.score.task_rows import Failure, TaskRows
@@ -85,7 +84,6 @@ class TaskScorer:
     def __init__(
         self,
         detector: Detector,
-        options: RuntimeOptions,
         source: Store,
         output: Store,
         origin: Origin,
@@ -96,7 +94,6 @@ class TaskScorer:
 
         Args:
             detector: the opened models.
-            options: how they run; resolved (no `auto`, a batch size).
             source: where the pictures are.
             output: where rows go.
             origin: of the rows.
@@ -109,9 +106,9 @@ class TaskScorer:
         self._output = output
         self._origin = origin
         self._limits = limits
-        self._batch_size = _batch_size(options)
+        self._batch_size = detector.engine.batch_size
         self._waiting = max(_READY, 2 * self._batch_size)  # pictures, between two stages
-        self._rows = TaskRows(source.uri, options, limits.max_tries)
+        self._rows = TaskRows(source.uri, detector.engine, limits.max_tries)
         self._watch = Stopwatch()
 
     def run(self, keys: Iterable[PictureKey], label: str) -> TaskReport:
@@ -228,12 +225,6 @@ class TaskScorer:
             return
         probability = picture.probability if self._detector.has_gate else None
         self._rows.segmented(picture.key, picture.prepared.shape, probability, found)
-
-
-def _batch_size(options: RuntimeOptions) -> int:
-    if options.batch_size is None:
-        raise ValueError("options without a batch size were never resolved")
-    return options.batch_size
 
 
 def keys_of(batches: Iterable[pa.RecordBatch]) -> Iterator[PictureKey]:

@@ -14,8 +14,11 @@ import pyarrow as pa
 
 PARTITION = "scored_date"
 
-SCHEMA_VERSION = 2
-"""Stored with every table. Version 2 added run_number, quarantine's tries and given_up.
+SCHEMA_VERSION = 3
+"""Stored with every table.
+
+Version 2 added run_number, and tries and given_up of quarantine. Version 3 renamed took of runs
+to engine.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own; a table of a greater version is refused.
@@ -260,8 +263,14 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column(
                     "took",
                     pa.string(),
-                    "JSON: what ran the models, and why, with the pictures that it scored",
+                    "the name of engine until schema version 2; null in newer rows",
                     nullable=True,
+                ),
+                _added(
+                    3,
+                    "engine",
+                    pa.string(),
+                    "JSON: what ran the models, and why, with the pictures that it scored",
                 ),
                 _column("settings", pa.string(), "JSON"),
                 _column("classes", pa.string(), "JSON: the bundle's defect classes, name by id"),

@@ -214,6 +214,6 @@ def test_a_gpu_that_models_cannot_run_on_is_an_error_and_the_cpu_is_a_choice(
     ended = run([*command, "--set", "device=cpu"], environment)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert read(arguments[-1]) == answers(local)
-    runs = rows(arguments[-1], TableName.RUNS, "outcome", "took")
+    runs = rows(arguments[-1], TableName.RUNS, "outcome", "engine")
     assert [run["outcome"] for run in runs] == ["failed", "success"]
-    assert "openvino on cpu" in runs[1]["took"]
+    assert "openvino on cpu" in runs[1]["engine"]

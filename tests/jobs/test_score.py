@@ -75,8 +75,8 @@ def test_every_picture_is_scored_once_and_a_second_run_scores_nothing(
         ("nothing_new", 31, 31, 0, 0),
         ("success", 31, 0, 31, 3),
     ]
-    took = [json.loads(run["took"]) for run in rows(output, TableName.RUNS, "took")]
-    assert sorted(took, key=len) == [
+    engines = [json.loads(run["engine"]) for run in rows(output, TableName.RUNS, "engine")]
+    assert sorted(engines, key=len) == [
         {},
         {"openvino on cpu at f32: the task has no GPU, f32 is the bundle's default": 31},
     ]

@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from steeldefect.bundle.manifest import DefectClass
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
 from training.calibration.sweep import ClassSweep, GateEffect
 
 Array = npt.NDArray[np.float32]
+
+
+ENGINE = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
 
 
 @dataclass
@@ -20,8 +23,7 @@ class Answering:
     """A runtime that answers by a rule: float32 (n, h, w, c) in, float32 (n, ...) out."""
 
     answer: Callable[[Array], Array]
-    name: RuntimeChoice = RuntimeChoice.OPENVINO
-    device: DeviceChoice = DeviceChoice.CPU
+    engine: Engine = ENGINE
 
     def predict(self, batch: Array) -> Array:
         return self.answer(batch).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,13 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from jobs.score import main
-from steeldefect.bundle.files import Bundle, open_bundle
+from steeldefect.bundle.files import open_bundle
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
 from steeldefect.pictures.decoding import DecodeLimits
 from steeldefect.publish import lease
 from steeldefect.run import ScoringRun
-from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, resolve
+from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.score.fetching import Breaker
 from steeldefect.score.waves import ScoredWave
 from steeldefect.score.worker import Limits, TaskScorer, keys_of
@@ -39,18 +40,15 @@ def quick_leases(timing: lease.Timing = QUICK) -> Iterator[None]:
 @functools.cache
 def _opened(folder: Path) -> Detector:
     bundle = open_bundle(folder)
-    return open_detector(bundle, resolve(OPTIONS, bundle.manifest.compiled))
+    return open_detector(bundle, OPTIONS)
 
 
-class _OneTask:
-    """Scores each wave as one task, in this process: what Spark's workers run, without Spark."""
+@contextmanager
+def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
+    """Score each wave as one task, in this process: what Spark's workers run, without Spark."""
+    settings, detector = run.settings, _opened(run.bundle.folder)
 
-    def __init__(self, run: ScoringRun, bundle: Bundle) -> None:
-        self._run = run
-        self._detector = _opened(bundle.folder)
-
-    def scored(self, waves: Sequence[pa.Table]) -> Iterator[ScoredWave]:
-        run, settings = self._run, self._run.settings
+    def scored(waves: Sequence[pa.Table]) -> Iterator[ScoredWave]:
         limits = Limits(
             settings.max_picture_bytes,
             DecodeLimits(settings.max_picture_pixels),
@@ -59,24 +57,20 @@ class _OneTask:
             settings.max_store_failures,
             settings.max_tries,
         )
-        request = run._request
+        request = run.request
         source = open_store(request.input_uri, settings.s3)
         output = open_store(request.output_uri, settings.s3)
         breaker = Breaker(limits.store_failures)
         for number, keys in enumerate(waves, start=1):
-            scorer = TaskScorer(
-                self._detector, OPTIONS, source, output, run.origin, limits, breaker
-            )
+            scorer = TaskScorer(detector, source, output, run.origin, limits, breaker)
             report = scorer.run(keys_of(keys.to_batches()), f"{number:06d}-000000")
             yield ScoredWave(number, keys, [report])
 
-
-@contextmanager
-def _spark_of(run: ScoringRun) -> Iterator[_OneTask]:
-    yield _OneTask(run, run.bundle)
+    run._waves_began = time.monotonic()
+    yield scored(run.plan.waves(settings.wave_pictures))
 
 
 def score_without_spark(arguments: Sequence[str]) -> int:
     """Run `jobs/score.py`, all of it but Spark; gives the exit code."""
-    with patch.object(ScoringRun, "spark", _spark_of):
+    with patch.object(ScoringRun, "scored_waves", _scored_waves):
         return main(arguments)

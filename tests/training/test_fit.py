@@ -19,7 +19,7 @@ from steeldefect.bundle.manifest import CpuPrecision
 from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, DataError, SettingsError
 from steeldefect.pictures.preprocessing import prepare
-from steeldefect.runtimes import RuntimeChoice, RuntimeOptions, open_runtime
+from steeldefect.runtimes import RuntimeChoice, RuntimeOptions, choose_engine, open_runtime
 from training.__main__ import main
 from training.backend import keras
 from training.data.dataset import read_dataset
@@ -143,7 +143,11 @@ def test_keras_and_openvino_give_the_same_answers(fitted: FitResult, learnable: 
             spec = manifest.gate.input if is_gate else manifest.segmenter.input  # type: ignore[union-attr]
             batch = np.stack([prepare(picture, spec) for picture in pictures])
             options = RuntimeOptions(runtime=choice, threads=0)
-            answers.append(open_runtime(fitted.bundle, name, options).predict(batch))
+            answers.append(
+                open_runtime(
+                    fitted.bundle, name, choose_engine(options, fitted.bundle.manifest.compiled)
+                ).predict(batch)
+            )
         assert np.abs(answers[0] - answers[1]).max() < 1e-4
 
 

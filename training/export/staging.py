@@ -17,15 +17,10 @@ from steeldefect.bundle.manifest import CpuPrecision, Manifest
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import BundleError
 from steeldefect.pictures.preprocessing import Float32, Gray, InputSpec
-from steeldefect.runtimes.base import (
-    DeviceChoice,
-    Precision,
-    Runtime,
-    RuntimeChoice,
-    RuntimeOptions,
-    form_of,
-)
-from steeldefect.runtimes.cpu import cpu_precisions
+from steeldefect.runtimes.base import Runtime
+from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
+from steeldefect.runtimes.choose_precision import cpu_precisions
+from steeldefect.runtimes.engine import Engine, RuntimeOptions, choose_engine, form_of
 from steeldefect.runtimes.openvino import OpenVinoRuntime
 from training.backend import keras, tf
 from training.export.quantise import quantise
@@ -48,9 +43,7 @@ class Models:
 class KerasRuntime:
     """A Keras model as it was trained, behind the interface of the compiled forms."""
 
-    name = RuntimeChoice.TENSORFLOW
-    device = DeviceChoice.CPU
-    _BATCH = 16
+    engine = Engine(RuntimeChoice.TENSORFLOW, DeviceChoice.CPU, Precision.F32, batch_size=16)
 
     def __init__(self, model: keras.Model, spec: InputSpec) -> None:
         """Fix the model's input to what `spec` says, the number of pictures left open."""
@@ -64,8 +57,8 @@ class KerasRuntime:
         """Run the model; see `Runtime.predict`."""
         with _exact_float32():
             parts = [
-                self.function(tf.constant(batch[start : start + self._BATCH])).numpy()
-                for start in range(0, len(batch), self._BATCH)
+                self.function(tf.constant(batch[start : start + self.engine.batch_size])).numpy()
+                for start in range(0, len(batch), self.engine.batch_size)
             ]
         return np.concatenate(parts)
 
@@ -125,12 +118,16 @@ class Staged:
 
     def compiled_runtimes(self, precision: CpuPrecision) -> Mapping[ModelName, Runtime]:
         """Compile the models for this CPU, on all its cores."""
-        chosen = Precision(precision.value)
-        options = RuntimeOptions(
-            runtime=RuntimeChoice.OPENVINO, device=DeviceChoice.CPU, precision=chosen, threads=0
+        engine = choose_engine(
+            RuntimeOptions(
+                runtime=RuntimeChoice.OPENVINO,
+                device=DeviceChoice.CPU,
+                precision=Precision(precision.value),
+                threads=0,
+            )
         )
-        form = form_of(options.runtime, chosen)
-        return {name: OpenVinoRuntime(self._path(name, form), options) for name in self._keras}
+        form = form_of(engine.runtime, engine.precision)
+        return {name: OpenVinoRuntime(self._path(name, form), engine) for name in self._keras}
 
     def quantise(self, pictures: Sequence[Gray]) -> None:
         """Write the int8 forms of both models.

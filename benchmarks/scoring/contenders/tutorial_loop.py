@@ -19,14 +19,13 @@ from benchmarks.scoring.contenders.task import read_task, write_answers
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
 from steeldefect.detection.detector import Detector
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
 
 
 class KerasPredict:
     """A model that is asked by Keras' own `predict`."""
 
-    name = RuntimeChoice.TENSORFLOW
-    device = DeviceChoice.CPU
+    engine = Engine(RuntimeChoice.TENSORFLOW, DeviceChoice.CPU, Precision.F32, batch_size=32)
 
     def __init__(self, path: Path) -> None:
         """Load the model."""

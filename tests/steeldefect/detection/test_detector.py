@@ -32,7 +32,7 @@ from steeldefect.detection.open_detector import open_detector
 from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice, RuntimeOptions
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=2)
 
@@ -40,8 +40,7 @@ OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=2)
 class Answering:
     """A runtime whose model has gone wrong: it answers with the same numbers for every picture."""
 
-    name = RuntimeChoice.OPENVINO
-    device = DeviceChoice.CPU
+    engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
 
     def __init__(self, answer: Any) -> None:
         self._answer = np.asarray(answer, dtype=np.float32)
@@ -57,8 +56,7 @@ class Lopsided:
     and half as much again in the lower half; class 2 is nowhere. It notes its batches' sizes.
     """
 
-    name = RuntimeChoice.OPENVINO
-    device = DeviceChoice.CPU
+    engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
 
     def __init__(self) -> None:
         self.batches: list[int] = []

@@ -20,7 +20,7 @@ from steeldefect.detection.selftest import (
 )
 from steeldefect.errors import BundleError
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice, cpu_precisions
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice, cpu_precisions
 
 
 @pytest.fixture
@@ -33,8 +33,7 @@ def copied(int8_bundle: Bundle, tmp_path: Path) -> Bundle:
 class Constant:
     """A model that answers one number."""
 
-    name = RuntimeChoice.OPENVINO
-    device = DeviceChoice.CPU
+    engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
 
     def __init__(self, value: float, maps: bool) -> None:
         self._value = value

@@ -18,7 +18,8 @@ from steeldefect.errors import (
     StoreError,
 )
 from steeldefect.plan.plan import LISTING
-from steeldefect.publish.audit import audit_wave, check_failures
+from steeldefect.publish.audit import audit_wave
+from steeldefect.score.failure_share import check_failures
 from steeldefect.score.fetching import PictureKey
 from steeldefect.score.task_report import Failures, TaskReport
 from steeldefect.settings import ScoreSettings

@@ -79,7 +79,7 @@ def test_another_partition_is_refused(store: Store) -> None:
 
 def test_tables_of_other_versions_will_do(store: Store) -> None:
     columns = SCHEMAS[TableName.RUNS].columns
-    older = columns.remove(columns.get_field_index("took"))
+    older = columns.remove(columns.get_field_index("engine"))
     newer = older.append(pa.field("something new", pa.float64()))
     put(store, "runs", newer.empty_table(), [PARTITION])
     require_own_tables(store)

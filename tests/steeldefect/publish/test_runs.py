@@ -47,6 +47,7 @@ def test_a_run_is_one_row_with_every_column(any_store: Store) -> None:
         "bundle": ORIGIN.bundle,
         "scored_at": MORNING,
         "run_number": None,
+        "took": None,
         "scored_date": MORNING.date(),
     }
     assert row == expected
@@ -56,19 +57,19 @@ def test_a_table_of_an_older_version_gets_its_new_columns(any_store: Store) -> N
     tables = Tables(any_store)
     record = RunRecord(job="score", source="/archive", outcome=Outcome.SUCCESS, seconds=1.0)
     row = vars(record) | {"outcome": "success", "versions": "{}"}
-    older = whole_rows(TableName.RUNS, [row], ORIGIN).drop_columns(["took", "run_number"])
+    older = whole_rows(TableName.RUNS, [row], ORIGIN).drop_columns(["engine", "run_number"])
     write_deltalake(
         any_store.delta_uri("runs"),
         older,
         partition_by=["scored_date"],
         storage_options=any_store.delta_options(),
     )
-    took = '{"openvino on cpu at f32: as it was set": 3}'
-    record_run(tables, replace(origin(1), run_number=7), replace(record, took=took))
-    read = tables.read(TableName.RUNS, ["run_id", "took", "run_number"]).to_pylist()
-    assert {one["run_id"]: (one["took"], one["run_number"]) for one in read} == {
+    engine = '{"openvino on cpu at f32: as it was set": 3}'
+    record_run(tables, replace(origin(1), run_number=7), replace(record, engine=engine))
+    read = tables.read(TableName.RUNS, ["run_id", "engine", "run_number"]).to_pylist()
+    assert {one["run_id"]: (one["engine"], one["run_number"]) for one in read} == {
         ORIGIN.run_id: (None, None),
-        "run-1": (took, 7),
+        "run-1": (engine, 7),
     }
 
 

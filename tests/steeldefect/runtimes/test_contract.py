@@ -22,12 +22,12 @@ from steeldefect.runtimes import (
     Runtime,
     RuntimeChoice,
     RuntimeOptions,
+    choose_engine,
     cpu_precisions,
     form_of,
     open_runtime,
-    resolve,
 )
-from steeldefect.runtimes.base import check_combination
+from steeldefect.runtimes.engine import check_combination
 
 BATCH = 4
 # 0 threads: all cores. TensorFlow ran in this process already, and keeps what it began with.
@@ -37,10 +37,14 @@ RUNTIMES = (RuntimeChoice.OPENVINO, RuntimeChoice.TENSORFLOW)
 Opened = dict[tuple[RuntimeChoice, ModelName], Runtime]
 
 
+def opened_as(bundle: Bundle, model: ModelName, options: RuntimeOptions) -> Runtime:
+    return open_runtime(bundle, model, choose_engine(options, bundle.manifest.compiled))
+
+
 @pytest.fixture(scope="module")
 def opened(rule_bundle: Bundle) -> Opened:
     return {
-        (runtime, model): open_runtime(rule_bundle, model, replace(OPTIONS, runtime=runtime))
+        (runtime, model): opened_as(rule_bundle, model, replace(OPTIONS, runtime=runtime))
         for runtime in RUNTIMES
         for model in ModelName
     }
@@ -129,8 +133,8 @@ def test_the_answers_follow_the_rule(
 @every_runtime
 def test_a_runtime_says_what_it_is(opened: Opened, runtime: RuntimeChoice) -> None:
     gate = opened[runtime, ModelName.GATE]
-    assert gate.name is runtime
-    assert gate.device is DeviceChoice.CPU
+    assert gate.engine.runtime is runtime
+    assert gate.engine.device is DeviceChoice.CPU
 
 
 @pytest.mark.parametrize("precision", [Precision.BF16, Precision.INT8])
@@ -140,7 +144,7 @@ def test_less_exact_arithmetic_is_close(
     if precision is Precision.BF16 and CpuPrecision.BF16 not in cpu_precisions():
         pytest.skip("this CPU has no bf16")
     options = replace(OPTIONS, runtime=RuntimeChoice.OPENVINO, precision=precision)
-    rough = open_runtime(int8_bundle, ModelName.SEGMENTER, options).predict(batch)
+    rough = opened_as(int8_bundle, ModelName.SEGMENTER, options).predict(batch)
     full = opened[RuntimeChoice.OPENVINO, ModelName.SEGMENTER].predict(batch)
     assert rough.dtype == np.float32
     assert (rough.round() == full.round()).mean() > 0.999
@@ -151,15 +155,15 @@ def test_int8_reads_its_own_form(int8_bundle: Bundle, tmp_path: Path) -> None:
     bundle = replace(int8_bundle, folder=copied)
     shutil.rmtree(copied / "openvino")
     options = replace(OPTIONS, runtime=RuntimeChoice.OPENVINO)
-    open_runtime(bundle, ModelName.GATE, replace(options, precision=Precision.INT8))
+    opened_as(bundle, ModelName.GATE, replace(options, precision=Precision.INT8))
     with pytest.raises(RuntimeError, match=r"openvino/gate\.xml"):
-        open_runtime(bundle, ModelName.GATE, replace(options, precision=Precision.F32))
+        opened_as(bundle, ModelName.GATE, replace(options, precision=Precision.F32))
 
 
 def test_a_bundle_without_int8_says_so(rule_bundle: Bundle) -> None:
     options = replace(OPTIONS, precision=Precision.INT8)
     with pytest.raises(BundleError, match=r"has no openvino_int8/gate\.xml; set precision=auto"):
-        open_runtime(rule_bundle, ModelName.GATE, options)
+        opened_as(rule_bundle, ModelName.GATE, options)
 
 
 def test_a_gpu_that_is_not_there_is_an_error(rule_bundle: Bundle) -> None:
@@ -168,13 +172,13 @@ def test_a_gpu_that_is_not_there_is_an_error(rule_bundle: Bundle) -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
     with pytest.raises(DeviceError, match="device=gpu, but TensorFlow sees no GPU"):
-        open_runtime(rule_bundle, ModelName.GATE, replace(OPTIONS, device=DeviceChoice.GPU))
+        opened_as(rule_bundle, ModelName.GATE, replace(OPTIONS, device=DeviceChoice.GPU))
 
 
 def test_tensorflow_keeps_to_the_threads_it_began_with(rule_bundle: Bundle) -> None:
     options = replace(OPTIONS, runtime=RuntimeChoice.TENSORFLOW, threads=7)
     with pytest.raises(DeviceError, match=r"TensorFlow already runs .* another number of threads"):
-        open_runtime(rule_bundle, ModelName.GATE, options)
+        opened_as(rule_bundle, ModelName.GATE, options)
 
 
 A, C, G = DeviceChoice.AUTO, DeviceChoice.CPU, DeviceChoice.GPU
@@ -210,10 +214,9 @@ def test_what_auto_means(
     expected: tuple[RuntimeChoice, DeviceChoice],
 ) -> None:
     options = RuntimeOptions(runtime, device, threads=3, batch_size=5, gpu_addresses=gpus)
-    resolved = resolve(options)
-    assert (resolved.runtime, resolved.device) == expected
-    assert resolve(resolved) == resolved
-    assert replace(resolved, runtime=runtime, device=device) == options, "nothing else changes"
+    engine = choose_engine(options)
+    assert (engine.runtime, engine.device) == expected
+    assert (engine.threads, engine.batch_size, engine.precision) == (3, 5, Precision.F32)
 
 
 REFUSED = {
@@ -237,7 +240,7 @@ def test_which_combinations_exist(combination: Any) -> None:
 def test_bf16_on_a_gpu_that_auto_chose_is_refused() -> None:
     options = RuntimeOptions(AUTO, A, Precision.BF16, gpu_addresses=("0",))
     with pytest.raises(DeviceError, match="precision bf16"):
-        resolve(options)
+        choose_engine(options)
 
 
 @pytest.mark.parametrize(
@@ -262,22 +265,22 @@ def test_what_auto_precision_means(
     if default is not None:
         compiled = Compiled(default=CpuPrecision(default), reason="", forms=[])
     options = RuntimeOptions(OV, C, Precision(precision), batch_size=BATCH)
-    resolved = resolve(options, compiled, served)
-    assert resolved == replace(options, precision=Precision(expected))
-    assert resolve(resolved, compiled, served) == resolved
+    engine = choose_engine(options, compiled, served)
+    assert engine.precision is Precision(expected)
+    assert (engine.runtime, engine.device, engine.batch_size) == (OV, C, BATCH)
 
 
 @pytest.mark.parametrize(("device", "gpus"), [(C, ()), (G, ("0",))])
 def test_auto_precision_is_f32_in_tensorflow(device: DeviceChoice, gpus: tuple[str, ...]) -> None:
     compiled = Compiled(default=CpuPrecision.INT8, reason="", forms=[])
     options = RuntimeOptions(TF, device, Precision.AUTO, gpu_addresses=gpus)
-    assert resolve(options, compiled).precision is Precision.F32
+    assert choose_engine(options, compiled).precision is Precision.F32
 
 
 def test_bf16_that_is_asked_for_is_never_emulated() -> None:
     options = RuntimeOptions(OV, C, Precision.BF16)
     with pytest.raises(DeviceError, match=r"this CPU has no instructions for it.* precision=auto"):
-        resolve(options, None, PLAIN)
+        choose_engine(options, None, PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,13 @@ from support.samples import ROOT
 
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, describe_files, seal_bundle
 from steeldefect.errors import BundleError, SettingsError
-from steeldefect.runtimes import DeviceChoice, Precision, RuntimeChoice, RuntimeOptions
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Precision,
+    RuntimeChoice,
+    RuntimeOptions,
+    choose_engine,
+)
 from steeldefect.runtimes.keras_files import load_keras_model
 from steeldefect.runtimes.tensorflow import TensorFlowRuntime
 from training.backend import keras
@@ -86,7 +92,7 @@ def test_a_lambda_layer_is_refused_by_name(tmp_path: Path) -> None:
     ):
         load_keras_model(path)
     with pytest.raises(BundleError, match="'sneaky'"):
-        TensorFlowRuntime(path, OPTIONS)
+        TensorFlowRuntime(path, choose_engine(OPTIONS))
 
 
 def test_a_process_that_allowed_unsafe_files_does_not_allow_them_here(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from steeldefect.bundle.files import ModelForm
 from steeldefect.bundle.manifest import Compiled, CpuPrecision
 from steeldefect.errors import DeviceError
-from steeldefect.score.task import needed_forms, run_task
+from steeldefect.score.shipment import needed_forms
+from steeldefect.score.task import run_task
 from steeldefect.settings import load_settings
 
 KERAS, OPENVINO, INT8 = ((form,) for form in ModelForm)

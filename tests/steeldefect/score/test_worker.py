@@ -31,7 +31,14 @@ from steeldefect.pictures import run_lengths
 from steeldefect.pictures.decoding import DecodeLimits
 from steeldefect.pictures.preprocessing import Float32
 from steeldefect.plan.listing import list_pictures
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice, RuntimeOptions
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Engine,
+    Precision,
+    Runtime,
+    RuntimeChoice,
+    RuntimeOptions,
+)
 from steeldefect.score.fetching import PictureKey
 from steeldefect.score.task_report import TaskReport, report_from_json, report_to_json
 from steeldefect.score.worker import Limits, TaskScorer, keys_of
@@ -51,8 +58,7 @@ Score = Callable[..., TaskReport]
 class Failing:
     """A runtime whose model goes wrong over pictures with a black corner."""
 
-    name = RuntimeChoice.OPENVINO
-    device = DeviceChoice.CPU
+    engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
 
     def __init__(self, shape: tuple[int, ...], usual: float, wrong: float) -> None:
         self._shape, self._usual, self._wrong = shape, usual, wrong
@@ -61,6 +67,14 @@ class Failing:
         answers = np.full((len(batch), *self._shape), self._usual, np.float32)
         answers[batch[:, 0, 0, 0] == 0] = self._wrong
         return answers
+
+
+class Sized:
+    """A runtime that says that it takes batches of another size."""
+
+    def __init__(self, runtime: Runtime, batch_size: int) -> None:
+        self.engine = replace(runtime.engine, batch_size=batch_size)
+        self.predict = runtime.predict
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +94,11 @@ def score(archive: Path, store: Store, detector: Detector) -> Score:
     def run(
         *keys: PictureKey,
         detector: Detector = detector,
-        options: RuntimeOptions = OPTIONS,
         source: Store | None = None,
     ) -> TaskReport:
         source = source or open_store(str(archive))
         todo = keys or tuple(keys_of(list_pictures(source, ["*"]).to_batches()))
-        scorer = TaskScorer(detector, options, source, store, ORIGIN, LIMITS)
+        scorer = TaskScorer(detector, source, store, ORIGIN, LIMITS)
         return scorer.run(todo, "000001-000000")
 
     return run
@@ -185,10 +198,15 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 50])
 @pytest.mark.parametrize("pictures", [1, 4, 11])
 def test_any_number_of_pictures_fits_any_batch(
-    score: Score, archive: Path, store: Store, batch_size: int, pictures: int
+    score: Score,
+    archive: Path,
+    store: Store,
+    rule_bundle: Bundle,
+    batch_size: int,
+    pictures: int,
 ) -> None:
     fill_archive(archive, pictures)
-    report = score(options=replace(OPTIONS, batch_size=batch_size))
+    report = score(detector=open_detector(rule_bundle, replace(OPTIONS, batch_size=batch_size)))
     verdicts = {row["key"]: row["verdict"] for row in rows(store, report, TableName.IMAGES)}
     assert verdicts == {
         f"p{number:03d}.png": "defect" if number % 3 else "gated" for number in range(pictures)
@@ -201,7 +219,7 @@ def test_any_number_of_pictures_fits_any_batch(
 
 def test_no_pictures_are_no_files(archive: Path, store: Store, detector: Detector) -> None:
     source = open_store(str(archive))
-    report = TaskScorer(detector, OPTIONS, source, store, ORIGIN, LIMITS).run([], "label")
+    report = TaskScorer(detector, source, store, ORIGIN, LIMITS).run([], "label")
     assert (report.parts, report.scored, report.quarantined) == ([], 0, 0)
     assert list(store.scan()) == []
 
@@ -331,7 +349,7 @@ def test_an_output_that_cannot_be_written_fails_the_task(
 ) -> None:
     fill_archive(archive, 1)
     source = open_store(str(archive))
-    scorer = TaskScorer(detector, OPTIONS, source, UnreachableStore(store), ORIGIN, LIMITS)
+    scorer = TaskScorer(detector, source, UnreachableStore(store), ORIGIN, LIMITS)
     with pytest.raises(StoreUnavailableError):
         scorer.run([key("p000.png")], "label")
 
@@ -395,7 +413,8 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
             gated += len(batch)
             return super().predict(batch)
 
-    watching = Detector(rule_bundle.manifest, Watching((1,), 0.1, 0.1), detector.segmenter)
+    segmenter = Sized(detector.segmenter, batch_size)
+    watching = Detector(rule_bundle.manifest, Watching((1,), 0.1, 0.1), segmenter)
 
     def keys() -> Iterator[PictureKey]:
         nonlocal handed_out
@@ -403,18 +422,9 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
             handed_out += 1
             yield key(f"p{number:03d}.png")
 
-    options = replace(OPTIONS, batch_size=batch_size)
-    scorer = TaskScorer(watching, options, open_store(str(archive)), store, ORIGIN, limits)
+    scorer = TaskScorer(watching, open_store(str(archive)), store, ORIGIN, limits)
     assert scorer.run(keys(), "label").scored == 40
     assert least < most_ahead <= limits.fetch_threads + least + batch_size
-
-
-def test_options_that_were_never_resolved_are_refused(
-    archive: Path, store: Store, detector: Detector
-) -> None:
-    options = replace(OPTIONS, batch_size=None)
-    with pytest.raises(ValueError, match="never resolved"):
-        TaskScorer(detector, options, open_store(str(archive)), store, ORIGIN, LIMITS)
 
 
 def test_a_report_crosses_as_text(score: Score, archive: Path) -> None:

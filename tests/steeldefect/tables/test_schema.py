@@ -46,7 +46,7 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
         (TableName.QUARANTINE, {"tries", "given_up"}),
         (TableName.CONFUSIONS, set()),
         (TableName.METRICS, {"class_id", "class_name", "value"}),
-        (TableName.RUNS, {"error", "took"}),
+        (TableName.RUNS, {"error", "took", "engine"}),
     ],
 )
 def test_which_columns_may_be_null(table: TableName, nullable: set[str]) -> None:

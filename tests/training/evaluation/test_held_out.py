@@ -16,11 +16,14 @@ from steeldefect.bundle.manifest import GateMode, Manifest
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
-from steeldefect.runtimes import DeviceChoice, RuntimeChoice
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
 from training.data.dataset import LabelledPicture, read_dataset
 from training.evaluation.held_out import hold_out
 
 Draft = Callable[..., Manifest]
+
+
+ENGINE = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
 
 
 @dataclass
@@ -28,8 +31,7 @@ class Answering:
     """A runtime that finds class 1 in bright pixels, and takes every picture for defective."""
 
     answer: Any
-    name: RuntimeChoice = RuntimeChoice.OPENVINO
-    device: DeviceChoice = DeviceChoice.CPU
+    engine: Engine = ENGINE
 
     def predict(self, batch: np.ndarray) -> np.ndarray:
         return self.answer(batch)  # type: ignore[no-any-return]

@@ -14,7 +14,13 @@ from steeldefect.detection.open_detector import open_detector
 from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, BundleError
 from steeldefect.pictures.preprocessing import InputSpec, Scaling, prepare
-from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, open_runtime
+from steeldefect.runtimes import (
+    Precision,
+    RuntimeChoice,
+    RuntimeOptions,
+    choose_engine,
+    open_runtime,
+)
 from training.backend import keras
 from training.export import write_bundle as exporting
 from training.export.write_bundle import Completed, Models, Staged, write_bundle
@@ -55,7 +61,9 @@ def test_a_bundle_holds_both_forms_that_agree(models: Models, tmp_path: Path, dr
     batch = np.stack([prepare(PICTURE, SPEC)] * 3)
     for name, model in models.named().items():
         options = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, batch_size=2)
-        answer = open_runtime(bundle, name, options).predict(batch)
+        answer = open_runtime(
+            bundle, name, choose_engine(options, bundle.manifest.compiled)
+        ).predict(batch)
         assert answer.shape == model(batch).shape
         assert np.abs(answer - model(batch).numpy()).max() < 1e-4
 
@@ -136,7 +144,11 @@ def test_a_model_for_any_size_is_compiled_for_the_manifests(
     inputs = keras.Input((None, None, 1))
     maps = keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid")(inputs)
     bundle = write_bundle(tmp_path / "b", Models(None, keras.Model(inputs, maps)), draft(False))
-    runtime = open_runtime(bundle, ModelName.SEGMENTER, RuntimeOptions(threads=0))
+    runtime = open_runtime(
+        bundle,
+        ModelName.SEGMENTER,
+        choose_engine(RuntimeOptions(threads=0), bundle.manifest.compiled),
+    )
     assert runtime.predict(np.zeros((3, *SHAPE), dtype=np.float32)).shape == (3, 32, 64, 2)
 
 

@@ -10,8 +10,7 @@ from steeldefect.runtimes import (
     Precision,
     RuntimeChoice,
     RuntimeOptions,
-    explain,
-    resolve,
+    choose_engine,
 )
 
 F32, BF16, INT8 = CpuPrecision
@@ -40,17 +39,17 @@ def test_auto_is_explained(
 ) -> None:
     compiled = Compiled(default=default, reason="", forms=[])
     asked = RuntimeOptions(device=device, precision=Precision.AUTO, gpu_addresses=gpus)
-    assert explain(asked, resolve(asked, compiled, served), compiled) == said
+    assert str(choose_engine(asked, compiled, served)) == said
 
 
 def test_what_was_set_needs_no_reason() -> None:
     asked = RuntimeOptions(RuntimeChoice.OPENVINO, C, Precision.F32)
-    assert explain(asked, resolve(asked), None) == "openvino on cpu at f32: as it was set"
+    assert str(choose_engine(asked)) == "openvino on cpu at f32: as it was set"
 
 
 def test_a_gpu_that_openvino_does_not_use_is_named() -> None:
     asked = RuntimeOptions(RuntimeChoice.OPENVINO, A, Precision.F32, gpu_addresses=("0",))
-    said = explain(asked, resolve(asked), None)
+    said = str(choose_engine(asked))
     assert said == "openvino on cpu at f32: the task has no GPU that OpenVINO would run on"
 
 
@@ -62,7 +61,7 @@ def test_what_a_batch_is_where_none_is_set(
     device: DeviceChoice, gpus: tuple[str, ...], asked: int | None, taken: int
 ) -> None:
     options = RuntimeOptions(device=device, gpu_addresses=gpus, batch_size=asked)
-    assert resolve(options).batch_size == taken
+    assert choose_engine(options).batch_size == taken
 
 
 @pytest.mark.parametrize(
@@ -81,11 +80,11 @@ def test_what_a_batch_is_on_a_cpu(
     runtime: RuntimeChoice, precision: Precision, threads: int, taken: int
 ) -> None:
     options = RuntimeOptions(runtime, C, precision, threads=threads)
-    assert resolve(options, served=frozenset(CpuPrecision)).batch_size == taken
+    assert choose_engine(options, served=frozenset(CpuPrecision)).batch_size == taken
 
 
 def test_all_cores_are_as_many_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     options = RuntimeOptions(RuntimeChoice.OPENVINO, C, threads=0)
     for cores, taken in ((1, 1), (3, 3), (64, 4)):
         monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
-        assert resolve(options).batch_size == taken
+        assert choose_engine(options).batch_size == taken

@@ -8,7 +8,7 @@ import pytest
 
 from steeldefect.bundle.manifest import CpuPrecision
 from steeldefect.runtimes import cpu
-from steeldefect.runtimes.cpu import cpu_flags, cpu_precisions
+from steeldefect.runtimes.choose_precision import cpu_flags, cpu_precisions
 
 F32, BF16, INT8 = CpuPrecision
 

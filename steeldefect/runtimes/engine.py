@@ -1,0 +1,140 @@
+"""The engine: what runs the models of a bundle on this host, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from steeldefect.bundle.files import ModelForm
+from steeldefect.bundle.manifest import Compiled, CpuPrecision
+from steeldefect.errors import DeviceError
+from steeldefect.runtimes.batches import default_batch
+from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
+from steeldefect.runtimes.choose_precision import choose_precision, default_precision
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """What was asked for, `auto` included.
+
+    Attributes:
+        threads: CPU threads for one model; those that Spark gives the task; 0 for all cores.
+        batch_size: pictures for each call of the model; None: see `default_batch`.
+        gpu_addresses: the GPUs that Spark gave the task; empty without.
+        gpu_memory_mib: that the process may take of its GPU; None: it grows as it needs.
+    """
+
+    runtime: RuntimeChoice = RuntimeChoice.AUTO
+    device: DeviceChoice = DeviceChoice.AUTO
+    precision: Precision = Precision.F32
+    threads: int = 1
+    batch_size: int | None = None
+    gpu_addresses: tuple[str, ...] = ()
+    gpu_memory_mib: int | None = None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs the models; nothing is left at `auto`.
+
+    Attributes:
+        batch_size: pictures for each call of the model.
+        reason: why, in words, where `auto` chose.
+        threads, gpu_memory_mib: see `RuntimeOptions`.
+    """
+
+    runtime: RuntimeChoice
+    device: DeviceChoice
+    precision: Precision
+    batch_size: int
+    threads: int = 1
+    gpu_memory_mib: int | None = None
+    reason: str = "as it was set"
+
+    def __str__(self) -> str:
+        """Return what runs the models, and why, in words; the table `runs` has it."""
+        return (
+            f"{self.runtime.value} on {self.device.value} at {self.precision.value}: {self.reason}"
+        )
+
+
+def choose_engine(
+    options: RuntimeOptions,
+    compiled: Compiled | None = None,
+    served: frozenset[CpuPrecision] | None = None,
+) -> Engine:
+    """Replace `auto` by what it means on this host, and refuse what cannot be.
+
+    Args:
+        options: as they were set, with the GPUs that Spark gave.
+        compiled: what the bundle says of its forms for CPUs.
+        served: what the CPU has instructions for; None to ask this one.
+
+    Raises:
+        DeviceError: the combination does not exist, or bf16 is asked for and the CPU has none.
+    """
+    device = options.device
+    if device is DeviceChoice.AUTO:
+        wants_gpu = options.gpu_addresses and options.runtime is not RuntimeChoice.OPENVINO
+        device = DeviceChoice.GPU if wants_gpu else DeviceChoice.CPU
+    runtime = options.runtime
+    if runtime is RuntimeChoice.AUTO:
+        on_gpu = device is DeviceChoice.GPU
+        runtime = RuntimeChoice.TENSORFLOW if on_gpu else RuntimeChoice.OPENVINO
+    check_combination(runtime, device, options.precision)
+    precision = choose_precision(options.precision, runtime, compiled, served)
+    reasons = [
+        *_why_device(options, device),
+        *_why_precision(options.precision, runtime, precision, compiled),
+    ]
+    return Engine(
+        runtime=runtime,
+        device=device,
+        precision=precision,
+        batch_size=options.batch_size or default_batch(runtime, device, precision, options.threads),
+        threads=options.threads,
+        gpu_memory_mib=options.gpu_memory_mib,
+        reason=", ".join(reasons) or "as it was set",
+    )
+
+
+def _why_device(options: RuntimeOptions, device: DeviceChoice) -> list[str]:
+    if options.device is not DeviceChoice.AUTO:
+        return []
+    if device is DeviceChoice.GPU:
+        return [f"Spark gave the task GPU {', '.join(options.gpu_addresses)}"]
+    unused = " that OpenVINO would run on" if options.gpu_addresses else ""
+    return [f"the task has no GPU{unused}"]
+
+
+def _why_precision(
+    asked: Precision, runtime: RuntimeChoice, chosen: Precision, compiled: Compiled | None
+) -> list[str]:
+    if asked is not Precision.AUTO or runtime is not RuntimeChoice.OPENVINO:
+        return []
+    default = default_precision(compiled)
+    if chosen is default:
+        return [f"{default.value} is the bundle's default"]
+    return [f"this CPU has no instructions for {default.value}, the bundle's default"]
+
+
+def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:
+    """Refuse settings that no runtime fulfils.
+
+    Raises:
+        DeviceError: OpenVINO on a GPU, or TensorFlow at bf16 or int8.
+    """
+    if device is DeviceChoice.GPU and runtime is RuntimeChoice.OPENVINO:
+        raise DeviceError("device gpu is served by runtime tensorflow; set runtime=tensorflow")
+    if precision in (Precision.BF16, Precision.INT8) and (
+        runtime is RuntimeChoice.TENSORFLOW or device is DeviceChoice.GPU
+    ):
+        raise DeviceError(
+            f"precision {precision.value} is served by runtime openvino on device cpu"
+        )
+
+
+def form_of(runtime: RuntimeChoice, precision: Precision) -> ModelForm:
+    """Return which form of the models a runtime reads at a precision other than `auto`."""
+    if runtime is RuntimeChoice.TENSORFLOW:
+        return ModelForm.KERAS
+    return ModelForm.OPENVINO_INT8 if precision is Precision.INT8 else ModelForm.OPENVINO
