@@ -18,19 +18,20 @@ from steeldefect.program.command import CommandParser, add_settings_arguments, r
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Read tables and truth, count pixels, publish, report."""
+    """Recover, read tables and truth, count pixels, publish, report."""
     # imported here, because it takes a second or two: signals are listened to meanwhile
     from steeldefect.spark.session import follow_signals, opened_session
 
     follow_signals()
 
-    from steeldefect.analysis.evaluation import Evaluation, EvaluationRequest
+    from steeldefect.analysis.evaluation import Evaluation, EvaluationRequest, recover_waves
     from steeldefect.settings import load_settings
 
     settings = load_settings(arguments.config, arguments.set)
     request = EvaluationRequest(
         arguments.output, arguments.labels, arguments.pictures, arguments.bundle, settings
     )
+    recover_waves(request)
     evaluation = Evaluation(request)
     with opened_session("steeldefect evaluate") as session:
         confusions = evaluation.count(session)

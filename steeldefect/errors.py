@@ -2,23 +2,32 @@
 
 Three facts decide what happens to an error, and the type tells all three: whether another try
 can help (`Transient`) or somebody has to act (all others), which exit code a job ends with
-(`exit_code`), and whether it concerns one picture (`PictureError`, one row in `quarantine`) or the
-whole run.
+(`steeldefect.exit_codes`), and whether it concerns one picture (`PictureError`, one row in
+`quarantine`) or the whole run.
 
 Messages are one line and end with what to do next. They never hold a secret: what looks like one
-is masked when the error is made. All errors survive pickling, because Spark sends them from a
-worker process to the driver.
+is masked when the error is made.
+
+Spark passes the errors of its tasks to the driver as text, inside a traceback. `error_to_text`
+writes an error so that `error_from_text` finds it there and rebuilds it, type and message.
 """
 
 from __future__ import annotations
 
+import re
+
+from steeldefect.exit_codes import ExitCode
 from steeldefect.secrets import masked
 
 
 class SteelDefectError(Exception):
-    """Root of all errors of this project. `exit_code` is what a job or command ends with."""
+    """Root of all errors of this project.
 
-    exit_code = 1
+    Attributes:
+        exit_code: what a job or command ends with.
+    """
+
+    exit_code: ExitCode = ExitCode.FAULT
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(masked(one) if isinstance(one, str) else one for one in args))
@@ -31,19 +40,19 @@ class Transient:
 class SettingsError(SteelDefectError):
     """Settings, arguments or a recipe are wrong. Lists every problem found."""
 
-    exit_code = 2
+    exit_code = ExitCode.SETTINGS
 
 
 class BundleError(SteelDefectError):
     """A model bundle is missing, incomplete, altered, or of a format that is not understood."""
 
-    exit_code = 3
+    exit_code = ExitCode.BUNDLE
 
 
 class StoreError(SteelDefectError):
     """A folder or an object store refused a request for good: missing or forbidden."""
 
-    exit_code = 4
+    exit_code = ExitCode.STORE
 
 
 class StoreUnavailableError(StoreError, Transient):
@@ -61,37 +70,37 @@ class AlreadyExistsError(StoreError):
 class EmptyInputError(SteelDefectError):
     """No picture lies under the input."""
 
-    exit_code = 5
+    exit_code = ExitCode.EMPTY_INPUT
 
 
 class OutputBusyError(SteelDefectError, Transient):
     """Another run holds the output tables."""
 
-    exit_code = 6
+    exit_code = ExitCode.OUTPUT_BUSY
 
 
 class FailureShareError(SteelDefectError):
     """More pictures failed than `max_failure_share` allows; the wave was not published."""
 
-    exit_code = 7
+    exit_code = ExitCode.FAILURE_SHARE
 
 
 class AuditError(SteelDefectError):
     """What the tasks wrote is not what was planned; the wave was not published."""
 
-    exit_code = 8
+    exit_code = ExitCode.AUDIT
 
 
 class WaveError(SteelDefectError, Transient):
     """Spark gave up on a wave after its own retries; nothing of the wave was published."""
 
-    exit_code = 9
+    exit_code = ExitCode.WAVE
 
 
 class TableError(SteelDefectError):
     """The output tables are missing, or hold something that the schema does not know."""
 
-    exit_code = 10
+    exit_code = ExitCode.TABLES
 
 
 class NewerTableError(TableError):
@@ -105,25 +114,25 @@ class UnreadableFileError(TableError):
 class DeviceError(SteelDefectError):
     """The device or the runtime that the settings ask for is not there."""
 
-    exit_code = 11
+    exit_code = ExitCode.DEVICE
 
 
 class DataError(SteelDefectError):
     """A training folder or a label file is incomplete or contradicts itself."""
 
-    exit_code = 12
+    exit_code = ExitCode.DATA
 
 
 class QueryError(SteelDefectError):
     """SQL that the tables cannot answer."""
 
-    exit_code = 13
+    exit_code = ExitCode.QUERY
 
 
 class PromotionError(SteelDefectError):
     """A bundle may not take an alias, or two bundles cannot be compared."""
 
-    exit_code = 14
+    exit_code = ExitCode.PROMOTION
 
 
 class RunLengthError(DataError, ValueError):
@@ -179,3 +188,30 @@ class HostError(PictureError, Transient):
 
 class WorkerDiedError(PictureError, Transient):
     """The worker process died each time it scored this picture alone; mostly for want of memory."""
+
+
+_AS_TEXT = re.compile(r"steeldefect\.errors\.(\w+): ([^\n]+)")
+
+
+def error_to_text(error: Exception) -> str:
+    """Return an error in one line, as Python's tracebacks end: `module.Type: message`."""
+    return f"{type(error).__module__}.{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def error_from_text(text: str) -> SteelDefectError | None:
+    """Return the last error of this project that a text holds; None where it holds none.
+
+    Args:
+        text: a traceback, or what `error_to_text` wrote.
+
+    Returns:
+        The error, of its own type. Only a `RunLengthError` comes back as a `DataError`: it words
+        its message itself.
+    """
+    for name, message in reversed(_AS_TEXT.findall(text)):
+        kind = globals().get(name)
+        if kind is RunLengthError:
+            return DataError(message.strip())
+        if isinstance(kind, type) and issubclass(kind, SteelDefectError):
+            return kind(message.strip())
+    return None

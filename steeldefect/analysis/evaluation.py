@@ -6,7 +6,6 @@ class with truth. All metrics are sums over these rows, the gate's are counts ov
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -61,11 +60,31 @@ class EvaluationRequest:
     settings: ScoreSettings
 
 
+def recover_waves(request: EvaluationRequest) -> None:
+    """Complete the waves that a dead run left, so that their pictures are compared, too.
+
+    Raises:
+        OutputBusyError: another run holds the output.
+        TableError: a wave cannot be completed, or somebody else's tables lie there.
+        StoreError: the store refused, or does not answer.
+    """
+    store = open_store(request.output_uri, request.settings.s3)
+    require_own_tables(store)
+    if not pending_records(store):
+        return
+    run_id = new_run_id(datetime.now(UTC))
+    with lease.hold(store, run_id, request.settings.lock_wait_seconds) as held:
+        log = WaveLog(Tables(store))
+        log.recover(held.number)
+        log.require_claim()
+        held.check()
+
+
 class Evaluation:
-    """One comparison. Its own rows are written by `publish`."""
+    """One comparison. Nothing is written before `publish`."""
 
     def __init__(self, request: EvaluationRequest) -> None:
-        """Complete the waves that a dead run left, then read tables and truth.
+        """Read tables and truth.
 
         Raises:
             TableError: no tables, or no such bundle.
@@ -74,15 +93,8 @@ class Evaluation:
         self._request = request
         self._began = datetime.now(UTC)
         self._store = open_store(request.output_uri, request.settings.s3)
-        require_own_tables(self._store)
         self._tables = Tables(self._store)
         self._run_id = new_run_id(self._began)
-        if pending_records(self._store):
-            with self._hold() as held:
-                log = WaveLog(self._tables)
-                log.recover(held.number)
-                log.require_claim()
-                held.check()
         with asked(self._store) as connection:
             self.bundle = choose_bundle(connection, request.bundle)
             self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
@@ -130,7 +142,8 @@ class Evaluation:
             | {"class_name": names.get(score.class_id or 0), "labels": self.truth.source}
             for score in scores
         ]
-        with self._hold() as held:
+        wait_seconds = settings.lock_wait_seconds
+        with lease.hold(self._store, self._run_id, wait_seconds) as held:
             origin = Origin(self._run_id, self.bundle, self._began, held.number)
             held.check()
             self._tables.replace(
@@ -166,9 +179,6 @@ class Evaluation:
         if self.scored.images["gate_probability"].notna().all():
             lines += ["", "gate, by picture:", self._gate_report()]
         return "\n".join(lines)
-
-    def _hold(self) -> AbstractContextManager[lease.Lease]:
-        return lease.hold(self._store, self._run_id, self._request.settings.lock_wait_seconds)
 
     def _passed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         return (self.scored.images["verdict"] != Verdict.GATED.value).to_numpy()

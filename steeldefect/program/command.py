@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from steeldefect.addresses import has_scheme
-from steeldefect.errors import SettingsError, SteelDefectError, StoreError, WaveError
+from steeldefect.errors import SettingsError, SteelDefectError, StoreError
+from steeldefect.exit_codes import ExitCode
 from steeldefect.program import interruption
-from steeldefect.program.interruption import INTERRUPTED
 from steeldefect.program.messages import one_line_each
 from steeldefect.program.progress import say
 from steeldefect.program.tracebacks import described, is_of_spark, write_report
 from steeldefect.secrets import masked
 
 __all__ = [
-    "INTERRUPTED",
     "CommandParser",
     "add_settings_arguments",
     "local_path",
@@ -94,12 +93,12 @@ def run_command(
             refused = _refused_output()
             if interruption.requested() or isinstance(error, KeyboardInterrupt):
                 say("interrupted: what was published stays whole, nothing else was")
-                return INTERRUPTED
+                return ExitCode.INTERRUPTED
             of_output = refused is not None and isinstance(error, OSError) and not error.filename
             given = sys.argv[1:] if arguments is None else arguments
             return _tell(refused or error if of_output else error, parser.prog, given)
         refused = _refused_output()
-        return 0 if refused is None else _tell(refused, parser.prog, [])
+        return ExitCode.DONE if refused is None else _tell(refused, parser.prog, [])
 
 
 def _tell(error: BaseException, program: str, arguments: Sequence[str]) -> int:
@@ -113,15 +112,15 @@ def _ending(error: BaseException, program: str, arguments: Sequence[str]) -> tup
     if isinstance(error, SteelDefectError):
         return error.exit_code, one_line(error)
     if is_of_spark(error):
-        return WaveError.exit_code, f"Spark does not answer: {described(error)}; start again"
+        return ExitCode.WAVE, f"Spark does not answer: {described(error)}; start again"
     if isinstance(error, OSError):
-        return StoreError.exit_code, str(error)
+        return ExitCode.STORE, str(error)
     try:
         where = f"the report is at {write_report(error, program, arguments)}; please send it"
     except StoreError as refused:
         where = str(refused)
     return (
-        SteelDefectError.exit_code,
+        ExitCode.FAULT,
         f"{described(error)}; this is a fault of the program: {where}",
     )
 

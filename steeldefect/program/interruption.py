@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = 130
+from steeldefect.exit_codes import ExitCode
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _SAME_REQUEST_SECONDS = 2.0
@@ -106,7 +107,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if now - _State.asked > _SAME_REQUEST_SECONDS:
         if sys.stderr is not None:
             _write(_AT_ONCE)
-        os._exit(INTERRUPTED)
+        os._exit(ExitCode.INTERRUPTED)
 
 
 def _write(line: bytes) -> None:

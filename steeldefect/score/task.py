@@ -17,7 +17,7 @@ from steeldefect.bundle.fetch import host_copy
 from steeldefect.bundle.files import Bundle, ModelForm, unpack
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
-from steeldefect.errors import DeviceError, SteelDefectError
+from steeldefect.errors import DeviceError, SteelDefectError, error_to_text
 from steeldefect.runtimes import RuntimeOptions
 from steeldefect.runtimes.gpus import expose_gpus
 from steeldefect.score.fetching import Breaker
@@ -148,8 +148,7 @@ def _attempted(
     except (SteelDefectError, OSError) as error:
         if attempt == 0 and not task.isolated:
             raise
-        named = f"{type(error).__module__}.{type(error).__name__}"
-        reported = f"{named}: {' '.join(str(error).split())}"
+        reported = error_to_text(error)
         return TaskReport(error=reported, failures=Failures(error=reported))
     except Exception as error:  # of a library, over one of the pictures: looked for like a death
         if not task.isolated:

@@ -18,7 +18,13 @@ from pyspark.core import broadcast
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from steeldefect.errors import SettingsError, SteelDefectError, StoreError, WaveError
+from steeldefect.errors import (
+    SettingsError,
+    SteelDefectError,
+    StoreError,
+    WaveError,
+    error_from_text,
+)
 from steeldefect.program.tracebacks import is_of_spark
 from steeldefect.secrets import SPARK_REDACTION
 from steeldefect.spark import jvm
@@ -32,7 +38,6 @@ from steeldefect.spark.start_failures import (
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
 _LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
-_OUR_ERROR = re.compile(r"steeldefect\.errors\.(\w+): ([^\n]+)")
 # the last line of a traceback
 _ANY_ERROR = re.compile(r"^(?:: )?([\w.]*(?:Error|Exception)(?:: .*)?)$", re.MULTILINE)
 
@@ -208,20 +213,14 @@ def tasks_at_once(context: SparkContext) -> int:
 
 def explain_failure(error: Exception) -> SteelDefectError:
     """Find the error of this project inside what Spark reports, or the last line of the cause."""
-    from steeldefect import errors
-
     if _is_silence(error) and (ended := jvm.how_it_ended()):
         return WaveError(
             f"{_jvm_ended(ended)}; nothing that was in flight was published; start again, and if "
             "it stays, look for memory: in the kernel's log, and at spark.driver.memory"
         )
     text = str(error)
-    for name, message in reversed(_OUR_ERROR.findall(text)):
-        kind = getattr(errors, name, None)
-        if kind is errors.RunLengthError:
-            return errors.DataError(message)  # the other one words its message itself
-        if isinstance(kind, type) and issubclass(kind, errors.SteelDefectError):
-            return WaveError(f"{name}: {message.strip()}") if kind is WaveError else kind(message)
+    if (ours := error_from_text(text)) is not None:
+        return ours
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["unknown"]
     cause = (_ANY_ERROR.findall(text) or lines[:1])[-1][:500]
     return _of_the_host(error, text, cause) or WaveError(

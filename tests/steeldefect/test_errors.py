@@ -8,7 +8,15 @@ import pickle
 import pytest
 
 from steeldefect import errors
-from steeldefect.errors import PictureError, RunLengthError, SteelDefectError, Transient
+from steeldefect.errors import (
+    DataError,
+    PictureError,
+    RunLengthError,
+    SteelDefectError,
+    Transient,
+    error_from_text,
+    error_to_text,
+)
 
 ALL = [
     kind
@@ -40,6 +48,22 @@ def test_pickling_keeps_type_message_and_exit_code(kind: type[SteelDefectError])
     assert str(copy) == str(error)
     assert copy.args == error.args
     assert copy.exit_code == error.exit_code
+
+
+@every_error
+def test_an_error_is_found_again_in_the_text_that_spark_hands_on(
+    kind: type[SteelDefectError],
+) -> None:
+    error = kind("what is wrong: 'ä';\nwhat to do next")
+    text = f"Traceback:\n  File\n{error_to_text(error)}\n\tat java.lang.Thread.run\n"
+    found = error_from_text(text)
+    assert found is not None
+    assert type(found) is (DataError if kind is RunLengthError else kind)
+    assert str(found) == str(error).replace("\n", " ")
+
+
+def test_a_text_without_an_error_of_the_project_holds_none() -> None:
+    assert error_from_text("ValueError: a surprise\nsteeldefect.errors.Unheard: other") is None
 
 
 @pytest.mark.parametrize("run", [None, 0, 7])

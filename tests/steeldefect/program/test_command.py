@@ -18,8 +18,8 @@ from steeldefect.errors import (
     StoreError,
     WaveError,
 )
+from steeldefect.exit_codes import ExitCode
 from steeldefect.program.command import (
-    INTERRUPTED,
     CommandParser,
     add_settings_arguments,
     local_path,
@@ -179,7 +179,7 @@ def test_the_error_that_ends_a_thread_is_one_line_and_a_report(tmp_path: Path) -
 
 
 def test_an_interrupted_command_says_what_stays(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(parser(), raising(KeyboardInterrupt()), []) == INTERRUPTED == 130
+    assert run_command(parser(), raising(KeyboardInterrupt()), []) == ExitCode.INTERRUPTED == 130
     assert "what was published stays" in capsys.readouterr().err
 
 

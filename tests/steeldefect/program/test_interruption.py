@@ -9,7 +9,7 @@ import sys
 import pytest
 from support.samples import ROOT, Ended, run_program, run_program_after
 
-from steeldefect.program.interruption import INTERRUPTED
+from steeldefect.exit_codes import ExitCode
 
 PROGRAM = """
 import argparse, os, signal, sys, time
@@ -37,7 +37,7 @@ def run(*lines: str) -> Ended:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_interrupts_a_command(name: str) -> None:
     ended = run(f"send({name!r}); time.sleep(60)")
-    assert ended.code == INTERRUPTED
+    assert ended.code == ExitCode.INTERRUPTED
     assert ended.err == "interrupted: what was published stays whole, nothing else was\n"
 
 
@@ -52,7 +52,7 @@ def test_an_error_that_follows_from_a_signal_is_the_interruption() -> None:
         "try: send('SIGTERM'); time.sleep(60)",
         "except KeyboardInterrupt: raise OSError('the JVM is gone')",
     )
-    assert ended.code == INTERRUPTED
+    assert ended.code == ExitCode.INTERRUPTED
     assert ended.err.startswith("interrupted: ")
     assert ended.err.count("\n") == 1
 
@@ -62,7 +62,7 @@ def test_a_signal_that_comes_twice_at_once_is_one() -> None:
         "try: send('SIGTERM'); time.sleep(60)",
         "finally: send('SIGTERM'); send('SIGINT'); print('tidied up')",
     )
-    assert (ended.code, ended.out) == (INTERRUPTED, "tidied up\n")
+    assert (ended.code, ended.out) == (ExitCode.INTERRUPTED, "tidied up\n")
 
 
 def test_a_second_signal_ends_a_program_that_takes_long_to_tidy_up() -> None:
@@ -83,7 +83,7 @@ def test_a_second_signal_ends_a_program_that_takes_long_to_tidy_up() -> None:
             job.wait(2.5)
         job.send_signal(signal.SIGTERM)
         _, told = job.communicate(timeout=30)
-    assert job.returncode == INTERRUPTED
+    assert job.returncode == ExitCode.INTERRUPTED
     assert told == "interrupted again: ends at once; the next start completes what was decided\n"
 
 
@@ -92,7 +92,7 @@ def test_a_block_that_belongs_together_ends_first() -> None:
         "with interruption.postponed(): send('SIGTERM'); time.sleep(0.1); print('whole')",
         "print('not reached')",
     )
-    assert (ended.code, ended.out) == (INTERRUPTED, "whole\n")
+    assert (ended.code, ended.out) == (ExitCode.INTERRUPTED, "whole\n")
 
 
 def test_an_interruption_that_is_lost_in_a_finaliser_is_repeated() -> None:
@@ -102,5 +102,5 @@ def test_an_interruption_that_is_lost_in_a_finaliser_is_repeated() -> None:
         "Last()",
         "time.sleep(60)",
     )
-    assert ended.code == INTERRUPTED
+    assert ended.code == ExitCode.INTERRUPTED
     assert ended.err.startswith("interrupted: ")
