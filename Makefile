@@ -84,6 +84,36 @@ lint: setup ## Check style (ruff) and types (mypy)
 format: setup ## Bring the code into its style
 	$(RUN) ruff check --fix . ; ruff format .
 
+# -- for people who join --------------------------------------------------------------------------
+
+DOCS := $(VENV)/.docs
+
+$(DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+		--no-build-isolation --editable ".[docs]"
+	@touch $(DOCS)
+
+# from nothing each time: Sphinx reports a broken link only when it reads the page
+.PHONY: docs
+docs: setup $(DOCS) ## Build the site of the documents: build/site/index.html; a broken link is an error
+	@rm -rf build/site build/doctrees
+	$(RUN) python -m sphinx --quiet --fail-on-warning --keep-going \
+		-c docs -d build/doctrees . build/site
+	@! grep -rlE '<(link|script|img|iframe)[^>]* (src|href)="(https?:)?//' build/site --include='*.html' || \
+		{ echo "error: these pages load something from elsewhere; the site must need no network"; exit 1; }
+	@echo "Open build/site/index.html"
+
+HOOKS := $(VENV)/.hooks
+
+$(HOOKS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+		--no-build-isolation --editable ".[hooks]"
+	@touch $(HOOKS)
+
+.PHONY: hooks
+hooks: setup $(HOOKS) ## Check each commit before it is made: installs the hooks of pre-commit
+	$(RUN) pre-commit install
+
 # -- for a cluster --------------------------------------------------------------------------------
 
 .PHONY: dist

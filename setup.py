@@ -55,9 +55,22 @@ setup(
             "ray[data]==2.60.0",  # map_batches
             "daft==0.6.14",  # the newest that takes this pyarrow
         ],
+        # the site of the documents; `make docs` installs them. MkDocs 1 is no longer maintained,
+        # support for its theme Material ends in 2027, Zensical, which follows it, is before 1.0
+        "docs": [
+            "sphinx==9.0.4",  # pages and API without a network; every link and anchor is checked
+            "myst-parser==5.2.0",  # the Markdown of this repository, as it stands
+            "furo==2025.12.19",  # light, dark, phones; fetches nothing from elsewhere
+        ],
+        # checks of a commit before it is made; `make hooks` installs them
+        "hooks": [
+            "pre-commit==4.7.0",  # runs the hooks of .pre-commit-config.yaml
+            "pre-commit-hooks==6.0.0",  # ends of files and lines, merge marks, keys, large files
+        ],
         "dev": [
             "pytest==9.2.0",  # the tests
             "pytest-xdist==3.8.0",  # the tests in two processes
+            "markdown-it-py==4.3.0",  # reads the documents whose links the tests follow
             "hypothesis==6.170.15",  # property tests of codec and metrics
             "moto[server]==5.2.5",  # an S3 server for the quick tests
             "ruff==0.17.6",  # style
