@@ -28,7 +28,14 @@ version = release = steeldefect.__version__
 
 # The menu: each page of the site once. A page that is missing here fails the build.
 MENU = {
-    "Use it": ["docs/operations", "docs/tables", "docs/labels", "docs/models", "docs/api"],
+    "Use it": [
+        "docs/operations",
+        "docs/tables",
+        "docs/labels",
+        "docs/models",
+        "docs/api",
+        "docs/glossary",
+    ],
     "Rely on it": ["docs/promises", "SECURITY", "docs/scale"],
     "Measurements": ["benchmarks/RESULTS", "benchmarks/BOUNDS", "benchmarks/RESULTS-upkeep"],
     "Change it": ["CONTRIBUTING", "docs/architecture", "CHANGELOG"],
