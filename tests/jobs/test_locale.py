@@ -13,7 +13,7 @@ pytestmark = pytest.mark.spark
 
 PROGRAM = """
 import sys
-from steeldefect.command import CommandParser, run_command
+from steeldefect.program.command import CommandParser, run_command
 from steeldefect.stores import open_store
 
 parser = CommandParser(prog="opens")

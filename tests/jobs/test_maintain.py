@@ -35,7 +35,7 @@ def test_damaged_tables_are_mended_and_what_they_lost_is_scored_again(
     assert maintain(["--output", str(output), "--check"]) == 10
     assert len(capsys.readouterr().out.splitlines()) == 3
     assert score(arguments) == 10
-    assert "_waves/run-000001.json is not the record of a wave" in capsys.readouterr().err
+    assert "_waves/run-000001.json is not a wave record" in capsys.readouterr().err
     assert maintain(["--output", str(output), "--repair"]) == 0
     assert "of 1 waves" in capsys.readouterr().out.splitlines()[-1]
     assert answers(output) != whole

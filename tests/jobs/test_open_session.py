@@ -12,7 +12,7 @@ from support.samples import Ended, run_program, run_program_after, spark_submit
 pytestmark = pytest.mark.spark
 
 PROGRAM = """
-from steeldefect.session import open_session
+from steeldefect.spark.session import open_session
 
 session = open_session("test")
 print("master", session.sparkContext.master, session.conf.get("spark.some.setting", "unset"))
@@ -24,8 +24,8 @@ session.stop()
 
 FAILING = """
 import argparse, sys
-from steeldefect.command import run_command
-from steeldefect.session import open_session
+from steeldefect.program.command import run_command
+from steeldefect.spark.session import open_session
 
 sys.exit(run_command(argparse.ArgumentParser(prog="test"), lambda _: open_session("test"), []))
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from steeldefect.plan.plan import PLANNED
+from steeldefect.plan.skipped import PLANNED
 from steeldefect.run import Totals
 from steeldefect.score.task_report import Failures, TaskReport
 from steeldefect.score.waves import ScoredWave

@@ -33,7 +33,7 @@ AT_ONCE = 4
 BEGINNING = """
 import sys
 from steeldefect.stores import S3Settings, open_store
-from steeldefect.query import answered, open_database
+from steeldefect.analysis.sql import answered, open_database
 settings = S3Settings.model_validate_json(sys.argv[2])
 store = open_store(sys.argv[1], settings)
 """
@@ -52,7 +52,7 @@ answer = database.sql("SELECT * FROM images").to_arrow_reader(1)
 found = [answer.read_next_batch()]
 """,
     "a scan that is read by half": """
-from steeldefect.commit import Tables
+from steeldefect.tables.delta import Tables
 from steeldefect.tables import TableName
 reader = Tables(store).dataset(TableName.IMAGES).scanner().to_reader()
 found = [reader.read_next_batch()]

@@ -279,7 +279,7 @@ import resource, sys
 sys.path.insert(0, "tests")
 import numpy as np
 from picture_files import saved
-from steeldefect.imaging import DecodeLimits, decode_gray
+from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 decode_gray(saved(np.zeros((64, 64), np.uint8), FORM, **OPTIONS), DecodeLimits(5000))
 data = saved(np.zeros((7000, 7000), np.uint8), FORM, **OPTIONS)
 held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
@@ -317,7 +317,7 @@ sys.path.insert(0, "tests")
 import numpy as np
 from mutations import mutated
 from steeldefect.errors import DecodeError
-from steeldefect.imaging import DecodeLimits, decode_gray
+from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 decoded = refused = 0
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for name, data in mutated(500):

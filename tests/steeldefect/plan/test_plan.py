@@ -11,7 +11,8 @@ from support.examples import BUNDLE, failure, image, origin, publish
 
 from steeldefect.errors import EmptyInputError, StoreError
 from steeldefect.plan.listing import LISTING, list_pictures
-from steeldefect.plan.plan import PLANNED, Plan, new_pictures, plan_run
+from steeldefect.plan.plan import Plan, new_pictures, plan_run
+from steeldefect.plan.skipped import PLANNED
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
 from steeldefect.tables.delta import Tables

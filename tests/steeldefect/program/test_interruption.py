@@ -13,8 +13,8 @@ from steeldefect.exit_codes import ExitCode
 
 PROGRAM = """
 import argparse, os, signal, sys, time
-from steeldefect import interruption
-from steeldefect.command import run_command
+from steeldefect.program import interruption
+from steeldefect.program.command import run_command
 
 def send(name):
     os.kill(os.getpid(), getattr(signal, name))

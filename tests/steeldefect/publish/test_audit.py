@@ -17,7 +17,7 @@ from steeldefect.errors import (
     SourceDownError,
     StoreError,
 )
-from steeldefect.plan.plan import LISTING
+from steeldefect.plan.listing import LISTING
 from steeldefect.publish.audit import audit_wave
 from steeldefect.score.failure_share import check_failures
 from steeldefect.score.fetching import PictureKey

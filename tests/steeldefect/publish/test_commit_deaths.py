@@ -231,7 +231,7 @@ def test_two_that_recover_at_once_double_nothing(store: Store) -> None:
 def test_a_record_that_is_none_is_named_and_nothing_lost(store: Store, content: bytes) -> None:
     publish(store, one_of_each())
     store.write(f"{RECORDS}odd.json", content)
-    with pytest.raises(TableError, match=r"/_waves/odd\.json is not the record of a wave"):
+    with pytest.raises(TableError, match=r"/_waves/odd\.json is not a wave record"):
         recover(store)
     assert visible(store) == expected("a.png")
 

@@ -27,7 +27,7 @@ ELSEWHERE = {"run_id": "far", "host": "elsewhere", "pid": 1, "since": "2026-03-0
 HOLDER = """
 import sys, time
 from pathlib import Path
-from steeldefect.lease import hold
+from steeldefect.publish.lease import hold
 from steeldefect.stores import open_store
 
 with hold(open_store(sys.argv[1]), "first", wait_seconds=0):

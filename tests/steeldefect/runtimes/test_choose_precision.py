@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from steeldefect.bundle.manifest import CpuPrecision
-from steeldefect.runtimes import cpu
+from steeldefect.runtimes import choose_precision
 from steeldefect.runtimes.choose_precision import cpu_flags, cpu_precisions
 
 F32, BF16, INT8 = CpuPrecision
@@ -41,5 +41,5 @@ def test_a_host_that_does_not_say_is_taken_for_the_plainest(
     path = tmp_path / "cpuinfo"
     if text is not None:
         path.write_text(text)
-    monkeypatch.setattr(cpu, "_CPUINFO", path)
+    monkeypatch.setattr(choose_precision, "_CPUINFO", path)
     assert cpu_flags.__wrapped__() == frozenset()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from steeldefect.errors import StoreError, WaveError
-from steeldefect.plan.plan import PLANNED
+from steeldefect.plan.skipped import PLANNED
 from steeldefect.score.isolation import cut_table, isolate
 from steeldefect.score.task_report import TaskReport
 

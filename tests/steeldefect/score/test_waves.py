@@ -14,7 +14,7 @@ from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from steeldefect.errors import SourceDownError, WaveError
-from steeldefect.plan.plan import PLANNED
+from steeldefect.plan.skipped import PLANNED
 from steeldefect.score.task import REPORT
 from steeldefect.score.task_report import Failures, TaskReport, report_to_json
 from steeldefect.score.waves import Waves
