@@ -1,10 +1,10 @@
-"""Makes the output beside this file, with the code of the commit that README.md names.
+"""Makes the output and the bundle beside this file, with the code of an earlier commit.
 
     PYTHONPATH=OLD:OLD/tests python make_output.py OLD TARGET
 
-OLD is a checkout of that commit. TARGET does not exist yet, and nor does /plant, which the
-program fills: the addresses in the tables are /plant/archive and /plant/train.csv, wherever the
-program runs.
+OLD is a checkout of the commit that README.md names. TARGET does not exist yet: the tables go
+to it, and the bundle that scored them goes to TARGET-bundle. /plant does not exist either: the program
+fills it, so that the addresses in the tables are /plant/archive and /plant/train.csv everywhere.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.samples import bright_picture, build_rule_bundle, fill_archive, save, score_arguments
+from samples import bright_picture, build_rule_bundle, fill_archive, save, score_arguments
 
-from steeldefect.pictures import run_lengths
+from steeldefect import rle
 
 PLANT = Path("/plant")
 
@@ -30,7 +30,7 @@ def main(checkout: Path, target: Path) -> None:
     score = [*score_arguments(archive, bundle, PLANT / "tables"), "--set", "max_failure_share=1"]
     run(checkout, 0, "jobs/score.py", *score)
 
-    square = run_lengths.encode(bright_picture() == 250)
+    square = rle.encode(bright_picture() == 250)
     labels = PLANT / "train.csv"
     labels.write_text(f"ImageId,ClassId,EncodedPixels\np001.png,1,{square}\np002.png,1,{square}\n")
     run(checkout, 0, "jobs/evaluate.py", "--output", str(PLANT / "tables"), "--labels", str(labels))
@@ -42,6 +42,7 @@ def main(checkout: Path, target: Path) -> None:
 
     shutil.rmtree(PLANT / "tables" / "_lock")  # names this host
     shutil.copytree(PLANT / "tables", target)
+    shutil.copytree(bundle, target.with_name(f"{target.name}-bundle"))
     shutil.rmtree(PLANT)
 
 

@@ -12,10 +12,13 @@ from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
 from support.examples import finish
 from support.nights import QUICK, origin_of, write_parts
-from support.samples import ROOT
+from support.samples import ROOT, fill_archive, score_arguments
+from support.short_runs import score_without_spark
 
 from steeldefect.analysis.sql import answer, kaggle_rows
+from steeldefect.bundle.files import open_bundle
 from steeldefect.cli import main as steeldefect
+from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import NewerTableError
 from steeldefect.plan.listing import LISTING
 from steeldefect.plan.plan import plan_run
@@ -31,6 +34,10 @@ from steeldefect.upkeep.keep_up import UpkeepRules, keep_up, preview
 from steeldefect.upkeep.repair import Repair
 
 OLD = ROOT / "tests" / "old_tables" / "version-0.1.tar.gz"
+ROWS = {
+    TableName.IMAGES: ["key", "width", "height", "gate_probability", "verdict", "defects"],
+    TableName.PREDICTIONS: ["key", "class_id", "run_lengths", "area", "box_top", "regions"],
+}
 SCORED = [f"p{number:03d}.png" for number in range(10)]
 PENDING = ["p008.png", "p009.png"]
 
@@ -43,6 +50,12 @@ def old(tmp_path: Path) -> Store:
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(tmp_path)  # noqa: S202
     return open_store(str(tmp_path / "version-0.1"))
+
+
+@pytest.fixture
+def bundle(old: Store) -> Path:
+    """The bundle that scored it, of version 0.1."""
+    return Path(f"{old.uri}-bundle")
 
 
 def recover(store: Store) -> list[WaveRecord]:
@@ -95,6 +108,9 @@ def test_questions_are_answered(old: Store) -> None:
         ("evaluate", "success", 0, None),
         ("score", "running", 0, None),
     ]
+    (row,) = answer(old, "select engine, took from runs where scored = 6").to_pylist()
+    assert "openvino on cpu at" in row["took"]
+    assert row["engine"] == row["took"]
     assert answer(old, "select count(*) as n from metrics").to_pylist()[0]["n"] > 5
     assert kaggle_rows(old, None, True).num_rows == 20
 
@@ -215,3 +231,29 @@ def test_commands_end_with_the_code_of_unknown_tables(
     delta.alter.set_table_properties(newer, raise_if_not_exists=False)
     assert steeldefect(["maintain", "--output", old.uri, *options]) == 10
     assert "this program knows versions up to" in capsys.readouterr().err
+
+
+def test_the_bundle_answers_as_it_did(old: Store, bundle: Path, tmp_path: Path) -> None:
+    """The rows of the older version are those of this one, for the same pictures."""
+    recover(old)
+    archive = fill_archive(tmp_path / "archive", 6)
+    output = tmp_path / "output"
+    assert score_without_spark(score_arguments(archive, bundle, output)) == 0
+    for table, columns in ROWS.items():
+        before = Tables(old).read(table, columns).sort_by([("key", "ascending")])
+        now = Tables(open_store(str(output))).read(table, columns).sort_by([("key", "ascending")])
+        known = now["key"].to_pylist()
+        assert known
+        kept = [row for row in before.to_pylist() if row["key"] in known]
+        assert now.to_pylist() == kept
+
+
+def test_the_bundle_adds_to_the_tables(old: Store, bundle: Path, tmp_path: Path) -> None:
+    archive = fill_archive(tmp_path / "archive", 4)
+    assert score_without_spark(score_arguments(archive, bundle, old.uri)) == 0
+    added = answer(old, "select count(*) as n, count(engine) as e from runs where run_number > 0")
+    assert added.to_pylist() == [{"n": 1, "e": 1}]
+    assert answer(old, "select count(distinct bundle) as n from images").to_pylist() == [{"n": 1}]
+    assert len(keys(old, TableName.IMAGES)) == len(SCORED) + 4
+    assert check_selftest(open_bundle(bundle)) is None
+    require_sound(old)
