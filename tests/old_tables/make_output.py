@@ -3,8 +3,9 @@
     PYTHONPATH=OLD:OLD/tests python make_output.py OLD TARGET
 
 OLD is a checkout of the commit that README.md names. TARGET does not exist yet: the tables go
-to it, and the bundle that scored them goes to TARGET-bundle. /plant does not exist either: the program
-fills it, so that the addresses in the tables are /plant/archive and /plant/train.csv everywhere.
+to it, and the bundle that scored them goes to TARGET-bundle. /plant does not exist either: the
+program fills it, so that the addresses in the tables are /plant/archive and /plant/train.csv
+everywhere.
 """
 
 from __future__ import annotations
