@@ -183,7 +183,7 @@ def test_no_key_leads_out_of_the_root(tmp_path: Path, key: str) -> None:
     (tmp_path / "secret").write_bytes(b"x")
     store = LocalStore(tmp_path / "root")
     for act in (store.read, store.delete, lambda key: store.write(key, b"y")):
-        with pytest.raises(StoreError, match="is no key of a file below"):
+        with pytest.raises(StoreError, match="is not the key of a file below"):
             act(key)
     assert (tmp_path / "secret").read_bytes() == b"x"
 
