@@ -106,5 +106,5 @@ class Store(Protocol):
         ...
 
     def delta_options(self) -> dict[str, str]:
-        """Return options with which the Delta library reaches this store. Never log them: secrets."""
+        """Return the Delta library's options for this store. They hold secrets: never log them."""
         ...

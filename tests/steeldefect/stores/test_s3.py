@@ -206,7 +206,7 @@ def test_a_listing_that_breaks_off_is_no_short_listing(server: FailingServer) ->
         (400, "RequestTimeout", StoreUnavailableError, "overloaded or failing"),
         (403, "AccessDenied", StoreError, "access was denied; check the credentials' rights"),
         (403, "InvalidAccessKeyId", StoreError, "the store does not know the access key"),
-        (403, "SignatureDoesNotMatch", StoreError, "the secret key does not fit"),
+        (403, "SignatureDoesNotMatch", StoreError, "the secret key does not match"),
         (404, "NoSuchKey", StoreError, "there is no such object"),
         (404, "NoSuchBucket", StoreError, "there is no such bucket"),
         (400, "ExpiredToken", StoreError, "the store refused the request (ExpiredToken)"),
