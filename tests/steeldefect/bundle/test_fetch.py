@@ -166,7 +166,7 @@ def test_an_altered_or_incomplete_bundle_in_s3_is_refused(
 def test_no_bundle_is_named(tmp_path: Path, s3: S3Settings, s3_address: str) -> None:
     with pytest.raises(BundleError, match=f"no bundle at {s3_address}"):
         fetch_bundle(s3_address, s3)
-    with pytest.raises(BundleError, match="no such file"):
+    with pytest.raises(BundleError, match="No such file"):
         fetch_bundle(str(tmp_path / "none"), s3)
 
 

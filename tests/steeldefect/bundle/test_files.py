@@ -374,7 +374,7 @@ def test_links_in_circles_and_pipes_are_refused(copied: Path) -> None:
         open_bundle(copied)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(BundleError, match="is no regular file"):
+    with pytest.raises(BundleError, match="is not a regular file"):
         open_bundle(copied)
 
 

@@ -264,7 +264,7 @@ def test_every_key_that_is_none_is_reported_and_none_repeated(tmp_path: Path) ->
     for number in range(len(wrong)):
         assert f"trusted_keys.{number}: " in message
     assert "trusted_keys.1: this is a private key; give the public one" in message
-    assert "trusted_keys.2: the key is of another kind than Ed25519" in message
+    assert "trusted_keys.2: the key is not an Ed25519 key" in message
     assert private.read_text().splitlines()[1] not in message
     assert "received" not in message
 
