@@ -1,4 +1,4 @@
-"""Aliases as scoring reads them: one name, one bundle, and no doubt which."""
+"""Aliases as scoring reads them: each name stands for exactly one bundle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from steeldefect.stores import S3Settings, Store, open_store
 
 
 def record(digest: str, **changes: object) -> bytes:
-    """A record as it is stored, with more in it than is read."""
+    """A record as it is stored, with more fields than are read."""
     content = {
         "alias": "production",
         "digest": digest,
@@ -36,7 +36,7 @@ def publish(bundle: Bundle, registry: Store, alias: str = "production", number: 
 
 @pytest.fixture
 def settings(any_store: Store, request: pytest.FixtureRequest) -> S3Settings:
-    """How that store is reached."""
+    """The S3 settings of `any_store`."""
     on_s3 = any_store.uri.startswith("s3://")
     found: S3Settings = request.getfixturevalue("s3") if on_s3 else S3Settings()
     return found

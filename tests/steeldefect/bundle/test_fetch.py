@@ -54,7 +54,7 @@ def published(rule_bundle: Bundle, s3: S3Settings, s3_address: str) -> str:
 
 
 def at_once(count: int, act: Callable[[], object]) -> list[Exception]:
-    """Do the same in many threads; gives the errors."""
+    """Run the same call in many threads, and return the errors."""
     failures: list[Exception] = []
     ready = threading.Barrier(count)
 

@@ -1,4 +1,4 @@
-"""The CSV of label files: what is read, and damage that is named with its line."""
+"""Label files as CSV: what is read, and errors that name the damaged line."""
 
 from __future__ import annotations
 

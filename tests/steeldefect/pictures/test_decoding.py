@@ -1,4 +1,4 @@
-"""Decoding: a whole 8-bit gray or RGB picture comes out exact, all else is refused by name."""
+"""Decoding: whole 8-bit gray or RGB pictures are decoded exactly; all others are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIFF: one page, as stored, whatever its layout; every other reading of the samples is refused."""
+"""TIFF: one page is decoded as stored, in every layout; samples of other kinds are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def strips(pixels: Pixels, rows: int) -> list[bytes]:
 
 
 def tiles(pixels: npt.NDArray[Any], side: int) -> list[Pixels]:
-    """The picture in squares, filled up beyond its edges."""
+    """The picture in squares, padded beyond its edges."""
     height, width = pixels.shape[:2]
     more = [(0, -height % side), (0, -width % side), (0, 0)][: pixels.ndim]
     padded = np.pad(pixels, more)
