@@ -1,12 +1,14 @@
-"""Aliases of a registry: names, such as `production`, that stand for one published bundle.
+"""Read the aliases of a registry: names, such as `production`, each for one published bundle.
 
     REGISTRY/bundles/<digest>/        bundles, immutable
-    REGISTRY/production/000001.json   a record for each promotion; the highest number stands
+    REGISTRY/production/000001.json   a record for each promotion; the highest number is valid
 
-Records are only ever added, each by a write that fails where one is there: no promotion can undo
-another unseen, on any store that can write an object if it is absent. Here they are read; `python
--m training promote` writes them, and signs them where it is given a key: then the alias cannot be
-pointed at another bundle, signed as that may be, by whoever can write to the registry alone.
+Records are only added, each by a write that fails if the record exists. So no promotion can
+silently replace another, on any store that can write an object only if it is absent.
+
+`python -m training promote` writes the records, and signs them if it gets a key. Somebody who can
+write to the registry but has no trusted key then cannot point the alias at another bundle, not even
+at one that is signed.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ _RECORD = re.compile(r"(0\d{5})\.json")
 
 
 class RecordSignature(BaseModel):
-    """The signature of alias, number and digest of a record (`steeldefect.bundle.signatures`).
+    """The signature of a record's alias, number and digest (`steeldefect.bundle.signatures`).
 
-    `key`: id of the key. `value`: the signature, base64.
+    `key`: id of the key. `value`: the signature in base64.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,7 +41,7 @@ class RecordSignature(BaseModel):
 
     @classmethod
     def of(cls, key_id: str, signature: bytes) -> RecordSignature:
-        """Write a signature as text."""
+        """Return a signature with its bytes as text."""
         return cls(key=key_id, value=base64.b64encode(signature).decode())
 
     @property
@@ -49,10 +51,10 @@ class RecordSignature(BaseModel):
 
 
 class AliasRecord(BaseModel):
-    """What scoring reads of a record; whoever promoted may have noted more.
+    """The fields of a record that scoring reads; the record may have more fields.
 
-    `digest`: of the bundle that the alias stands for. `promoted_at`: with time zone UTC.
-    `signature`: None where it was promoted without a key.
+    `digest`: digest of the bundle that the alias stands for. `promoted_at`: time of the promotion,
+    with time zone UTC. `signature`: None if the bundle was promoted without a key.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -64,29 +66,29 @@ class AliasRecord(BaseModel):
 
 
 def record_key(number: int) -> str:
-    """Name a record by its number, counted from 1."""
+    """Return the key of a record by its number, counted from 1."""
     return f"{number:06d}.json"
 
 
 def newest_number(alias: Store) -> int:
-    """Find the number of the record that stands; 0 where the alias has none.
+    """Return the number of an alias's newest record; 0 if it has no record.
 
     Args:
-        alias: the alias's own folder.
+        alias: folder of the alias.
 
     Raises:
-        StoreError: it cannot be listed.
+        StoreError: the folder cannot be listed.
     """
     matches = (_RECORD.fullmatch(found.key) for found in alias.scan("0"))
     return max((int(match[1]) for match in matches if match), default=0)
 
 
 def newest_record(alias: Store) -> tuple[int, AliasRecord] | None:
-    """Read the record that stands, and its number; None where the folder holds none.
+    """Read the newest record of an alias, and its number; None if the folder holds no record.
 
     Raises:
-        BundleError: the record is not one.
-        StoreError: it cannot be listed or read.
+        BundleError: the record is malformed.
+        StoreError: the folder cannot be listed, or the record cannot be read.
     """
     number = newest_number(alias)
     if number == 0:
@@ -102,18 +104,18 @@ def newest_record(alias: Store) -> tuple[int, AliasRecord] | None:
 
 
 def alias_name(alias_uri: str) -> str:
-    """Return the name of an alias, the last part of its address."""
+    """Return the name of an alias: the last part of its address."""
     return alias_uri.rstrip("/").rpartition("/")[2]
 
 
 def bundle_uri(alias_uri: str, digest: str) -> str:
-    """Give the address of a bundle in the registry that an alias belongs to.
+    """Return the address of a bundle in the registry that an alias belongs to.
 
     Raises:
-        BundleError: the alias lies in no folder, so that there is no registry around it.
+        BundleError: the alias is a whole bucket, so it is not inside a registry.
     """
     address = alias_uri.rstrip("/")
     if is_s3(address) and address.count("/") < 3:
-        raise BundleError(f"{alias_uri} is a bucket and no alias; expected s3://bucket/alias")
+        raise BundleError(f"{alias_uri} is a bucket, not an alias; expected s3://bucket/alias")
     registry = address.rpartition("/")[0]
     return f"{registry}/{BUNDLES}/{digest}"

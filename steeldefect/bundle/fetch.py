@@ -1,8 +1,9 @@
-"""Fetches a bundle from where it is published: a local folder or an object-store prefix.
+"""Fetch a bundle from where it is published: a local folder or an object-store prefix.
 
 The address may also be an alias of a registry, `REGISTRY/production`; see `bundle.aliases`.
-Where the caller trusts certain keys alone, a bundle is refused by its manifest, before anything
-else of it is read; what is fetched or cached afterwards is held against that manifest's digest.
+If the caller names trusted keys, signatures are checked as soon as the manifest is read, before any
+file that the manifest lists. Copies made or cached later are checked against the digest of that
+manifest.
 """
 
 from __future__ import annotations
@@ -47,13 +48,13 @@ from steeldefect.stores import S3Settings, Store, is_s3, open_store
 
 @dataclass(frozen=True)
 class Published:
-    """A bundle where it is published, its manifest checked against its seal.
+    """A published bundle, whose manifest was checked against its seal.
 
     Attributes:
-        store: the bundle's own folder or prefix; an alias is resolved.
+        store: folder or prefix of the bundle itself; an alias is resolved.
         digest: sha256 of `content`.
-        content: of `bundle.json`.
-        seal: of `bundle.sha256`.
+        content: bytes of `bundle.json`.
+        seal: bytes of `bundle.sha256`.
     """
 
     store: Store
@@ -63,7 +64,7 @@ class Published:
     seal: bytes
 
     def read(self, name: str) -> bytes:
-        """Read one of the manifest's files, checked against its hash.
+        """Read one of the manifest's files, and check its hash.
 
         Raises:
             BundleError: the bundle has no such file, or it is missing or altered.
@@ -78,17 +79,17 @@ class Published:
 
 
 def find_bundle(uri: str, s3: S3Settings, trusted_keys: Sequence[str] = ()) -> Published:
-    """Look a bundle up, by its own address or by an alias, and read its manifest alone.
+    """Find a bundle by its own address or by an alias, and read only its manifest.
 
     Args:
         uri: local folder or `s3://bucket/prefix`, of a bundle or of an alias.
-        s3: how S3 is reached.
+        s3: settings of S3.
         trusted_keys: public keys, one of which must have signed the bundle, and one the alias's
-            record; see `bundle.signatures.read_public_key`. Empty: no signature is asked for.
+            record; see `bundle.signatures.read_public_key`. Empty: no signature is required.
 
     Raises:
-        BundleError: neither bundle nor alias; the manifest is altered; what lies where the alias
-            leads is not the bundle that it names; or no trusted key has signed.
+        BundleError: the address holds neither bundle nor alias, the manifest is altered, the bundle
+            that the alias names is missing or was replaced, or no trusted key has signed.
         StoreUnavailableError: the store does not answer.
     """
     trusted = [read_public_key(key) for key in trusted_keys]
@@ -109,26 +110,26 @@ def find_bundle(uri: str, s3: S3Settings, trusted_keys: Sequence[str] = ()) -> P
 
 
 def fetch_bundle(uri: str, s3: S3Settings, trusted_keys: Sequence[str] = ()) -> Bundle:
-    """Open a bundle, every file checked against its hash; from S3 it is copied here first.
+    """Open a bundle, and check every file against its hash; a bundle in S3 is first copied here.
 
     Args:
         uri: local folder or `s3://bucket/prefix`, of a bundle or of an alias. An alias is
-            resolved once, here: the bundle's digest says what it stood for.
-        s3: how S3 is reached.
-        trusted_keys: as for `find_bundle`; they are checked before any other file is read.
+            resolved once, here; the digest of the result names the bundle that it stood for.
+        s3: settings of S3.
+        trusted_keys: as in `find_bundle`; signatures are checked before the models are read.
 
     Raises:
-        BundleError: missing, incomplete, altered, or not signed by a trusted key.
+        BundleError: the bundle is missing, incomplete, altered, or not signed by a trusted key.
         StoreUnavailableError: the store does not answer.
     """
     return open_published(find_bundle(uri, s3, trusted_keys))
 
 
 def open_published(published: Published) -> Bundle:
-    """Open a bundle that was found; see `fetch_bundle`.
+    """Open a bundle that `find_bundle` returned; see `fetch_bundle`.
 
     Raises:
-        BundleError: incomplete or altered, or another bundle lies there by now.
+        BundleError: the bundle is incomplete or altered, or was replaced by another bundle.
         StoreUnavailableError: the store does not answer.
     """
     if not is_s3(published.store.uri):
@@ -151,21 +152,21 @@ def open_published(published: Published) -> Bundle:
 def host_copy(
     digest: str, forms: tuple[ModelForm, ...] | None, fill: Callable[[Path], None]
 ) -> Bundle:
-    """Open this host's copy of a bundle; where it is absent or damaged, it is made anew.
+    """Open this host's copy of a bundle; create the copy again if it is absent or damaged.
 
     Args:
-        digest: of the bundle; a copy that is sealed but is another bundle counts as damaged.
-        forms: the model forms of the copy; None for a whole bundle.
-        fill: puts the bundle's files into a folder that does not exist yet.
+        digest: digest of the bundle; an intact copy of another bundle counts as damaged.
+        forms: model forms of the copy; None for a whole bundle.
+        fill: writes the bundle's files to a folder that does not exist yet.
 
     Raises:
-        BundleError: what `fill` put there is not the bundle.
+        BundleError: the files that `fill` wrote are not those of the bundle.
     """
     folder = cached_folder(digest, forms)
     with suppress(BundleError):
         return _open_copy(folder, digest, forms)
     with folder.with_name(f"{folder.name}.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one process of the host removes and fills, others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process of this host removes and fills, others wait
         with suppress(BundleError):
             return _open_copy(folder, digest, forms)
         shutil.rmtree(folder, ignore_errors=True)
@@ -174,7 +175,7 @@ def host_copy(
 
 
 def cached_folder(digest: str, forms: tuple[ModelForm, ...] | None) -> Path:
-    """Where this host keeps its copy of a bundle, or of some of its forms."""
+    """Return the folder of this host's copy of a bundle, or of some of its forms."""
     parts = ["whole"] if forms is None else [form.value for form in forms]
     return host_cache() / "-".join([digest[:32], *parts])
 
@@ -193,14 +194,14 @@ def _describe(store: Store, content: bytes) -> Published:
 
 
 def _refuse_an_alias(store: Store) -> None:
-    """Refuse a bundle where an alias's records lie: its signature says nothing of this place."""
+    """Raise if an alias's records lie beside a bundle: its signature does not cover the address."""
     try:
         records = newest_number(store)
     except StoreUnavailableError:
         raise
     except StoreError as error:
         raise BundleError(
-            f"bundle {store.uri}: whether this is an alias cannot be seen: {error}; trusted_keys "
+            f"bundle {store.uri}: cannot check whether this is an alias: {error}; trusted_keys "
             "needs the right to list"
         ) from None
     if records:
@@ -213,7 +214,7 @@ def _refuse_an_alias(store: Store) -> None:
 def _find_by_alias(
     store: Store, missing: StoreError, s3: S3Settings, trusted: Sequence[PublicKey]
 ) -> Published:
-    """Look a bundle up by an alias; `missing` says why there is no bundle at the address itself."""
+    """Find a bundle by an alias; `missing` is the error of reading a bundle at the address."""
     number, alias = _alias_at(store, missing)
     if trusted:
         message = alias_message(alias_name(store.uri), number, alias.digest)
@@ -231,19 +232,19 @@ def _find_by_alias(
 
 
 def _alias_at(store: Store, missing: StoreError) -> tuple[int, AliasRecord]:
-    """Read the alias's record where no bundle lies; `missing` says why there is none."""
+    """Read the newest record of an alias, and its number; `missing` as in `_find_by_alias`."""
     record = None
     try:
         record = newest_record(store)
     except StoreUnavailableError:
         raise
     except StoreError:
-        pass  # why the bundle could not be read says more
+        pass  # `missing` explains more
     if record is None:
         raise BundleError(
-            f"no bundle at {store.uri}: {missing}; there is no such file, nor a record of an alias "
-            f"({record_key(1)} and on); a bundle is a folder that `python -m training fit` wrote, "
-            "an alias one that `python -m training promote` wrote"
+            f"no bundle at {store.uri}: {missing}; there is no record of an alias either "
+            f"({record_key(1)} and on); `python -m training fit` writes bundles, "
+            "`python -m training promote` writes aliases"
         ) from None
     return record
 
@@ -255,5 +256,5 @@ def _read(store: Store, name: str) -> bytes:
         raise
     except StoreError as error:
         raise BundleError(
-            f"no bundle at {store.uri}: {error}; a bundle is what `python -m training fit` wrote"
+            f"no bundle at {store.uri}: {error}; `python -m training fit` writes bundles"
         ) from None

@@ -1,4 +1,4 @@
-"""The model bundle: an immutable folder that a digest names.
+"""The files of a bundle: an immutable folder that is named by a digest.
 
     bundle.json                     the manifest, with the sha256 of every other file
     bundle.sha256                   the sha256 of bundle.json, in the form of `sha256sum`
@@ -6,10 +6,10 @@
     openvino/gate.xml, gate.bin     the same for executors with a CPU; serves f32 and bf16
     openvino_int8/gate.xml, ...     optional: the same with int8 weights and activations
     selftest.json                   what the Keras models answer to generated pictures
-    signatures/<key id>.sig         optional: who vouches for the digest; not in the manifest
+    signatures/<key id>.sig         optional: signatures of the digest; not in the manifest
 
-The digest of a bundle is the sha256 of its `bundle.json`; as that file holds all other hashes,
-one changed byte anywhere changes the digest or is refused. `sha256sum -c bundle.sha256` checks
+The digest of a bundle is the sha256 of its `bundle.json`. That file holds all other hashes, so one
+changed byte anywhere either changes the digest or is refused. `sha256sum -c bundle.sha256` checks
 the manifest by hand.
 """
 
@@ -46,9 +46,9 @@ class ModelName(str, Enum):
 
 
 class ModelForm(str, Enum):
-    """The forms that a bundle carries of each model; also the names of their folders.
+    """The forms of each model in a bundle; the values are the names of their folders.
 
-    A bundle may be without the int8 form.
+    The int8 form is optional.
     """
 
     KERAS = "keras"
@@ -57,7 +57,7 @@ class ModelForm(str, Enum):
 
 
 MANDATORY_FORMS = (ModelForm.KERAS, ModelForm.OPENVINO)
-"""What every bundle holds."""
+"""Forms that every bundle has."""
 
 _SUFFIXES = {
     ModelForm.KERAS: "keras",
@@ -78,7 +78,7 @@ class Bundle:
     Attributes:
         manifest: the contents of `bundle.json`.
         digest: sha256 of `bundle.json` as 64 hex digits; names the bundle in every table.
-        folder: where the checked files lie.
+        folder: folder of the checked files.
     """
 
     manifest: Manifest
@@ -87,24 +87,24 @@ class Bundle:
 
     @property
     def models(self) -> tuple[ModelName, ...]:
-        """The models of this bundle, in the order a picture meets them."""
+        """The models of this bundle, in the order in which scoring runs them."""
         if self.manifest.gate is None:
             return (ModelName.SEGMENTER,)
         return (ModelName.GATE, ModelName.SEGMENTER)
 
     def model_path(self, model: ModelName, form: ModelForm) -> Path:
-        """Path of a model's file: `.keras`, or `.xml` beside its `.bin`."""
+        """Return the path of a model's file: `.keras`, or `.xml` beside its `.bin`."""
         return self.folder / form.value / f"{model.value}.{_SUFFIXES[form]}"
 
     def has(self, form: ModelForm) -> bool:
-        """Tell whether the manifest lists anything of a form."""
+        """Return whether the manifest lists any file of a form."""
         return bool(selected_files(self.manifest, [form]))
 
     def require(self, forms: Iterable[ModelForm]) -> None:
-        """Refuse to go on where the manifest lacks a model in one of the forms.
+        """Check that the manifest lists every model in each of the forms.
 
         Raises:
-            BundleError: names what is missing.
+            BundleError: a model is missing in a form; the message names its file.
         """
         for form in forms:
             for model in self.models:
@@ -114,22 +114,22 @@ class Bundle:
 
 
 def input_spec(manifest: Manifest, model: ModelName) -> InputSpec:
-    """Tell what a model takes."""
+    """Return the input of a model."""
     if model is ModelName.GATE and manifest.gate is not None:
         return manifest.gate.input
     return manifest.segmenter.input
 
 
 def open_bundle(folder: Path, forms: Collection[ModelForm] | None = None) -> Bundle:
-    """Read a bundle from a folder and check it against its own hashes.
+    """Read a bundle from a folder, and check it against its own hashes.
 
     Args:
-        folder: holds `bundle.json`.
-        forms: the model forms that must be there and are checked; None for those that this
-            bundle is meant to have, and every file.
+        folder: folder that holds `bundle.json`.
+        forms: model forms that must be present; only their files are checked. None for all forms
+            that this bundle must have; every file is checked.
 
     Raises:
-        BundleError: missing, altered, or of a format that this version does not read.
+        BundleError: a file is missing or altered, or this version does not read the format.
     """
     manifest, digest = read_manifest(
         _read(folder, MANIFEST_NAME), _read(folder, SEAL_NAME), str(folder)
@@ -142,7 +142,11 @@ def open_bundle(folder: Path, forms: Collection[ModelForm] | None = None) -> Bun
 
 
 def read_manifest(content: bytes, seal: bytes, where: str) -> tuple[Manifest, str]:
-    """Parse `bundle.json` after checking it against `bundle.sha256`; gives manifest and digest."""
+    """Check `bundle.json` against `bundle.sha256`, and return its manifest and its digest.
+
+    Raises:
+        BundleError: the manifest is altered, malformed, or of a format that is not read.
+    """
     digest = hashlib.sha256(content).hexdigest()
     if seal != _seal(digest):
         raise BundleError(
@@ -166,10 +170,10 @@ def selected_files(manifest: Manifest, forms: Iterable[ModelForm] | None) -> lis
 
 
 def check_file(name: str, expected: BundleFile, content: bytes, where: str) -> None:
-    """Compare one file with its entry in the manifest.
+    """Check one file against its entry in the manifest.
 
     Raises:
-        BundleError: size or hash differ.
+        BundleError: size or hash differs.
     """
     if len(content) != expected.size or hashlib.sha256(content).hexdigest() != expected.sha256:
         raise BundleError(
@@ -179,9 +183,9 @@ def check_file(name: str, expected: BundleFile, content: bytes, where: str) -> N
 
 
 def describe_files(folder: Path) -> dict[str, BundleFile]:
-    """Hash every file below `folder`; the keys are relative paths with forward slashes.
+    """Compute hash and size of every file below `folder`, by relative path with forward slashes.
 
-    Manifest, seal and signatures are left out: they state the hashes, or come after them.
+    Manifest, seal and signatures are left out: they hold the hashes, or are written after them.
     """
     return {
         path.relative_to(folder).as_posix(): BundleFile(
@@ -195,9 +199,9 @@ def describe_files(folder: Path) -> dict[str, BundleFile]:
 
 
 def seal_bundle(folder: Path, manifest: Manifest) -> str:
-    """Write `bundle.json` and its seal into `folder`; gives the digest.
+    """Write `bundle.json` and its seal to `folder`, and return the digest.
 
-    The manifest's `files` must be `describe_files(folder)`.
+    The manifest's `files` must equal `describe_files(folder)`.
     """
     content = manifest.model_dump_json(indent=2).encode() + b"\n"
     digest = hashlib.sha256(content).hexdigest()
@@ -207,7 +211,7 @@ def seal_bundle(folder: Path, manifest: Manifest) -> str:
 
 
 def pack(bundle: Bundle, forms: Iterable[ModelForm]) -> bytes:
-    """Put manifest, seal and the files of `forms` into one zip, uncompressed, for broadcasting."""
+    """Return manifest, seal and the files of `forms` as one zip, uncompressed, for broadcasting."""
     buffer = io.BytesIO()
     names = [MANIFEST_NAME, SEAL_NAME, *selected_files(bundle.manifest, forms)]
     with zipfile.ZipFile(buffer, mode="w", compression=zipfile.ZIP_STORED) as archive:
@@ -217,13 +221,13 @@ def pack(bundle: Bundle, forms: Iterable[ModelForm]) -> bytes:
 
 
 def unpack(payload: bytes, folder: Path) -> None:
-    """Unpack `pack`'s zip as `folder`, in one step: no process ever sees half a bundle.
+    """Write the files of a zip of `pack` to `folder` in one step: no process sees half a bundle.
 
-    Where another process was faster, its folder stands. Nothing is written but the files of the
-    manifest inside the zip, each at most as large as the manifest says.
+    If another process was faster, its folder is kept. Besides manifest and seal, only files that
+    the manifest inside the zip lists are written, each with the size that the manifest states.
 
     Raises:
-        BundleError: the zip is damaged, or holds what `pack` does not write.
+        BundleError: the zip is damaged, or holds files that `pack` does not write.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(payload)) as archive:
@@ -235,17 +239,17 @@ def unpack(payload: bytes, folder: Path) -> None:
 
 
 def _checked_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """List the entries of a packed bundle, once none of them is a surprise.
+    """Check the entries of a packed bundle, and return them.
 
     Raises:
-        BundleError: an entry is compressed, comes twice, or is not as the manifest describes it.
-        KeyError: there is no manifest.
+        BundleError: an entry is compressed, comes twice, or differs from the manifest.
+        KeyError: the zip has no manifest or no seal.
     """
     entries = archive.infolist()
     sizes = {entry.filename: entry.file_size for entry in entries}
     if len(sizes) < len(entries) or any(map(_may_grow, entries)):
         raise BundleError(
-            "the packed bundle has compressed files, or two of one name; start the run again"
+            "the packed bundle has compressed files, or two with one name; start the run again"
         )
     manifest, _ = read_manifest(archive.read(MANIFEST_NAME), archive.read(SEAL_NAME), "packed")
     for name in sizes.keys() - {MANIFEST_NAME, SEAL_NAME}:
@@ -259,7 +263,7 @@ def _checked_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _may_grow(entry: zipfile.ZipInfo) -> bool:
-    """Tell whether a file can be larger than its place in the zip, which is how bombs are made."""
+    """Return whether a file can be larger than its data in the zip, as in a zip bomb."""
     return entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size
 
 
@@ -278,26 +282,26 @@ def _unpack(archive: zipfile.ZipFile, entries: Iterable[zipfile.ZipInfo], folder
 
 
 def host_cache() -> Path:
-    """Make the folder of this user on this host in which broadcast bundles are unpacked.
+    """Create the folder for this user's copies of bundles on this host, and return it.
 
     Raises:
-        BundleError: it cannot be made, or others may write to it.
+        BundleError: the folder cannot be created, or others may write to it.
     """
     folder = Path(tempfile.gettempdir()) / f"steeldefect-bundles-{os.getuid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         status = folder.lstat()
     except OSError as error:
-        raise BundleError(f"cannot make {folder}: {error.strerror}; set TMPDIR") from None
+        raise BundleError(f"cannot create {folder}: {error.strerror}; set TMPDIR") from None
     if status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise BundleError(
-            f"{folder} is somebody else's, or others may write to it; remove it, or set TMPDIR"
+            f"{folder} belongs to another user, or others may write to it; remove it, or set TMPDIR"
         )
     return folder
 
 
 def _meant_forms(bundle: Bundle) -> tuple[ModelForm, ...]:
-    """List the forms of a whole bundle: int8 where it lists such files, or has it as default."""
+    """Return the forms that a bundle must have: int8 if it lists such files or defaults to it."""
     compiled = bundle.manifest.compiled
     default = compiled is not None and compiled.default is CpuPrecision.INT8
     if default or bundle.has(ModelForm.OPENVINO_INT8):
@@ -313,7 +317,7 @@ def _read(folder: Path, name: str) -> bytes:
     """Read a file of a bundle in a folder.
 
     Raises:
-        BundleError: missing, unreadable, or no file of this folder.
+        BundleError: the file is missing, unreadable, or outside the folder.
     """
     path = folder / name
     try:
@@ -324,12 +328,12 @@ def _read(folder: Path, name: str) -> bytes:
             )
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # reading a pipe would never end
-            raise BundleError(f"{path} is no regular file; export the bundle anew")
+            raise BundleError(f"{path} is not a regular file; export the bundle anew")
         return path.read_bytes()
     except FileNotFoundError:
         raise BundleError(
             f"no such file: {path}; a bundle is a folder that `python -m training fit` wrote"
         ) from None
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead round in circles
+    except (OSError, RuntimeError) as error:  # RuntimeError: circular links
         reason = error.strerror if isinstance(error, OSError) else "its links lead in circles"
         raise BundleError(f"cannot read {path}: {reason}") from None

@@ -1,7 +1,7 @@
-"""`bundle.json`: what scoring must know about a pair of models, and nothing may override.
+"""The manifest, `bundle.json`: what scoring must know about the models, and cannot override.
 
-The file is the contract between training and scoring. Its text form is golden-tested; a change
-that an older reader would misread raises `FORMAT_VERSION`.
+The file is the contract between training and scoring. Golden files test its text form. A change
+that an older version would misread needs a higher `FORMAT_VERSION`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from steeldefect.pictures.preprocessing import InputSpec
 
 FORMAT_VERSION = 2
 READABLE_FORMATS = (1, 2)
-"""Format 1 lacks what stands with a default below."""
+"""Format 1 lacks the fields that have a default below."""
 
 _NOT_LISTED = ("bundle.json", "bundle.sha256")  # the manifest and its seal
 _NOT_IN_NAMES = "\\:"  # Windows' separators of folders and drives
@@ -27,11 +27,11 @@ class _Part(BaseModel):
 
 
 class GateMode(str, Enum):
-    """What the gate does with a picture whose probability lies below its threshold.
+    """What the gate does with a picture whose probability is below the threshold.
 
-    `hard`: the picture is not segmented (the tutorial's way).
-    `soft`: it is segmented, but a defect has to be larger to count, the more so the surer the
-    gate is that the picture is clean.
+    `hard`: the picture is not segmented (as in the tutorial).
+    `soft`: the picture is segmented, but the minimum areas are raised: the lower the probability,
+    the more.
     """
 
     HARD = "hard"
@@ -39,7 +39,7 @@ class GateMode(str, Enum):
 
 
 class Mirror(str, Enum):
-    """A mirrored copy of a picture that the segmenter answers as well; the answers' mean counts."""
+    """A mirrored copy of a picture on which the segmenter also runs; its maps enter the mean."""
 
     HORIZONTAL = "horizontal"
     VERTICAL = "vertical"
@@ -55,10 +55,10 @@ class CpuPrecision(str, Enum):
 
 
 class DefectClass(_Part):
-    """One defect class, and when its pixels count.
+    """One defect class, with its threshold and minimum area.
 
-    `pixel_threshold`: a pixel belongs to the class where the probability is above it.
-    `min_area`: in pixels of the picture; a class that covers less is dropped.
+    `pixel_threshold`: a pixel belongs to the class if its probability is above this threshold.
+    `min_area`: minimum area in pixels of the picture; a class that covers less is dropped.
     """
 
     id: int = Field(ge=1)
@@ -71,9 +71,9 @@ class Gate(_Part):
     """The classifier in front of the segmenter; pictures at or above `threshold` pass.
 
     `temperature`: the model's logit is divided by it before the threshold is applied (Guo et al.,
-    "On Calibration of Modern Neural Networks", 2017), so that probabilities mean what they say.
-    `soft_area`: for mode `soft`, in pixels of the picture: what is added to every class's least
-    area at probability 0; it falls in a straight line to nothing at `threshold`.
+    "On Calibration of Modern Neural Networks", 2017), so that the probabilities are calibrated.
+    `soft_area`: for mode `soft`, the area in pixels of the picture that is added to every class's
+    minimum area at probability 0; it falls linearly to 0 at `threshold`.
     """
 
     input: InputSpec
@@ -84,7 +84,7 @@ class Gate(_Part):
 
 
 class Segmenter(_Part):
-    """The model that outlines defects: one sigmoid map for each class, in the classes' order."""
+    """The model that outlines defects: one sigmoid map for each class, ordered as `classes`."""
 
     input: InputSpec
     mirrors: list[Mirror] = []
@@ -98,18 +98,18 @@ class Segmenter(_Part):
 
 
 class PictureSizes(_Part):
-    """Picture sizes seen in training, in pixels, and with them the sizes that are scored.
+    """Smallest and largest height and width of the training pictures; they limit what is scored.
 
-    Trained on one size only, a bundle takes just that size. Trained on a range, it takes what
-    lies within a factor of two of it; farther off, resizing would show the models a different
-    scale than they learnt.
+    A bundle that was trained on one size scores only that size. A bundle that was trained on a
+    range scores sizes within a factor of two of the range. For other sizes, resizing would show
+    the models another scale than the one they learnt. All sizes are in pixels.
     """
 
     height: tuple[int, int]
     width: tuple[int, int]
 
     def admit(self, height: int, width: int) -> bool:
-        """Tell whether a picture of this size is scored."""
+        """Return whether a picture of this size is scored."""
         if self.height[0] == self.height[1] and self.width[0] == self.width[1]:
             return (height, width) == (self.height[0], self.width[0])
         return all(
@@ -118,7 +118,7 @@ class PictureSizes(_Part):
         )
 
     def __str__(self) -> str:
-        """Name the sizes as `width x height`."""
+        """Return the sizes that are scored, as `width x height`."""
         if self.height[0] == self.height[1] and self.width[0] == self.width[1]:
             return f"{self.width[0]}x{self.height[0]}"
         width = f"{self.width[0] // 2}-{self.width[1] * 2}"
@@ -126,9 +126,9 @@ class PictureSizes(_Part):
 
 
 class Score(_Part):
-    """One measured number: the same long form as the `metrics` table.
+    """One measured number, with the fields of a row of the `metrics` table.
 
-    `support` counts what the value is computed from (pairs, pictures or pixels, as the name says).
+    `support`: number of pairs, pictures or pixels (depending on `name`) behind the value.
     """
 
     scope: str
@@ -139,13 +139,14 @@ class Score(_Part):
 
 
 class Calibration(_Part):
-    """How thresholds were chosen, on which pictures, and how sure that is.
+    """How thresholds were chosen, on which pictures, and how certain the result is.
 
-    `gate_recall` and its interval (`confidence`, Clopper and Pearson 1934) are measured on the
-    `defective` pictures among the `pictures` of the validation part, at the gate's threshold;
-    None without a gate. `gate_calibration_error`: expected calibration error of the gate's
-    probabilities, before and after its temperature. `scores`: of the validation part, with the
-    chosen thresholds; these are what was searched on, so the held-out scores are the honest ones.
+    `pictures`: number of pictures of the validation part; `defective` of them show a defect.
+    `gate_recall` and its interval (`confidence`, Clopper and Pearson 1934): measured on the
+    defective pictures at the gate's threshold; None without a gate. `gate_calibration_error`:
+    expected calibration error of the gate's probabilities, before and after the temperature.
+    `scores`: scores on the validation part with the chosen thresholds. The thresholds were searched
+    on that part, so only the held-out scores are unbiased.
     """
 
     pictures: int
@@ -162,10 +163,10 @@ class Calibration(_Part):
 class CompiledForm(_Part):
     """One compiled form of the models, measured against Keras on the validation part.
 
-    `gate_difference`: the greatest between probabilities; None without a gate.
-    `segmenter_pixels`: of the pixels that lie in a final mask of either (picture by picture, all
-    classes), the share that lie in one alone.
-    `positives_dice_drop` and `gate_recall_drop`: Keras' value less this form's; None where the
+    `gate_difference`: largest difference between the gate's probabilities; None without a gate.
+    `segmenter_pixels`: of all pixels in a final mask of Keras or of this form (picture by picture,
+    all classes), the share in only one of the two.
+    `positives_dice_drop` and `gate_recall_drop`: Keras' value minus this form's value; None if the
     part has no mask, or the bundle no gate.
     """
 
@@ -178,7 +179,7 @@ class CompiledForm(_Part):
 
 
 class Compiled(_Part):
-    """The forms for CPUs, the one that scoring takes where it is not told, and why that one."""
+    """The forms for CPUs. `default`: what precision `auto` means on a CPU; `reason`: why."""
 
     default: CpuPrecision
     reason: str
@@ -193,7 +194,7 @@ class BundleFile(_Part):
 
 
 class TrainingRecord(_Part):
-    """Where the models come from: enough to fit them again."""
+    """The origin of the models, with enough to fit them again."""
 
     recipe_name: str
     recipe: dict[str, JsonValue]
@@ -205,7 +206,7 @@ class TrainingRecord(_Part):
 
 
 class Manifest(_Part):
-    """All of `bundle.json`."""
+    """The contents of `bundle.json`."""
 
     format_version: int
     created_at: datetime
@@ -247,7 +248,7 @@ class Manifest(_Part):
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name is a path below a folder, written in one way only, on every system."""
+    """Return whether a name is a path below a folder, with only one spelling, on every system."""
     unsafe = any(character in _NOT_IN_NAMES or not character.isprintable() for character in name)
     parts = name.split("/")
     return not unsafe and not any(part in ("", ".", "..") for part in parts)

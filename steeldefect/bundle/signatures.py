@@ -1,12 +1,13 @@
-"""Signatures of bundles and aliases: Ed25519 (RFC 8032), as text and files that OpenSSL reads too.
+"""Read and check signatures of bundles and aliases: Ed25519 (RFC 8032), in forms OpenSSL reads.
 
     BUNDLE/signatures/<key id>.sig    64 bytes, the signature of `bundle_message`
 
 A bundle's digest covers every byte of it, so a signature of the digest covers the bundle. The
-signatures lie beside the manifest, not in it: adding one changes no digest, and versions that know
-no signatures pass over them. A key's id is made of its public half; several keys may sign.
+signatures lie beside the manifest, not in it: adding a signature does not change the digest, and
+versions that do not know signatures ignore them. A key's id is computed from the public key.
+Several keys may sign.
 
-This module reads and checks. `training.registry.signing` signs.
+`training.registry.signing` creates signatures.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ _PEM_BEGINS = "-----BEGIN"
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A key that signatures are checked with.
+    """A key that checks signatures.
 
     Attributes:
-        text: base64 of its DER form (SubjectPublicKeyInfo): the line between the marks of a PEM
+        text: base64 of the DER form (SubjectPublicKeyInfo): the line between the marks of a PEM
             file.
     """
 
@@ -58,7 +59,7 @@ class PublicKey:
         return hashlib.sha256(base64.b64decode(self.text)).hexdigest()[:16]
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Tell whether a signature was made of this message by this key's owner."""
+        """Return whether the private half of this key made the signature of this message."""
         key = load_der_public_key(base64.b64decode(self.text))
         if not isinstance(key, Ed25519PublicKey):
             raise TypeError("a PublicKey is made by `public_key` or `read_public_key`")
@@ -70,20 +71,20 @@ class PublicKey:
 
 
 def public_key(key: Ed25519PublicKey) -> PublicKey:
-    """Return a key as text."""
+    """Return a key in the form in which this package keeps it."""
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return PublicKey(base64.b64encode(der).decode())
 
 
 def read_public_key(text: str) -> PublicKey:
-    """Read a public key as settings name it.
+    """Read a public key that settings name.
 
     Args:
         text: a PEM text, the base64 line inside one, or the path of a PEM file.
 
     Raises:
-        SettingsError: it is none of these, or not an Ed25519 key. The message never repeats the
-            text, which may be a private key by mistake.
+        SettingsError: the text is none of these, or the key is not an Ed25519 key. The message
+            never repeats the text, because it may be a private key by mistake.
     """
     content = text.strip()
     if not content.startswith(_PEM_BEGINS):
@@ -98,26 +99,26 @@ def read_public_key(text: str) -> PublicKey:
         return _of_kind(load_pem_public_key(content.encode()))
     except (ValueError, UnsupportedAlgorithm):
         raise SettingsError(
-            "no public key in PEM form (openssl pkey -in KEY.pem -pubout writes it)"
+            "not a public key in PEM form (openssl pkey -in KEY.pem -pubout writes one)"
         ) from None
 
 
 def bundle_message(digest: str) -> bytes:
-    """Return the bytes that a bundle's signature is made of.
+    """Return the bytes that the signature of a bundle signs.
 
     Args:
-        digest: of the bundle, 64 hex digits.
+        digest: digest of the bundle, 64 hex digits.
     """
     return f"steeldefect bundle v1\n{digest}\n".encode()
 
 
 def alias_message(alias: str, number: int, digest: str) -> bytes:
-    """Return the bytes that the signature of an alias's record is made of.
+    """Return the bytes that the signature of an alias's record signs.
 
     Args:
         alias: name of the alias.
-        number: of the record.
-        digest: of the bundle that the alias stands for.
+        number: number of the record.
+        digest: digest of the bundle that the alias stands for.
     """
     return f"steeldefect alias v1\n{alias}\n{number}\n{digest}\n".encode()
 
@@ -128,13 +129,13 @@ def signature_name(key_id: str) -> str:
 
 
 def signers_of(store: Store) -> list[str]:
-    """List the ids of the keys that a bundle has signatures by; none of them is checked.
+    """List the key ids of a bundle's signatures, without checking the signatures.
 
     Args:
-        store: the bundle's own folder or prefix.
+        store: folder or prefix of the bundle.
 
     Raises:
-        StoreError: it cannot be listed.
+        StoreError: the store cannot be listed.
     """
     matches = (_NAME.fullmatch(found.key) for found in store.scan(f"{SIGNATURES}/"))
     return sorted(match[1] for match in matches if match)
@@ -144,12 +145,12 @@ def check_bundle_signed(store: Store, digest: str, trusted: Sequence[PublicKey])
     """Check that one of the trusted keys has signed a bundle.
 
     Args:
-        store: the bundle's own folder or prefix.
-        digest: of the bundle.
+        store: folder or prefix of the bundle.
+        digest: digest of the bundle.
         trusted: at least one key.
 
     Raises:
-        BundleError: no trusted key has signed it; says which signatures there are.
+        BundleError: no trusted key has signed the bundle; the message names the signatures found.
         StoreUnavailableError: the store does not answer.
     """
     message = bundle_message(digest)
@@ -173,13 +174,14 @@ def check_alias_signed(
     """Check that one of the trusted keys has signed an alias's record.
 
     Args:
-        where: names the record.
-        message: `alias_message` of what the reader asked for, not of what the record says.
-        signature: that the record carries.
+        where: name of the record, for messages.
+        message: `alias_message` of the alias and number under which the record was found, not of
+            those that the record states.
+        signature: signature in the record; None if it has none.
         trusted: at least one key.
 
     Raises:
-        BundleError: no trusted key has signed it.
+        BundleError: no trusted key has signed the record.
     """
     if signature is not None and any(key.verifies(signature, message) for key in trusted):
         return
@@ -197,7 +199,7 @@ def check_alias_signed(
 def _of_kind(key: object) -> PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise SettingsError(
-            "the key is of another kind than Ed25519 (openssl genpkey -algorithm ed25519)"
+            "the key is not an Ed25519 key (create one with openssl genpkey -algorithm ed25519)"
         )
     return public_key(key)
 
@@ -212,7 +214,7 @@ def _read_file(name: str) -> str:
 
 
 def _read_signature(store: Store, key_id: str) -> bytes | None:
-    """Read the signature of a key; None where there is none."""
+    """Read the signature by a key; None if it is missing or cannot be read."""
     try:
         return store.read(signature_name(key_id))
     except StoreUnavailableError:

@@ -1,1 +1,1 @@
-"""From a decoded picture to findings: gate, segmenter, masks. Arrays only."""
+"""Find defects in decoded pictures: gate, segmenter, masks. Arrays only."""

@@ -1,8 +1,8 @@
-"""The detector: pictures in, gate probabilities and defects out. Arrays only, no Spark, no files.
+"""The detector: pictures in, gate probabilities and findings out. Arrays only, no Spark, no files.
 
 prepared = [detector.prepare(picture) for picture in pictures]    # any thread
 probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
-passed = detector.passes(probabilities)                           # (n,), all where it is soft
+passed = detector.passes(probabilities)                           # (n,), all if the gate is soft
 passing = [picture for picture, ok in zip(prepared, passed) if ok]
 findings = detector.segment(passing, probabilities[passed])       # one list for each picture
 """
@@ -34,10 +34,15 @@ _MIRRORED = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture on its way: its size, and what the models take, uint8 (h, w), not scaled yet.
+    """A picture resized for the models, uint8 (h, w), but not scaled yet.
 
-    Many wait for the models: scaled they would take several times the memory. Where both models
-    take the same size, it is one array.
+    Many prepared pictures wait for the models; scaled, they would take several times the memory.
+    If both models take the same size, both attributes hold the same array.
+
+    Attributes:
+        shape: (height, width) of the picture before it was resized.
+        for_gate: the gate's input; None without a gate.
+        for_segmenter: the segmenter's input.
     """
 
     shape: tuple[int, int]
@@ -47,7 +52,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Finding:
-    """One defect class found on one picture; areas and boxes in pixels of the picture."""
+    """One defect class found on one picture; area and box are in pixels of the picture.
+
+    Attributes:
+        runs: the mask as run lengths.
+        share: area divided by the picture's number of pixels.
+        regions: number of connected regions of the mask.
+        mean_probability, max_probability: of the mask's pixels.
+    """
 
     defect_class: DefectClass
     runs: run_lengths.Runs
@@ -65,13 +77,13 @@ class Detector:
     def __init__(
         self, manifest: Manifest, gate: Runtime | None, segmenter: Runtime, any_size: bool = False
     ) -> None:
-        """Join opened models with the manifest they came with.
+        """Combine opened models with the manifest of their bundle.
 
         Args:
-            manifest: of the bundle.
+            manifest: manifest of the bundle.
+            gate: the opened gate; None for a bundle without a gate, which segments every picture.
             segmenter: the opened segmenter.
-            gate: the opened gate; None for a bundle without a gate: every picture is segmented.
-            any_size: score pictures of sizes that the bundle was not trained on, too.
+            any_size: true to score pictures of any size, even if the bundle does not admit it.
         """
         self.manifest = manifest
         self.segmenter = segmenter
@@ -80,19 +92,19 @@ class Detector:
 
     @property
     def engine(self) -> Engine:
-        """What runs the models."""
+        """The engine that runs the models."""
         return self.segmenter.engine
 
     @property
     def has_gate(self) -> bool:
-        """Whether a classifier stands in front of the segmenter."""
+        """Whether the bundle has a gate."""
         return self.manifest.gate is not None
 
     def prepare(self, picture: Gray) -> Prepared:
-        """Turn a decoded picture uint8 (H, W) into model inputs.
+        """Resize a decoded picture uint8 (H, W) for the models.
 
         Raises:
-            PictureSizeError: not a size that the bundle admits.
+            PictureSizeError: the bundle does not admit pictures of this size.
         """
         height, width = picture.shape
         sizes = self.manifest.picture_sizes
@@ -109,11 +121,11 @@ class Detector:
         return Prepared((height, width), for_gate, for_segmenter)
 
     def gate(self, pictures: Sequence[Prepared]) -> Float32:
-        """Ask the gate for the probability of a defect.
+        """Compute the gate's probability of a defect for each picture.
 
         Returns:
-            float32 (n,), calibrated by the bundle's temperature (see `gating.temper`); NaN where
-            the model's answer is not finite, and without a gate.
+            float32 (n,), calibrated by the bundle's temperature (see `gating.temper`); NaN if the
+            model's output is not finite, and NaN for all pictures without a gate.
         """
         resized = [picture.for_gate for picture in pictures if picture.for_gate is not None]
         if self._gate is None or self.manifest.gate is None or not resized:
@@ -124,10 +136,10 @@ class Detector:
         return gating.temper(finite, self.manifest.gate.temperature)
 
     def passes(self, probabilities: Float32) -> npt.NDArray[np.bool_]:
-        """Tell which pictures go on to the segmenter: bool (n,); see `gating.passes`.
+        """Return which pictures go to the segmenter: bool (n,); see `gating.passes`.
 
-        Without a gate, and with a soft one, all do; but never one whose probability is NaN
-        although there is a gate.
+        Without a gate, all pictures pass. A soft gate passes all pictures except those whose
+        probability is NaN.
         """
         gate = self.manifest.gate
         if gate is None:
@@ -137,16 +149,16 @@ class Detector:
     def segment(
         self, pictures: Sequence[Prepared], probabilities: Float32
     ) -> list[list[Finding] | InferenceError]:
-        """Outline the defects of pictures.
+        """Compute the findings of pictures.
 
         Args:
-            pictures: those that pass.
-            probabilities: float32 (n,), what `gate` said of them. A soft gate raises the least
-                areas of pictures below its threshold; otherwise they change nothing.
+            pictures: prepared pictures that pass the gate.
+            probabilities: float32 (n,), the result of `gate` for these pictures. A soft gate raises
+                the minimum areas of pictures below its threshold; a hard gate does not use them.
 
         Returns:
-            For each picture its findings, one for each class found, in the bundle's order; or
-            the error, where the model's answer is not finite.
+            For each picture a list of findings, one for each class found, in the bundle's order; or
+            an error, if the model's output is not finite.
         """
         if not pictures:
             return []
@@ -158,13 +170,13 @@ class Detector:
         ]
 
     def maps(self, pictures: Sequence[Prepared]) -> Float32:
-        """Ask the segmenter for its class maps.
+        """Compute the segmenter's class maps.
 
-        Where the bundle says so, mirrored copies are asked as well, one call of the model for
-        each kind of copy; their maps are mirrored back, and the mean counts.
+        If the bundle names mirrors, the segmenter also runs on mirrored copies, in one call for
+        each mirror. Their maps are mirrored back, and the result is the mean of all maps.
 
         Args:
-            pictures: at least one.
+            pictures: at least one prepared picture.
 
         Returns:
             float32 (n, height, width, classes), probabilities at the model's own size.
@@ -184,15 +196,15 @@ class Detector:
     def outline(
         self, maps: Float32, shape: tuple[int, int], probability: float
     ) -> list[Finding] | InferenceError:
-        """Turn the class maps of one picture into findings; no model runs, any thread may.
+        """Compute the findings of one picture from its class maps. Any thread may call this.
 
         Args:
-            maps: float32 (h, w, classes), of `maps`.
+            maps: float32 (h, w, classes), one picture's part of the result of `maps`.
             shape: (height, width) of the picture.
-            probability: of the gate; see `segment`.
+            probability: the gate's probability; see `segment`.
 
         Returns:
-            The findings, or the error where the maps are not finite.
+            The findings, or an error if the maps are not finite.
         """
         if not np.isfinite(maps).all():
             return InferenceError("the segmenter's answer is not finite")
@@ -213,19 +225,19 @@ class Detector:
 def find_defect(
     probability: Float32, shape: tuple[int, int], defect_class: DefectClass, added_area: int = 0
 ) -> Finding | None:
-    """Turn one class map into a mask at the picture's own size, and measure it.
+    """Compute the mask of one class at the picture's own size, and measure it.
 
-    The map is resized (bilinear) before it is cut at the threshold, so that outlines are not
-    made of the model's larger pixels.
+    The class map is resized (bilinear) before the threshold is applied, so that outlines do not
+    show the model's larger pixels.
 
     Args:
         probability: float32 (h, w), the class map of the model.
         shape: (height, width) of the picture.
-        defect_class: gives threshold and least area.
-        added_area: what a soft gate adds to the least area, in pixels of the picture.
+        defect_class: the class, with its threshold and minimum area.
+        added_area: area that a soft gate adds to the minimum area, in pixels of the picture.
 
     Returns:
-        The finding, or None where the class covers less than its least area, or nothing.
+        The finding; None if the class covers no pixel, or less than the minimum area.
     """
     threshold = defect_class.pixel_threshold
     if probability.max() <= threshold:
@@ -255,7 +267,7 @@ def find_defect(
 
 
 def resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
-    """Bring a class map float32 (h, w) to a picture's (height, width), bilinear."""
+    """Resize a class map float32 (h, w) to a picture's (height, width), bilinear."""
     if probability.shape == shape:
         return probability
     size = (shape[1], shape[0])

@@ -1,4 +1,4 @@
-"""What a gate's answer means: its temperature, who passes, and what a soft gate adds to areas."""
+"""Apply a gate: calibrate its probabilities, choose the pictures that pass, raise minimum areas."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from steeldefect.pictures.preprocessing import Float32
 Float64 = npt.NDArray[np.float64]
 
 CLIP = 1e-7
-"""Logits are taken of probabilities within [CLIP, 1 - CLIP]: about -16.1 to 16.1.
+"""`logit` clips probabilities to [CLIP, 1 - CLIP], so logits lie between about -16.1 and 16.1.
 
-Keras' binary cross-entropy clips alike; in float32 the sigmoid is 1 from there on anyway.
+Keras' binary cross-entropy clips in the same way. In float32 the sigmoid is 1 from about 17 on.
 """
 
 
 def logit(probability: Float32) -> Float64:
-    """Give log(p / (1 - p)) as float64, `probability` clipped as `CLIP` says; NaN stays NaN."""
+    """Compute log(p / (1 - p)) as float64, with `probability` clipped by `CLIP`; NaN stays NaN."""
     inside = np.clip(probability.astype(np.float64), CLIP, 1 - CLIP)
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def temper(probability: Float32, temperature: float) -> Float32:
-    """Calibrate a gate's answers: sigmoid(logit(p) / temperature), which keeps their order.
+    """Compute calibrated probabilities: sigmoid(logit(p) / temperature), which keeps their order.
 
     Temperature scaling, Guo et al., "On Calibration of Modern Neural Networks", 2017.
 
     Args:
-        probability: float32 (n,), the model's own; NaN stays NaN.
-        temperature: above 0; at 1 the answers come back as they are, not even clipped.
+        probability: float32 (n,), output of the model; NaN stays NaN.
+        temperature: above 0; at 1 the probabilities are returned unchanged, not even clipped.
 
     Returns:
         float32 (n,).
     """
     if temperature == 1:
         return probability
-    with np.errstate(invalid="ignore"):  # NaN is an answer that callers look for
+    with np.errstate(invalid="ignore"):  # callers look for NaN
         # sigmoid(z) as exp(-log(1 + exp(-z))): nothing overflows at small temperatures
         tempered = np.exp(-np.logaddexp(0.0, -logit(probability) / temperature))
     return np.asarray(tempered, dtype=np.float32)
 
 
 def passes(gate: Gate, probability: Float32) -> npt.NDArray[np.bool_]:
-    """Tell which pictures go on to the segmenter: bool (n,).
+    """Return which pictures go to the segmenter: bool (n,).
 
     Mode hard: those at or above the threshold. Mode soft: all. NaN never passes.
 
     Args:
-        gate: of the manifest.
+        gate: gate of the manifest.
         probability: float32 (n,), calibrated.
     """
     if gate.mode is GateMode.SOFT:
@@ -58,13 +58,13 @@ def passes(gate: Gate, probability: Float32) -> npt.NDArray[np.bool_]:
 
 
 def added_area(gate: Gate, probability: Float32) -> npt.NDArray[np.int64]:
-    """Tell by how much every class's least area is raised, in pixels of the picture.
+    """Compute the area that is added to every class's minimum area, in pixels of the picture.
 
     In mode soft, with p below the threshold: soft_area * (1 - p / threshold), rounded. Else 0.
 
     Args:
-        gate: of the manifest.
-        probability: float32 (n,), calibrated; NaN raises nothing.
+        gate: gate of the manifest.
+        probability: float32 (n,), calibrated; NaN adds 0.
 
     Returns:
         int64 (n,).

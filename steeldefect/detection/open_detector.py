@@ -1,4 +1,4 @@
-"""From a bundle to a detector that is ready to be asked. No Spark: training opens bundles, too."""
+"""Open a bundle as a detector that is ready to run. Works without Spark, as training needs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def open_detector(bundle: Bundle, options: RuntimeOptions, any_size: bool = Fals
     """Choose the engine for this host, and open the models of a bundle.
 
     Args:
-        bundle: opened.
-        options: what is asked for; `Detector.engine` says what it became.
-        any_size: score pictures of sizes that the bundle was not trained on, too.
+        bundle: the opened bundle.
+        options: engine that the settings ask for; `Detector.engine` is the engine that was chosen.
+        any_size: true to score pictures of any size, even if the bundle does not admit it.
 
     Raises:
-        BundleError: the bundle has no form for what is asked.
-        DeviceError: the device is not there, or the runtime does not serve it.
+        BundleError: the bundle lacks the form of a model that the engine needs.
+        DeviceError: the device is missing, or the runtime does not support it.
     """
     engine = choose_engine(options, bundle.manifest.compiled)
     runtimes = {model: open_runtime(bundle, model, engine) for model in bundle.models}

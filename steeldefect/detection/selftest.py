@@ -1,14 +1,16 @@
-"""A bundle's self-test: do its compiled forms still answer as the Keras models did?
+"""The self-test of a bundle: do its compiled forms still answer as the Keras models did?
 
-Hashes tell that no byte has changed; they do not tell that this CPU, with these versions, computes
-what the CPU did on which the bundle was exported. So the bundle carries `selftest.json`: a seed,
-from which pictures are generated (noise with bright and dark bars), what the Keras models answered
-to them at the time, and how far each compiled form may be from that.
+Hashes show that no byte has changed. They do not show that this CPU, with the versions installed
+here, computes the same as the CPU on which the bundle was exported. So the bundle carries
+`selftest.json`. It holds a seed, from which pictures are generated (noise with bright and dark
+bars); the answers of the Keras models to these pictures; and the largest difference from them that
+is allowed for each compiled form.
 
-A model's answer is kept as a few numbers for each picture: the gate's probability; of each class
-map the means of a coarse grid of cells, and the pixels in the cells' centres. The difference of two
-answers is the root of the mean square over all these numbers. For bf16 and int8, what was measured
-at export, times a margin, is allowed: single pixels beside an outline may differ by much.
+A model's answer is reduced to a few numbers for each picture: for the gate, its probability; for
+each class map, the means over a coarse grid of cells and the pixels at the cells' centres. The
+difference of two answers is the root mean square difference of all these numbers. For bf16 and
+int8, the allowed difference is the one measured at export, times a margin: single pixels beside an
+outline may differ much.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ _SEED = 20260
 _PICTURES = 8
 _CELLS = (4, 8)  # rows and columns of the grid
 _F32_TOLERANCE = 1e-3
-_LEAST_TOLERANCE = 5e-3  # of bf16 and int8: CPUs round differently
+_LEAST_TOLERANCE = 5e-3  # for bf16 and int8: CPUs round differently
 _MARGIN = 3.0
 
 Float64 = npt.NDArray[np.float64]
@@ -49,10 +51,10 @@ Runtimes = Mapping[ModelName, Runtime]
 
 
 class SelfTest(BaseModel):
-    """All of `selftest.json`.
+    """The contents of `selftest.json`.
 
-    `answers`: of the Keras models, a list of numbers for each picture; see this module's top.
-    `tolerances`: greatest difference of each compiled form that ran when the bundle was exported.
+    `answers`: answers of the Keras models, a list of numbers for each picture (see the module).
+    `tolerances`: largest difference allowed for each compiled form that ran at export.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,8 +71,8 @@ def write_selftest(
     """Write `selftest.json` into the folder of a bundle that is not sealed yet.
 
     Args:
-        folder: of the bundle.
-        manifest: of the bundle; gives picture sizes and preprocessing.
+        folder: folder of the bundle.
+        manifest: manifest of the bundle, with picture sizes and preprocessing.
         keras: the Keras models.
         compiled: the compiled forms that run on this CPU.
 
@@ -97,16 +99,16 @@ def write_selftest(
 
 
 def check_selftest(bundle: Bundle) -> None:
-    """Run every compiled form that this CPU serves against the answers in the bundle.
+    """Check the answers of every compiled form that this CPU supports.
 
-    Takes seconds: each form of each model is compiled, and asked a few pictures.
+    This takes seconds: each form of each model is compiled, and runs on a few pictures.
 
     Args:
-        bundle: opened whole (`open_bundle` without `forms`).
+        bundle: the whole bundle (`open_bundle` without `forms`).
 
     Raises:
-        BundleError: the bundle has no self-test, or a form answers otherwise than Keras did;
-            names model, form and difference.
+        BundleError: the bundle has no self-test, a form cannot run, or a form differs too much from
+            Keras; the message names model, form and difference.
     """
     test = _read(bundle)
     pictures = make_pictures(bundle.manifest, test.seed, test.pictures)
@@ -123,7 +125,7 @@ def check_selftest(bundle: Bundle) -> None:
             try:
                 runtime = open_runtime(bundle, name, choose_engine(options))
                 answer = _answer(runtime, name, bundle.manifest, pictures)
-            except RuntimeError as error:  # of OpenVINO; many lines
+            except RuntimeError as error:  # from OpenVINO; many lines
                 raise BundleError(
                     f"bundle {bundle.folder}: self-test: the {name.value}'s {precision.value} form "
                     f"cannot be run: {' '.join(str(error).split())}; export the bundle anew"
@@ -135,7 +137,7 @@ def check_selftest(bundle: Bundle) -> None:
 def make_pictures(manifest: Manifest, seed: int, count: int) -> list[Gray]:
     """Generate pictures of a size that the bundle scores: noise with bright and dark bars.
 
-    NumPy promises the same numbers for the same seed, in every version, of `RandomState` alone.
+    The generator is `RandomState`: NumPy guarantees the same numbers in every version only for it.
 
     Returns:
         `count` pictures uint8 (height, width), from dark to light, from smooth to noisy, and from
@@ -160,14 +162,14 @@ def _picture(
 
 
 def _answer(model: Runtime, name: ModelName, manifest: Manifest, pictures: list[Gray]) -> Float64:
-    """Ask one model; float64 (pictures, numbers)."""
+    """Compute the reduced answer of one model: float64 (pictures, numbers)."""
     spec = input_spec(manifest, name)
     answer = model.predict(np.stack([prepare(picture, spec) for picture in pictures]))
     return _summary(answer).astype(np.float64)
 
 
 def _summary(answer: Float32) -> Float32:
-    """Reduce answers (n, 1), or maps (n, h, w, classes), to (n, numbers)."""
+    """Compute float32 (n, numbers) from a gate's answers (n, 1), or maps (n, h, w, classes)."""
     if answer.ndim == 2:
         return answer
     count, height, width, _ = answer.shape
@@ -186,7 +188,7 @@ def _summary(answer: Float32) -> Float32:
 
 
 def _difference(answer: Float64, expected: Float64) -> float:
-    """Root mean square; infinite where the shapes differ, NaN where an answer is not finite."""
+    """Compute the root mean square; inf if the shapes differ, NaN if an answer is not finite."""
     if answer.shape != expected.shape:
         return float("inf")
     return float(np.sqrt(np.mean((answer - expected) ** 2)))

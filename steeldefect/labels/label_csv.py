@@ -1,8 +1,8 @@
-"""Read the CSV of label files: text cells with their line numbers, and damage refused by line.
+"""Read label files as CSV: text cells with their line numbers; errors name the damaged line.
 
-A label file is UTF-8, with or without a byte order mark. Its cells are separated by commas, by
-semicolons or by tabs, whichever the header uses; lines end with LF, CRLF or CR. What a file means
-beyond that is in `steeldefect.labels.label_files`.
+A label file is UTF-8, with or without a byte order mark. Its cells are separated by commas,
+semicolons or tabs, whichever the header uses. Lines end with LF, CRLF or CR.
+`steeldefect.labels.label_files` interprets the cells.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 from steeldefect.errors import DataError
 
 EXCEL_CELL = 32_767
-"""Characters that a cell of Excel holds; Excel cuts longer cells there without a word."""
+"""Largest number of characters in a cell of Excel; Excel cuts longer cells without a message."""
 
 _LISTED = 5
 _LONGEST_CELL = 2**31 - 1  # the csv module's own limit, 131,072, is less than a large mask needs
@@ -28,21 +28,22 @@ _SEPARATORS = (",", ";", "\t")
 
 
 def read_csv(content: bytes, name: str, first_line: int = 1) -> pd.DataFrame:
-    """Read CSV as text: lower-case column names, nothing but the cells' own characters.
+    """Read CSV as text cells, with column names in lower case.
 
-    Blank lines, and lines of empty cells, are passed over.
+    Blank lines, and lines of empty cells, are skipped.
 
     Args:
-        content: of the file.
-        name: of the file, for messages.
-        first_line: line of the file that `content` begins with.
+        content: bytes of the file, without the lines before `first_line`.
+        name: name of the file, for messages.
+        first_line: number of the file's line at which `content` begins.
 
     Returns:
         One column of text for each column of the file, without white space around the cells; the
-        index is the line of each row.
+        index is the line number of each row.
 
     Raises:
-        DataError: empty, not UTF-8, damaged, or not a table; names the line.
+        DataError: the content is empty, not UTF-8, damaged, or not a table; the message names the
+            line.
     """
     text = _decode(content, name, first_line)
     lines: list[int] = []
@@ -53,7 +54,7 @@ def read_csv(content: bytes, name: str, first_line: int = 1) -> pd.DataFrame:
     header = [cell.strip().lower() for cell in rows[0]]
     twice = list(dict.fromkeys(cell for cell in header if header.count(cell) > 1))
     if twice:
-        raise DataError(f"{name}: more than one column {listed(twice)}, in whatever case")
+        raise DataError(f"{name}: more than one column {listed(twice)} (case is ignored)")
     _refuse_ragged(rows, lines, name)
     columns = list(zip(*rows[1:], strict=True)) or [()] * len(header)
     _refuse_cut_cells(columns, lines[1:], name)
@@ -68,10 +69,10 @@ def read_csv(content: bytes, name: str, first_line: int = 1) -> pd.DataFrame:
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
-    """Refuse a table that lacks a column.
+    """Check that a table has all of `columns`.
 
     Raises:
-        DataError: names what is missing and what is there.
+        DataError: a column is missing; the message names it, and the columns that are there.
     """
     missing = [column for column in columns if column not in table.columns]
     if missing:
@@ -79,7 +80,7 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> N
 
 
 def listed(names: Sequence[str]) -> str:
-    """Name the first few of many, and count the others."""
+    """Return the first few names as text, with the number of the others."""
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
@@ -126,7 +127,7 @@ def _line_of(content: bytes, place: int, first_line: int) -> int:
 
 
 def _rows(text: str, name: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows that hold something, each with its line."""
+    """Yield the rows that are not blank, each with its line number."""
     if csv.field_size_limit() < _LONGEST_CELL:
         csv.field_size_limit(_LONGEST_CELL)
     lines = io.StringIO(text, newline="")
@@ -142,7 +143,7 @@ def _rows(text: str, name: str, first_line: int) -> Iterator[tuple[int, list[str
             return
         if reader.line_num > before + 1:
             raise DataError(
-                f"{name}: line {before + first_line} holds a quoted cell that goes on in the next "
+                f"{name}: line {before + first_line} has a quoted cell that does not end in that "
                 "line; close its quotes"
             )
         before = reader.line_num
@@ -161,12 +162,12 @@ def _refuse_ragged(rows: Sequence[Sequence[str]], lines: Sequence[int], name: st
         if len(row) > width:
             raise DataError(
                 f"{name}: line {line} has {len(row)} cells, the header has {width}; remove "
-                "trailing commas, and quote cells that hold one"
+                "trailing commas, and quote cells that contain a comma"
             )
         if len(row) < width:
             raise DataError(
                 f"{name}: line {line} has {len(row)} of {width} cells; if the file was cut there, "
-                "fetch it again, else write the commas of empty cells"
+                "fetch it again; otherwise add the commas of the empty cells"
             )
 
 
@@ -176,6 +177,6 @@ def _refuse_cut_cells(columns: Sequence[Sequence[str]], lines: Sequence[int], na
             if len(cell) == EXCEL_CELL:
                 raise DataError(
                     f"{name}: line {line} has a cell of exactly {EXCEL_CELL:,} characters, where "
-                    "Excel cuts; take the file from before Excel (if the cell is whole, write "
-                    "one of its spaces twice)"
+                    "Excel cuts cells; use the file as it was before Excel (if the cell is whole, "
+                    "write one of its spaces twice)"
                 )

@@ -1,8 +1,8 @@
-"""Label files: true masks and picture labels, in the CSV forms that Kaggle and the tutorial use.
+"""Read label files: true masks and picture labels, in the CSV forms of Kaggle and the tutorial.
 
-Column names are matched without regard to case (the tutorial's own file spells `ImageID`), and
-further columns are ignored. Training and evaluation read labels with this one code;
-`docs/labels.md` says what each form means and what is refused.
+The case of column names is ignored (the tutorial's own file spells `ImageID`), and so are other
+columns. Training and evaluation share this code. `docs/labels.md` describes each form and what is
+refused.
 """
 
 from __future__ import annotations
@@ -45,22 +45,23 @@ _NOTHING = frozenset({"nan", "none", "null", "-1", "n/a", "na"})
 
 
 def read_masks(content: bytes, name: str) -> pd.DataFrame:
-    """Read true run lengths, in either of Kaggle's forms; see `mask_columns`.
+    """Read true masks as run lengths, in either of Kaggle's forms; see `mask_columns`.
 
-    Rows without run lengths state that a class is absent; they stay in, so that they are checked
-    like the others. Rows that are repeated to the letter count once.
+    A row without run lengths states that a class is absent. Such rows are kept, so that they are
+    checked like the others. Rows with the same picture, class and run lengths count once.
 
     Args:
-        content: of the file.
-        name: of the file, for messages.
+        content: bytes of the file.
+        name: name of the file, for messages.
 
     Returns:
-        Columns ImageId (text), ClassId (int), EncodedPixels (text, may be empty), line (int, of
-        the file).
+        Columns ImageId (text), ClassId (int), EncodedPixels (text, may be empty), line (int, line
+        number in the file).
 
     Raises:
-        DataError: missing columns, rows without a name, class ids that are not whole numbers
-            above 0, malformed run lengths, or two rows for one picture and class; names the lines.
+        DataError: a column is missing, a row names no picture, a class id is not a whole number
+            above 0, run lengths are malformed, or two rows have the same picture and class; the
+            message names the lines.
     """
     table = mask_columns(read_csv(content, name), name)
     _refuse_unnamed(table, name)
@@ -78,20 +79,20 @@ def read_masks(content: bytes, name: str) -> pd.DataFrame:
 
 
 def mask_columns(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Choose the columns of a masks file, and leave the cells as they are.
+    """Return the columns of a masks file, without checking the cells.
 
-    Three columns `ImageId,ClassId,EncodedPixels`, or the original two
-    `ImageId_ClassId,EncodedPixels` with `name.jpg_1`.
+    The file has the three columns `ImageId,ClassId,EncodedPixels`, or Kaggle's original two,
+    `ImageId_ClassId,EncodedPixels`, with cells such as `name.jpg_1`.
 
     Args:
-        table: from `read_csv`.
-        name: of the file, for messages.
+        table: result of `read_csv`.
+        name: name of the file, for messages.
 
     Returns:
-        Columns ImageId, ClassId, EncodedPixels (text), line (int, of the file).
+        Columns ImageId, ClassId, EncodedPixels (text), line (int, line number in the file).
 
     Raises:
-        DataError: missing columns, both forms in one file, or a row without a name.
+        DataError: a column is missing, or the file has both forms.
     """
     if "imageid_classid" in table.columns:
         if {"imageid", "classid"} & set(table.columns):
@@ -101,7 +102,7 @@ def mask_columns(table: pd.DataFrame, name: str) -> pd.DataFrame:
             )
         cells = table["imageid_classid"]
         parts = cells.str.rpartition("_")
-        whole = parts[1] == ""  # no class at all: the cell itself is shown as what is wrong
+        whole = parts[1] == ""  # no "_": the error then shows the whole cell
         table = table.assign(imageid=parts[0].mask(whole, cells), classid=parts[2])
     names = ("imageid", "classid", "encodedpixels")
     require_columns(table, names, name)
@@ -112,12 +113,12 @@ def read_label_rows(content: bytes, name: str) -> pd.DataFrame:
     """Read which pictures are defective: `ImageId,label`, 1 = defective.
 
     Returns:
-        Columns ImageId (text), label (bool, True = defective), line (int, of the file); one row a
-        name.
+        Columns ImageId (text), label (bool, True = defective), line (int, line number in the file);
+        one row for each name.
 
     Raises:
-        DataError: missing columns, a label that is neither 0 nor 1, or rows that contradict each
-            other; names the lines.
+        DataError: a column is missing, a row names no picture, a label is neither 0 nor 1, or rows
+            contradict each other; the message names the lines.
     """
     table = read_csv(content, name)
     require_columns(table, ("imageid", "label"), name)
@@ -138,16 +139,21 @@ def read_labels(content: bytes, name: str) -> dict[str, bool]:
 
 
 def read_pairs(content: bytes, name: str, value: str) -> pd.DataFrame:
-    """Read a file with one row a picture, such as `ImageId,group`.
+    """Read a file with one row for each picture, such as `ImageId,group`.
 
-    Rows that are repeated to the letter count once: the tutorial's own file has 427 of them.
+    Rows with the same picture and value count once: the tutorial's own file has 427 repeated rows.
+
+    Args:
+        content: bytes of the file.
+        name: name of the file, for messages.
+        value: column name beside `ImageId`, in lower case.
 
     Returns:
-        Columns ImageId and `value` (text), line (int, of the file).
+        Columns ImageId and `value` (text), line (int, line number in the file).
 
     Raises:
-        DataError: missing columns, a row without a name, or rows of one picture that contradict
-            each other; names the lines.
+        DataError: a column is missing, a row names no picture, or rows of one picture contradict
+            each other; the message names the lines.
     """
     table = read_csv(content, name)
     require_columns(table, ("imageid", value), name)
@@ -155,9 +161,9 @@ def read_pairs(content: bytes, name: str, value: str) -> pd.DataFrame:
 
 
 def explain_malformed(text: str) -> str:
-    """Say in a few words what is wrong with run lengths that are malformed."""
+    """Return what is wrong with malformed run lengths, in a few words."""
     if text.lower() in _NOTHING:
-        return f"{text!r} is no mask; leave the cell empty where the class is absent"
+        return f"{text!r} is not a mask; leave the cell empty if the class is absent"
     try:
         run_lengths.parse(text)
     except RunLengthError as error:
@@ -198,7 +204,7 @@ def _refuse_two_rows(masks: pd.DataFrame, name: str) -> None:
 
 
 def _repeated(rows: pd.DataFrame, keys: list[str]) -> list[tuple[tuple[object, ...], str]]:
-    """Give the keys that several rows have, with their lines in words."""
+    """Return the keys that several rows have, each with its lines as text."""
     again = rows[rows.duplicated(keys, keep=False)]
     lines = again.groupby(keys, sort=False)["line"].agg(list)
     return [
@@ -222,13 +228,14 @@ def _refuse_malformed(masks: pd.DataFrame, name: str, ends: bool) -> None:
 
 
 def _malformed(texts: Sequence[str]) -> list[int]:
-    """Find the malformed run lengths; all rows at once, since there may be a million.
+    """Return the indices of malformed run lengths, sorted.
 
-    The conditions are those of `run_lengths.parse`, which then says of each what is wrong.
+    All rows are checked at once, because there may be a million. The conditions are those of
+    `run_lengths.parse`, which later explains each malformed row.
     """
     sound = [place for place, text in enumerate(texts) if _PAIRS_OF_NUMBERS.fullmatch(text)]
     found = set(range(len(texts))).difference(sound)
-    # without blanks at the ends: numpy takes a text of nothing but blanks for a number
+    # without blanks at the ends: numpy reads a text of blanks alone as a number
     joined = " ".join(texts[place] for place in sound).strip()
     numbers = np.fromstring(joined, dtype=np.int64, sep=" ").reshape(-1, 2)
     counts = [len(texts[place].split()) // 2 for place in sound]
@@ -242,5 +249,5 @@ def _malformed(texts: Sequence[str]) -> list[int]:
 
 
 def _shown(text: str) -> str:
-    """Quote a cell, and cut a long one."""
+    """Return a cell in quotes, and cut a long one."""
     return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")

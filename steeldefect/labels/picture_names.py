@@ -1,18 +1,19 @@
 """Find the pictures that label files name.
 
-A name is compared with the pictures in steps, from strict to loose. The first step with an answer
-decides: a name that fits several pictures there is ambiguous and is never guessed.
+A name is compared with the pictures in steps, from strict to loose. The first step that finds a
+picture decides. A name that fits several pictures in that step is ambiguous: no picture is guessed.
 
 1. The name is a picture's key, or the end of its address (`a.jpg`, `day1/a.jpg`). A name without
-   folder counts as a key only where other names of the file are keys with a folder.
-2. The same in Unicode's composed form (NFC), with `/` for a backslash, and without quotes, white
-   space and `./` around the name.
-3. The same without regard to case.
-4. The same without the picture's extension, if the name has none.
-5. If no name fits by a folder, steps 1 to 4 without the folders that all names begin with.
+   folder counts as a key only if other names of the file are keys with a folder.
+2. As step 1, in Unicode's composed form (NFC), with `/` for a backslash, and without quotes and
+   white space around the name or `./` before it.
+3. As step 2, but case is ignored.
+4. As step 3, without the picture's extension, if the name has none.
+5. If no name with a folder has found a picture: steps 1 to 4 again, without the leading folders
+   that all names share.
 
-A picture that a name has found is not offered to looser steps. Two names of one file that are
-equal in the step that compares them clash: it is not known whether both mean the same picture.
+A picture that a name has found takes no part in looser steps. Two names of one file clash if they
+are equal in the step that compares them: whether both mean the same picture is unknown.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ _Finder = Callable[[Mapping[str, object], Sequence[str], Sequence[str], Form], d
 
 @dataclass(frozen=True)
 class Matches:
-    """Which picture each name of a file means; pictures are numbered as they were given.
+    """The picture that each name of a file means; pictures are numbered in the order given.
 
-    A name that is in none of the attributes has no picture, and none that resembles it.
+    A name that is in none of the attributes has no picture, and no picture resembles it.
 
     Attributes:
         pictures: number of the picture, by name.
-        ambiguous: numbers of the pictures that a name fits equally well.
-        clashing: by name, another name that means the same picture.
-        near: numbers of pictures whose names differ from a name without picture in nothing but
-            separators, leading zeros, extension or folder.
+        ambiguous: numbers of the pictures that a name fits equally well, by name.
+        clashing: another name that means the same picture, by name.
+        near: numbers of the pictures that resemble a name without picture, by name: they differ
+            from it only in separators, leading zeros, extension or folder.
         doubtful: numbers of all pictures that an ambiguous, a clashing or a near name may mean.
     """
 
@@ -55,7 +56,7 @@ class Matches:
     doubtful: set[int] = field(default_factory=set)
 
     def explain(self, name: str, keys: Sequence[str]) -> str:
-        """Say in a few words why a name has no picture; empty where nothing resembles it."""
+        """Return why a name has no picture, in a few words; empty if no picture resembles it."""
         if name in self.ambiguous:
             return f"fits {_some(self.ambiguous[name], keys)}"
         if name in self.clashing:
@@ -71,9 +72,9 @@ def match_names(
     """Find the picture that each name means.
 
     Args:
-        names: of one label file; repeated names count once.
+        names: names in one label file; repeated names count once.
         keys: path of each picture below its folder or source.
-        addresses: whole address of each picture, which ends with its key; None for the keys.
+        addresses: whole address of each picture, which ends with its key; None to use the keys.
     """
     search = _Search(list(dict.fromkeys(names)), keys, keys if addresses is None else addresses)
     search.run()
@@ -85,7 +86,7 @@ class _Search:
         self.found = Matches()
         self._keys = keys
         self._addresses = addresses
-        self._compared = {name: name for name in names}  # without folders that are dropped
+        self._compared = {name: name for name in names}  # name without dropped folders, by name
         self._claims: dict[int, str] = {}  # name by picture
 
     def run(self) -> None:
@@ -157,7 +158,7 @@ class _Search:
             self._claims[free[0]] = names[0]
 
     def _drop_folders(self, names: Iterable[str]) -> None:
-        """Compare again without the folders in front that all names have, as few as will do."""
+        """Compare again without leading folders that all names share; drop as few as possible."""
         split = {name: _clean(name).split("/") for name in names}
         deep = {name: parts for name, parts in split.items() if len(parts) > 1}
         for count in range(1, _common(deep.values()) + 1):
@@ -186,7 +187,7 @@ class _Search:
 def _by_key(
     wanted: Mapping[str, object], keys: Sequence[str], addresses: Sequence[str], form: Form
 ) -> dict[str, list[int]]:
-    """Find the pictures whose key has a wanted form."""
+    """Return the numbers of the pictures whose key has a wanted form, by form."""
     found: dict[str, list[int]] = {}
     for number, key in enumerate(keys):
         written = form(key)
@@ -198,7 +199,7 @@ def _by_key(
 def _by_end(
     wanted: Mapping[str, object], keys: Sequence[str], addresses: Sequence[str], form: Form
 ) -> dict[str, list[int]]:
-    """Find the pictures whose address ends with a wanted form, at a `/`."""
+    """Return the numbers of the pictures whose address ends with the parts of a wanted form."""
     depths = sorted({_depth(one) for one in wanted})
     found: dict[str, list[int]] = {}
     for number, address in enumerate(addresses):
@@ -221,7 +222,7 @@ def _depth(path: str) -> int:
 
 
 def _common(paths: Iterable[Sequence[str]]) -> int:
-    """Count the folders that all paths begin with; the last part of each is its file name."""
+    """Return the number of leading folders that all paths share; a path ends with a file name."""
     folders = [list(parts[:-1]) for parts in paths]
     if not folders:
         return 0
@@ -253,13 +254,13 @@ def _stem(text: str) -> str:
 
 
 def _stem_of_bare(name: str) -> str:
-    """Give the form of a name without extension; a name with one has none in this step."""
+    """Return the form of a name without extension; empty for a name that has an extension."""
     folded = _folded(name)
     return folded if _stem(name) == folded else ""
 
 
 def _skeleton(text: str) -> str:
-    """Reduce a name to what people read: no extension, one kind of separator, no leading zeros."""
+    """Return a name without extension and leading zeros, and with one kind of separator."""
     stem = _stem(text)
     plain = stem if stem.isascii() else unicodedata.normalize("NFKC", stem)
     return _LEADING_ZEROS.sub("", _SEPARATORS.sub("-", plain))

@@ -1,7 +1,9 @@
-"""Bytes to pixels, strictly: what is not one whole 8-bit gray or RGB picture is refused by name.
+"""Decode picture files to 8-bit gray, strictly.
 
-The structure is read first, so that a picture of 20,000 x 20,000 pixels costs microseconds and no
-memory. `steeldefect.pictures.formats` has a module for each file format.
+A file must hold one whole picture, 8-bit gray or RGB. Any other file is refused, and the error
+says why. The structure is checked before the pixels, so that refusing a picture of
+20,000 x 20,000 pixels costs microseconds and no memory. `steeldefect.pictures.formats` has a
+module for each file format.
 """
 
 from __future__ import annotations
@@ -25,28 +27,28 @@ _DECODERS: tuple[tuple[bytes, Callable[[bytes, DecodeLimits], Gray]], ...] = (
     (bmp.SIGNATURE, bmp.decode),
     *((signature, tiff.decode) for signature in TIFF_SIGNATURES),
 )
-_OUT_OF_MEMORY = ("out of memory", "decoder error -9")  # as Pillow says it
+_OUT_OF_MEMORY = ("out of memory", "decoder error -9")  # in Pillow's words
 
-Image.MAX_IMAGE_PIXELS = None  # `DecodeLimits` says it instead, per call
+Image.MAX_IMAGE_PIXELS = None  # `DecodeLimits` is checked instead, in each call
 
 
 def decode_gray(data: bytes, limits: DecodeLimits) -> Gray:
-    """Decode an encoded picture to gray, as it is stored.
+    """Decode a picture file to gray, with its pixels in the order in which they are stored.
 
-    Colour is turned to luminance (ITU-R BT.601, as JPEG itself has it). An orientation noted in
-    EXIF, XMP or a TIFF tag is ignored, because run lengths number the pixels as they are stored.
+    Colour becomes luminance (ITU-R BT.601, which JPEG itself uses). An orientation in EXIF, XMP or
+    a TIFF tag is ignored, because run lengths number the pixels as they are stored.
 
     Args:
         data: the whole file.
-        limits: pictures that need more pixels, or more work, are refused before they are decoded.
+        limits: largest size and work; a picture above them is refused before it is decoded.
 
     Returns:
         uint8 (height, width).
 
     Raises:
-        DecodeError: empty, not a picture, truncated or corrupt, of a kind that is not 8-bit gray
-            or RGB, more than one picture, or larger than the limits.
-        MemoryError: this host has too little memory for it; the picture may be sound.
+        DecodeError: the file is empty, not a picture, truncated or corrupt, not 8-bit gray or RGB,
+            holds more than one picture, or exceeds the limits.
+        MemoryError: this host has too little memory; the picture may be sound.
         OSError: the operating system failed; the picture may be sound.
     """
     if not data:
@@ -64,7 +66,7 @@ def decode_gray(data: bytes, limits: DecodeLimits) -> Gray:
         if error.errno is not None:
             raise
         raise damaged(_one_line(error)) from None
-    except Exception as error:  # whatever a decoder stumbles over is in the bytes
+    except Exception as error:  # only the bytes can make a decoder fail
         raise damaged(_one_line(error)) from None
 
 

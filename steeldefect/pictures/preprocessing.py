@@ -1,7 +1,7 @@
-"""From a gray picture to what a model takes. The same code serves training and scoring.
+"""Turn a gray picture into the input of a model. Training and scoring share this code.
 
-An `InputSpec` lies in the model bundle beside the weights, so that a picture reaches a model in
-production exactly as it did in training.
+The bundle holds the `InputSpec` of each model beside the weights. Pictures are therefore prepared
+in production exactly as they were in training.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Float32 = npt.NDArray[np.float32]
 
 
 class Interpolation(str, Enum):
-    """How a picture is resized. `area` averages, which keeps hairlines when a strip is squeezed."""
+    """How a picture is resized. `area` averages, so thin lines survive when a picture shrinks."""
 
     AREA = "area"
     LINEAR = "linear"
@@ -29,7 +29,7 @@ class Interpolation(str, Enum):
 class Scaling(str, Enum):
     """How gray values become model inputs.
 
-    `unit`: x / 255, in [0, 1]. `standard`: (x - mean) / std over the resized picture itself.
+    `unit`: x / 255, in [0, 1]. `standard`: (x - mean) / std, both computed on the resized picture.
     """
 
     UNIT = "unit"
@@ -37,7 +37,7 @@ class Scaling(str, Enum):
 
 
 class InputSpec(BaseModel):
-    """What a model's input layer takes: (height, width, channels) and how a picture gets there."""
+    """A model's input: its height, width and channels, and how a picture is resized and scaled."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,7 +48,7 @@ class InputSpec(BaseModel):
     interpolation: Interpolation = Interpolation.AREA
 
     def resizes_as(self, other: InputSpec) -> bool:
-        """Tell whether `resize` gives the same picture for both."""
+        """Return whether `resize` produces the same picture for both specs."""
         return (self.height, self.width, self.interpolation) == (
             other.height,
             other.width,
@@ -62,7 +62,7 @@ _CV2_INTERPOLATION = {
     Interpolation.NEAREST: cv2.INTER_NEAREST,
 }
 _SMALLEST_STD = (
-    1e-3  # of gray values in 0..255: a picture of one gray becomes zeros, not infinities
+    1e-3  # in gray values 0..255: a picture of one gray value becomes zeros, not infinities
 )
 
 
@@ -76,17 +76,17 @@ def resize(picture: Gray, spec: InputSpec) -> Gray:
 
 
 def scale(resized: Gray, spec: InputSpec) -> Float32:
-    """Turn gray values uint8 (h, w) into model inputs float32 (h, w, spec.channels)."""
+    """Return gray values uint8 (h, w) as model inputs float32 (h, w, spec.channels)."""
     scaled: Float32 = scale_batch([resized], spec)[0]
     return scaled
 
 
 def scale_batch(resized: Sequence[Gray], spec: InputSpec) -> Float32:
-    """Turn pictures of gray values into one batch, in one place, without copies between.
+    """Scale resized pictures into one batch, without copies in between.
 
     Args:
-        resized: at least one, uint8 (h, w), all of one size.
-        spec: of the model.
+        resized: at least one picture, uint8 (h, w), all of the same size.
+        spec: input of the model.
 
     Returns:
         float32 (n, h, w, spec.channels); the gray channel is repeated.
@@ -115,7 +115,7 @@ def prepare(picture: Gray, spec: InputSpec) -> Float32:
 
     Args:
         picture: uint8 (H, W), any size.
-        spec: of the model.
+        spec: input of the model.
 
     Returns:
         float32 (spec.height, spec.width, spec.channels); the gray channel is repeated.

@@ -29,7 +29,7 @@ Runs = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _LARGEST_PIXEL = 2**62 - 1  # a start and a length below it add up without overflow
-_LONGEST_TOKEN = 40  # of an error message
+_LONGEST_TOKEN = 40  # characters of a token that an error message shows
 _NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 _NUMBERS = re.compile(r"[0-9\s-]*", re.ASCII)
 
@@ -48,14 +48,15 @@ def parse(text: str, shape: tuple[int, int] | None = None) -> Runs:
 
     Args:
         text: `"start length ..."`, separated by white space; empty for an empty mask.
-        shape: (height, width) of the picture in pixels; given, runs outside it are an error.
+        shape: (height, width) of the picture in pixels; None to accept runs of any picture.
 
     Returns:
         int64 array (n, 2): 1-based start and length of each run, ascending.
 
     Raises:
-        RunLengthError: odd count, not whole numbers, a start or length below 1, runs that overlap
-            or are out of order, or a run that ends outside `shape`; `run` names the first such run.
+        RunLengthError: the count is odd, a token is not a whole number, a start or length is below
+            1, runs overlap or are not ascending, or a run ends outside `shape`; `run` is the index
+            of the first such run.
     """
     if not isinstance(text, str):
         raise RunLengthError(f"expected text, received {type(text).__name__} {text!r}")
@@ -93,7 +94,7 @@ def validate(runs: Runs, shape: tuple[int, int] | None = None) -> Runs:
             ends - 1 > pixels, runs, f"is out of bounds: a picture of {shape} has {pixels} pixels"
         )
     overlaps = np.concatenate(([False], starts[1:] < ends[:-1]))
-    _refuse_first(overlaps, runs, "begins before the run in front of it ends")
+    _refuse_first(overlaps, runs, "begins before the previous run ends")
     return runs
 
 
@@ -103,7 +104,7 @@ def to_text(runs: Runs) -> str:
 
 
 def from_mask(mask: npt.NDArray[np.generic]) -> Runs:
-    """Find the runs of a mask by differences.
+    """Compute the runs of a mask.
 
     Args:
         mask: (height, width); every value other than 0 belongs to the mask.
@@ -125,7 +126,7 @@ def from_mask(mask: npt.NDArray[np.generic]) -> Runs:
 
 
 def to_mask(runs: Runs, shape: tuple[int, int]) -> Mask:
-    """Draw runs, without a Python loop over them.
+    """Compute the mask of runs, without a Python loop over them.
 
     Args:
         runs: int64 (n, 2), ascending and not overlapping (see `parse`).
@@ -151,21 +152,21 @@ def encode(mask: npt.NDArray[np.generic]) -> str:
 
 
 def decode(text: str, shape: tuple[int, int]) -> Mask:
-    """Draw run-length text as a bool mask of `shape` (height, width); see `parse` and `to_mask`."""
+    """Read run-length text as a bool mask of `shape` (height, width); see `parse` and `to_mask`."""
     return to_mask(parse(text), shape)
 
 
 def area(runs: Runs) -> int:
-    """Count the mask's pixels."""
+    """Return the number of pixels of a mask."""
     return int(runs[:, 1].sum())
 
 
 def bounding_box(runs: Runs, height: int) -> BoundingBox | None:
-    """Find a mask's bounding box from its runs alone.
+    """Compute the bounding box of a mask from its runs alone.
 
     Args:
         runs: int64 (n, 2).
-        height: of the picture, in pixels; runs are numbered down its columns.
+        height: height of the picture in pixels; pixels are numbered down its columns.
 
     Returns:
         The box, or None for an empty mask.
@@ -181,10 +182,11 @@ def bounding_box(runs: Runs, height: int) -> BoundingBox | None:
 
 
 def overlap(one: Runs, other: Runs) -> int:
-    """Count the pixels that two masks of one picture share, from their runs alone.
+    """Return the number of pixels that two masks of one picture share, from their runs alone.
 
-    The pixels of `other` that lie before a point are a piecewise linear function of that point,
-    with a corner at each start and end; the overlap is its growth over the runs of `one`.
+    The number of pixels of `other` before a point is a piecewise linear function of that point,
+    with a corner at each start and end. The overlap is the growth of this function over the runs
+    of `one`.
     """
     if len(one) == 0 or len(other) == 0:
         return 0
@@ -192,7 +194,7 @@ def overlap(one: Runs, other: Runs) -> int:
 
 
 def _covered_before(runs: Runs, points: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Count, for each 1-based pixel of `points`, the pixels of `runs` in front of it."""
+    """Return, for each 1-based pixel of `points`, the number of pixels of `runs` before it."""
     starts, lengths = runs[:, 0], runs[:, 1]
     covered = np.concatenate(([0], np.cumsum(lengths)))
     begun = np.searchsorted(starts, points, side="left")

@@ -1,4 +1,4 @@
-"""What every runtime keeps to."""
+"""The interface of a runtime."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from steeldefect.runtimes.engine import Engine
 
 
 class Runtime(Protocol):
-    """A model that is ready to answer, and the engine that runs it."""
+    """A model that is ready to run, and its engine."""
 
     engine: Engine
 
     def predict(self, batch: Float32) -> Float32:
-        """Run the model.
+        """Compute the model's outputs.
 
         Args:
             batch: float32 (n, height, width, channels), any n.

@@ -1,4 +1,4 @@
-"""How many pictures one call of a model takes: the defaults, and fewer where memory is short."""
+"""Choose how many pictures one call of a model takes: a default, and fewer if memory is short."""
 
 from __future__ import annotations
 
@@ -12,31 +12,35 @@ from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 
 CPU_BATCH = 4
-"""The most for one call on a CPU, where more only spills the caches; see `default_batch`."""
+"""Largest default batch on a CPU; a larger one only overflows the caches (see `default_batch`)."""
 
 GPU_BATCH = 64
-"""The most for one call on a GPU; what its free memory does not hold is halved."""
+"""Default batch on a GPU; it is made smaller if the free memory does not hold it."""
 
-_SHARE = 0.8  # of free memory; the rest is for weights and the libraries' own needs
+_SHARE = 0.8  # share of free memory for a batch; the rest is for weights and libraries
 
 
 def default_batch(
     runtime: RuntimeChoice, device: DeviceChoice, precision: Precision, threads: int
 ) -> int:
-    """Return how many pictures suit one call, where the settings do not say.
+    """Return the batch size for settings that name none.
 
-    On a GPU, `GPU_BATCH`. On a CPU: OpenVINO's models are compiled for a fixed batch, so that a
-    last one that is not full costs as much as a full one. At f32 they are compiled for one picture
-    on each thread, which is as fast as more (a second picture pushes the first one's values out of
-    the core's cache). bf16 and int8 are for CPUs that compute them several times as fast as f32;
-    many cores that read all weights for every single picture would there wait for memory, so that
-    four pictures share one reading. Keras' graphs take any number.
+    On a GPU: `GPU_BATCH`.
+
+    On a CPU with OpenVINO, a model is compiled for a fixed batch size, so a last batch that is not
+    full costs as much as a full one. At f32 the batch has one picture for each thread, up to
+    `CPU_BATCH`. More pictures are not faster: a second picture pushes the values of the first one
+    out of the core's cache. bf16 and int8 are for CPUs that compute them several times as fast as
+    f32. There, many cores would wait for memory if they read all weights for every single picture,
+    so `CPU_BATCH` pictures share one reading.
+
+    On a CPU with TensorFlow: `CPU_BATCH`; Keras' graphs take any number.
 
     Args:
         runtime: not `auto`.
         device: not `auto`.
         precision: not `auto`.
-        threads: of the model; 0 for all cores.
+        threads: CPU threads of the model; 0 for all cores.
     """
     if device is DeviceChoice.GPU:
         return GPU_BATCH
@@ -46,25 +50,24 @@ def default_batch(
 
 
 class Batches:
-    """Asks a model batch by batch; see `ask`."""
+    """Batches of a model's inputs, halved if memory runs out."""
 
     def __init__(self, size: int, out_of_memory: type[Exception]) -> None:
-        """Begin with batches of `size`; `out_of_memory` is what the model's library raises."""
+        """Begin with batches of `size`; the model's library raises `out_of_memory`."""
         self.size = size
         self._out_of_memory = out_of_memory
 
     def ask(self, inputs: Float32, answer: Callable[[Float32], Float32]) -> Float32:
-        """Ask about all inputs.
+        """Compute the model's outputs for all inputs.
 
-        Where memory runs out, the batch is halved and asked again; the size stays so for later
-        calls.
+        If memory runs out, the batch is halved and runs again. Later calls keep the smaller size.
 
         Args:
-            inputs: float32 (n, ...), n of at least 1.
-            answer: of the model, for at most `size` inputs.
+            inputs: float32 (n, ...), n at least 1.
+            answer: runs the model on at most `size` inputs, and returns its outputs.
 
         Raises:
-            DeviceError: there is not memory enough for a single picture.
+            DeviceError: the memory does not hold a single picture.
         """
         answers, start = [], 0
         while start < len(inputs):
@@ -84,12 +87,15 @@ class Batches:
 
 
 def fitting_size(most: int, picture_bytes: int, free_bytes: int | None) -> int:
-    """Tell with which batch to begin: a power of two, or `most` where it fits.
+    """Return the first batch size: `most` if it fits, else the largest power of two that fits.
 
     Args:
-        most: pictures.
-        picture_bytes: that one picture takes inside the model.
-        free_bytes: of the device; None: not known.
+        most: largest number of pictures.
+        picture_bytes: bytes that one picture takes inside the model.
+        free_bytes: free memory of the device in bytes; None if unknown.
+
+    Returns:
+        A number of pictures, at least 1.
     """
     if free_bytes is None or most * picture_bytes <= _SHARE * free_bytes:
         return most

@@ -1,4 +1,4 @@
-"""What may be asked of the runtimes: which library, which processor, which arithmetic."""
+"""The choices for running models: runtime, device and precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from steeldefect.bundle.manifest import CpuPrecision
 
 
 class RuntimeChoice(str, Enum):
-    """Which library runs the models. `auto`: TensorFlow on a GPU, OpenVINO on a CPU."""
+    """Library that runs the models. `auto`: TensorFlow on a GPU, OpenVINO on a CPU."""
 
     AUTO = "auto"
     OPENVINO = "openvino"
@@ -16,7 +16,7 @@ class RuntimeChoice(str, Enum):
 
 
 class DeviceChoice(str, Enum):
-    """Which processor runs the models. `auto`: the GPU that Spark gave the task, else the CPU."""
+    """Processor that runs the models. `auto`: the GPU that Spark gave the task, else the CPU."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -26,9 +26,9 @@ class DeviceChoice(str, Enum):
 class Precision(str, Enum):
     """Arithmetic inside the models; `bf16` and `int8` need the OpenVINO runtime on a CPU.
 
-    `int8`: what is not quantised runs at bf16 where the CPU has it, else at f32.
-    `auto`: on OpenVINO what the bundle proved good enough when it was exported, elsewhere f32.
-    Where this CPU has no instructions for that, f32 as well.
+    `int8`: layers that are not quantised run at bf16 if the CPU has it, else at f32.
+    `auto`: with OpenVINO, the bundle's default, which was chosen by measurements at export; f32 if
+    this CPU has no instructions for the default. With TensorFlow, f32.
     """
 
     AUTO = "auto"

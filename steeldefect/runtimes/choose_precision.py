@@ -1,7 +1,7 @@
-"""Which precision runs on this host: as asked, or the bundle's default where the CPU has it.
+"""Choose the precision on this host: as asked, or the bundle's default if the CPU supports it.
 
-OpenVINO runs int8 on any CPU, but without dot-product instructions (VNNI) it multiplies in pairs
-that may saturate, hardly faster than f32; and it emulates nothing at bf16.
+OpenVINO runs int8 on any CPU. Without dot-product instructions (VNNI) it multiplies in pairs,
+which may saturate and is hardly faster than f32. bf16 needs a CPU with instructions for it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _NEEDED = {
     CpuPrecision.BF16: frozenset({"avx512_bf16", "amx_bf16"}),
     CpuPrecision.INT8: frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
 }
-"""Any one of these flags is enough, in the words of /proc/cpuinfo; f32 needs none."""
+"""Flags in /proc/cpuinfo; a precision needs any one of its flags. f32 needs none."""
 
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Read the instruction sets of this CPU, as Linux names them; none where it does not say."""
+    """Read the instruction sets of this CPU, as Linux names them; empty if it names none."""
     try:
         lines = _CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -38,7 +38,7 @@ def cpu_precisions(flags: frozenset[str] | None = None) -> frozenset[CpuPrecisio
     """Return the precisions that a CPU has instructions for; f32 always.
 
     Args:
-        flags: of the CPU; None for this one.
+        flags: flags of the CPU, as `cpu_flags` returns them; None for this CPU.
     """
     found = cpu_flags() if flags is None else flags
     fast = {precision for precision, any_of in _NEEDED.items() if any_of & found}
@@ -46,7 +46,7 @@ def cpu_precisions(flags: frozenset[str] | None = None) -> frozenset[CpuPrecisio
 
 
 def default_precision(compiled: Compiled | None) -> Precision:
-    """Return what `auto` means on OpenVINO; a bundle that says nothing is scored at f32."""
+    """Return the precision that `auto` means on OpenVINO: the bundle's default, or f32."""
     return Precision.F32 if compiled is None else Precision(compiled.default.value)
 
 
@@ -58,14 +58,14 @@ def choose_precision(
 ) -> Precision:
     """Return the precision that runs here; never `auto`.
 
-    `auto` takes the bundle's default where this CPU has instructions for it, else f32. int8 that
-    is asked for runs on any CPU.
+    With OpenVINO, `auto` becomes the bundle's default if this CPU has instructions for it. In all
+    other cases `auto` becomes f32. int8 runs on any CPU if the settings ask for it.
 
     Args:
-        asked: by the settings.
+        asked: precision in the settings.
         runtime: not `auto`.
-        compiled: what the bundle says of its forms for CPUs.
-        served: what the CPU has instructions for; None to ask this one.
+        compiled: the bundle's forms for CPUs; None if its manifest lacks them.
+        served: precisions that the CPU has instructions for; None for this CPU.
 
     Raises:
         DeviceError: bf16 is asked for, and the CPU has no instructions for it.
@@ -78,6 +78,6 @@ def choose_precision(
     if asked is Precision.BF16 and CpuPrecision.BF16 not in served:
         raise DeviceError(
             "precision=bf16, but this CPU has no instructions for it (AVX-512 BF16 or AMX) "
-            "and would be slower than at f32; set precision=auto"
+            "and bf16 would be slower than f32; set precision=auto"
         )
     return asked

@@ -14,13 +14,13 @@ from steeldefect.runtimes.choose_precision import choose_precision, default_prec
 
 @dataclass(frozen=True)
 class RuntimeOptions:
-    """What was asked for, `auto` included.
+    """The engine that the settings ask for; runtime, device and precision may be `auto`.
 
     Attributes:
-        threads: CPU threads for one model; those that Spark gives the task; 0 for all cores.
-        batch_size: pictures for each call of the model; None: see `default_batch`.
-        gpu_addresses: the GPUs that Spark gave the task; empty without.
-        gpu_memory_mib: that the process may take of its GPU; None: it grows as it needs.
+        threads: CPU threads of one model, as many as Spark gives the task; 0 for all cores.
+        batch_size: pictures in one call of the model; None for `default_batch`.
+        gpu_addresses: GPUs that Spark gave the task; empty if it gave none.
+        gpu_memory_mib: limit of the process's GPU memory in MiB; None for as much as needed.
     """
 
     runtime: RuntimeChoice = RuntimeChoice.AUTO
@@ -34,12 +34,12 @@ class RuntimeOptions:
 
 @dataclass(frozen=True)
 class Engine:
-    """What runs the models; nothing is left at `auto`.
+    """The engine that runs the models; nothing is `auto`.
 
     Attributes:
-        batch_size: pictures for each call of the model.
-        reason: why, in words, where `auto` chose.
+        batch_size: pictures in one call of the model.
         threads, gpu_memory_mib: see `RuntimeOptions`.
+        reason: why `auto` became these values, in words.
     """
 
     runtime: RuntimeChoice
@@ -51,7 +51,7 @@ class Engine:
     reason: str = "as it was set"
 
     def __str__(self) -> str:
-        """Return what runs the models, and why, in words; the table `runs` has it."""
+        """Return the engine and its reason as text, for the table `runs`."""
         return (
             f"{self.runtime.value} on {self.device.value} at {self.precision.value}: {self.reason}"
         )
@@ -62,15 +62,16 @@ def choose_engine(
     compiled: Compiled | None = None,
     served: frozenset[CpuPrecision] | None = None,
 ) -> Engine:
-    """Replace `auto` by what it means on this host, and refuse what cannot be.
+    """Return the engine on this host, with `auto` replaced by what it means here.
 
     Args:
-        options: as they were set, with the GPUs that Spark gave.
-        compiled: what the bundle says of its forms for CPUs.
-        served: what the CPU has instructions for; None to ask this one.
+        options: the settings, with the GPUs that Spark gave the task.
+        compiled: the bundle's forms for CPUs; None if its manifest lacks them.
+        served: precisions that the CPU has instructions for; None for this CPU.
 
     Raises:
-        DeviceError: the combination does not exist, or bf16 is asked for and the CPU has none.
+        DeviceError: no runtime supports the combination, or the settings ask for bf16 and the CPU
+            has no instructions for it.
     """
     device = options.device
     if device is DeviceChoice.AUTO:
@@ -118,7 +119,7 @@ def _why_precision(
 
 
 def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:
-    """Refuse settings that no runtime fulfils.
+    """Check that a runtime supports the combination.
 
     Raises:
         DeviceError: OpenVINO on a GPU, or TensorFlow at bf16 or int8.
@@ -134,7 +135,7 @@ def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: P
 
 
 def form_of(runtime: RuntimeChoice, precision: Precision) -> ModelForm:
-    """Return which form of the models a runtime reads at a precision other than `auto`."""
+    """Return the form of the models that a runtime reads at a precision (not `auto`)."""
     if runtime is RuntimeChoice.TENSORFLOW:
         return ModelForm.KERAS
     return ModelForm.OPENVINO_INT8 if precision is Precision.INT8 else ModelForm.OPENVINO

@@ -1,7 +1,8 @@
-"""Which GPUs a worker process sees: those that Spark gave its task, before TensorFlow is imported.
+"""Set which GPUs a worker process sees: those that Spark gave its task.
 
-TensorFlow reads `CUDA_VISIBLE_DEVICES` once. A worker process that is kept for its next task can
-therefore not change its GPU, which it never has to where executors have one GPU each.
+TensorFlow reads `CUDA_VISIBLE_DEVICES` once, so it must be set before TensorFlow is imported. A
+worker process that Spark keeps for another task therefore cannot change its GPU. If each executor
+has one GPU, it never needs to.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from steeldefect.errors import DeviceError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-_OUTER = "STEELDEFECT_OUTER_GPUS"  # what was visible before this process served its first task
+_OUTER = "STEELDEFECT_OUTER_GPUS"  # GPUs that were visible before this process's first task
 
 _ADVICE = (
     "give each executor one GPU (spark.executor.resource.gpu.amount=1), or set "
@@ -23,14 +24,15 @@ _ADVICE = (
 
 
 def expose_gpus(addresses: tuple[str, ...]) -> None:
-    """Let this process see just the GPUs that Spark gave its task; none means none.
+    """Set `CUDA_VISIBLE_DEVICES` to the GPUs that Spark gave this process's task; empty for none.
 
-    Where `CUDA_VISIBLE_DEVICES` is set already, the addresses index into it. It is remembered,
-    because a worker process serves many tasks. Must run before TensorFlow is imported.
+    If `CUDA_VISIBLE_DEVICES` was set before the first task, the addresses are indices into that
+    value. The value is remembered, because a worker process serves many tasks. This must run before
+    TensorFlow is imported.
 
     Raises:
-        DeviceError: an address is no index into what is visible, or the models of this process
-            run on another GPU already.
+        DeviceError: an address is not an index into the visible GPUs, or the models of this process
+            already run on another GPU.
     """
     outer = os.environ.setdefault(_OUTER, os.environ.get(VISIBLE, ""))
     visible = outer.split(",") if outer else []
@@ -51,25 +53,25 @@ def expose_gpus(addresses: tuple[str, ...]) -> None:
 
 
 def check_gpu_conf(conf: Mapping[str, str]) -> None:
-    """Refuse settings of Spark under which worker processes would have to change their GPU.
+    """Check that Spark's settings never require a worker process to change its GPU.
 
     Args:
         conf: Spark's settings by name.
 
     Raises:
-        DeviceError: executors have several GPUs, and worker processes are kept.
+        DeviceError: executors have several GPUs, and Spark keeps worker processes for more tasks.
     """
     amount = conf.get("spark.executor.resource.gpu.amount", "0")
     kept = conf.get("spark.python.worker.reuse", "true").lower() == "true"
     if kept and float(amount) > 1:
         raise DeviceError(
-            f"executors have {amount} GPUs each, and keep worker processes, whose GPU cannot "
-            f"change; {_ADVICE}"
+            f"executors have {amount} GPUs each and keep their worker processes, but a worker "
+            f"process cannot change its GPU; {_ADVICE}"
         )
 
 
 def free_bytes() -> int | None:
-    """Ask the driver for the free memory of the first visible GPU; None where it does not say."""
+    """Read the free memory of the first visible GPU from its driver, in bytes; None if unknown."""
     first = os.environ.get(VISIBLE, "").split(",")[0]
     query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     try:

@@ -1,10 +1,10 @@
-"""Opens `.keras` files without running code from them.
+"""Load `.keras` files without running code from them.
 
 A `.keras` file is a zip of a configuration, from which Keras builds layers, and of their weights.
-A configuration can name code: a Lambda layer carries Python bytecode, others wrap a SavedModel or
-a pickled module, a custom class is one of whatever package can be imported. Keras' safe mode
-refuses most of these; here they are refused before Keras sees the file, with the layer's name, and
-safe mode is on all the same, whatever this process may have switched off.
+A configuration can name code: a Lambda layer carries Python bytecode, other layers wrap a
+SavedModel or a pickled module, and a custom class may come from any package that can be imported.
+Keras' safe mode refuses most of these. Here they are refused before Keras loads the file, and the
+error names the layer. Keras loads in safe mode as well, even if this process has switched it off.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from steeldefect.errors import BundleError
 
 _CONFIG = "config.json"
 _MEMBERS = frozenset({"metadata.json", _CONFIG, "model.weights.h5"})
-"""What Keras writes for models without vocabularies, which no model of a picture has."""
+"""Files that Keras writes for models without vocabularies; models of pictures have none."""
 
 _RUN_CODE = frozenset(
     {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 )
-_ENCRYPTED = 0x1  # of a zip entry's flags
-_LONGEST = 300  # characters of a message by Keras, which repeats whole configurations
+_ENCRYPTED = 0x1  # bit of a zip entry's flags
+_LONGEST = 300  # characters shown of a message by Keras, which may repeat the configuration
 
 _OF_BAD_FILES = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError),
@@ -38,13 +38,13 @@ def load_keras_model(path: Path) -> Any:
     """Load a Keras model in safe mode, for inference: it is not compiled.
 
     Args:
-        path: of a `.keras` file.
+        path: path of a `.keras` file.
 
     Returns:
         The `keras.Model`.
 
     Raises:
-        BundleError: the file is damaged, is no such file, or would run code.
+        BundleError: the file is damaged, is not a `.keras` file, or might run code.
     """
     import keras  # costs seconds; TensorFlow's own settings must come before it
 
@@ -58,11 +58,11 @@ def load_keras_model(path: Path) -> Any:
 
 
 def _read_config(path: Path) -> Any:
-    """Read the configuration out of the zip, once nothing else in the zip is a surprise."""
+    """Read the configuration in the zip, after a check that the zip holds nothing unexpected."""
     with zipfile.ZipFile(path) as archive:
         names = [entry.filename for entry in archive.infolist()]
         for entry in archive.infolist():
-            # Keras stores without compression; so no file is larger than its place in the zip
+            # Keras does not compress, so every file is as large as its data in the zip
             grows = entry.compress_type != zipfile.ZIP_STORED
             grows |= entry.file_size != entry.compress_size
             odd = stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & _ENCRYPTED
@@ -75,7 +75,7 @@ def _read_config(path: Path) -> Any:
 
 
 def _check_config(path: Path, config: Any) -> None:
-    """Refuse what runs code, and what is not Keras' own."""
+    """Check that a configuration names no layer that runs code, and only Keras' own classes."""
     for part in _parts(config):
         kind, module = part.get("class_name"), part.get("module")
         own = module in (None, "builtins", "keras") or str(module).startswith("keras.")
@@ -91,7 +91,7 @@ def _check_config(path: Path, config: Any) -> None:
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield everything in a configuration that names a class or a function."""
+    """Yield every part of a configuration that names a class or a module."""
     waiting = [config]
     while waiting:
         part = waiting.pop()

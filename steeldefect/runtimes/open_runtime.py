@@ -1,4 +1,4 @@
-"""Opens a model of a bundle in the runtime of an engine."""
+"""Open a model of a bundle in the runtime of an engine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from steeldefect.runtimes.engine import Engine, form_of
 def open_runtime(bundle: Bundle, model: ModelName, engine: Engine) -> Runtime:
     """Load and compile one model.
 
-    TensorFlow is imported only where it runs: importing it takes seconds and 300 MB.
+    TensorFlow is imported only if it runs the model: the import takes seconds and 300 MB.
 
     Args:
-        bundle: that holds the model.
+        bundle: bundle that holds the model.
         model: gate or segmenter.
-        engine: of `choose_engine`.
+        engine: result of `choose_engine`.
 
     Raises:
-        BundleError: the bundle has no form for this engine.
-        DeviceError: the device is not there.
+        BundleError: the bundle lacks the form of the model that this engine reads.
+        DeviceError: the device is missing.
     """
     form = form_of(engine.runtime, engine.precision)
     bundle.require([form])

@@ -1,4 +1,4 @@
-"""Models on CPUs, compiled by OpenVINO."""
+"""Run models on CPUs, compiled by OpenVINO."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OpenVinoRuntime:
     def __init__(self, path: Path, engine: Engine) -> None:
         """Compile the model at `path` (`.xml`, with its `.bin` beside it).
 
-        For precision int8 that is the quantised model.
+        For precision int8, `path` is the quantised model.
         """
         core = ov.Core()
         model = core.read_model(path)
@@ -37,7 +37,7 @@ class OpenVinoRuntime:
         self._request = compiled.create_infer_request()
 
     def predict(self, batch: Float32) -> Float32:
-        """Run the model; see `Runtime.predict`."""
+        """Compute the model's outputs; see `Runtime.predict`."""
         parts = [
             self._predict_padded(batch[start : start + self._batch_size])
             for start in range(0, len(batch), self._batch_size)
@@ -57,7 +57,7 @@ class OpenVinoRuntime:
 
 
 def compile_settings(engine: Engine) -> dict[str, Any]:
-    """Give OpenVINO's settings for one model."""
+    """Return OpenVINO's settings for one model."""
     return {
         "INFERENCE_PRECISION_HINT": _hint(engine.precision),
         "INFERENCE_NUM_THREADS": engine.threads,
@@ -67,7 +67,7 @@ def compile_settings(engine: Engine) -> dict[str, Any]:
 
 
 def _hint(precision: Precision) -> str:
-    """Name the arithmetic of layers that are not int8; in a U-Net these take most of the time."""
+    """Return the precision of layers that are not int8; in a U-Net they take most of the time."""
     if precision is Precision.INT8:
         return "bf16" if CpuPrecision.BF16 in cpu_precisions() else "f32"
     return str(precision.value)

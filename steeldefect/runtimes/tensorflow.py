@@ -1,4 +1,4 @@
-"""Models in TensorFlow, from the Keras form: on the GPU where Spark gave the task one."""
+"""Run models with TensorFlow, from the Keras form, on a GPU or a CPU."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class TensorFlowRuntime:
     """One Keras model as a compiled function."""
 
     def __init__(self, path: Path, engine: Engine) -> None:
-        """Load the Keras model at `path` onto the device of the engine.
+        """Load the Keras model at `path` onto the engine's device.
 
         Raises:
-            DeviceError: a GPU is asked for, and TensorFlow sees none.
-            BundleError: the file is no model, or would run code.
+            DeviceError: the engine needs a GPU, and TensorFlow sees none.
+            BundleError: the file is not a model, or might run code.
         """
         self.engine = engine
         self._place = _prepare_device(engine)
@@ -42,7 +42,7 @@ class TensorFlowRuntime:
         self._answer: Any = tf.function(self._call, input_signature=[signature])
 
     def predict(self, batch: Float32) -> Float32:
-        """Run the model; see `Runtime.predict`."""
+        """Compute the model's outputs; see `Runtime.predict`."""
         with tf.device(self._place):
             return self._batches.ask(batch, lambda part: self._answer(tf.constant(part)).numpy())
 
@@ -66,10 +66,10 @@ def _prepare_device(engine: Engine) -> str:
 
 
 def _limit_memory(gpu: Any, mib: int | None) -> None:
-    """Let a process take of a GPU what it needs, or at most `mib`: tasks may share the card.
+    """Limit this process to the GPU memory that it needs, or to `mib` MiB: tasks may share a GPU.
 
-    By itself TensorFlow would take all of it. Fixed once the GPU is in use; asked for again, the
-    same is no error.
+    Without this, TensorFlow takes all memory of a GPU. The first limit stays for the life of the
+    process; a later call does not change it.
     """
     if mib is None:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -79,7 +79,7 @@ def _limit_memory(gpu: Any, mib: int | None) -> None:
 
 
 def _first_size(model: Any, engine: Engine) -> int:
-    """Tell with which batch to begin."""
+    """Return the first batch size."""
     if engine.device is not DeviceChoice.GPU:
         return engine.batch_size
     free = free_bytes()
@@ -89,7 +89,7 @@ def _first_size(model: Any, engine: Engine) -> int:
 
 
 def _picture_bytes(model: Any) -> int:
-    """Add up what all layers answer to one picture, float32: more than is held at any time."""
+    """Return the bytes of all layers' outputs for one picture: more than is held at any time."""
     total = 0
     for layer in model.layers:
         if getattr(layer, "layers", None):
@@ -101,7 +101,7 @@ def _picture_bytes(model: Any) -> int:
 
 
 def _limit_threads(threads: int) -> None:
-    """Keep TensorFlow to the task's cores; fixed once its first operation has run."""
+    """Limit TensorFlow to the task's cores; the limit is fixed once its first operation has run."""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,4 +1,4 @@
-"""What a store is: objects under one root, named by keys relative to it, with `/` between parts."""
+"""The interface of a store: objects below one root, named by keys with `/` between their parts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class ObjectInfo(NamedTuple):
 
     Attributes:
         key: path below the store's root.
-        etag: changes whenever the contents do.
-        size: in bytes.
-        modified: with time zone UTC.
+        etag: version of the contents; it changes whenever they change.
+        size: size in bytes.
+        modified: time of the last change, with time zone UTC.
         regular: false for a pipe, a socket or a device, which has no contents to read.
     """
 
@@ -26,12 +26,13 @@ class ObjectInfo(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """A picture's bytes, and what the store says of them.
+    """The bytes of a picture, with their version.
 
     Attributes:
         data: the whole object.
-        etag: of the answer itself, which may be newer than the listing; empty where it has none.
-        md5: hexadecimal digest that the store states for the bytes; None where it states none.
+        etag: version of these bytes, which may be newer than the listing; empty if the store states
+            none.
+        md5: hexadecimal MD5 of the bytes as the store states it; None if it states none.
     """
 
     data: bytes
@@ -40,7 +41,7 @@ class Fetched(NamedTuple):
 
 
 class FetchLimits(NamedTuple):
-    """What one picture may cost: bytes, and seconds from the request to the last byte."""
+    """Limits of fetching one picture: its bytes, and seconds from the request to the last byte."""
 
     max_bytes: int
     seconds: float
@@ -49,8 +50,8 @@ class FetchLimits(NamedTuple):
 class Store(Protocol):
     """A folder or an object-store prefix.
 
-    All methods raise `StoreError` where the store refuses for good (missing, forbidden), and
-    `StoreUnavailableError` where it does not answer after bounded retries.
+    All methods raise `StoreError` if the store refuses a request for good (the object is missing or
+    forbidden), and `StoreUnavailableError` if it does not answer after a few retries.
     """
 
     uri: str
@@ -58,12 +59,12 @@ class Store(Protocol):
     def scan(
         self, prefix: str = "", enters: Callable[[str], bool] | None = None
     ) -> Iterator[ObjectInfo]:
-        """List all objects whose key begins with `prefix`, at any depth; none is no error.
+        """Yield all objects whose key begins with `prefix`, at any depth.
 
         Args:
-            prefix: of the keys.
-            enters: tells by a folder's key, which ends with `/`, whether the folder is wanted. The
-                store saves the work of listing the others where it can.
+            prefix: first characters of the keys.
+            enters: returns whether a folder is wanted, by its key, which ends with `/`. The store
+                may list objects of other folders as well, but avoids that work if it can.
         """
         ...
 
@@ -72,37 +73,38 @@ class Store(Protocol):
         ...
 
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
-        """Read a whole object with its version, within bounds.
+        """Read a whole object with its version, within limits.
 
         Raises:
-            FetchError: it has more bytes than `limits` allow, whatever the listing said.
+            FetchError: the object has more bytes than `limits` allow, even if the listing stated
+                fewer.
         """
         ...
 
     def write(self, key: str, data: bytes) -> None:
-        """Write a whole object in one step; one that is there is replaced."""
+        """Write a whole object in one step; replace an existing object."""
         ...
 
     def write_new(self, key: str, data: bytes) -> None:
-        """Write a whole object in one step, unless there is one.
+        """Write a whole object in one step, if no object has this key.
 
         Raises:
-            AlreadyExistsError: there is one; it is left as it was.
+            AlreadyExistsError: an object has this key; it is left unchanged.
         """
         ...
 
     def delete(self, key: str) -> None:
-        """Delete an object; none is no error."""
+        """Delete an object; a missing object is not an error."""
         ...
 
     def delta_uri(self, key: str) -> str:
-        """Address of the folder `key` as the Delta library takes it.
+        """Return the address of the folder `key` in the form that the Delta library expects.
 
         Raises:
-            SettingsError: that library would take any form of it for another folder.
+            SettingsError: the Delta library would open another folder for this address.
         """
         ...
 
     def delta_options(self) -> dict[str, str]:
-        """Options with which the Delta library reaches this store. Holds secrets: never log it."""
+        """Return the Delta library's options for this store. They hold secrets: never log them."""
         ...

@@ -1,4 +1,4 @@
-"""A folder of the local (or mounted) file system as a store."""
+"""A store in a folder of the local (or mounted) file system."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from steeldefect.stores.base import Fetched, FetchLimits, ObjectInfo
 from steeldefect.stores.names import key_of, name_of
 from steeldefect.stores.walking import Entry, Walk
 
-_STAGED = b".staged-"  # begins the names of files that are being written
+_STAGED = b".staged-"  # prefix of the names of files that are being written
 _FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-"""Errors that name the file or the rights to it; all others may pass."""
+"""Errors of the file or of the rights to it, which a retry does not change; others may pass."""
 
 
 class LocalStore:
     """Objects are files below a root folder, which the first write creates.
 
-    The etag is made of modification time and size, because listing must not read pictures.
+    The etag consists of modification time and size, because listing must not read pictures.
     """
 
     def __init__(self, root: Path) -> None:
-        """Name the root; nothing is touched yet.
+        """Set the root; no file is read or written yet.
 
         Raises:
             SettingsError: the path is relative to a folder whose name is not UTF-8.
@@ -39,7 +39,7 @@ class LocalStore:
     def scan(
         self, prefix: str = "", enters: Callable[[str], bool] | None = None
     ) -> Iterator[ObjectInfo]:
-        """List files folder by folder, each in the order of names; see `Store.scan`."""
+        """Yield files folder by folder, sorted by name within a folder; see `Store.scan`."""
         start = name_of(prefix).rpartition(b"/")[0]
 
         def may_enter(folder: bytes) -> bool:
@@ -60,19 +60,19 @@ class LocalStore:
         try:
             with open(self._path(key), "rb", opener=_open_at_once) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise StoreError(f"cannot read {self._named(key)}: it is no regular file")
+                    raise StoreError(f"cannot read {self._named(key)}: it is not a regular file")
                 data: bytes = file.read()
                 return data
         except OSError as error:
             raise StoreError(f"cannot read {self._named(key)}: {error.strerror}") from None
 
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
-        """Read a file with its version; see `Store.fetch`. A file system has no deadline."""
+        """Read a file with its version; see `Store.fetch`. `limits.seconds` is ignored."""
         try:
             with open(self._path(key), "rb", opener=_open_at_once) as file:
                 before = os.fstat(file.fileno())
                 if not stat.S_ISREG(before.st_mode):
-                    raise StoreError(f"cannot read {self._named(key)}: it is no regular file")
+                    raise StoreError(f"cannot read {self._named(key)}: it is not a regular file")
                 data = file.read(limits.max_bytes + 1)
                 after = os.fstat(file.fileno())
         except OSError as error:
@@ -96,7 +96,7 @@ class LocalStore:
             raise StoreError(f"cannot write {self._named(key)}: {error.strerror}") from None
 
     def write_new(self, key: str, data: bytes) -> None:
-        """Write a file beside its place, then link it, which fails where one is there."""
+        """Write a file beside its place, then link it; linking fails if the file exists."""
         path = self._path(key)
         staged = self._stage(key, path, data)
         try:
@@ -117,20 +117,20 @@ class LocalStore:
             raise StoreError(f"cannot delete {self._named(key)}: {error.strerror}") from None
 
     def delta_uri(self, key: str) -> str:
-        """Absolute path of the folder; see `Store.delta_uri`."""
+        """Return the absolute path of the folder; see `Store.delta_uri`."""
         check_table_address(self.uri)
         return self._named(key)
 
     def delta_options(self) -> dict[str, str]:
-        """None are needed."""
+        """Return no options: a local folder needs none."""
         return {}
 
     def _named(self, key: str) -> str:
-        """Name a file for people."""
+        """Return the absolute path of a key as text."""
         return f"{self.uri.rstrip('/')}/{key}"
 
     def _path(self, key: str) -> bytes:
-        """Find the file of a key.
+        """Return the path of a key's file.
 
         Raises:
             StoreError: no file below the root can have that key.
@@ -140,11 +140,11 @@ class LocalStore:
         except UnicodeEncodeError:
             name = b"\0"
         if b"\0" in name or b".." in name.split(b"/"):
-            raise StoreError(f"{key!r} is no key of a file below {self.uri}")
+            raise StoreError(f"{key!r} is not the key of a file below {self.uri}")
         return self._root + b"/" + name
 
     def _stage(self, key: str, path: bytes, data: bytes) -> bytes:
-        """Write a file beside its place; gives its path."""
+        """Write a file beside its place, and return its path."""
         staged = None
         try:
             folder = os.path.dirname(path)
@@ -154,7 +154,7 @@ class LocalStore:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-                with suppress(OSError):  # mounted shares may keep rights of their own
+                with suppress(OSError):  # mounted shares may refuse to change rights
                     os.fchmod(file.fileno(), 0o644)
             return staged
         except OSError as error:
@@ -168,7 +168,7 @@ def _etag(status: os.stat_result) -> str:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file; a pipe would keep this process waiting until somebody writes to it."""
+    """Open a file without waiting; opening a pipe would otherwise wait for somebody to write."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -179,7 +179,7 @@ def _describe(key: str, entry: Entry) -> Iterator[ObjectInfo]:
         if not entry.is_symlink():
             return  # deleted since the folder was read
         yield _unreadable(key)
-    except OSError:  # a link that leads round in circles, a share that fails
+    except OSError:  # a circular link, or a share that fails
         yield _unreadable(key)
     else:
         etag = _etag(status)
@@ -188,12 +188,12 @@ def _describe(key: str, entry: Entry) -> Iterator[ObjectInfo]:
 
 
 def _unreadable(key: str) -> ObjectInfo:
-    """List what cannot be looked at as well: reading it will tell why."""
+    """Return an entry for a file that cannot be examined; reading it will report why."""
     return ObjectInfo(key, "unreadable", 0, datetime.now(UTC))
 
 
 def _moment(seconds: float) -> datetime:
-    """Give a file's time; the nearest that there is for one that no calendar has."""
+    """Return a file's time; the first or last possible time if it is outside the calendar."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
@@ -201,5 +201,5 @@ def _moment(seconds: float) -> datetime:
 
 
 def _may_hold(folder: str, prefix: str) -> bool:
-    """Tell whether keys below a folder can begin with a prefix."""
+    """Return whether keys below a folder can begin with a prefix."""
     return folder.startswith(prefix) or prefix.startswith(folder)

@@ -1,8 +1,8 @@
-r"""Turns file names, which are bytes, into keys, which are text, and back without loss.
+r"""Convert file names, which are bytes, to keys, which are text, and back without loss.
 
-A name that is UTF-8 is its own key. A byte that is not UTF-8 becomes `\xe5` in the key, as Python
-and many tools print it. Where a name has those very four characters, its backslash becomes
-`\x5c`, so that no two names share a key.
+A name that is UTF-8 is its own key. A byte that is not UTF-8 becomes an escape such as `\xe5` in
+the key, as Python and many tools print it. If a name contains the four characters of such an
+escape, its backslash becomes `\x5c`, so that no two names share a key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def name_of(key: str) -> bytes:
     b'line 1/pl\xe5t.jpg'
 
     Raises:
-        UnicodeEncodeError: the key is no text.
+        UnicodeEncodeError: the key cannot be encoded as UTF-8.
     """
     name = key.encode("utf-8")
     if b"\\" not in name:

@@ -1,4 +1,4 @@
-"""From an address to a store."""
+"""Open the store at an address."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ __all__ = ["S3Settings", "is_s3", "open_store", "shipped_settings"]
 
 
 def shipped_settings(uris: Sequence[str], settings: S3Settings) -> S3Settings:
-    """Give S3 settings for other hosts: those of the driver's own environment filled in.
+    """Return S3 settings for other hosts, with the endpoint and region that this host found.
 
-    Credentials are not among them; executors find theirs the way the driver does.
+    Credentials are not included: executors find theirs in the same way as the driver.
+
+    Args:
+        uris: addresses of a run; the settings are completed by the first that is in S3.
+        settings: S3 settings of the driver.
     """
     for uri in uris:
         store = open_store(uri, settings)
@@ -29,7 +33,7 @@ def open_store(uri: str, settings: S3Settings | None = None) -> Store:
     """Open the store at an address: a local folder (`path` or `file:///path`), or `s3://bucket/prefix`.
 
     Raises:
-        SettingsError: neither of these, or an address that could mean two places.
+        SettingsError: the address has neither form, or could mean two places.
     """
     check_text(uri)
     if is_s3(uri):

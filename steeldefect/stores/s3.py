@@ -1,4 +1,4 @@
-"""A prefix of a bucket in S3, or in any store that speaks S3, by boto3."""
+"""A store in a prefix of a bucket, in S3 or any S3-compatible object store, through boto3."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ from steeldefect.streams import read_ahead
 
 Answer = TypeVar("Answer")
 
-_LISTERS = 16  # threads; a page takes the store about as long as its answer takes to travel
+_LISTERS = 16  # threads; a page takes the store about as long as the answer takes to arrive
 _DEEPEST = 8  # levels of folders that are opened to find as many folders as there are threads
 
-_FIRST_CHUNK, _CHUNK = 1024, 16 * 1024  # bytes between two looks at the clock
+_FIRST_CHUNK, _CHUNK = 1024, 16 * 1024  # bytes read between two checks of the deadline
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=10)
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
 
@@ -66,18 +66,18 @@ _HINTS = {
     "404": "there is no such object or bucket",
     "403": "access was denied; check the credentials' rights",
     "AccessDenied": "access was denied; check the credentials' rights",
-    "InvalidAccessKeyId": "the access key is unknown there; check the credentials and the endpoint",
-    "SignatureDoesNotMatch": "the secret key does not fit the access key; check the credentials",
+    "InvalidAccessKeyId": "the store does not know the access key; check the key and the endpoint",
+    "SignatureDoesNotMatch": "the secret key does not match the access key; check the credentials",
 }
 
 
 class _BrokenBodyError(Exception):
-    """The body of an answer broke off, or did not end in time."""
+    """The body of an answer broke off, did not end in time, or does not match its ETag."""
 
 
 @contextmanager
 def _body_errors() -> Iterator[None]:
-    """Translate whatever the network does to a body: resets, TLS errors, short answers."""
+    """Raise `_BrokenBodyError` for network errors in a body: resets, TLS errors, short answers."""
     try:
         yield
     except (*_BROKEN_BODY, HTTPError, OSError) as error:
@@ -85,7 +85,7 @@ def _body_errors() -> Iterator[None]:
 
 
 def _next_chunk(size: int) -> int:
-    """Tell how many bytes to wait for after `size`: no more, so that a slow body is noticed."""
+    """Return how many bytes to read after `size` bytes: few, so that a slow body is noticed."""
     return min(_CHUNK, max(_FIRST_CHUNK, size))
 
 
@@ -98,10 +98,10 @@ def _md5(data: bytes) -> str:
 
 
 def _stated_md5(etag: str, answer: Any) -> str | None:
-    """Tell the MD5 of an object's bytes, where its ETag is one.
+    """Return the MD5 of an object's bytes, if its ETag is an MD5.
 
-    It is not one of objects that were written in parts, or encrypted by a key of KMS or one of the
-    caller's own (Amazon S3 API Reference, "Object": ETag).
+    The ETag is not the MD5 of an object that was written in parts, or encrypted by a KMS key or by
+    a key of the caller (Amazon S3 API Reference, "Object": ETag).
     """
     encryption = str(answer.get("ServerSideEncryption") or "AES256")
     if encryption != "AES256" or answer.get("SSECustomerAlgorithm"):
@@ -113,10 +113,10 @@ class S3Store:
     """Objects below `s3://bucket/prefix`."""
 
     def __init__(self, bucket: str, prefix: str, settings: S3Settings) -> None:
-        """Name the root and open a client; nothing is sent yet.
+        """Set the root and open a client; no request is sent yet.
 
         Raises:
-            SettingsError: profile or endpoint are malformed.
+            SettingsError: the profile is unknown, or the endpoint is malformed.
         """
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -127,7 +127,10 @@ class S3Store:
     def scan(
         self, prefix: str = "", enters: Callable[[str], bool] | None = None
     ) -> Iterator[ObjectInfo]:
-        """List; see `Store.scan`. More than one page is begun anew, folder by folder in threads."""
+        """Yield objects; see `Store.scan`.
+
+        If there is more than one page, the listing starts again, folder by folder in threads.
+        """
         pages = self._pages(prefix)
         first = next(pages, {})
         if not first.get("IsTruncated"):
@@ -150,7 +153,7 @@ class S3Store:
         return [found for page in self._pages(prefix) for found in self._objects(page)]
 
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
-        """List one folder page by page, of 1,000 objects each."""
+        """Yield the pages of a listing, each of at most 1,000 objects."""
         name = self._prefix + prefix
         pages = iter(
             self._client.get_paginator("list_objects_v2").paginate(
@@ -158,10 +161,10 @@ class S3Store:
             )
         )
         while page := self._call(lambda: next(pages, None), name):
-            if "IsTruncated" not in page:  # every listing has it; a page in HTML has not
+            if "IsTruncated" not in page:  # every listing has it; a page in HTML does not
                 raise StoreUnavailableError(
                     f"s3://{self._bucket}/{name}: {self._client.meta.endpoint_url} answered with "
-                    "something that is not a listing; check the endpoint, and proxies before it"
+                    "something that is not a listing; check the endpoint, and any proxy before it"
                 )
             yield page
 
@@ -176,7 +179,7 @@ class S3Store:
         return name[len(self._prefix) :]
 
     def read(self, key: str) -> bytes:
-        """Read an object; a body that breaks off, or is not of its ETag, is asked for again."""
+        """Read an object; retry if the body breaks off or does not match its ETag."""
         retrying = Retrying(
             stop=stop_after_attempt(self._settings.max_attempts),
             wait=_BACKOFF,
@@ -187,10 +190,10 @@ class S3Store:
         return self._call(lambda: retrying(self._read_once, name), name)
 
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
-        """Read an object within bounds; see `Store.fetch`.
+        """Read an object within limits; see `Store.fetch`.
 
-        The retries are this method's own, not botocore's, so that all of them together keep to
-        the deadline: it may be exceeded by the time-out of one request.
+        This method retries by itself, without botocore, so that all tries together keep the
+        deadline. They may exceed it by the time-out of one request.
         """
         name = self._prefix + key
         deadline = time.monotonic() + limits.seconds
@@ -214,15 +217,15 @@ class S3Store:
         )
 
     def write(self, key: str, data: bytes) -> None:
-        """Put an object; see `Store.write`."""
+        """Write an object; see `Store.write`."""
         name = self._prefix + key
         self._call(lambda: self._put(name, data), name)
 
     def write_new(self, key: str, data: bytes) -> None:
-        """Put an object with `If-None-Match: *`; see `Store.write_new`.
+        """Write an object with `If-None-Match: *`; see `Store.write_new`.
 
-        A retried request can find its own first try; then the contents are the same, and the
-        write counts as done.
+        A retried request can find the object that its own first try wrote. The contents are then
+        equal, and the write counts as done.
         """
         name = self._prefix + key
         try:
@@ -237,7 +240,7 @@ class S3Store:
         self._call(lambda: self._client.delete_object(Bucket=self._bucket, Key=name), name)
 
     def shipped_settings(self) -> S3Settings:
-        """Give settings for other hosts, with the endpoint and region that were found here."""
+        """Return settings for other hosts, with the endpoint and region that this host found."""
         endpoint = str(self._client.meta.endpoint_url)
         found: dict[str, object] = {"region": self._client.meta.region_name}
         if ".amazonaws.com" not in endpoint:
@@ -245,12 +248,12 @@ class S3Store:
         return self._settings.model_copy(update=found)
 
     def delta_uri(self, key: str) -> str:
-        """Address of the folder `key`, percent-encoded as a URL; see `Store.delta_uri`."""
+        """Return the address of the folder `key`, percent-encoded; see `Store.delta_uri`."""
         check_table_address(self.uri)
         return f"s3://{self._bucket}/{quote(self._prefix + key)}"
 
     def delta_options(self) -> dict[str, str]:
-        """Hand boto3's endpoint, region and present credentials to the Delta library."""
+        """Return boto3's endpoint, region and current credentials for the Delta library."""
         return delta_options(self._bucket, self._settings, self._session, self._client)
 
     def _put(self, name: str, data: bytes, **options: str) -> None:
@@ -298,16 +301,16 @@ class S3Store:
             ) from None
         except (CredentialRetrievalError, SSOError) as error:
             raise StoreError(
-                f"{where}: the credentials' own source failed ({type(error).__name__}); check the "
-                "profile, the role or the sign-in that gives them"
+                f"{where}: the source of the credentials failed ({type(error).__name__}); check "
+                "the profile, the role or the sign-in"
             ) from None
         except ParamValidationError:
             raise SettingsError(f"{where} is not an address in S3") from None
         except SSLError:
             raise StoreUnavailableError(
                 f"{where}: the certificate of {self._client.meta.endpoint_url} is not trusted, or "
-                "names another host; AWS_CA_BUNDLE names the file of an authority of your own, on "
-                "every host"
+                "names another host; for your own certificate authority, set AWS_CA_BUNDLE to its "
+                "file on every host"
             ) from None
         except (BotoCoreError, _BrokenBodyError) as error:
             endpoint = self._client.meta.endpoint_url

@@ -1,9 +1,9 @@
-"""How S3 is reached, by boto3 and by the Delta library.
+"""Open connections to S3: a client of boto3, and options for the Delta library.
 
-Credentials, region, endpoint and profile are found the ways AWS's own tools find them (environment,
-profile, role, also one that a profile assumes), and a certificate authority of one's own by
-AWS_CA_BUNDLE, on which the Delta library relies as well; settings may name endpoint, region and
-profile, never a secret.
+Credentials, region, endpoint and profile are found as AWS's own tools find them: in the
+environment, in a profile, by a role, or by a role that a profile assumes. AWS_CA_BUNDLE names the
+file of a private certificate authority, also for the Delta library. Settings may name endpoint,
+region and profile, but never a secret.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from steeldefect.secrets import remember
 
 
 class AddressingStyle(str, Enum):
-    """Where a bucket's name stands: in the path, as most stores but AWS's want it, or the host."""
+    """Where an address has the bucket's name: in the path (most stores but AWS) or in the host."""
 
     AUTO = "auto"
     PATH = "path"
@@ -32,18 +32,18 @@ class AddressingStyle(str, Enum):
 
 
 class Encryption(str, Enum):
-    """By whose key the store encrypts what is written."""
+    """Key by which the store encrypts written objects: the store's own, or a KMS key."""
 
     STORE = "AES256"
     KMS = "aws:kms"
 
     def __str__(self) -> str:
-        """Write it as S3 does."""
+        """Return the value in the form that S3 expects."""
         return str(self.value)
 
 
 class S3Settings(BaseModel):
-    """How S3 is reached. Secrets come from AWS's own places (environment, profile, role)."""
+    """Settings of S3. Secrets are not among them; see the module's docstring."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,8 +61,8 @@ class S3Settings(BaseModel):
     @field_validator("endpoint_url")
     @classmethod
     def _holds_no_secret(cls, url: str | None) -> str | None:
-        if url is not None and _says_too_much(url):
-            raise ValueError("an endpoint holds no credentials; AWS's own places do")
+        if url is not None and _may_hold_credentials(url):
+            raise ValueError("an endpoint holds no credentials; use a profile or the environment")
         return url
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class S3Settings(BaseModel):
 
     @property
     def encryption(self) -> dict[str, str]:
-        """What is said with every object that is written; empty: the bucket's own default holds."""
+        """Encryption options of every write request; empty to use the bucket's default."""
         named = {
             "ServerSideEncryption": self.server_side_encryption,
             "SSEKMSKeyId": self.kms_key_id,
@@ -81,22 +81,28 @@ class S3Settings(BaseModel):
         return {name: str(value) for name, value in named.items() if value is not None}
 
 
-def _says_too_much(url: str) -> bool:
-    """Tell whether an address has parts in which credentials are written."""
+def _may_hold_credentials(url: str) -> bool:
+    """Return whether an address has parts in which credentials may be written."""
     return any(mark in url for mark in "@?#")
 
 
 @functools.lru_cache(maxsize=16)
 def open_client(settings: S3Settings) -> tuple[Any, Any]:
-    """Open one client for each process and settings: a client is costly, and safe for threads."""
+    """Open a boto3 session and its S3 client, once for each process and settings.
+
+    A client is expensive to open, and threads may share it.
+
+    Raises:
+        SettingsError: the profile is unknown, or the endpoint is malformed or holds credentials.
+    """
     config = Config(
         signature_version=UNSIGNED if settings.anonymous else None,
         s3={"addressing_style": settings.addressing_style.value},
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
         retries={"mode": "standard", "total_max_attempts": settings.max_attempts},
-        max_pool_connections=64,  # the most fetch_threads that settings allow
-        # newer checksums by default are refused by several stores that speak S3
+        max_pool_connections=64,  # largest fetch_threads that settings allow
+        # several S3-compatible stores refuse the newer checksums that botocore adds by default
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -108,26 +114,26 @@ def open_client(settings: S3Settings) -> tuple[Any, Any]:
         )
     except BotoCoreError as error:
         raise SettingsError(f"s3 settings: {error}") from None
-    except ValueError:  # it repeats the endpoint, which may hold a secret
+    except ValueError:  # its text repeats the endpoint, which may hold a secret
         raise SettingsError(
             "s3 settings: Invalid endpoint (s3.endpoint_url or AWS_ENDPOINT_URL); expected "
             "https://host or http://host:port"
         ) from None
     if authority := os.environ.get("AWS_CA_BUNDLE"):
         os.environ.setdefault("SSL_CERT_FILE", authority)  # where the Delta library looks
-    if _says_too_much(client.meta.endpoint_url):
+    if _may_hold_credentials(client.meta.endpoint_url):
         raise SettingsError("AWS_ENDPOINT_URL: an endpoint holds no credentials; remove them")
     return session, client
 
 
 def delta_options(bucket: str, settings: S3Settings, session: Any, client: Any) -> dict[str, str]:
-    """Say the same to the Delta library, with the credentials that hold at present.
+    """Return the same settings for the Delta library, with the current credentials.
 
     Args:
-        bucket: of the store.
-        settings: of the store.
-        session: of boto3.
-        client: of boto3, for S3.
+        bucket: bucket of the store.
+        settings: S3 settings of the store.
+        session: session of boto3.
+        client: S3 client of boto3.
     """
     endpoint = client.meta.endpoint_url
     options = {
@@ -142,7 +148,7 @@ def delta_options(bucket: str, settings: S3Settings, session: Any, client: Any) 
     if settings.addressing_style is AddressingStyle.VIRTUAL:
         scheme, host = endpoint.split("://", 1)
         options["AWS_VIRTUAL_HOSTED_STYLE_REQUEST"] = "true"
-        options["AWS_ENDPOINT_URL"] = f"{scheme}://{bucket}.{host}"  # that library wants it whole
+        options["AWS_ENDPOINT_URL"] = f"{scheme}://{bucket}.{host}"  # it wants the whole host
     if settings.server_side_encryption is not None:
         options["AWS_SERVER_SIDE_ENCRYPTION"] = settings.server_side_encryption.value
     if settings.kms_key_id is not None:

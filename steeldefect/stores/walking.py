@@ -1,4 +1,4 @@
-"""Walks a folder with its links: every picture once, and real folders before links to them."""
+"""Walk a folder and its links: each file once, and real folders before links to them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Entry = os.DirEntry[bytes]
 
 
 class Walk:
-    """The files below a folder, folder by folder, each in the order of names.
+    """The files below a folder, folder by folder, sorted by name within a folder.
 
-    A link to a folder is followed after all real folders, and only if it leads to one that was
-    not reached yet: a link `current` beside `line1` does not rename the pictures of `line1`, and
-    a link that leads back up ends there.
+    A link to a folder is followed after all real folders, and only if its target was not reached
+    yet. A link `current` beside `line1` therefore does not rename the pictures of `line1`, and a
+    link to a folder above itself is not followed.
     """
 
     def __init__(self, root: bytes, enters: Callable[[bytes], bool]) -> None:
-        """Name the folder; nothing is touched yet.
+        """Set the folder; nothing is read yet.
 
         Args:
             root: path of the folder.
-            enters: tells whether a folder below it is looked into, by its path below the root.
+            enters: returns whether to enter a folder, by its path below the root.
         """
         self._root = root
         self._enters = enters
@@ -31,13 +31,13 @@ class Walk:
         self._links: list[tuple[list[bytes], bytes, bytes]] = []
 
     def files(self, start: bytes) -> Iterator[tuple[bytes, Entry]]:
-        """Yield all that is no folder: its path below the root, and its entry.
+        """Yield everything that is not a folder: its path below the root, and its entry.
 
         Args:
             start: folder below the root to begin in; empty for the root.
 
         Raises:
-            OSError: a folder cannot be read. One that is not there (any more) is an empty one.
+            OSError: a folder cannot be read. A missing folder counts as empty.
         """
         yield from self._below(start, os.path.realpath(os.path.join(self._root, start)))
         while self._links:
@@ -45,7 +45,7 @@ class Walk:
             yield from self._below(folder, real)
 
     def _below(self, folder: bytes, real: bytes) -> Iterator[tuple[bytes, Entry]]:
-        """Walk a folder that lies at `real` and its real subfolders; put links aside."""
+        """Yield the files of a folder that lies at `real`, and below; keep its links for later."""
         waiting = [(folder, real)]
         while waiting:
             folder, real = waiting.pop()
@@ -79,5 +79,5 @@ def _is_folder(entry: Entry) -> bool:
         return entry.is_dir()
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EACCES, errno.ENAMETOOLONG):
-            return False  # a link that leads nowhere, or where nobody may look
+            return False  # a link that is circular, too long, or leads where access is denied
         raise

@@ -1,4 +1,4 @@
-"""BMP to gray. A gray BMP always has a palette: any palette of grays is decoded through it."""
+"""Decode BMP to gray. A gray BMP always has a palette; any palette of only grays is accepted."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from steeldefect.pictures.preprocessing import Gray
 
 SIGNATURE = b"BM"
 MAX_RUN_LENGTH_BYTES = 4 * 2**20
-"""Pillow decodes run lengths in Python, about half a microsecond a byte."""
+"""Largest run-length compressed file; Pillow decodes about 2 bytes a microsecond, in Python."""
 
-_RUN_LENGTHS = 1  # the compression's number
+_RUN_LENGTHS = 1  # number of this compression
 _KINDS = {"1": "1-bit black and white", "P": "palette colour", "RGBA": "colour with transparency"}
 
 
 def decode(data: bytes, limits: DecodeLimits) -> Gray:
     """Decode a BMP file to gray.
 
-    Decoded are 8 bits a pixel with a palette of grays, also as run lengths; 24 bits; and 32 bits
-    whose fourth byte is reserved.
+    These kinds are decoded: 8 bits a pixel with a palette of grays, also run-length compressed;
+    24 bits a pixel; 32 bits a pixel whose fourth byte is reserved.
 
     Args:
         data: the whole file.
-        limits: of size and of work.
+        limits: largest size that is decoded.
 
     Returns:
         uint8 (height, width).
 
     Raises:
-        DecodeError: damaged, of another kind, too large, too much work.
+        DecodeError: the file is damaged, of another kind, too large, or too costly to decode.
     """
     image = BmpImageFile(io.BytesIO(data))
     limits.check(*image.size)
@@ -64,5 +64,5 @@ def _through_palette(image: BmpImageFile) -> Gray:
         raise other_kind(_KINDS["P"])
     places = np.asarray(image)
     if int(places.max()) >= len(colours):
-        raise damaged(f"a pixel of colour {places.max()}, the palette has {len(colours)}")
+        raise damaged(f"a pixel has colour {places.max()}, the palette has {len(colours)}")
     return np.take(colours[:, 0], places)

@@ -1,7 +1,7 @@
-"""JPEG to gray, with the decoder's own warnings as errors.
+"""Decode JPEG to gray; a warning of the decoder counts as an error.
 
-libjpeg decodes damaged data as far as it gets, and only warns. Pillow and OpenCV hide its warnings;
-simplejpeg reports them. A warning refuses the picture.
+libjpeg decodes damaged data as far as it can, and only warns. Pillow and OpenCV hide its warnings;
+simplejpeg reports them. A picture with a warning is refused.
 """
 
 from __future__ import annotations
@@ -43,18 +43,20 @@ _UNUSUAL_SAMPLING = "subsampling level"
 def decode(data: bytes, limits: DecodeLimits) -> Gray:
     """Decode a JPEG file to gray.
 
-    Colour gives its luminance component, or ITU-R BT.601 of it where the file stores RGB. Bytes
-    after the picture's end are ignored, unless another JPEG begins there.
+    For colour, the result is the stored luminance component; if the file stores RGB, luminance is
+    computed by ITU-R BT.601. Bytes after the picture's end are ignored, unless another JPEG begins
+    there.
 
     Args:
         data: the whole file.
-        limits: of size and of work.
+        limits: largest size and work.
 
     Returns:
         uint8 (height, width).
 
     Raises:
-        DecodeError: damaged, of another kind, more than one picture, too large, too much work.
+        DecodeError: the file is damaged, of another kind, holds more than one picture, is too
+            large, or is too costly to decode.
         MemoryError: the host has too little memory.
     """
     structure = read_structure(data)
@@ -69,8 +71,8 @@ def decode_stream(data: bytes, frame: Frame) -> Gray:
     """Decode one complete JPEG stream whose structure was checked.
 
     Args:
-        data: the stream, without broken metadata.
-        frame: what its structure says.
+        data: the stream, without metadata that may be broken.
+        frame: the frame that `read_structure` found.
 
     Returns:
         uint8 (height, width).
@@ -94,7 +96,7 @@ def decode_stream(data: bytes, frame: Frame) -> Gray:
 
 
 def _decode_unusual_sampling(data: bytes) -> Gray:
-    """Decode by Pillow what simplejpeg has no name for, such as 4:1:0; warnings stay unseen."""
+    """Decode a sampling that simplejpeg does not support, such as 4:1:0; Pillow hides warnings."""
     image = JpegImageFile(io.BytesIO(data))
     image.draft("L", None)
     return np.asarray(image if image.mode == "L" else image.convert("L"))
@@ -111,7 +113,7 @@ def _check_single(data: bytes, structure: Structure) -> None:
 
 
 def _number_of_pictures(index: bytes) -> int:
-    """Read a multi-picture index; one that cannot be read says nothing, as metadata does."""
+    """Return the number of pictures in a multi-picture index; 1 if the index cannot be read."""
     try:
         return read_directory(index).number(_NUMBER_OF_IMAGES, 1)
     except (DecodeError, struct.error):

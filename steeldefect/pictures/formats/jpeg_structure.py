@@ -1,7 +1,7 @@
-"""The segments of a JPEG stream: what is to be decoded, how much work it is, and where it ends.
+"""Read the segments of a JPEG stream: its frame, its scans, and where it ends.
 
-Source: ITU-T T.81, annex B. Entropy-coded data is passed over by a search for the next marker,
-because a decoder never shows how many scans it was made to run.
+Source: ITU-T T.81, annex B. Entropy-coded data is skipped by a search for the next marker. The
+scans are counted here because a decoder does not report how many scans it has decoded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ APP0, APP2, APP14, APP15 = 0xE0, 0xE2, 0xEE, 0xEF
 
 MAX_SEGMENTS = 10_000
 SCANS_OF_THE_LARGEST = 16
-"""Scans that a picture of the largest size may have; a smaller picture may have more.
+"""Largest number of scans of a picture of the largest size; a smaller picture may have more.
 
 Encoders write 6 scans (gray) or 10 (colour) by default, and seldom more than 12.
 """
@@ -28,13 +28,13 @@ Encoders write 6 scans (gray) or 10 (colour) by default, and seldom more than 12
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, by process
 _METADATA = frozenset({*range(APP0, APP15 + 1), 0xFE})  # application segments and comments
 _WITHOUT_LENGTH = frozenset({0x01, SOI, *range(0xD0, 0xD8)})
-_MARKER = re.compile(rb"\xff+([^\x00\xff])")  # any number of fill bytes may stand before
+_MARKER = re.compile(rb"\xff+([^\x00\xff])")  # any number of fill bytes may precede it
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # no stuffed byte, no restart
-_BLOCK = 16  # pixels; the usual side of what is coded together
+_BLOCK = 16  # pixels; usual side of a block that is coded as one
 
 
 class Segment(NamedTuple):
-    """One marker with its parameters: `data[begin:end]`, parameters from `content` on."""
+    """One marker with its parameters: `data[begin:end]`; the parameters begin at `content`."""
 
     marker: int
     begin: int
@@ -44,7 +44,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Frame:
-    """What a start-of-frame segment says."""
+    """The contents of a start-of-frame segment: size in pixels, bits a sample, components."""
 
     width: int
     height: int
@@ -57,9 +57,9 @@ class Structure:
     """A whole JPEG stream.
 
     Attributes:
-        frame: of its first start of frame.
-        segments: all of them in their order, without the entropy-coded data.
-        end: offset behind its end-of-image marker.
+        frame: contents of the first start-of-frame segment.
+        segments: all segments in their order, without the entropy-coded data.
+        end: offset just after the end-of-image marker.
     """
 
     frame: Frame
@@ -68,7 +68,7 @@ class Structure:
 
     @property
     def work(self) -> int:
-        """Return the pixels to be computed, padding included, summed over all scans."""
+        """Return the number of pixels that all scans cover together, padding included."""
         scans = sum(segment.marker == SOS for segment in self.segments)
         return scans * _padded(self.frame.width) * _padded(self.frame.height)
 
@@ -77,7 +77,7 @@ def read_structure(data: bytes) -> Structure:
     """Read the segments from the start of image to the end of image.
 
     Args:
-        data: begins with a JPEG stream; what follows its end is ignored.
+        data: bytes that begin with a JPEG stream; bytes after its end are ignored.
 
     Raises:
         DecodeError: the stream is cut, has no frame or no scan, or has too many segments.
@@ -95,7 +95,7 @@ def segments_of(data: bytes) -> Iterator[Segment]:
     """Yield the segments after the start of image; the last one is the end of image.
 
     Raises:
-        DecodeError: something else stands where a marker must be, or the stream is cut.
+        DecodeError: a marker is missing, the stream is cut, or it has too many segments.
     """
     at = 2
     for _ in range(MAX_SEGMENTS):
@@ -113,14 +113,14 @@ def segments_of(data: bytes) -> Iterator[Segment]:
 def without_metadata(
     data: bytes, segments: Iterable[Segment], kept: Container[int] = frozenset()
 ) -> bytes:
-    """Return a stream from behind its start on, without metadata in front of its first scan.
+    """Return a stream without its start-of-image marker and the metadata before its first scan.
 
-    libjpeg warns of broken metadata as it warns of broken pixels.
+    Metadata is removed because libjpeg warns of broken metadata as it warns of broken pixels.
 
     Args:
         data: the stream.
-        segments: of the stream, in their order.
-        kept: markers of application segments that stay, because they say the colour space.
+        segments: segments of the stream, in their order.
+        kept: markers of application segments that are kept, because they state the colour space.
     """
     head: list[bytes] = []
     end = 2
@@ -134,10 +134,10 @@ def without_metadata(
 
 
 def check_frame(frame: Frame, limits: DecodeLimits) -> None:
-    """Check that a frame is of a kind and a size that are decoded.
+    """Check that frames of this kind and size are decoded.
 
     Raises:
-        DecodeError: too large, not 8 bits a sample, or neither gray nor three colours.
+        DecodeError: the frame is too large, not 8 bits a sample, or has neither 1 nor 3 components.
     """
     limits.check(frame.width, frame.height)
     if frame.bits != 8:
@@ -149,12 +149,12 @@ def check_frame(frame: Frame, limits: DecodeLimits) -> None:
 
 
 def check_work(structures: list[Structure], limits: DecodeLimits) -> None:
-    """Check that the scans of one picture's streams are no more work than is allowed.
+    """Check that the scans of one picture's streams cover no more pixels than allowed.
 
-    A progressive JPEG may pass over all its pixels as often as it likes, at a few bytes each time.
+    A progressive JPEG may have any number of scans over all its pixels, at a few bytes each.
 
     Raises:
-        DecodeError: too many scans for the picture's size.
+        DecodeError: all scans together cover too many pixels.
     """
     work = sum(structure.work for structure in structures)
     allowed = SCANS_OF_THE_LARGEST * limits.padded_pixels // 2

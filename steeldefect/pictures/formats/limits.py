@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from steeldefect.errors import DecodeError
 
-_ALWAYS_ALLOWED = 2**20  # pixels; padding of a small picture does not count against a small limit
+_ALWAYS_ALLOWED = 2**20  # pixels; under a small limit, a small picture may still have padding
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class DecodeLimits:
 
     @property
     def padded_pixels(self) -> int:
-        """Return how many pixels a decoder may compute for the largest picture, padding included.
+        """Return the number of pixels that a decoder may compute for one picture, with padding.
 
-        Formats that store blocks or tiles fill them up beyond the picture's edges.
+        Formats that store blocks or tiles pad them beyond the picture's edges.
         """
         return 2 * max(self.max_pixels, _ALWAYS_ALLOWED)
 
@@ -31,7 +31,7 @@ class DecodeLimits:
             height: in pixels.
 
         Raises:
-            DecodeError: there is no pixel, or there are more than `max_pixels`.
+            DecodeError: the picture has no pixel, or more than `max_pixels`.
         """
         if width <= 0 or height <= 0:
             raise damaged(f"the header says {width}x{height} pixels")
@@ -56,7 +56,7 @@ def several(count: int, what: str) -> DecodeError:
 
     Args:
         count: pictures in the file.
-        what: the format's word for them, in plural: pages, frames, pictures.
+        what: the format's word for its pictures, in plural: pages, frames, pictures.
     """
     return DecodeError(f"{count} {what} in one file: save each of them as a file of its own")
 
@@ -65,7 +65,7 @@ def too_costly(what: str, limit: str) -> DecodeError:
     """Return the error of a file that would take too much work.
 
     Args:
-        what: the file holds, with its number.
-        limit: the largest number that is decoded.
+        what: what the file has too much of, with its number, such as "5000 TIFF tags".
+        limit: largest number that is decoded.
     """
     return DecodeError(f"too costly to decode: {what}, at most {limit}")

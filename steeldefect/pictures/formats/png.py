@@ -1,4 +1,4 @@
-"""PNG to gray: every checksum is checked, and the decoder sees nothing but the pixels' chunks."""
+"""Decode PNG to gray: check every checksum, and pass only the pixels' chunks to the decoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 100_000
 
 _INTERLACE = 28  # offset in the file
-_AT_ONCE = 2**20  # bytes
+_AT_ONCE = 2**20  # bytes that are unpacked in one step
 _ADAM7 = (  # first column, first row, step across, step down of each pass
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -43,7 +43,7 @@ _COLOUR_TYPES = {
 
 
 class _Chunk(NamedTuple):
-    """`data[begin:end]`, with length and checksum; its content is `data[begin + 8 : end - 4]`."""
+    """`data[begin:end]`, with length and checksum; the content is `data[begin + 8 : end - 4]`."""
 
     kind: bytes
     begin: int
@@ -53,18 +53,19 @@ class _Chunk(NamedTuple):
 def decode(data: bytes, limits: DecodeLimits) -> Gray:
     """Decode a PNG file to gray.
 
-    A colour key (tRNS) and a gamma change nothing: samples come out as stored. Bytes after the
-    picture's end are ignored, unless another PNG begins there.
+    A colour key (tRNS) and a gamma value are ignored: samples are returned as stored. Bytes after
+    the picture's end are ignored, unless another PNG begins there.
 
     Args:
         data: the whole file.
-        limits: of size.
+        limits: largest size that is decoded.
 
     Returns:
         uint8 (height, width).
 
     Raises:
-        DecodeError: damaged, of another kind, more than one picture, too large.
+        DecodeError: the file is damaged, of another kind, holds more than one picture, is too
+            large, or is too costly to decode.
     """
     chunks = list(_chunks(data))
     _check_header(data, chunks[0], limits)
@@ -72,13 +73,13 @@ def decode(data: bytes, limits: DecodeLimits) -> Gray:
     image = PngImageFile(io.BytesIO(_pixels_alone(data, chunks)))
     pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
     interlaced = data[_INTERLACE]
-    if interlaced or not pixels[-1].any():  # Pillow leaves rows black that the file does not have
+    if interlaced or not pixels[-1].any():  # Pillow leaves missing rows black
         _check_rows(data, chunks, _bytes_of_rows(*image.size, len(image.getbands()), interlaced))
     return pixels
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """Yield all chunks, with their checksums checked, to the end of the picture."""
+    """Yield all chunks up to the end of the picture, and check their checksums."""
     view = memoryview(data)
     at = len(SIGNATURE)
     for _ in range(MAX_CHUNKS):
@@ -90,7 +91,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
             raise damaged("the PNG ends within a chunk")
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
             raise damaged(f"wrong checksum of PNG chunk {kind!r}")
-        if not kind[0] & 32 and kind not in _CRITICAL:  # a small letter: may be passed over
+        if not kind[0] & 32 and kind not in _CRITICAL:  # a small letter: may be skipped
             raise damaged(f"unknown PNG chunk {kind!r}")
         yield _Chunk(kind, at, end)
         if kind == b"IEND":
@@ -116,7 +117,7 @@ def _check_single(data: bytes, chunks: list[_Chunk]) -> None:
     kinds = [chunk.kind for chunk in chunks]
     if kinds.count(b"IHDR") > 1:
         raise damaged("a PNG with two headers")
-    if b"acTL" in kinds:  # animated; its still picture is a frame only if fcTL stands before it
+    if b"acTL" in kinds:  # animated; its still picture is a frame only if fcTL precedes it
         control = chunks[kinds.index(b"acTL")]
         (frames,) = struct.unpack_from(">I", data, control.begin + 8)
         pixels = kinds.index(b"IDAT") if b"IDAT" in kinds else len(kinds)
@@ -140,7 +141,7 @@ def _check_rows(data: bytes, chunks: list[_Chunk], needed: int) -> None:
 
 
 def _bytes_of_rows(width: int, height: int, channels: int, interlaced: int) -> int:
-    """Return the size of the unpacked rows, with a filter's byte in front of each."""
+    """Return the number of bytes of the unpacked rows; each row begins with one filter byte."""
     sizes = [(width, height)]
     if interlaced:
         sizes = [

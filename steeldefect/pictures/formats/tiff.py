@@ -1,7 +1,7 @@
-"""TIFF to gray, as stored: no tag turns the picture, and every tag that says more is checked.
+"""Decode TIFF to gray, as stored: no tag rotates the picture, and tags about samples are checked.
 
-Pillow decodes what is compressed. It gets a copy of the file that has the tags of how and where
-samples are stored, and no others: it would turn a picture by tag 274 and by XMP.
+Pillow decodes compressed samples other than JPEG. It gets a copy of the file that has only the tags
+about how and where samples are stored, because it would rotate a picture by tag 274 or by XMP.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _THUMBNAIL, _MASK = 1, 4  # bits of tag 254
 _OLD_THUMBNAIL = 2  # value of tag 255
 _REVERSED = 2  # value of tag 266
 _TOGETHER, _SEPARATE = 1, 2  # values of tag 284
-_PREDICTORS = (1, 2)  # values of tag 317 that whole numbers have
+_PREDICTORS = (1, 2)  # values of tag 317 for whole numbers
 _SAMPLES = {
     Photometric.WHITE_IS_ZERO: 1,
     Photometric.BLACK_IS_ZERO: 1,
@@ -61,11 +61,11 @@ class _Storage:
 
     @property
     def samples(self) -> int:
-        """Return the samples of a pixel."""
+        """Return the number of samples of a pixel."""
         return _SAMPLES[self.photometric]
 
     def tags(self) -> dict[int, list[int]]:
-        """Return what a decoder must know of it."""
+        """Return the tags that describe this storage to a decoder."""
         return {
             Tag.BITS_PER_SAMPLE: [8] * self.samples,
             Tag.COMPRESSION: [self.compression],
@@ -79,20 +79,21 @@ class _Storage:
 def decode(data: bytes, limits: DecodeLimits) -> Gray:
     """Decode a TIFF file of one page to gray.
 
-    Decoded are unsigned samples of 8 bits, gray or RGB, uncompressed or by LZW, Deflate, LZMA,
-    Zstandard, PackBits or JPEG. Refused by name are signed and other samples, a reversed order of
-    bits (tag 266), more samples a pixel than colours, and a page that is marked a thumbnail or a
-    mask.
+    These are decoded: unsigned samples of 8 bits, gray or RGB, uncompressed or compressed by LZW,
+    Deflate, LZMA, Zstandard, PackBits or JPEG. These are refused, each with its own error: signed
+    and other samples, a reversed order of bits (tag 266), more samples a pixel than colours, and a
+    page that is marked as a thumbnail or a mask.
 
     Args:
         data: the whole file.
-        limits: of size and of work.
+        limits: largest size and work.
 
     Returns:
         uint8 (height, width).
 
     Raises:
-        DecodeError: damaged, of another kind, more than one page, too large, too much work.
+        DecodeError: the file is damaged, of another kind, has more than one page, is too large, or
+            is too costly to decode.
         MemoryError: the host has too little memory.
     """
     directory = read_directory(data)
@@ -122,10 +123,11 @@ def _decode_by_pillow(data: bytes, storage: _Storage, pieces: Pieces) -> Gray:
 
 @cache
 def _silence_libtiff() -> None:
-    """Stop libtiff from writing errors to this process's standard error, without the file's name.
+    """Stop libtiff from writing errors to the standard error of this process.
 
-    Pillow reports that decoding failed, and has no setting for this. Where its libtiff cannot be
-    reached, the errors are written: that is no reason to refuse a picture.
+    Those lines do not name the file, and Pillow raises an error anyway. Pillow has no setting to
+    stop them. If its libtiff cannot be reached, the lines are still written: that is no reason to
+    refuse a picture.
     """
     with suppress(OSError):
         loaded = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
@@ -186,7 +188,7 @@ def _check_samples(directory: Directory, photometric: Photometric) -> None:
     if samples != _SAMPLES[photometric]:
         raise other_kind(_more_samples(directory, samples, photometric))
     if len(bits) not in (1, samples):
-        raise damaged(f"{samples} TIFF samples a pixel, bits of {len(bits)}")
+        raise damaged(f"{samples} TIFF samples a pixel, but bits for {len(bits)}")
 
 
 def _more_samples(directory: Directory, samples: int, photometric: Photometric) -> str:

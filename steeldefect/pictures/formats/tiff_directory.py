@@ -1,4 +1,4 @@
-"""Tags of a TIFF page, read and written.
+"""Read and write the tags of a TIFF page.
 
 Source: TIFF 6.0, section 2; BigTIFF differs in the widths of its numbers.
 """
@@ -34,12 +34,12 @@ _WIDE_TAGS = frozenset(
         Tag.TILE_BYTE_COUNTS,
     }
 )
-_LARGEST = 2**61  # of an offset or a number; sums stay within 64 bits
+_LARGEST = 2**61  # largest offset or number; sums stay within 64 bits
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Widths of numbers: of the file's header and of a directory."""
+    """Byte order and widths of the numbers in the file's header and in a directory."""
 
     order: str
     big: bool
@@ -74,7 +74,7 @@ class Directory:
         """Return a tag's only value.
 
         Raises:
-            DecodeError: the tag is missing without a default, or has not one value.
+            DecodeError: the tag is missing and has no default, or does not have exactly one value.
         """
         values = self.values(tag, None if default is None else (default,))
         if len(values) != 1:
@@ -85,8 +85,8 @@ class Directory:
         """Return all values of a tag.
 
         Raises:
-            DecodeError: the tag is missing without a default, holds no whole numbers, or lies
-                outside the file.
+            DecodeError: the tag is missing and has no default, or its values are not whole
+                numbers, are too large, or lie outside the file.
         """
         if tag not in self.entries:
             if default is None:
@@ -98,7 +98,7 @@ class Directory:
         form = np.dtype(self.layout.order + _WIDTHS[kind])
         values = np.frombuffer(self._field(tag, count * form.itemsize, inline), form)
         if values.size and int(values.max()) > _LARGEST:
-            raise damaged(f"TIFF tag {tag} holds a number beyond all sizes")
+            raise damaged(f"TIFF tag {tag} holds a number that is too large")
         return values.astype(np.int64)
 
     def _field(self, tag: int, size: int, inline: bytes) -> memoryview:
@@ -117,7 +117,8 @@ def read_directory(data: bytes) -> Directory:
         data: the whole file.
 
     Raises:
-        DecodeError: not a TIFF header, cut, tags that contradict each other, or too many of them.
+        DecodeError: the file has no TIFF header or is cut, a tag appears twice, or there are too
+            many tags.
     """
     if data[:4] not in SIGNATURES:
         raise damaged("no TIFF header")
@@ -128,14 +129,14 @@ def read_directory(data: bytes) -> Directory:
 
 
 def rewritten(data: bytes, tags: Mapping[int, npt.NDArray[np.int64]]) -> bytes:
-    """Return a copy of a file with one page of these tags alone, in the plainest form of TIFF.
+    """Return a copy of a file with one page that has only these tags, as little-endian TIFF 6.0.
 
-    The bytes of the pixels stay where they are; the new directory stands at the end. Its order of
-    bytes may be another one, because samples of 8 bits have none.
+    The bytes of the pixels stay where they are; the new directory is appended. The byte order may
+    differ from the file's own, because samples of 8 bits have no byte order.
 
     Args:
         data: the file; its first 8 bytes are replaced.
-        tags: values of each.
+        tags: values of each tag.
     """
     at = len(data) + len(data) % 2
     entries, values = [], []
@@ -160,7 +161,7 @@ def _entries(data: bytes, layout: _Layout, at: int) -> dict[int, bytes]:
         entry = data[place : place + size]
         (tag,) = struct.unpack_from(layout.order + "H", entry)
         if tag in entries:
-            raise damaged(f"TIFF tag {tag} stands twice")
+            raise damaged(f"TIFF tag {tag} appears twice")
         entries[tag] = entry
     return entries
 
@@ -175,7 +176,7 @@ def _count_pages(data: bytes, layout: _Layout, at: int) -> int:
 
 
 def _place(data: bytes, layout: _Layout, at: int) -> tuple[int, int, int]:
-    """Return a directory's number of entries, where they begin, and the bytes of each."""
+    """Return a directory's number of entries, the offset of the first, and the bytes of each."""
     count = _number(data, layout.count, at)
     if count > MAX_TAGS:
         raise too_costly(f"{count} TIFF tags", f"{MAX_TAGS}")

@@ -1,7 +1,8 @@
-"""JPEG within TIFF: each strip or tile is a JPEG stream, and decoded as strictly as a JPEG file.
+"""Decode JPEG within TIFF: each strip or tile is a JPEG stream, checked like a JPEG file.
 
-Source: Adobe's TIFF Technical Note 2. The streams share tables (tag 347). Tag 262 says their colour
-space, and their own markers do not: an Adobe marker is put in, which says the same.
+Source: Adobe's TIFF Technical Note 2. The streams share tables (tag 347). Their colour space is
+stated by tag 262, not by their own markers. An Adobe marker that states it is therefore inserted
+into each stream.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from steeldefect.pictures.formats.tiff_tags import Photometric, Tag
 from steeldefect.pictures.preprocessing import Gray
 
 _START = b"\xff\xd8"
-_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a byte more says the colour space
+_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # one more byte follows: the colour space
 _LONGEST_TABLES = 65_536
-"""Bytes. Four tables of quantization and eight of Huffman codes take less than 3,000."""
+"""Largest size in bytes. Four quantization tables and eight Huffman tables take less than 3,000."""
 _RGB, _YCBCR = b"\0", b"\1"
 
 
@@ -36,16 +37,17 @@ def decode_pieces(
     """Decode all strips or tiles, and put them together.
 
     Args:
-        directory: of the page.
-        pieces: its strips or tiles, checked.
+        directory: tags of the page.
+        pieces: strips or tiles of the page, already checked.
         photometric: gray, RGB or YCbCr.
-        limits: of size and of work.
+        limits: largest size and work.
 
     Returns:
         uint8 (height, width).
 
     Raises:
-        DecodeError: a stream is damaged, or of another size or kind than the tags say.
+        DecodeError: a stream is damaged, differs from its tags in size or kind, or is too costly to
+            decode.
     """
     colours = 3 if photometric in (Photometric.RGB, Photometric.YCBCR) else 1
     head = _START + _tables(directory) + (b"" if colours == 1 else _ADOBE + _space(photometric))
@@ -73,9 +75,9 @@ def _tables(directory: Directory) -> bytes:
 
 
 def _bare(stream: bytes) -> bytes:
-    """Return a stream without its start, and without metadata."""
+    """Return a stream without its start-of-image marker and without metadata."""
     if not stream.startswith(_START):
-        raise damaged("a TIFF strip or tile that is no JPEG stream")
+        raise damaged("a TIFF strip or tile that is not a JPEG stream")
     return without_metadata(stream, segments_of(stream))
 
 

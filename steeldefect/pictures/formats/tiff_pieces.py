@@ -1,4 +1,4 @@
-"""Where a TIFF page's strips or tiles are: as many as its size needs, all of them in the file."""
+"""Find the strips or tiles of a TIFF page, and check their number, sizes and places in the file."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Pieces:
-    """A page's strips or tiles, by rows; one plane after another where planes are separate.
+    """The strips or tiles of a page, row by row; separate planes follow one after another.
 
     Attributes:
-        width, height: of each, in pixels; the last ones reach beyond the picture's edges.
-        tiled: whether they are tiles, which are stored whole, and not strips, which end with the
-            picture.
+        page_width, page_height: size of the page in pixels.
+        width, height: size of one strip or tile in pixels; the last ones may reach beyond the
+            picture's edges.
+        tiled: true for tiles, which are stored whole; false for strips, which end with the picture.
+        offsets, byte_counts: place of each strip or tile in the file, in bytes.
     """
 
     page_width: int
@@ -47,18 +49,18 @@ class Pieces:
 
     @property
     def across(self) -> int:
-        """Return how many stand side by side."""
+        """Return the number of strips or tiles side by side."""
         return -(-self.page_width // self.width)
 
     @property
     def down(self) -> int:
-        """Return how many stand below each other."""
+        """Return the number of strips or tiles below each other."""
         return -(-self.page_height // self.height)
 
     def tags(self) -> dict[int, npt.NDArray[np.int64]]:
-        """Return what a decoder must know of them.
+        """Return the tags that describe the strips or tiles to a decoder.
 
-        A strip may claim more rows than the page has; here it has no more.
+        A file may state more rows for a strip than the page has; these tags never do.
         """
         numbers = {Tag.WIDTH: self.page_width, Tag.HEIGHT: self.page_height}
         if self.tiled:
@@ -73,16 +75,16 @@ class Pieces:
         return tags | {tag: np.asarray([number], np.int64) for tag, number in numbers.items()}
 
     def check(self, planes: int, file_size: int, limits: DecodeLimits) -> None:
-        """Check that the pieces are those that the picture needs, and lie in the file.
+        """Check that there are as many pieces as the picture needs, and that they lie in the file.
 
         Args:
-            planes: that are stored separately; 1 where a pixel's samples lie together.
-            file_size: in bytes.
-            limits: of size.
+            planes: number of planes stored separately; 1 if a pixel's samples lie together.
+            file_size: size of the file in bytes.
+            limits: largest size that is decoded.
 
         Raises:
-            DecodeError: too many or too large pieces, a wrong number of them, beyond the file's
-                end, or more bytes in all than the file has.
+            DecodeError: there are too many pieces or a wrong number of them, they are too large, or
+                a piece lies outside the file; or they have more bytes in all than the file.
         """
         needed = self.across * self.down * planes
         if needed > MAX_PIECES:
@@ -105,7 +107,7 @@ class Pieces:
             raise damaged("TIFF strips or tiles overlap")
 
     def check_uncompressed(self, samples: int) -> None:
-        """Check that each piece has the bytes of its pixels.
+        """Check that each piece has enough bytes for its pixels.
 
         Args:
             samples: bytes of a pixel within one piece.
@@ -119,11 +121,11 @@ class Pieces:
             raise damaged("a TIFF strip or tile is shorter than its pixels")
 
     def rows_at(self, row: int) -> int:
-        """Return the rows of a strip or tile that begins at this row."""
+        """Return the number of rows of a strip or tile that begins at `row`."""
         return self.height if self.tiled else min(self.height, self.page_height - row)
 
     def read(self, data: bytes) -> Iterator[Piece]:
-        """Yield the pieces, by planes and rows."""
+        """Yield the pieces, plane by plane and row by row."""
         view = memoryview(data)
         places = zip(self.offsets.tolist(), self.byte_counts.tolist(), strict=True)
         for number, (offset, size) in enumerate(places):
@@ -134,15 +136,15 @@ class Pieces:
 
 
 def read_pieces(directory: Directory, width: int, height: int) -> Pieces:
-    """Read where the strips or tiles are.
+    """Read the sizes and places of a page's strips or tiles from its tags.
 
     Args:
-        directory: of the page.
-        width: of the page, in pixels.
-        height: of the page, in pixels.
+        directory: tags of the page.
+        width: width of the page in pixels.
+        height: height of the page in pixels.
 
     Raises:
-        DecodeError: tags are missing, or no number of pixels.
+        DecodeError: a tag is missing or malformed, or a size is below 1 pixel.
     """
     tiled = Tag.TILE_WIDTH in directory.entries or Tag.TILE_OFFSETS in directory.entries
     if tiled:

@@ -1,4 +1,4 @@
-"""Uncompressed TIFF: the samples stand in the file as they are, and are put in their places."""
+"""Decode uncompressed TIFF: copy the samples from the file to their places in the picture."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from steeldefect.pictures.preprocessing import Gray
 
 
 def decode_pieces(data: bytes, pieces: Pieces, photometric: Photometric, planes: int) -> Gray:
-    """Read the samples of all strips or tiles, and turn them to gray.
+    """Read the samples of all strips or tiles, and convert them to gray.
 
     Args:
         data: the whole file.
-        pieces: strips or tiles, checked; each has the bytes of its pixels.
+        pieces: strips or tiles, already checked; each has enough bytes for its pixels.
         photometric: gray or RGB.
-        planes: 3 where each colour has strips or tiles of its own; else 1.
+        planes: 3 if each colour has separate strips or tiles, else 1.
 
     Returns:
         uint8 (height, width).

@@ -1,4 +1,4 @@
-"""Numbers of TIFF 6.0 that decoding looks at."""
+"""Numbers of TIFF 6.0 that decoding reads: tags and their values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Tag(IntEnum):
-    """Tags."""
+    """Tags of a page."""
 
     NEW_SUBFILE_TYPE = 254
     SUBFILE_TYPE = 255
@@ -32,7 +32,7 @@ class Tag(IntEnum):
 
 
 class Photometric(IntEnum):
-    """What a sample's value means."""
+    """Photometric interpretations: what a sample's value means."""
 
     WHITE_IS_ZERO = 0
     BLACK_IS_ZERO = 1

@@ -1,4 +1,4 @@
-"""Aliases as scoring reads them: one name, one bundle, and no doubt which."""
+"""Aliases as scoring reads them: each name stands for exactly one bundle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from steeldefect.stores import S3Settings, Store, open_store
 
 
 def record(digest: str, **changes: object) -> bytes:
-    """A record as it is stored, with more in it than is read."""
+    """A record as it is stored, with more fields than are read."""
     content = {
         "alias": "production",
         "digest": digest,
@@ -36,7 +36,7 @@ def publish(bundle: Bundle, registry: Store, alias: str = "production", number: 
 
 @pytest.fixture
 def settings(any_store: Store, request: pytest.FixtureRequest) -> S3Settings:
-    """How that store is reached."""
+    """The S3 settings of `any_store`."""
     on_s3 = any_store.uri.startswith("s3://")
     found: S3Settings = request.getfixturevalue("s3") if on_s3 else S3Settings()
     return found
@@ -105,7 +105,7 @@ def test_a_malformed_record_is_refused(
 
 def test_neither_bundle_nor_alias_says_so(any_store: Store, settings: S3Settings) -> None:
     any_store.write("pictures/000001.jpg", b"a picture")
-    message = r"no bundle at .*/pictures: .*nor a record of an alias \(000001\.json and on\)"
+    message = r"no bundle at .*/pictures: .*no record of an alias either \(000001\.json and on\)"
     with pytest.raises(BundleError, match=message):
         fetch_bundle(f"{any_store.uri}/pictures", settings)
     assert newest_record(open_store(f"{any_store.uri}/pictures", settings)) is None
@@ -137,5 +137,5 @@ def test_the_bundle_lies_beside_the_alias(alias: str, expected: str) -> None:
 
 
 def test_a_bucket_is_no_alias() -> None:
-    with pytest.raises(BundleError, match="is a bucket and no alias"):
+    with pytest.raises(BundleError, match="is a bucket, not an alias"):
         bundle_uri("s3://plant", "ab")

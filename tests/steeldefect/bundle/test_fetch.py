@@ -54,7 +54,7 @@ def published(rule_bundle: Bundle, s3: S3Settings, s3_address: str) -> str:
 
 
 def at_once(count: int, act: Callable[[], object]) -> list[Exception]:
-    """Do the same in many threads; gives the errors."""
+    """Run the same call in many threads, and return the errors."""
     failures: list[Exception] = []
     ready = threading.Barrier(count)
 
@@ -166,7 +166,7 @@ def test_an_altered_or_incomplete_bundle_in_s3_is_refused(
 def test_no_bundle_is_named(tmp_path: Path, s3: S3Settings, s3_address: str) -> None:
     with pytest.raises(BundleError, match=f"no bundle at {s3_address}"):
         fetch_bundle(s3_address, s3)
-    with pytest.raises(BundleError, match="no such file"):
+    with pytest.raises(BundleError, match="No such file"):
         fetch_bundle(str(tmp_path / "none"), s3)
 
 

@@ -56,7 +56,7 @@ def copied(rule_bundle: Bundle, tmp_path: Path) -> Path:
 
 
 def seal(folder: Path, content: bytes) -> None:
-    """Write a manifest and a seal that fits it, as somebody might who alters a bundle."""
+    """Write a manifest and a seal that fits it, as an attacker might."""
     digest = hashlib.sha256(content).hexdigest()
     (folder / MANIFEST_NAME).write_bytes(content)
     (folder / SEAL_NAME).write_text(f"{digest}  {MANIFEST_NAME}\n")
@@ -288,7 +288,7 @@ def zipped(entries: dict[str, bytes], **about: int) -> bytes:
 
 @pytest.fixture
 def shipped(rule_bundle: Bundle) -> dict[str, bytes]:
-    """What is packed of the bundle for executors."""
+    """The bundle as it is packed for executors."""
     names = [MANIFEST_NAME, SEAL_NAME, *selected_files(rule_bundle.manifest, [ModelForm.OPENVINO])]
     return {name: (rule_bundle.folder / name).read_bytes() for name in names}
 
@@ -374,7 +374,7 @@ def test_links_in_circles_and_pipes_are_refused(copied: Path) -> None:
         open_bundle(copied)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(BundleError, match="is no regular file"):
+    with pytest.raises(BundleError, match="is not a regular file"):
         open_bundle(copied)
 
 

@@ -1,4 +1,4 @@
-"""Which bundles are trusted: signatures, what they cover, and what is said where one is missing."""
+"""Which bundles are trusted: signatures, what they cover, and the errors if one is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TRUSTED = [SIGNER.public.text]
 
 @pytest.fixture
 def settings(any_store: Store, request: pytest.FixtureRequest) -> S3Settings:
-    """How that store is reached."""
+    """The S3 settings of `any_store`."""
     on_s3 = any_store.uri.startswith("s3://")
     found: S3Settings = request.getfixturevalue("s3") if on_s3 else S3Settings()
     return found
@@ -58,7 +58,7 @@ def promote(
     number: int = 1,
     message: bytes | None = None,
 ) -> None:
-    """Write an alias's record by hand; `message`: what is signed, where it is not this record."""
+    """Write an alias's record by hand; `message`: what is signed, if it is not this record."""
     record: dict[str, object] = {"alias": "production", "promoted_at": "2026-03-04T05:06:07Z"}
     record |= {"digest": digest}
     if signer is not None:
@@ -206,7 +206,7 @@ def test_a_signed_alias_does_not_vouch_for_the_bundle(
 def test_a_signed_bundle_that_was_copied_over_an_alias_does_not_stand_for_it(
     any_store: Store, home: Store, settings: S3Settings, rule_bundle: Bundle
 ) -> None:
-    """Who may only write could go back to any bundle that was signed once."""
+    """Otherwise whoever can write, but not sign, could bring back any bundle once signed."""
     put_signature(home, rule_bundle.digest, SIGNER)
     promote(any_store, "b" * 64, SIGNER)
     for found in list(home.scan()):
@@ -264,7 +264,7 @@ def test_every_key_that_is_none_is_reported_and_none_repeated(tmp_path: Path) ->
     for number in range(len(wrong)):
         assert f"trusted_keys.{number}: " in message
     assert "trusted_keys.1: this is a private key; give the public one" in message
-    assert "trusted_keys.2: the key is of another kind than Ed25519" in message
+    assert "trusted_keys.2: the key is not an Ed25519 key" in message
     assert private.read_text().splitlines()[1] not in message
     assert "received" not in message
 

@@ -50,10 +50,10 @@ class Answering:
 
 
 class Lopsided:
-    """A segmenter that is right about the left half of what it is shown, and the upper half.
+    """A segmenter that is certain only in the upper left quarter of a picture.
 
-    Its map of class 1 is 1 in bright pixels, but half as much in the right half of the picture,
-    and half as much again in the lower half; class 2 is nowhere. It notes its batches' sizes.
+    Its map of class 1 is 1 in bright pixels. The value is halved in the right half of the picture,
+    and halved in the lower half. Class 2 is 0 everywhere. It records the sizes of its batches.
     """
 
     engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
@@ -225,7 +225,7 @@ def test_the_gate_answers_calibrated_probabilities(rule_bundle: Bundle, temperat
 
 
 def soft(bundle: Bundle, probability: float, soft_area: int) -> Detector:
-    """A detector whose gate, soft below 0.5, answers always the same."""
+    """A detector with a soft gate of threshold 0.5 that always gives the same probability."""
     manifest = with_gate(bundle, mode=GateMode.SOFT, soft_area=soft_area)
     return Detector(manifest, Answering([probability]), Lopsided())
 
@@ -235,7 +235,7 @@ def soft(bundle: Bundle, probability: float, soft_area: int) -> Detector:
     [
         (0.5, 10**6, [256]),  # at the threshold nothing is added
         (0.9, 10**6, [256]),
-        (0.25, 512, [256]),  # half of it is added: just enough is found
+        (0.25, 512, [256]),  # half of it is added: the area is just enough
         (0.25, 514, []),
         (0.0, 256, [256]),
         (0.0, 257, []),
@@ -319,7 +319,7 @@ CLASS = DefectClass(id=3, name="scratch", pixel_threshold=0.5, min_area=0)
         ([[0.5, 0.5], [0.5, 0.5]], 0.5, 0, None),  # a pixel must be above
         ([[0.5001, 0], [0, 0]], 0.5, 0, 1),
         ([[0.5, 0.6], [0.5, 0]], 0.5, 0, 1),
-        ([[0.6, 0.6], [0, 0]], 0.5, 2, 2),  # the least area itself is enough
+        ([[0.6, 0.6], [0, 0]], 0.5, 2, 2),  # the minimum area itself is enough
         ([[0.6, 0.6], [0, 0]], 0.5, 3, None),
         ([[0.2, 0.1], [0, 0]], 0.15, 0, 1),
         ([[0.98, 0.99], [1, 1]], 0.985, 1, 3),

@@ -1,4 +1,4 @@
-"""What a gate's answer means: temperature, passing, raised areas."""
+"""The gate: temperature, pictures that pass, added areas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The self-test of a bundle: it passes where nothing changed, and names the form that differs."""
+"""The self-test of a bundle: it passes if nothing changed, and names the form that differs."""
 
 from __future__ import annotations
 

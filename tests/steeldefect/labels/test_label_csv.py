@@ -1,4 +1,4 @@
-"""The CSV of label files: what is read, and damage that is named with its line."""
+"""Label files as CSV: what is read, and errors that name the damaged line."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_cell_may_be_longer_than_the_csv_module_expects() -> None:
         (b"a,b\n1,2,\n", "line 2 has 3 cells, the header has 2; remove trailing commas"),
         (b"a;b\n1,2\n", "line 2 has 1 of 2 cells"),
         (b'a,b\n1,2\n"3,4\n5,6\n', "the row of line 3: unexpected end of data"),
-        (b'a,b\n1,"2\n3",4\n', "line 2 holds a quoted cell that goes on in the next line"),
+        (b'a,b\n1,"2\n3",4\n', "line 2 has a quoted cell that does not end in that line"),
         (b'a,b\n"1"x,2\n', "the row of line 2: ',' expected after '\"'"),
         (b"a,A\n1,2\n", "more than one column a"),
         (b"a,b\n\n1," + b"1" * EXCEL_CELL + b"\n", "line 3 has a cell of exactly 32,767 char"),

@@ -98,12 +98,12 @@ MALFORMED = [
     ('"5,3"', "not a whole number of pixels: '5,3'"),
     ("5\u00a03", "separated by plain spaces; got '.xa0'"),
     ("5 3 7", "run 1: a start without a length"),
-    ("9 2 1 3", "run 1: begins before the run in front of it ends"),
-    ("1 5 3 2", "run 1: begins before the run in front of it ends"),
+    ("9 2 1 3", "run 1: begins before the previous run ends"),
+    ("1 5 3 2", "run 1: begins before the previous run ends"),
     ("99999999999999999999 1", "not a whole number of pixels"),
     ("1 2 " + "7" * 900, "not a whole number of pixels: '7{40}...'"),
-    ("nan", "'nan' is no mask; leave the cell empty where the class is absent"),
-    ("-1", "'-1' is no mask"),
+    ("nan", "'nan' is not a mask; leave the cell empty if the class is absent"),
+    ("-1", "'-1' is not a mask"),
     ("1 3 x 2", "run 1: not a whole number of pixels: 'x'"),
 ]
 
@@ -168,7 +168,7 @@ def test_many_rows_are_read_in_bounded_time() -> None:
     rows = "".join(f"p{n}.jpg,1,{n + 1} 3 {n + 9} 2\n" for n in range(count))
     began = time.process_time()
     assert len(masks(HEADER + rows)) == count
-    assert time.process_time() - began < 20  # 1.5 s where nothing else runs
+    assert time.process_time() - began < 20  # 1.5 s on an idle host
 
 
 def test_labels_of_pictures() -> None:

@@ -1,4 +1,4 @@
-"""Names of label files find their pictures, or it is said why they do not."""
+"""Names in label files find their pictures, or the reason is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding: a whole 8-bit gray or RGB picture comes out exact, all else is refused by name."""
+"""Decoding: whole 8-bit gray or RGB pictures are decoded exactly; all others are refused."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ WITH_LITTLE_MEMORY = """
 import resource, sys
 sys.path.insert(0, "tests")
 import numpy as np
-from picture_files import saved
+from support.picture_files import saved
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 decode_gray(saved(np.zeros((64, 64), np.uint8), FORM, **OPTIONS), DecodeLimits(5000))
 data = saved(np.zeros((7000, 7000), np.uint8), FORM, **OPTIONS)
@@ -315,7 +315,7 @@ WITH_MUTATIONS = """
 import resource, sys
 sys.path.insert(0, "tests")
 import numpy as np
-from mutations import mutated
+from support.mutations import mutated
 from steeldefect.errors import DecodeError
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 decoded = refused = 0

@@ -1,4 +1,4 @@
-"""From a gray picture to what a model takes."""
+"""Preprocessing: a gray picture becomes the input of a model."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
 
 def test_preparing_leaves_the_picture_as_it_was() -> None:
     picture = np.full((8, 16), 100, np.uint8)
-    picture.flags.writeable = False  # as decoding hands it over
+    picture.flags.writeable = False  # as decoding returns it
     prepare(picture, spec(scaling=Scaling.STANDARD))
     assert (picture == 100).all()
 

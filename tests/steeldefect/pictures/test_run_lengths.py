@@ -25,7 +25,7 @@ on_any_mask = settings(deadline=None, max_examples=300)
 
 
 def drawn_by_hand(text: str, shape: tuple[int, int]) -> Mask:
-    """Draw run lengths the slow way, pixel by pixel, as Kaggle's page words it."""
+    """Draw run lengths the slow way, pixel by pixel, as Kaggle's page describes them."""
     mask = np.zeros(shape, dtype=bool)
     numbers = [int(token) for token in text.split()]
     for start, length in zip(numbers[0::2], numbers[1::2], strict=True):
@@ -126,10 +126,10 @@ def test_decoding_by_example(text: str, shape: tuple[int, int], expected: list[l
         ("5 0", 0, "has a length below 1; got start 5, length 0"),
         ("1 1 5 0", 1, "has a length below 1"),
         ("5 -2", 0, "has a length below 1; got start 5, length -2"),
-        ("1 3 3 1", 1, "begins before the run in front of it ends; got start 3"),
-        ("1 1 2 5 4 1", 2, "begins before the run in front of it ends"),
-        ("5 1 1 1", 1, "begins before the run in front of it ends"),
-        ("1 1 1 1", 1, "begins before the run in front of it ends"),
+        ("1 3 3 1", 1, "begins before the previous run ends; got start 3"),
+        ("1 1 2 5 4 1", 2, "begins before the previous run ends"),
+        ("5 1 1 1", 1, "begins before the previous run ends"),
+        ("1 1 1 1", 1, "begins before the previous run ends"),
         ("1 13", 0, "out of bounds: a picture of (3, 4) has 12 pixels"),
         ("12 1 13 1", 1, "out of bounds: a picture of (3, 4) has 12 pixels"),
         ("one two", 0, "not a whole number of pixels: 'one'"),
@@ -152,7 +152,7 @@ def test_decoding_by_example(text: str, shape: tuple[int, int], expected: list[l
         ("\u0661 \u0662", 0, "not a whole number of pixels: '\u0661'"),  # Arabic digits
         ("1 2 \uff13 4", 1, "not a whole number of pixels: '\uff13'"),  # full-width digits
         ("1 ²", 0, "not a whole number of pixels: '²'"),
-        ("1\u00a02", None, "not whole numbers"),  # a space that is none of ASCII's
+        ("1\u00a02", None, "not whole numbers"),  # a space outside ASCII
         ("1 2\x00", 0, "not a whole number of pixels"),
         (f"{2**63} 1", 0, "not a whole number of pixels"),
         (f"1 2 {10**25} 1", 1, "not a whole number of pixels"),

@@ -1,4 +1,4 @@
-"""How many pictures a model is asked at once."""
+"""The number of pictures in one call of a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIB = 2**20
 
 
 class OutOfMemoryError(Exception):
-    """What a library would raise."""
+    """The error that a library would raise."""
 
 
 class Device:
@@ -37,7 +37,7 @@ class Device:
         (100, 16, [10], 16),
         (4, 8, [8, 4, 4, 2], 4),
         (1, 8, [8, 4, 2, *10 * [1]], 1),
-        (3, 64, [10, 5, 2, 2, 2, 2, 2], 2),  # halved is what was asked, not the size
+        (3, 64, [10, 5, 2, 2, 2, 2, 2], 2),  # the batch is halved, not the size
     ],
 )
 def test_batches_are_halved_where_memory_runs_out(

@@ -1,4 +1,4 @@
-"""What every runtime keeps to, asked of each: OpenVINO and TensorFlow."""
+"""The contract of all runtimes, tested on OpenVINO and TensorFlow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from steeldefect.runtimes import (
 from steeldefect.runtimes.engine import check_combination
 
 BATCH = 4
-# 0 threads: all cores. TensorFlow ran in this process already, and keeps what it began with.
+# 0 threads: all cores. TensorFlow already ran in this process, and keeps its first setting.
 OPTIONS = RuntimeOptions(device=DeviceChoice.CPU, threads=0, batch_size=BATCH)
 RUNTIMES = (RuntimeChoice.OPENVINO, RuntimeChoice.TENSORFLOW)
 
@@ -246,13 +246,13 @@ def test_bf16_on_a_gpu_that_auto_chose_is_refused() -> None:
 @pytest.mark.parametrize(
     ("default", "precision", "served", "expected"),
     [
-        (None, "auto", EVERYTHING, "f32"),  # a bundle that says nothing
+        (None, "auto", EVERYTHING, "f32"),  # a bundle without a default
         ("f32", "auto", EVERYTHING, "f32"),
         ("bf16", "auto", EVERYTHING, "bf16"),
         ("bf16", "auto", WITHOUT_BF16, "f32"),  # never by emulation
         ("int8", "auto", WITHOUT_BF16, "int8"),
         ("int8", "auto", PLAIN, "f32"),  # slow, and may saturate
-        ("int8", "int8", PLAIN, "int8"),  # who asks gets it
+        ("int8", "int8", PLAIN, "int8"),  # runs if the settings ask for it
         ("int8", "bf16", EVERYTHING, "bf16"),
         ("bf16", "int8", EVERYTHING, "int8"),
         ("int8", "f32", EVERYTHING, "f32"),

@@ -1,4 +1,4 @@
-"""What a run record says of `auto`: what it took, and why."""
+"""The engine in a run record: what `auto` became, and why."""
 
 from __future__ import annotations
 

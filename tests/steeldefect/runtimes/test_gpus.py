@@ -1,4 +1,4 @@
-"""Which GPUs a worker process lets the models see, and what Spark is told of them."""
+"""Which GPUs the models of a worker process see, and which settings of Spark are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTER = "STEELDEFECT_OUTER_GPUS"
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without GPUs, put back afterwards as it was; TensorFlow not imported yet."""
+    """An environment without GPUs and without TensorFlow imported; it is restored afterwards."""
     for name in (OUTER, VISIBLE):
         monkeypatch.setenv(name, "to be put back")
         monkeypatch.delenv(name)
@@ -104,7 +104,7 @@ def test_executors_of_several_gpus_may_not_keep_their_workers(
 
 
 def fake_nvidia_smi(folder: Path, answer: str) -> str:
-    """Put a program of that name into a folder; gives a PATH that begins with it."""
+    """Write a program of that name to a folder, and return a PATH that begins with the folder."""
     program = folder / "nvidia-smi"
     program.write_text(f"#!/bin/sh\necho \"$@\" > {folder}/asked\nprintf '{answer}'\n")
     program.chmod(0o755)

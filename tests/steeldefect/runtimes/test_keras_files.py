@@ -65,7 +65,7 @@ def rewritten(
 
 
 def layer(config: Config, number: int = -1) -> Config:
-    """Give a layer's part of a model's configuration."""
+    """Return a layer's part of a model's configuration."""
     found: Config = config["config"]["layers"][number]
     return found
 
@@ -185,7 +185,7 @@ def test_a_configuration_that_is_none_is_refused(whole: Path, tmp_path: Path, te
 
 
 def link_out(weights: Path, elsewhere: Path) -> None:
-    """Have the first numbers of a file of weights read from another file of this host."""
+    """Make a file of weights refer to another file of this host for its first numbers."""
     found: list[str] = []
     with h5py.File(weights, "a") as file:
         file.visititems(lambda name, one: found.append(name) if hasattr(one, "shape") else None)
@@ -227,7 +227,7 @@ def test_a_bundle_that_a_fit_goes_on_from_is_held_to_the_same(
 
 
 def test_every_model_is_loaded_in_safe_mode() -> None:
-    """Wherever Keras loads a model, safe mode is asked for by name; nothing switches it off."""
+    """Each call that loads a Keras model sets safe mode; no code switches it off."""
     calls = 0
     for folder in ("steeldefect", "training", "jobs", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""What every store keeps to, asked of each: a folder, and a server that speaks S3."""
+"""The contract of all stores, tested on a folder and on an S3-compatible server."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_delete(any_store: Store) -> None:
     any_store.write("a/b", b"x")
     any_store.delete("a/b")
     assert keys(any_store) == []
-    any_store.delete("a/b")  # none is no error
+    any_store.delete("a/b")  # a missing object is not an error
     any_store.delete("never/was")
 
 

@@ -1,4 +1,4 @@
-"""What a local folder as a store keeps to beyond the common contract."""
+"""A local folder as a store, beyond the common contract."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_link_that_leads_nowhere_is_listed_and_cannot_be_read(tmp_path: Path) 
 def test_a_link_whose_end_the_host_cannot_look_at_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one into a share that fails: what lies behind it must not be left out in silence."""
+    """Such as a link into a share that fails: its pictures must not be left out silently."""
 
     class Stale:
         name = b"line2"
@@ -104,7 +104,7 @@ def test_a_link_to_a_real_folder_renames_nothing(tmp_path: Path) -> None:
     for key in ("line1/a.png", "line1/deep/b.png", "line2/c.png"):
         store.write(key, b"x")
     before = listed(tmp_path)
-    (tmp_path / "current").symlink_to(tmp_path / "line1")  # sorts before what it leads to
+    (tmp_path / "current").symlink_to(tmp_path / "line1")  # sorts before its target
     (tmp_path / "a deep link").symlink_to("line1/deep")
     (tmp_path / "line1" / "a up").symlink_to("..")
     assert listed(tmp_path) == before
@@ -183,7 +183,7 @@ def test_no_key_leads_out_of_the_root(tmp_path: Path, key: str) -> None:
     (tmp_path / "secret").write_bytes(b"x")
     store = LocalStore(tmp_path / "root")
     for act in (store.read, store.delete, lambda key: store.write(key, b"y")):
-        with pytest.raises(StoreError, match="is no key of a file below"):
+        with pytest.raises(StoreError, match="is not the key of a file below"):
             act(key)
     assert (tmp_path / "secret").read_bytes() == b"x"
 
@@ -211,7 +211,7 @@ def test_scanning_below_a_file_is_an_error(tmp_path: Path) -> None:
 def test_what_is_being_written_is_not_listed(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     store.write("a.png", b"x")
-    (tmp_path / ".staged-0123").write_bytes(b"half")  # as a process leaves it that was killed
+    (tmp_path / ".staged-0123").write_bytes(b"half")  # left by a killed process
     assert [found.key for found in store.scan()] == ["a.png"]
 
 

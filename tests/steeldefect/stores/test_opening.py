@@ -1,4 +1,4 @@
-"""From an address to a store."""
+"""Opening the store at an address."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_settings_for_other_hosts_hold_what_was_found_on_this_one(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
-    # settings of their own, so that no client that was opened before is taken
+    # own settings, so that no client of an earlier test is used
     settings = S3Settings(connect_timeout_seconds=4.25)
     shipped = shipped_settings(["/archive", "s3://bucket/output"], settings)
     assert shipped.endpoint_url == "http://127.0.0.1:9"

@@ -1,4 +1,4 @@
-"""What S3 as a store keeps to beyond the common contract: servers that fail, and secrets."""
+"""S3 as a store, beyond the common contract: servers that fail, and secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Answer = Callable[[BaseHTTPRequestHandler, int], None]
 
 
 class FailingServer(ThreadingHTTPServer):
-    """A server that answers each request as it is told, and counts them."""
+    """A server that counts requests and answers them by a function of the test."""
 
     daemon_threads = True
 
@@ -46,7 +46,7 @@ class FailingServer(ThreadingHTTPServer):
         Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def store(self, answer: Answer, max_attempts: int) -> S3Store:
-        """Open a store that this server answers for, from now on in this way."""
+        """Open a store at this server, which from now on calls `answer` for each request."""
         self.answer, self.requests = answer, 0
         settings = S3Settings(
             endpoint_url=f"http://127.0.0.1:{self.server_port}",
@@ -69,13 +69,13 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_GET
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 def send(
     handler: BaseHTTPRequestHandler, status: int, body: bytes, missing: int = 0, etag: str = '"e-2"'
 ) -> None:
-    """Answer with a body, of which some bytes more may be promised."""
+    """Answer with a body; its stated length is `missing` bytes too large."""
     handler.send_response(status)
     if etag:
         handler.send_header("ETag", etag)
@@ -99,12 +99,12 @@ def refused(status: int, code: str) -> Answer:
 
 
 def in_turn(*answers: Answer) -> Answer:
-    """Answer the first request in the first way, and so on."""
+    """Return an answer that gives the first answer to the first request, and so on."""
     return lambda handler, request: answers[request - 1](handler, request)
 
 
 def page(names: Sequence[str], token: str = "") -> Answer:
-    """Answer with one page of a listing; the token asks for the next."""
+    """Return an answer with one page of a listing; `token` leads to the next page."""
     contents = "".join(
         f"<Contents><Key>prefix/{name}</Key><ETag>&quot;e&quot;</ETag><Size>1</Size>"
         "<LastModified>2026-03-04T05:06:07.000Z</LastModified></Contents>"
@@ -144,7 +144,7 @@ def test_a_body_that_always_breaks_off_is_given_up(server: FailingServer) -> Non
 def test_bytes_that_are_not_those_of_their_etag_are_asked_for_again(
     server: FailingServer, etag: str
 ) -> None:
-    """Half a body under a length that fits, or a page of a proxy, which has none."""
+    """Half a body with a length that fits it, or a page of a proxy, which has no ETag."""
 
     def other(handler: BaseHTTPRequestHandler, _: int) -> None:
         send(handler, 200, CONTENT[:10], etag=etag)
@@ -179,7 +179,7 @@ def test_a_server_that_stalls_is_given_up(server: FailingServer) -> None:
 
 
 def test_a_listing_of_several_pages(server: FailingServer) -> None:
-    first = page(["a", "b"], "1")  # asked for once more: there may be folders to share
+    first = page(["a", "b"], "1")  # read again: there may be folders for the threads to share
     pages = in_turn(first, first, page([], "2"), page(["c"]))
     store = server.store(pages, max_attempts=1)
     assert [found.key for found in store.scan()] == ["a", "b", "c"]
@@ -205,8 +205,8 @@ def test_a_listing_that_breaks_off_is_no_short_listing(server: FailingServer) ->
         (429, "TooManyRequests", StoreUnavailableError, "overloaded or failing"),
         (400, "RequestTimeout", StoreUnavailableError, "overloaded or failing"),
         (403, "AccessDenied", StoreError, "access was denied; check the credentials' rights"),
-        (403, "InvalidAccessKeyId", StoreError, "the access key is unknown there"),
-        (403, "SignatureDoesNotMatch", StoreError, "the secret key does not fit"),
+        (403, "InvalidAccessKeyId", StoreError, "the store does not know the access key"),
+        (403, "SignatureDoesNotMatch", StoreError, "the secret key does not match"),
         (404, "NoSuchKey", StoreError, "there is no such object"),
         (404, "NoSuchBucket", StoreError, "there is no such bucket"),
         (400, "ExpiredToken", StoreError, "the store refused the request (ExpiredToken)"),
@@ -281,7 +281,7 @@ def test_without_credentials_the_message_says_where_they_come_from(
     nothing = tmp_path_factory.mktemp("home") / "none"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nothing))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(nothing))
-    # settings of its own, so that no client that was opened before is taken
+    # own settings, so that no client of an earlier test is used
     settings = S3Settings(endpoint_url="http://127.0.0.1:9", read_timeout_seconds=7.5)
     with pytest.raises(StoreError, match="no credentials; set AWS_ACCESS_KEY_ID") as caught:
         S3Store("b", "p", settings).read("key")
@@ -363,7 +363,7 @@ def test_an_endpoint_with_credentials_is_refused_without_repeating_them(
 
 
 def test_many_objects_are_listed_folder_by_folder(s3: S3Settings, s3_address: str) -> None:
-    """More than one page: the listing is shared among threads, and nothing is lost or doubled."""
+    """More than one page: threads share the listing, and list every object exactly once."""
     store = open_store(s3_address, s3)
     names = [f"{n % 3}/line {n % 7}/{n:04d}.png" for n in range(1_010)]
     names += ["top.png", "0/a.png", "1/line 1/deep/er/and/deeper/still/so/far/down.png"]

@@ -1,4 +1,4 @@
-"""BMP: gray through its palette, 24 and 32 bits; whole or not at all."""
+"""BMP: palettes of grays, 24 and 32 bits are decoded; damaged files are refused."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_other_kinds_are_refused_by_name(data: bytes, problem: str) -> None:
         bmp_file(ROWS)[:-1],
         bmp_file(ROWS)[:40],
         bmp_file(bmp_run_lengths(GRAY)[:-40], compression=1),
-        bmp_file(ROWS, INVERSE[:400]),  # 100 colours, and pixels of others
+        bmp_file(ROWS, INVERSE[:400]),  # 100 colours, and pixels of colours beyond them
         bmp_file(ROWS, width=0),
         bmp_file(ROWS, height=0),
         bmp_file(ROWS, compression=4),

@@ -1,7 +1,7 @@
 """Bounds of the work that a file can cause, whatever its size on disk.
 
-Memory is measured in this process; work is counted by what the refusal says. A limit in seconds is
-a watchdog: without the bound, the same file costs at least ten times as much.
+Memory is measured in this process; the error of a refusal states the work. A limit in seconds is a
+watchdog: without the bound, the same file costs at least ten times as much.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LARGEST = DecodeLimits(max_pixels=50_000_000)
 
 @contextmanager
 def little(seconds: float = 5, kilobytes: int = 80_000) -> Iterator[None]:
-    """Check that what is done within takes little time and memory."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak
+    """Check that the code in this context takes little time and memory."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     before, began = peak_memory(), time.process_time()
     yield
     assert time.process_time() - began < seconds
@@ -49,7 +49,7 @@ def little(seconds: float = 5, kilobytes: int = 80_000) -> Iterator[None]:
 
 
 def peak_memory() -> int:
-    """Of this process, in kilobytes."""
+    """Return the peak memory of this process in kilobytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0])
 

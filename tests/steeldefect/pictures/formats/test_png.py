@@ -1,4 +1,4 @@
-"""PNG: one picture; whatever chunks stand beside the pixels change nothing."""
+"""PNG: one picture; other chunks than those of the pixels change nothing."""
 
 from __future__ import annotations
 

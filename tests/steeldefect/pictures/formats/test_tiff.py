@@ -1,4 +1,4 @@
-"""TIFF: one page, as stored, whatever its layout; every other reading of the samples is refused."""
+"""TIFF: one page is decoded as stored, in every layout; samples of other kinds are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def strips(pixels: Pixels, rows: int) -> list[bytes]:
 
 
 def tiles(pixels: npt.NDArray[Any], side: int) -> list[Pixels]:
-    """The picture in squares, filled up beyond its edges."""
+    """The picture in squares, padded beyond its edges."""
     height, width = pixels.shape[:2]
     more = [(0, -height % side), (0, -width % side), (0, 0)][: pixels.ndim]
     padded = np.pad(pixels, more)
@@ -255,7 +255,7 @@ def test_other_samples_are_refused_by_name(tags: TiffTags, problem: str) -> None
         ({273: (4, [300] * 2), 279: (4, [7_900] * 2), 278: (4, [32])}, "overlap"),
         ({317: (3, [3])}, "predictor 3"),
         ({284: (3, [7])}, "planar configuration 7"),
-        ({258: (3, [8, 8])}, "1 TIFF samples a pixel, bits of 2"),
+        ({258: (3, [8, 8])}, "1 TIFF samples a pixel, but bits for 2"),
         ({339: (3, [])}, "without a number of bits or a format"),
     ],
 )
@@ -267,5 +267,5 @@ def test_tags_that_contradict_each_other_are_refused(tags: TiffTags, problem: st
 def test_a_tag_that_stands_twice_is_refused() -> None:
     data = tiff_file([GRAY.tobytes()], {274: (3, [1])})
     twice = data.replace(struct.pack("<HHI", 274, 3, 1), struct.pack("<HHI", 273, 3, 1))
-    with pytest.raises(DecodeError, match="TIFF tag 273 stands twice"):
+    with pytest.raises(DecodeError, match="TIFF tag 273 appears twice"):
         decode_gray(twice, LIMITS)
