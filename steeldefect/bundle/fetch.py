@@ -30,11 +30,11 @@ from steeldefect.bundle.files import (
     Bundle,
     ModelForm,
     check_file,
-    host_cache,
     open_bundle,
     read_manifest,
 )
 from steeldefect.bundle.manifest import Manifest
+from steeldefect.bundle.packed import host_cache
 from steeldefect.bundle.signatures import (
     PublicKey,
     alias_message,

@@ -121,8 +121,8 @@ class PictureSizes(_Part):
         """Return the sizes that are scored, as `width x height`."""
         if self.height[0] == self.height[1] and self.width[0] == self.width[1]:
             return f"{self.width[0]}x{self.height[0]}"
-        width = f"{self.width[0] // 2}-{self.width[1] * 2}"
-        return f"{width}x{self.height[0] // 2}-{self.height[1] * 2}"
+        width = f"{-(-self.width[0] // 2)}-{self.width[1] * 2}"
+        return f"{width}x{-(-self.height[0] // 2)}-{self.height[1] * 2}"
 
 
 class Score(_Part):

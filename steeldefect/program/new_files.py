@@ -33,7 +33,7 @@ def new_file(path: Path, existing: Existing = Existing.KEEP) -> Iterator[Path]:
 
     Raises:
         AlreadyExistsError: the file exists, and is to be kept. Raised before the block runs.
-        StoreError: something lies there that is no regular file.
+        StoreError: something lies there that is not a regular file.
         OSError: the file cannot be written.
     """
     target = Path(os.path.realpath(path))
@@ -61,7 +61,7 @@ def _refuse(path: Path, existing: Existing) -> None:
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise StoreError(f"cannot write {path}: it is no regular file; name another one")
+        raise StoreError(f"cannot write {path}: it is not a regular file; name another one")
     if existing is Existing.KEEP:
         raise _exists(path)
 

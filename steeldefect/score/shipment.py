@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
-from steeldefect.bundle.files import Bundle, ModelForm, pack
+from steeldefect.bundle.files import Bundle, ModelForm
 from steeldefect.bundle.manifest import Compiled
+from steeldefect.bundle.packed import pack
 from steeldefect.pictures.decoding import DecodeLimits
 from steeldefect.runtimes import (
     DeviceChoice,

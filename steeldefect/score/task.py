@@ -14,7 +14,8 @@ import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, Broadcast, TaskContext
 
 from steeldefect.bundle.fetch import host_copy
-from steeldefect.bundle.files import Bundle, ModelForm, unpack
+from steeldefect.bundle.files import Bundle, ModelForm
+from steeldefect.bundle.packed import unpack
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
 from steeldefect.errors import DeviceError, SteelDefectError, error_to_text

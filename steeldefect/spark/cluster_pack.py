@@ -66,7 +66,7 @@ def pack(target: Path, gpu: bool = False, existing: Existing = Existing.REPLACE)
 
     Raises:
         DataError: a package that scoring needs is not installed here.
-        StoreError: the file exists and is to be kept, or is no regular file.
+        StoreError: the file exists and is to be kept, or is not a regular file.
         OSError: the archive cannot be written.
     """
     excluded = _OF_SPARK | (_OF_TRAINING - _ON_GPUS if gpu else _OF_TRAINING)

@@ -7,25 +7,11 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ResponseStreamingError,
-    SSLError,
-    SSOError,
-)
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -34,18 +20,16 @@ from tenacity import (
     stop_any,
     wait_random_exponential,
 )
-from urllib3.exceptions import HTTPError
 
 from steeldefect.addresses import check_table_address
 from steeldefect.errors import (
     AlreadyExistsError,
     FetchError,
-    SettingsError,
-    StoreError,
     StoreUnavailableError,
 )
 from steeldefect.stores.base import Fetched, FetchLimits, ObjectInfo
 from steeldefect.stores.s3_client import S3Settings, delta_options, open_client
+from steeldefect.stores.s3_errors import BrokenBodyError, body_errors, translated_errors
 from steeldefect.streams import read_ahead
 
 Answer = TypeVar("Answer")
@@ -56,32 +40,6 @@ _DEEPEST = 8  # levels of folders that are opened to find as many folders as the
 _FIRST_CHUNK, _CHUNK = 1024, 16 * 1024  # bytes read between two checks of the deadline
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=10)
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
-
-_BROKEN_BODY = (IncompleteReadError, ResponseStreamingError, HTTPClientError, ConnectionError)
-_OVERLOADED = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "InternalError"}
-_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
-_HINTS = {
-    "NoSuchBucket": "there is no such bucket",
-    "NoSuchKey": "there is no such object",
-    "404": "there is no such object or bucket",
-    "403": "access was denied; check the credentials' rights",
-    "AccessDenied": "access was denied; check the credentials' rights",
-    "InvalidAccessKeyId": "the store does not know the access key; check the key and the endpoint",
-    "SignatureDoesNotMatch": "the secret key does not match the access key; check the credentials",
-}
-
-
-class _BrokenBodyError(Exception):
-    """The body of an answer broke off, did not end in time, or does not match its ETag."""
-
-
-@contextmanager
-def _body_errors() -> Iterator[None]:
-    """Raise `_BrokenBodyError` for network errors in a body: resets, TLS errors, short answers."""
-    try:
-        yield
-    except (*_BROKEN_BODY, HTTPError, OSError) as error:
-        raise _BrokenBodyError(type(error).__name__) from error
 
 
 def _next_chunk(size: int) -> int:
@@ -183,7 +141,7 @@ class S3Store:
         retrying = Retrying(
             stop=stop_after_attempt(self._settings.max_attempts),
             wait=_BACKOFF,
-            retry=retry_if_exception_type(_BrokenBodyError),
+            retry=retry_if_exception_type(BrokenBodyError),
             reraise=True,
         )
         name = self._prefix + key
@@ -262,71 +220,34 @@ class S3Store:
 
     def _read_once(self, name: str) -> bytes:
         answer = self._client.get_object(Bucket=self._bucket, Key=name)  # botocore retries this
-        with _body_errors():
+        with body_errors():
             body: bytes = answer["Body"].read()
         etag = _etag_of(answer)
         if not etag or _stated_md5(etag, answer) not in (None, _md5(body)):
-            raise _BrokenBodyError(f"{len(body)} bytes that are not those of ETag {etag!r}")
+            raise BrokenBodyError(f"{len(body)} bytes that are not those of ETag {etag!r}")
         return body
 
     def _fetch_once(self, client: Any, name: str, limits: FetchLimits, deadline: float) -> Fetched:
         answer = client.get_object(Bucket=self._bucket, Key=name)
         stated = answer.get("ContentLength")
         body, chunks, size = answer["Body"], [], 0
-        with closing(body), _body_errors():
+        with closing(body), body_errors():
             while size <= limits.max_bytes and (chunk := body.read(_next_chunk(size))):
                 chunks.append(chunk)
                 size += len(chunk)
                 if time.monotonic() > deadline:
-                    raise _BrokenBodyError(f"{size} bytes in {limits.seconds:g} s")
+                    raise BrokenBodyError(f"{size} bytes in {limits.seconds:g} s")
         if max(size, stated or 0) > limits.max_bytes:
             raise FetchError(
                 f"too large: {max(size, stated or 0)} bytes, at most {limits.max_bytes} are read"
             )
         if stated is not None and size != stated:
-            raise _BrokenBodyError(f"{size} bytes of {stated}")
+            raise BrokenBodyError(f"{size} bytes of {stated}")
         etag = _etag_of(answer)
         return Fetched(b"".join(chunks), etag, _stated_md5(etag, answer))
 
     def _call(self, request: Callable[[], Answer], name: str) -> Answer:
         where = f"s3://{self._bucket}/{name}"
-        try:
+        endpoint = str(self._client.meta.endpoint_url)
+        with translated_errors(where, endpoint, self._settings.max_attempts):
             return request()
-        except ClientError as error:
-            raise _translate(error, where) from None
-        except (NoCredentialsError, PartialCredentialsError):
-            raise StoreError(
-                f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a "
-                "profile or a role"
-            ) from None
-        except (CredentialRetrievalError, SSOError) as error:
-            raise StoreError(
-                f"{where}: the source of the credentials failed ({type(error).__name__}); check "
-                "the profile, the role or the sign-in"
-            ) from None
-        except ParamValidationError:
-            raise SettingsError(f"{where} is not an address in S3") from None
-        except SSLError:
-            raise StoreUnavailableError(
-                f"{where}: the certificate of {self._client.meta.endpoint_url} is not trusted, or "
-                "names another host; for your own certificate authority, set AWS_CA_BUNDLE to its "
-                "file on every host"
-            ) from None
-        except (BotoCoreError, _BrokenBodyError) as error:
-            endpoint = self._client.meta.endpoint_url
-            detail = str(error) if isinstance(error, _BrokenBodyError) else type(error).__name__
-            raise StoreUnavailableError(
-                f"{where}: no answer from {endpoint} after {self._settings.max_attempts} tries "
-                f"({detail}); check the endpoint (s3.endpoint_url or "
-                "AWS_ENDPOINT_URL) and the network"
-            ) from None
-
-
-def _translate(error: ClientError, where: str) -> StoreError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if code in _TAKEN or status == 412:
-        return AlreadyExistsError(f"{where} exists")
-    if code in _OVERLOADED or status >= 500 or status == 429:
-        return StoreUnavailableError(f"{where}: the store is overloaded or failing ({code})")
-    return StoreError(f"{where}: {_HINTS.get(code, f'the store refused the request ({code})')}")

@@ -51,7 +51,7 @@ def _check_header(data: bytes, image: BmpImageFile) -> None:
     if bits == 16:
         raise other_kind("5 or 6 bits a channel")
     if bits not in (8, 24, 32):
-        raise other_kind(f"{bits} bits a channel")
+        raise other_kind(f"{bits} bits a pixel")
     if image.mode not in ("L", "RGB", "P"):
         raise other_kind(_KINDS.get(image.mode, f"mode {image.mode}"))
     if image.info["compression"] == _RUN_LENGTHS and len(data) > MAX_RUN_LENGTH_BYTES:

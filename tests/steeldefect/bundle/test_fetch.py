@@ -27,10 +27,9 @@ from steeldefect.bundle.files import (
     Bundle,
     ModelForm,
     open_bundle,
-    pack,
     seal_bundle,
-    unpack,
 )
+from steeldefect.bundle.packed import pack, unpack
 from steeldefect.errors import BundleError, StoreUnavailableError
 from steeldefect.stores import S3Settings, open_store
 

@@ -23,11 +23,10 @@ from steeldefect.bundle.files import (
     ModelName,
     describe_files,
     open_bundle,
-    pack,
     seal_bundle,
     selected_files,
-    unpack,
 )
+from steeldefect.bundle.packed import pack, unpack
 from steeldefect.errors import BundleError
 
 FILES = (

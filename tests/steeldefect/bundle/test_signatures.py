@@ -11,14 +11,8 @@ from support.keys import new_key, new_signer, public_pem
 
 from steeldefect.bundle.aliases import BUNDLES, RecordSignature, record_key
 from steeldefect.bundle.fetch import cached_folder, fetch_bundle, find_bundle
-from steeldefect.bundle.files import (
-    MANIFEST_NAME,
-    SEAL_NAME,
-    Bundle,
-    open_bundle,
-    pack,
-    seal_bundle,
-)
+from steeldefect.bundle.files import MANIFEST_NAME, SEAL_NAME, Bundle, open_bundle, seal_bundle
+from steeldefect.bundle.packed import pack
 from steeldefect.bundle.signatures import (
     alias_message,
     bundle_message,

@@ -78,7 +78,7 @@ def test_what_is_no_file_is_never_replaced(
 ) -> None:
     place = tmp_path / "place"
     make(place)  # type: ignore[operator]
-    with pytest.raises(StoreError, match="it is no regular file"):
+    with pytest.raises(StoreError, match="it is not a regular file"):
         write(place, "text", existing)
     assert not place.is_file()
 

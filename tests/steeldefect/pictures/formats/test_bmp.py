@@ -52,7 +52,7 @@ def test_the_fourth_byte_of_32_bits_is_reserved() -> None:
     [
         (bmp_file(ROWS, COLOURED), "palette colour"),
         (bmp_file(ROWS, bits=1), "1-bit black and white"),
-        (bmp_file(ROWS, bits=4), "4 bits a channel"),
+        (bmp_file(ROWS, bits=4), "4 bits a pixel"),
         (bmp_file(ROWS * 2, b"", bits=16), "5 or 6 bits a channel"),
         (saved(RGB, "BMP", "P"), "palette colour"),
     ],
