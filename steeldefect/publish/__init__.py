@@ -1,1 +1,1 @@
-"""Makes scored waves visible: who may write, the audit, the commit, the record of the run."""
+"""Publish scored waves: the lease, the audit, the commit, and the record of the run."""

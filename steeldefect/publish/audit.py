@@ -1,7 +1,7 @@
-"""Looks at what the tasks of a wave wrote, before anybody else can see it.
+"""Audit a wave: check the parts that its tasks wrote, before anybody else can see them.
 
-The files are read back from the store: rows out = rows in, no key twice, none missing; masks
-decode to the stated areas on a sample.
+The parts are read back from the store. Each planned key must occur exactly once, and no other key
+may occur. A sample of the masks is decoded: each mask must have the area that its row states.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ _NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_tab
 
 
 def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: int) -> None:
-    """Compare what was written with what was planned.
+    """Compare the rows that a wave's tasks wrote with the wave's plan.
 
     Args:
         store: the output.
         wave: the planned pictures, column key.
-        reports: of the wave's tasks.
-        masks: how many predictions to decode.
+        reports: reports of the wave's tasks.
+        masks: largest number of predictions whose masks are decoded.
 
     Raises:
-        AuditError: rows are missing, doubled or foreign, or a mask is not what its row says.
+        AuditError: a row is missing, duplicated or not planned, a part cannot be read, or a mask
+            does not have the area that its row states.
+        StoreError: the store refused, or does not answer.
     """
     parts = [part for report in reports for part in report.parts]
     keyed = [part for part in parts if part.table in (TableName.IMAGES, TableName.QUARANTINE)]
-    with ThreadPoolExecutor(_READERS, "audit") as pool:  # on a large cluster, hundreds of files
+    with ThreadPoolExecutor(_READERS, "audit") as pool:  # a large cluster writes hundreds of files
         keys = pool.map(lambda part: read_part(store, part, ["key"]), keyed)
         written = pa.concat_tables([_NO_KEYS, *keys])
     _compare_keys(wave["key"], written["key"])

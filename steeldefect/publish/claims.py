@@ -1,12 +1,16 @@
-"""What each holder of an output took over from the holders before it: one object a holder.
+"""Claims: the wave records that each holder of an output took over from earlier holders.
 
     _waves/claims/000000007.json    written once, by the holder with the number 7
 
-A claim lists the wave records that its holder found and carries out. It settles what becomes of
-every record of an earlier holder: one that the newest claim lists counts; one that it does not list
-arrived after the holder had looked, so that its pictures have been planned again since, and it is
-never carried out. Numbers only grow, and the greatest one counts, so that a holder that wakes up
-late changes nothing.
+Each holder writes one claim. The claim lists the wave records that the holder found and carries
+out. The newest claim decides about every record of an earlier holder:
+
+- A record that the newest claim lists counts: it is carried out.
+- A record that the newest claim does not list arrived after its holder had listed the records. The
+  record's pictures have been planned again since, so the record is never carried out.
+
+Numbers only grow, and the claim with the greatest number counts. So a holder that wakes up late
+changes nothing.
 """
 
 from __future__ import annotations
@@ -20,17 +24,17 @@ from steeldefect.stores import Store
 
 RECORDS = "_waves/"
 CLAIMS = f"{RECORDS}claims/"
-_BEFORE_CLAIMS = f"{RECORDS}recovered-by"  # versions before 0.2: a number alone
+_BEFORE_CLAIMS = f"{RECORDS}recovered-by"  # versions before 0.2 write only a number, to this key
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What one holder took over.
+    """The wave records that one holder took over.
 
     Attributes:
-        holder: number of its lease; 0 stands for "nobody has claimed anything yet".
-        records: keys of the wave records that it carries out.
-        token: tells this claim from another process's under the same number.
+        holder: number of the holder's lease; 0 if nobody has claimed anything yet.
+        records: keys of the wave records that the holder carries out.
+        token: random text that differs from that of another process with the same number.
     """
 
     holder: int
@@ -38,10 +42,10 @@ class Claim:
     token: str = ""
 
     def covers(self, key: str, holder: int) -> bool:
-        """Tell whether a record counts, given that this is the newest claim.
+        """Return whether a wave record counts, if this is the newest claim.
 
         Args:
-            key: of the record.
+            key: key of the record.
             holder: number of the lease under which the record was written.
         """
         return holder >= self.holder or key in self.records
@@ -54,7 +58,8 @@ def newest_claim(store: Store) -> Claim:
     """Read the claim with the greatest number.
 
     Raises:
-        TableError: it is not a claim as this version writes it.
+        TableError: the object is not a claim as this version writes it.
+        StoreError: the store refused, or does not answer.
     """
     while True:
         number = _newest_written(store)
@@ -65,24 +70,25 @@ def newest_claim(store: Store) -> Claim:
         except StoreError:
             if _newest_written(store) == number:
                 raise
-            continue  # a newer holder has tidied it away
+            continue  # a newer holder has deleted this claim
         try:
             return _CLAIM.validate_json(content)
         except ValidationError:
             raise TableError(
                 f"{store.uri}/{_key(number)} is not a claim as this version writes it; use the "
-                "newer program that wrote it, or, if it is empty or damaged, `steeldefect maintain "
-                "--repair` sets it aside, and the waves that it may name are scored again"
+                "newer program that wrote it; if it is empty or damaged, run `steeldefect maintain "
+                "--repair`: it sets the claim aside, and the waves that the claim may list are "
+                "scored again"
             ) from None
 
 
 def newest_number(store: Store) -> int:
-    """Find the number of the newest claim; 0 for none."""
+    """Return the number of the newest claim, or 0 if there is none."""
     return _newest_written(store) or _number_before_claims(store)
 
 
 def write_claim(store: Store, claim: Claim) -> bool:
-    """Write a claim; False where another process has claimed under the same number."""
+    """Write a claim; return False if another process has written a claim with the same number."""
     try:
         store.write_new(_key(claim.holder), _CLAIM.dump_json(claim))
     except AlreadyExistsError:
@@ -91,7 +97,7 @@ def write_claim(store: Store, claim: Claim) -> bool:
 
 
 def tidy(store: Store, holder: int) -> None:
-    """Delete the claims of earlier holders, which nothing refers to any more."""
+    """Delete the claims of earlier holders: only the newest claim is read."""
     for found in list(store.scan(CLAIMS)):
         if 0 < _number(found.key) < holder:
             store.delete(found.key)
@@ -113,11 +119,11 @@ def _number(key: str) -> int:
 
 
 def _number_before_claims(store: Store) -> int:
-    """Number of the newest holder that an older version noted; 0 for none."""
+    """Return the number of the newest holder that an older version wrote, or 0 if none did."""
     if not any(found.key == _BEFORE_CLAIMS for found in store.scan(_BEFORE_CLAIMS)):
         return 0
     try:
         digits = store.read(_BEFORE_CLAIMS).decode(errors="replace").strip()
     except StoreError:
-        return 0  # tidied away since
+        return 0  # a newer holder has deleted it
     return int(digits) if digits.isdecimal() else 0

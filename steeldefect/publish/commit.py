@@ -1,13 +1,15 @@
-"""Makes a wave's part files visible: all of them, once, whatever dies, stalls or wakes up.
+"""Commit a wave: make all of its parts visible, exactly once, whatever dies, stalls or wakes up.
 
-First one record of the wave's files is written below `OUTPUT/_waves` in one atomic, conditional
-PUT. If its writer still holds the output after that, the wave is decided: whoever takes over later
-finds the record. Then the files are added to each table's Delta log, with the run and the wave as
-the transaction's name, so that a commit that was already made is recognised. At last the record is
-deleted.
+1. The holder writes one wave record, which lists the wave's parts, below `OUTPUT/_waves`, in one
+   atomic, conditional PUT.
+2. If the holder still holds the output after that, the wave is decided: every later holder finds
+   the record.
+3. The holder adds the parts to each table's Delta log. The transaction's name is the run, its
+   number is the wave. So a commit that was already made is recognised.
+4. The holder deletes the record.
 
-A holder begins with `recover`: it claims the records that it finds (`publish.claims`) and
-carries them out. A record that a displaced holder writes later is in no claim, and is dropped.
+A holder begins with `recover`: it claims the records that it finds (`publish.claims`) and carries
+them out. A record that a displaced holder writes later is in no claim, and is dropped.
 """
 
 from __future__ import annotations
@@ -31,30 +33,30 @@ from steeldefect.tables.schema import COMMIT_ORDER, TableName
 
 
 class WaveLog:
-    """The waves of one output: decided one by one, and carried out whatever dies.
+    """The wave records of one output: written one by one, and each carried out, whatever dies.
 
     Attributes:
-        tables: the tables that the waves are committed to.
+        tables: tables that the waves are committed to.
     """
 
     def __init__(self, tables: Tables) -> None:
-        """Take the tables of an output; nothing is touched yet."""
+        """Keep the tables of an output; nothing is read or written yet."""
         self.tables = tables
         self._store = tables.store
         self._claim: Claim | None = None
 
     def publish(self, record: WaveRecord, still_holds: Callable[[], None]) -> None:
-        """Decide for a wave, and commit it to every table.
+        """Write the record of a wave, then commit the wave to every table.
 
         Args:
-            record: of the wave.
-            still_holds: raises `OutputBusyError` where another run has taken over. Asked before
-                the record, and after it, before every commit.
+            record: record of the wave.
+            still_holds: function that raises `OutputBusyError` if another run has taken over. It
+                is called before the record is written, and before each table's commit.
 
         Raises:
-            StoreError: the store refused; before the record was written nothing is published,
-                afterwards the next start completes the commit.
-            OutputBusyError: another run has taken over; this one publishes nothing more.
+            StoreError: the store refused. If the record was not yet written, nothing is published.
+                If it was, the next start completes the commit.
+            OutputBusyError: another run has taken over; this run publishes nothing more.
         """
 
         def check() -> None:
@@ -66,14 +68,15 @@ class WaveLog:
         self._carry_out(record, check)
 
     def require_claim(self) -> None:
-        """Make sure that what `recover` claimed is the newest claim.
+        """Raise if the claim that `recover` wrote is not the newest claim.
 
-        Two holders can have one number where somebody deleted the lock between them: only one of
-        them has the claim of that number.
+        Two holders can have the same number if somebody deleted the lock between them. Only one of
+        them has written the claim with that number. Before `recover`, nothing is checked.
 
         Raises:
-            OutputBusyError: it is not, so that another run has planned what this one would write.
-            StoreError: the store has lost it.
+            OutputBusyError: another claim is the newest: another run has taken over, and may plan
+                the pictures that this run would publish.
+            StoreError: the store has lost the claim of this holder.
         """
         if self._claim is None:
             return
@@ -89,10 +92,10 @@ class WaveLog:
             )
 
     def recover(self, holder: int) -> list[WaveRecord]:
-        """Claim the records that earlier holders left, and carry them out.
+        """Claim the wave records that earlier holders left, and carry them out.
 
-        A holder that was displaced meanwhile carries nothing out; `require_claim` and its lease
-        say so.
+        If another run takes over meanwhile, the method stops and returns without an error. Then
+        `require_claim` or `Lease.check` raises `OutputBusyError`.
 
         Args:
             holder: number of the lease that the caller holds.
@@ -101,15 +104,16 @@ class WaveLog:
             The records that were carried out.
 
         Raises:
-            TableError: a record is damaged, of a form that this version does not read, or its
-                part files are gone.
+            TableError: a record is damaged, its version is unknown, or its parts are gone.
+            StoreError: the store refused, or does not answer.
         """
         found = [
             record
             for key in pending_records(self._store)
             if (record := read_record(self._store, key))
         ]
-        newest = newest_claim(self._store)  # after the records: see `_require_newest`
+        # read after the records: if a newer holder claims meanwhile, the claim shows it
+        newest = newest_claim(self._store)
         counting = [one for one in found if newest.covers(one.key, one.holder)]
         for record in counting:
             self._refuse_missing_parts(record)
@@ -132,7 +136,7 @@ class WaveLog:
         return completed
 
     def _require_newest(self, holder: int) -> None:
-        """Raise `OutputBusyError` where a newer holder exists, or a newer claim."""
+        """Raise `OutputBusyError` if there is a newer holder or a newer claim."""
         if newest_holder(self._store) > holder:
             raise OutputBusyError(f"another run took over {self._store.uri}; start again")
         self.require_claim()
@@ -142,8 +146,8 @@ class WaveLog:
         if missing:
             raise TableError(
                 f"{self._store.uri}/{record.key}: {len(missing)} of its {len(record.parts)} data "
-                f"files are gone or cut short, such as {missing[0].key}; `steeldefect maintain "
-                "--repair` drops the wave, and its pictures are scored again"
+                f"files are gone or cut short, such as {missing[0].key}; run `steeldefect maintain "
+                "--repair`: it drops the wave, and the wave's pictures are scored again"
             )
 
     def _carry_out(self, record: WaveRecord, still_holds: Callable[[], None]) -> None:
@@ -156,9 +160,10 @@ class WaveLog:
 
 
 def missing_parts(tables: Tables, record: WaveRecord) -> list[Part]:
-    """List the part files of a record that are gone, or not as long as the record says.
+    """List the parts of a wave record that are gone, or do not have the size that it states.
 
-    Files that a table has added already are that table's business: it may have rewritten them.
+    Parts that were already committed to their table are not checked: the table may have rewritten
+    them since.
     """
     parts = [part for part in record.parts if not _has(tables, part.table, record)]
     sizes: dict[str, int] = {}
@@ -168,7 +173,7 @@ def missing_parts(tables: Tables, record: WaveRecord) -> list[Part]:
 
 
 def _has(tables: Tables, table: TableName, record: WaveRecord) -> bool:
-    """Tell whether a table has the files of a record."""
+    """Return whether a record's wave was already committed to a table."""
     delta = tables.open(table)
     seen = None if delta is None else delta.transaction_version(record.run_id)
     return seen is not None and int(seen) >= record.wave

@@ -1,12 +1,16 @@
-"""One writer for one output at a time, on any store that can write an object if it is absent.
+"""The lease: at most one writer per output, on any store that supports conditional writes.
 
-Each holder has a number: a fencing token that only grows. To take over from holder N is to write
-`_lock/N+1.json`, which only one process can do. A holder shows that it lives by rewriting
-`_lock/N.alive`; who waits watches that object change, so clocks need not agree. Before each write
-that becomes visible the holder looks whether somebody has taken over, and stops if so.
+A conditional write creates an object only if the object is absent. Each holder has a number, a
+fencing token that only grows:
 
-Numbers go on from the newest claim (`publish.claims`) as well, so that they grow even where
-somebody has deleted `_lock`.
+- To take over from holder N, a process writes `_lock/N+1.json`. Only one process can create it.
+- A holder shows that it is alive by rewriting `_lock/N.alive`. A process that waits only watches
+  whether that object changes. So the clocks of hosts need not agree.
+- Before each write that becomes visible, the holder checks whether another process has taken over.
+  If so, the holder stops.
+
+A new number is also greater than that of the newest claim (`publish.claims`). So numbers grow even
+if somebody has deleted `_lock`.
 """
 
 from __future__ import annotations
@@ -38,7 +42,13 @@ FOLDER = "_lock/"
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds: between signs of life, until a silent holder counts as dead, between looks."""
+    """Intervals of the lease, in seconds.
+
+    Attributes:
+        beat: time between two signs of life of a holder.
+        dead_after: time without a sign of life after which a holder counts as dead.
+        look: time between two checks of a process that waits.
+    """
 
     beat: float = 10.0
     dead_after: float = 45.0
@@ -47,7 +57,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the output; `token` tells it from every other holder."""
+    """The process that holds an output, as its lock states it; `token` is unique."""
 
     run_id: str
     host: str
@@ -63,7 +73,7 @@ class Lease:
     """The right to write to one output, until `release`."""
 
     def __init__(self, store: Store, number: int, content: bytes, timing: Timing) -> None:
-        """Use `hold` or `acquire` instead."""
+        """Keep the number and the lock's content; call `hold` or `acquire` instead."""
         self.number = number
         self._store = store
         self._content = content
@@ -72,16 +82,17 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def show_life(self) -> None:
-        """Begin to rewrite the sign of life, in a thread, until `release`."""
+        """Start a thread that rewrites the sign of life until `release`."""
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Make sure that nobody has taken over.
+        """Raise if this process does not hold the output any more.
 
         Raises:
-            OutputBusyError: somebody has, because this process was silent for too long, or
-                somebody has deleted the lock.
+            OutputBusyError: another run has taken over, because this process gave no sign of life
+                for too long, or somebody has deleted the lock.
+            StoreError: the store refused, or does not answer.
         """
         if newest_holder(self._store) != self.number or not self._lock_is_mine():
             raise OutputBusyError(
@@ -91,9 +102,10 @@ class Lease:
             )
 
     def _lock_is_mine(self) -> bool:
-        """Tell whether the lock holds what this process wrote.
+        """Return whether the lock holds what this process wrote.
 
-        It may not, although the number is right: numbers are used again after the lock was deleted.
+        An equal number is not enough: after somebody deleted the lock, another process may get the
+        same number.
         """
         key = _holder_key(self.number)
         try:
@@ -102,15 +114,15 @@ class Lease:
             raise
         except StoreError:
             if any(found.key == key for found in self._store.scan(key)):
-                raise  # it is there, but may not be read
+                raise  # the lock exists, but the store does not let this process read it
             return False
 
     def release(self) -> None:
-        """Let others write; the number stays used."""
+        """Stop the signs of life, and let other runs write; the number stays taken."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
-        # where the store has failed, others wait until this holder has been silent for long
+        # if the store fails here, others wait until this holder was silent for `dead_after`
         with suppress(StoreError):
             self._store.write(_alive_key(self.number), b"released")
             for found in list(self._store.scan(FOLDER)):
@@ -121,7 +133,7 @@ class Lease:
         count = 0
         while not self._stopped.is_set():
             count += 1
-            # a beat that fails is tried again; `check` decides before anything is published
+            # the next beat makes up for a failed one; `check` decides before anything is published
             with suppress(StoreError):
                 self._store.write(_alive_key(self.number), str(count).encode())
             self._stopped.wait(self._timing.beat)
@@ -135,17 +147,18 @@ def hold(
     timing: Timing = Timing(),
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Lease]:
-    """Hold the right to write to an output.
+    """Hold the lease of an output, and show signs of life until the block ends.
 
     Args:
         store: the output.
-        run_id: says who holds it.
-        wait_seconds: how long to wait for another run to end.
-        timing: intervals.
-        on_wait: is told once, in words, who is waited for.
+        run_id: id of the run that holds the lease.
+        wait_seconds: longest time to wait for another run to end.
+        timing: intervals of the lease.
+        on_wait: function that is called once, with a description of the run that is waited for.
 
     Raises:
-        OutputBusyError: another run still holds it after `wait_seconds`.
+        OutputBusyError: another run still holds the output after `wait_seconds`.
+        StoreError: the store refused, does not answer, or ignores conditional writes.
     """
     lease = acquire(store, run_id, wait_seconds, timing, on_wait)
     lease.show_life()
@@ -162,10 +175,11 @@ def acquire(
     timing: Timing = Timing(),
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Lease:
-    """Take the right to write to an output, as `hold` does, and show no sign of life yet.
+    """Take the lease of an output, as `hold` does, but show no sign of life yet.
 
     Raises:
-        OutputBusyError: another run still holds it after `wait_seconds`.
+        OutputBusyError: another run still holds the output after `wait_seconds`.
+        StoreError: the store refused, does not answer, or ignores conditional writes.
     """
     deadline = time.monotonic() + wait_seconds
     watched: tuple[int, bytes | None] | None = None
@@ -198,18 +212,18 @@ def acquire(
 
 
 def _probe(store: Store, key: str) -> None:
-    """Make sure that the store does refuse a second conditional write, as the lease relies on it.
+    """Check that the store refuses a second conditional write, because the lease relies on it.
 
     Raises:
-        StoreError: it does not.
+        StoreError: the store accepts it.
     """
     try:
         store.write_new(key, b"a second holder")
     except AlreadyExistsError:
         return
     raise StoreError(
-        f"{store.uri}: this store ignores conditional writes (If-None-Match), so that two runs "
-        "could write at once; use another store for the output, or a bucket without versions"
+        f"{store.uri}: this store ignores conditional writes (If-None-Match), so two runs could "
+        "write at the same time; use another store for the output, or a bucket without versions"
     )
 
 
@@ -219,21 +233,24 @@ def _this_process(run_id: str) -> Holder:
 
 
 def _host() -> str:
-    """Name the host, since its start, and its space of process ids: names may be shared."""
+    """Return the host's name, its boot id and its pid namespace: hosts may share a name."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return f"{socket.gethostname()} {uuid.uuid4()}"  # no way to tell: equal to no other
+        return f"{socket.gethostname()} {uuid.uuid4()}"  # unknown: must equal no other host
 
 
 def newest_holder(store: Store) -> int:
-    """Find the number of the newest holder of an output; 0 for none."""
+    """Return the number of the newest holder of an output, or 0 if there is none."""
     return max((_number(found.key) for found in store.scan(FOLDER)), default=0)
 
 
 def current_run(store: Store) -> str | None:
-    """Name the run that holds an output, or that died while it did; None where nobody does."""
+    """Return the id of the run that holds an output, or that died while it held the output.
+
+    None if no run holds the output, or if its lock cannot be read.
+    """
     number = newest_holder(store)
     if number == 0 or _read_or_none(store, _alive_key(number)) == b"released":
         return None
@@ -262,7 +279,7 @@ def _read_or_none(store: Store, key: str) -> bytes | None:
 
 
 def _holder(store: Store, number: int) -> Holder | None:
-    """Read who holds the output; None where the lock is gone, empty or damaged."""
+    """Read the lock of a holder; None if the lock is gone, empty or damaged."""
     content = _read_or_none(store, _holder_key(number))
     try:
         return None if content is None else _HOLDER.validate_json(content)
@@ -279,7 +296,7 @@ def _describe(store: Store, number: int) -> str:
 
 
 def _died_here(store: Store, number: int) -> bool:
-    """Tell at once that a holder of this very host is dead, instead of waiting for its silence."""
+    """Return whether the holder ran on this host and its process is gone: no need to wait."""
     holder = _holder(store, number)
     if holder is None or holder.host != _host():
         return False

@@ -16,10 +16,9 @@ from steeldefect.versions import versions
 
 
 class Outcome(str, Enum):
-    """How a run ended; `running` until then, and for good where its driver was killed."""
+    """How a run ended; `running` until it ends, and forever if its driver was killed."""
 
     RUNNING = "running"
-
     SUCCESS = "success"
     NOTHING_NEW = "nothing_new"
     FAILED = "failed"
@@ -28,7 +27,7 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The columns of `runs`, less provenance and versions; see `steeldefect.tables.schema`."""
+    """A row of `runs` without provenance and versions; see `steeldefect.tables.schema`."""
 
     job: str
     source: str
@@ -49,7 +48,7 @@ class RunRecord:
 
 
 def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:
-    """Write one run to the table `runs`, in place of what was written of it before."""
+    """Write the row of a run to the table `runs`, and replace the run's earlier row."""
     row = asdict(record) | {
         "outcome": record.outcome.value,
         "versions": json.dumps(versions()),
@@ -61,5 +60,5 @@ def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:
 
 
 def new_run_id(began: datetime) -> str:
-    """Name a run by its start (UTC) and a random tail: unique, and sorted by time."""
+    """Return a new run id: the start (UTC) and a random tail, so that ids sort by time."""
     return f"{began:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"

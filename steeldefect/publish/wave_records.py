@@ -1,8 +1,9 @@
-"""Wave records: what one wave adds to the tables, written down before it is added.
+"""Wave records: the parts that one wave adds to the tables, recorded before they are added.
 
-    _waves/RUN-000001.json    written once, deleted when every table has the wave's files
+    _waves/RUN-000001.json    written once, deleted when every table has the wave's parts
 
-A record on the store means that its wave is decided; see `steeldefect.publish.commit`.
+If its writer still held the output after it wrote the record, the wave is decided; see
+`steeldefect.publish.commit`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ RECORDS = "_waves/"
 
 @dataclass(frozen=True)
 class WaveRecord:
-    """The files of one wave.
+    """The parts of one wave.
 
     Attributes:
-        run_id: of the run that scored it.
-        wave: counts from 1 within the run.
-        parts: the files.
-        holder: number of the lease under which it was decided; see `steeldefect.publish.lease`.
+        run_id: id of the run that scored the wave.
+        wave: number of the wave within the run, from 1.
+        parts: parts that the wave's tasks wrote.
+        holder: number of the lease under which the record was written; see
+            `steeldefect.publish.lease`.
     """
 
     run_id: str
@@ -36,7 +38,7 @@ class WaveRecord:
 
     @property
     def key(self) -> str:
-        """Where the record lies in the output."""
+        """Key of the record in the output."""
         return f"{RECORDS}{self.run_id}-{self.wave:06d}.json"
 
 
@@ -44,32 +46,32 @@ _RECORD = TypeAdapter(WaveRecord)
 
 
 def write_record(store: Store, record: WaveRecord) -> None:
-    """Write a record in one atomic, conditional request.
+    """Write a wave record in one atomic, conditional request.
 
     Raises:
-        AlreadyExistsError: the record exists.
+        AlreadyExistsError: the record exists already.
         StoreError: the store refused.
     """
     store.write_new(record.key, record_to_json(record))
 
 
 def record_to_json(record: WaveRecord) -> bytes:
-    """Return a record as it lies on the store."""
+    """Return the bytes of a wave record as the store holds them."""
     return _RECORD.dump_json(record)
 
 
 def pending_records(store: Store) -> list[str]:
-    """List the records of waves that are decided, but maybe not yet in every table.
+    """List the wave records of an output: waves that may not be in every table yet.
 
     Returns:
-        Their keys, the waves of a run in their order.
+        Keys of the records; the waves of a run are in their order.
     """
     names = (found.key.removeprefix(RECORDS) for found in store.scan(RECORDS))
     return sorted(RECORDS + name for name in names if name.endswith(".json") and "/" not in name)
 
 
 def read_record(store: Store, key: str) -> WaveRecord | None:
-    """Read a record; None where its writer has carried it out and deleted it meanwhile.
+    """Read a wave record; None if it does not exist any more.
 
     Raises:
         TableError: the file is not a wave record, or its version is unknown.
@@ -85,6 +87,6 @@ def read_record(store: Store, key: str) -> WaveRecord | None:
     except ValidationError:
         raise TableError(
             f"{store.uri}/{key} is not a wave record, or its version is unknown; complete it with "
-            "the version that wrote it, or, if it is empty or damaged, `steeldefect maintain "
-            "--repair` removes it and its pictures are scored again"
+            "the version that wrote it; if it is empty or damaged, run `steeldefect maintain "
+            "--repair`: it sets the record aside, and the wave's pictures are scored again"
         ) from None

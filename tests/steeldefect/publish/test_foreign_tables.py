@@ -51,7 +51,7 @@ def test_an_empty_output_and_ones_own_will_do(any_store: Store) -> None:
 def test_a_strangers_table_in_a_tables_place_is_refused(any_store: Store, table: TableName) -> None:
     put(any_store, table.value, STRANGERS)
     before = contents(any_store)
-    with pytest.raises(TableError, match=f"{table.value} is a table of somebody else: it lacks "):
+    with pytest.raises(TableError, match=f"{table.value} is a table of another program: it lacks "):
         require_own_tables(any_store)
     assert contents(any_store) == before
 
@@ -94,7 +94,7 @@ def test_tables_of_other_versions_will_do(store: Store) -> None:
 )
 def test_other_files_in_a_tables_place_are_refused(any_store: Store, key: str) -> None:
     any_store.write(key, b"x")
-    with pytest.raises(TableError, match=f"{key} lies where the table .* choose another --output"):
+    with pytest.raises(TableError, match=f"{key} lies in the folder of .* choose another --output"):
         require_own_tables(any_store)
     assert Tables(any_store).open(TableName.IMAGES) is None
 
