@@ -1,1 +1,1 @@
-"""What a run scores: the pictures under the input, less those that are dealt with."""
+"""Plan a run: list the pictures under the input, and drop those that need no scoring."""

@@ -1,16 +1,17 @@
-"""The pictures under an input, read from a table of keys instead of listed.
+"""Read an inventory: a table of the keys of the pictures, which replaces listing the input.
 
-A bucket of millions of objects is listed a thousand keys a request; its S3 Inventory, or any table
-of keys that the plant has, is a few files. Read are:
+A listing returns a thousand keys per request, which is slow for a bucket of millions of objects.
+The bucket's S3 Inventory, or any other table of keys, consists of a few files. An inventory is:
 
     *.json               the manifest of an S3 Inventory report: CSV or Parquet
     *.parquet            one table
     *.csv, *.csv.gz      one table, with a header
     a folder or prefix   all Parquet files below it, as one table
 
-A table has the column `key`: below the input, or whole (`s3://bucket/...`, `/data/...`,
-`file:///data/...`). Columns `size` (bytes) and `etag` are optional: a picture without an etag is
-scored once, and never again if it changes. `steeldefect.plan.key_tables` reads the files.
+A table must have the column `key`. A key is relative to the input, or a whole address
+(`s3://bucket/...`, `/data/...`, `file:///data/...`). The columns `size` (bytes) and `etag` are
+optional. A picture without an etag is scored once; it is not scored again if its bytes change.
+`steeldefect.plan.key_tables` reads the files.
 """
 
 from __future__ import annotations
@@ -35,12 +36,17 @@ _MANIFEST = ".json"
 _ARN = re.compile(r"arn:aws[a-z-]*:s3:::")  # aws, aws-cn, aws-us-gov
 _OTHER_S3 = re.compile(r"(?i)^s3[an]?://")
 _UP = re.compile(r"(?:^|/)\.\.(?:/|$)")
-_WRITE_OTHERWISE = "have it written as Parquet or CSV"
+_WRITE_OTHERWISE = "write it as Parquet or CSV"
 
 
 @dataclass(frozen=True)
 class _Tables:
-    """The tables of an inventory, columns named as in `key_tables`, and the bucket of all keys."""
+    """The tables of an inventory.
+
+    Attributes:
+        tables: tables with columns as `key_tables.read_table` returns them.
+        bucket: bucket that all keys lie in, from a manifest; None without a manifest.
+    """
 
     tables: Iterator[pa.Table]
     bucket: str | None = None
@@ -53,22 +59,24 @@ def read_inventory(
     settings: S3Settings,
     exclude: Sequence[str] = HIDDEN,
 ) -> pa.Table:
-    """Read the pictures of an input from an inventory; what lies elsewhere is passed over.
+    """Read the pictures under an input from an inventory; skip keys that lie elsewhere.
 
     Args:
-        uri: of the inventory; see above.
-        source: the input that its keys are to lie under.
-        include: patterns of file names.
-        settings: to reach S3.
-        exclude: patterns of names of files and folders that are passed over.
+        uri: address of the inventory, in one of the forms of the module's docstring.
+        source: the input.
+        include: patterns of the file names of pictures.
+        settings: settings to reach S3.
+        exclude: patterns of the names of files and folders that are passed over.
 
     Returns:
-        Columns key (below the input), etag (empty where not stated), size (0 where not stated).
+        Columns key (relative to the input), etag (empty if not stated), size (bytes, 0 if not
+        stated).
 
     Raises:
-        DataError: not an inventory, or a key is missing, listed twice, or leads out of the input.
-        EmptyInputError: it lists no picture under the input.
-        StoreError: it cannot be read.
+        DataError: the address is not an inventory, or a key is missing, listed twice, or leads
+            out of the input.
+        EmptyInputError: the inventory lists no picture under the input.
+        StoreError: the inventory cannot be read.
     """
     found = _open(uri, settings)
     wanted = PictureFilter(include, exclude)
@@ -81,7 +89,7 @@ def read_inventory(
     if len(doubled):
         raise DataError(
             f"{uri} lists {len(doubled)} keys more than once, such as "
-            f"{doubled.field('values')[0].as_py()}; keep the newest row of each"
+            f"{doubled.field('values')[0].as_py()}; keep only the newest row of each key"
         )
     return pictures
 
@@ -108,13 +116,13 @@ def _open(uri: str, settings: S3Settings) -> _Tables:
 
 
 def _is_table(key: str) -> bool:
-    """Tell a table from what programs leave beside tables: `_SUCCESS`, `_delta_log/`, `.crc`."""
+    """Return whether a key is a table's, not a program's own: `_SUCCESS`, `_delta_log/`, `.crc`."""
     own = any(part.startswith(("_", ".")) for part in key.split("/"))
     return key.endswith((PARQUET, ORC)) and not own
 
 
 def _of_manifest(store: Store, name: str, uri: str, settings: S3Settings) -> _Tables:
-    """Open an inventory report: where its files are, and in which form, its manifest says."""
+    """Open an S3 Inventory report: its manifest states where the files are, and their format."""
     try:
         manifest = json.loads(store.read(name))
         bucket, form = str(manifest["sourceBucket"]), str(manifest["fileFormat"])
@@ -122,7 +130,7 @@ def _of_manifest(store: Store, name: str, uri: str, settings: S3Settings) -> _Ta
         header = [one.strip() for one in str(manifest["fileSchema"]).split(",")]
         files = [str(one["key"]) for one in manifest["files"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{uri} is no manifest of an S3 Inventory: {error}") from None
+        raise DataError(f"{uri} is not a manifest of an S3 Inventory: {error}") from None
     if form not in ("CSV", "Parquet"):
         raise DataError(f"{uri}: the inventory is in {form}; {_WRITE_OTHERWISE}")
     data = open_store(f"s3://{destination}", settings)
@@ -132,7 +140,7 @@ def _of_manifest(store: Store, name: str, uri: str, settings: S3Settings) -> _Ta
 
 
 def _decoded(table: pa.Table, uri: str) -> pa.Table:
-    """Undo the URL encoding of keys, which an inventory's CSV files have and no others do."""
+    """Decode URL-encoded keys: only the CSV files of an S3 Inventory report have them."""
     try:
         keys = [unquote_plus(key, errors="strict") for key in table["key"].to_pylist()]
     except UnicodeDecodeError:
@@ -144,12 +152,12 @@ def _decoded(table: pa.Table, uri: str) -> pa.Table:
 def _pictures(
     table: pa.Table, uri: str, source: str, bucket: str | None, wanted: PictureFilter
 ) -> pa.Table:
-    """Bring one file's rows into the form of a listing."""
+    """Return the rows of one table that are pictures under the input, with columns of `LISTING`."""
     table = _current(table)
     keys = as_text(table, "key", uri)
     nameless = pc.sum(pc.equal(pc.fill_null(keys, ""), "")).as_py()
     if nameless:
-        raise DataError(f"{uri}: {nameless} rows have no key; give one in each")
+        raise DataError(f"{uri}: {nameless} rows have no key; write a key in each row")
     if bucket is None:
         keys, below = _below(keys, source, uri)
     else:
@@ -161,7 +169,7 @@ def _pictures(
 
 
 def _current(table: pa.Table) -> pa.Table:
-    """Drop older versions and deleted objects, where an inventory has them."""
+    """Drop the rows of older versions and of deleted objects, if the table marks them."""
     for name, wanted in (("is_latest", True), ("is_delete_marker", False)):
         if name in table.column_names:
             stated = pc.fill_null(table[name].cast(pa.string()), str(wanted))
@@ -170,7 +178,7 @@ def _current(table: pa.Table) -> pa.Table:
 
 
 def _sizes(table: pa.Table, uri: str) -> pa.ChunkedArray:
-    """Read sizes, also where a program wrote them with a fraction (`5.0`) beside absent ones."""
+    """Return sizes in bytes, 0 if absent; some programs write them with a fraction (`5.0`)."""
     sizes = table["size"] if "size" in table.column_names else as_text(table, "size", uri)
     try:
         if pa.types.is_floating(sizes.type):
@@ -181,19 +189,19 @@ def _sizes(table: pa.Table, uri: str) -> pa.ChunkedArray:
             known = pc.replace_substring_regex(given, r"^\s*(\d+)(?:\.0*)?\s*$", r"\1")
         whole = pc.fill_null(known.cast(pa.int64()), 0)
     except pa.ArrowInvalid as error:
-        raise DataError(f"{uri}: a size is no whole number of bytes: {error}") from None
+        raise DataError(f"{uri}: a size is not a whole number of bytes: {error}") from None
     if pc.any(pc.less(whole, 0)).as_py():
         raise DataError(f"{uri}: a size is less than 0")
     return whole
 
 
 def _below(keys: pa.ChunkedArray, source: str, uri: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Give keys below the input, and which of them lie there.
+    """Return keys relative to the input, and a mask of the keys that lie under the input.
 
     Args:
-        keys: below the input, or addresses: those that begin with a scheme or a `/`.
+        keys: keys relative to the input, or whole addresses, which begin with a scheme or a `/`.
         source: address of the input.
-        uri: of the inventory, for errors.
+        uri: address of the inventory, for errors.
 
     Raises:
         DataError: a key leads out of the input.
@@ -201,7 +209,7 @@ def _below(keys: pa.ChunkedArray, source: str, uri: str) -> tuple[pa.ChunkedArra
     climbing = pc.match_substring_regex(keys, _UP.pattern)
     if pc.any(climbing).as_py():
         example = keys.filter(climbing)[0].as_py()
-        raise DataError(f"{uri}: the key {example} holds `..`; give keys below the input")
+        raise DataError(f"{uri}: the key {example} holds `..`; write keys below the input")
     if is_s3(source):
         keys = pc.replace_substring_regex(keys, _OTHER_S3.pattern, "s3://")
     else:
@@ -212,13 +220,13 @@ def _below(keys: pa.ChunkedArray, source: str, uri: str) -> tuple[pa.ChunkedArra
 
 
 def _stripped(keys: pa.ChunkedArray, source: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Cut the input's address off addresses; gives those, and which of them lie below it."""
+    """Return addresses without the input's address, and a mask of those that lie below it."""
     root = source.rstrip("/") + "/"
     return pc.utf8_slice_codeunits(keys, len(root)), pc.starts_with(keys, root)
 
 
 def _without_file_urls(keys: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Turn `file:` URLs into paths, as they are in the address of an input."""
+    """Return keys with `file:` URLs replaced by paths, because a local input's address is one."""
     if not pc.any(pc.match_substring_regex(keys, r"^(?i)file:")).as_py():
         return keys
     paths = [

@@ -1,4 +1,4 @@
-"""Reads the files of an inventory: tables of keys, as Parquet or CSV, written by any program."""
+"""Read the files of an inventory: tables of keys, as Parquet or CSV, written by any program."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ PARQUET, CSV, ORC = ".parquet", (".csv", ".csv.gz"), ".orc"
 
 _COLUMNS = frozenset({"key", "etag", "size", "is_latest", "is_delete_marker"})
 _NAMES = {"e_tag": "etag", "islatest": "is_latest", "isdeletemarker": "is_delete_marker"}
-"""Other spellings of columns: an inventory's CSV and Parquet files differ."""
+"""Other names of columns: the CSV and Parquet files of an S3 Inventory differ."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _LINES = pa_csv.ParseOptions(newlines_in_values=True)
 _BROKEN = (pa.ArrowException, ValueError, OSError, EOFError, zlib.error)
 
 
 def read_table(store: Store, key: str, uri: str, header: Sequence[str] | None = None) -> pa.Table:
-    """Read of one file the columns that are needed: key and, where it has them, others.
+    """Read the needed columns of one file: key, and those of the others that the file has.
 
     Args:
-        store: where the file lies.
-        key: of the file; its ending says what it is.
-        uri: of the inventory, for errors.
-        header: columns of a CSV file without one; such a file may be empty.
+        store: store that holds the file.
+        key: key of the file; its ending states its format.
+        uri: address of the inventory, for errors.
+        header: column names of a CSV file without a header line; such a file may be empty.
 
     Returns:
-        Some of the columns key, etag, size, is_latest and is_delete_marker, of any type.
+        The column key, and those of etag, size, is_latest and is_delete_marker that the file has;
+        columns of a Parquet file keep their types.
 
     Raises:
         DataError: the file is damaged, or has no column `key`.
-        StoreError: the store refused.
+        StoreError: the store refused, or does not answer.
     """
     data = store.read(key)
     try:
@@ -54,26 +55,26 @@ def read_table(store: Store, key: str, uri: str, header: Sequence[str] | None = 
 
 
 def as_text(table: pa.Table, name: str, uri: str) -> pa.ChunkedArray:
-    """Give a column as text, whichever way it is stored; nulls where there is no such column.
+    """Return a column as text, or nulls if the table does not have the column.
 
     Args:
-        table: of `read_table`.
-        name: of the column.
-        uri: of the inventory, for errors.
+        table: table that `read_table` returned.
+        name: name of the column.
+        uri: address of the inventory, for errors.
 
     Raises:
-        DataError: it holds bytes that are not UTF-8, or values that are no texts.
+        DataError: the column holds bytes that are not UTF-8, or values that are not text.
     """
     if name not in table.column_names:
         return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
     try:
         return table[name].cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"{uri}: the column {name} is no text: {error}") from None
+        raise DataError(f"{uri}: the column {name} is not text: {error}") from None
 
 
 def _read_csv(data: bytes, key: str, uri: str, header: Sequence[str] | None) -> pa.Table:
-    """Read columns as text: keys and etags may look like numbers."""
+    """Read the needed columns as text, because keys and etags may look like numbers."""
     plain = gzip.decompress(data) if key.lower().endswith(".gz") else data
     if header and not plain:
         return pa.table({name: pa.array([], pa.string()) for name in _needed(header, uri)})
@@ -97,10 +98,10 @@ def _header(plain: bytes) -> list[str]:
 
 
 def _needed(names: Sequence[str], uri: str) -> list[str]:
-    """Choose the columns that are read, among those that a file has."""
+    """Return those of a file's column names that are read."""
     known = [_known_as(name) for name in names]
     if "key" not in known:
-        raise DataError(f"{uri}: expected a column `key`; it has {', '.join(known)}")
+        raise DataError(f"{uri}: expected a column `key`; the file has {', '.join(known)}")
     for name in _COLUMNS:
         if known.count(name) > 1:
             raise DataError(f"{uri}: more than one column is named {name}; keep one")

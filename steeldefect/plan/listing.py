@@ -1,6 +1,7 @@
-"""The pictures under an input: listed, or read from an inventory.
+"""List the pictures under an input, and filter keys by name.
 
-Both give one Arrow table with the columns key, etag, size, so that a million keys cost megabytes.
+A listing is one Arrow table with the columns key, etag, size, so that a million keys cost
+megabytes. `steeldefect.plan.inventory` reads the same table from an inventory.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass
 class _PassedOver:
-    """Keys that were passed over: how many, and one of them."""
+    """The number of keys that were passed over, and the first of these keys."""
 
     count: int = 0
     example: str = ""
@@ -37,26 +38,31 @@ class _PassedOver:
 
 
 class PictureFilter:
-    """Tells pictures from what else lies in an archive, and counts what it passes over."""
+    """A filter that accepts the pictures of an archive, and counts what it passes over."""
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
-        """Take patterns of names, in any case: `include` of files, `exclude` of folders as well."""
+        """Compile the patterns of names; upper and lower case are equal.
+
+        Args:
+            include: patterns of the file names of pictures.
+            exclude: patterns of the names of files and folders that are passed over.
+        """
         self._include = _matcher(include)
         self._exclude = _matcher(exclude)
-        self._last: tuple[str, str | None] = ("", None)  # a folder, and the hidden one around it
-        self._folders: set[str] = set()  # hidden ones, without those inside them
+        self._last: tuple[str, str | None] = ("", None)  # last folder, its outermost hidden folder
+        self._folders: set[str] = set()  # hidden folders, without those inside them
         self._files = _PassedOver()
         self._irregular = _PassedOver()
 
     def enters(self, folder: str) -> bool:
-        """Tell whether a folder (`line 1/2026/`) is looked into."""
+        """Return whether a folder (`line 1/2026/`) is searched."""
         hidden = self._hidden_around(folder)
         if hidden is not None:
             self._folders.add(hidden)
         return hidden is None
 
     def takes(self, key: str) -> bool:
-        """Tell whether a key is a picture's."""
+        """Return whether a key is the key of a picture."""
         folder, slash, name = key.rpartition("/")
         if not self._include(name) or not self.enters(folder + slash):
             return False
@@ -66,7 +72,7 @@ class PictureFilter:
         return not hidden
 
     def takes_object(self, found: ObjectInfo) -> bool:
-        """Tell whether an object of a listing is a picture; a pipe, socket or device is none."""
+        """Return whether an object of a listing is a picture; pipes, sockets, devices are not."""
         if not self.takes(found.key):
             return False
         if not found.regular:
@@ -74,10 +80,10 @@ class PictureFilter:
         return found.regular
 
     def report(self, where: str) -> None:
-        """Log what was passed over, if anything.
+        """Log how many keys were passed over, if any.
 
         Args:
-            where: the input.
+            where: address of the input.
         """
         files, folders = self._files.count, len(self._folders)
         if files or folders:
@@ -93,8 +99,8 @@ class PictureFilter:
             )
 
     def _hidden_around(self, folder: str) -> str | None:
-        """Find the outermost hidden folder that a folder is or lies in."""
-        if folder != self._last[0]:  # keys come folder by folder
+        """Return the outermost hidden folder among a folder and its parents; None if none is."""
+        if folder != self._last[0]:  # keys come folder by folder, so the last answer often fits
             parts = folder.split("/")[:-1]
             depths = (depth for depth, name in enumerate(parts, 1) if self._exclude(name))
             depth = next(depths, None)
@@ -109,12 +115,15 @@ def list_pictures(
 
     Args:
         store: the input.
-        include: patterns of file names (`*.jpg`), in any case.
-        exclude: patterns of names of files and folders that are passed over, in any case.
+        include: patterns of the file names of pictures (`*.jpg`), in any case.
+        exclude: patterns of the names of files and folders that are passed over, in any case.
+
+    Returns:
+        Columns of `LISTING`: key, etag, size (bytes).
 
     Raises:
-        EmptyInputError: there is none.
-        StoreError: the store refused or does not answer.
+        EmptyInputError: there is no picture under the input.
+        StoreError: the store refused, or does not answer.
     """
     wanted = PictureFilter(include, exclude)
     found = filter(wanted.takes_object, store.scan(enters=wanted.enters))
@@ -124,10 +133,10 @@ def list_pictures(
 
 
 def not_empty(pictures: pa.Table, store: Store, include: Sequence[str]) -> pa.Table:
-    """Give the pictures back.
+    """Return the pictures unchanged.
 
     Raises:
-        EmptyInputError: there is none.
+        EmptyInputError: there is no picture.
     """
     if pictures.num_rows:
         return pictures
@@ -138,7 +147,7 @@ def not_empty(pictures: pa.Table, store: Store, include: Sequence[str]) -> pa.Ta
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Make a test of names: whether one fits a pattern, in any case."""
+    """Return a function that returns whether a name matches one of the patterns, in any case."""
     if not patterns:
         return lambda name: False
     fits = re.compile("|".join(fnmatch.translate(one.lower()) for one in patterns)).match

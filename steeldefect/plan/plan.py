@@ -1,6 +1,6 @@
-"""The plan of a run: the pictures under the input, less those that this bundle has dealt with.
+"""The plan of a run: the pictures under the input that this bundle has not dealt with.
 
-All of it is Arrow tables (columns key, etag, size, tries), so that a million keys cost megabytes.
+A plan is one Arrow table (columns key, etag, size, tries), so that a million keys cost megabytes.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from steeldefect.tables.schema import TableName
 
 @dataclass(frozen=True)
 class Plan:
-    """The pictures of a run.
+    """The pictures that a run will score.
 
     Attributes:
-        todo: table with the columns of `PLANNED`, in the order of the listing.
-        listed: pictures found under the input.
-        given_up: of these, pictures that are in quarantine for good, or have failed too often.
+        todo: table of these pictures with the columns of `PLANNED`, in the order of the listing.
+        listed: number of pictures found under the input.
+        given_up: number of pictures among `listed` that are given up: their failure was final,
+            or they have failed in `max_tries` runs.
     """
 
     todo: pa.Table
@@ -38,15 +39,15 @@ class Plan:
 
     @property
     def skipped(self) -> int:
-        """Pictures that need no scoring, because this bundle has dealt with them."""
+        """Number of pictures that are not scored: already scored by this bundle, or given up."""
         return self.listed - int(self.todo.num_rows)
 
     def waves(self, pictures: int) -> list[pa.Table]:
-        """Cut the plan into tables of at most `pictures` rows; they share its memory.
+        """Return the plan cut into waves: tables of at most `pictures` rows that share its memory.
 
-        Pictures that have failed before come last, in waves of their own, so that they cannot
-        hold up new ones. All waves of a kind are of about one size: a small one at the end could
-        not fill the cores that the one before it leaves.
+        Pictures that have failed before come last, in separate waves, so that they cannot delay
+        new pictures. The waves of each kind have about the same size: a small last wave could not
+        keep all cores busy.
         """
         failed = pc.greater(self.todo["tries"], 0)
         kinds = [self.todo.filter(pc.invert(failed)), self.todo.filter(failed)]
@@ -68,19 +69,24 @@ def _cut(planned: pa.Table, pictures: int) -> list[pa.Table]:
 def plan_run(
     listing: pa.Table, tables: Tables, source: str, bundle: str, settings: ScoreSettings
 ) -> Plan:
-    """Drop what this bundle has dealt with, by key and etag.
+    """Plan a run: drop the pictures that this bundle has scored or given up, by key and etag.
 
-    Of a picture that was scored in several versions, the newest row counts: one that was put back
-    to an earlier version is scored again. A picture that failed by others' fault is tried again in
-    `max_tries` runs in all.
+    If several versions of a picture were scored, only the newest row counts. So a picture that was
+    put back to an earlier version is scored again. A picture whose failures were transient is tried
+    in at most `max_tries` runs.
 
     Args:
-        listing: of `steeldefect.plan.listing` or `steeldefect.plan.inventory`.
-        tables: the output.
-        source: the input's address.
-        bundle: digest.
-        settings: say whether pictures are tried again whose failure was final; those of a size
-            that the bundle does not admit are, where any size is wanted now.
+        listing: pictures under the input, from `steeldefect.plan.listing` or
+            `steeldefect.plan.inventory`.
+        tables: tables of the output.
+        source: address of the input.
+        bundle: digest of the bundle.
+        settings: settings of the run. With `retry_quarantined`, pictures that were given up are
+            tried again. With `any_picture_size`, so are pictures that failed only because of
+            their size.
+
+    Raises:
+        TableError, StoreUnavailableError: a table cannot be read.
     """
     same = {"source": source, "bundle": bundle}
     scored = tables.read(TableName.IMAGES, ["key", "etag", "scored_at", "run_number"], same)

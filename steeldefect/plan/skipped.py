@@ -1,6 +1,6 @@
-"""Which pictures are skipped: those that this bundle has scored or given up, by key and etag.
+"""Drop the pictures that this bundle has scored or given up, by key and etag.
 
-All of it is Arrow tables (columns key, etag, size, tries), so that a million keys cost megabytes.
+All functions take and return Arrow tables, so that a million keys cost megabytes.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 
 PLANNED = LISTING.append(pa.field("tries", pa.int32()))
-"""A planned picture; `tries`: how often this version of it has failed before."""
+"""Columns of a planned picture; `tries` is how often this version of it has failed before."""
 
 _FAILURES = ["key", "etag", "tries", "over"]
 
 
 def earlier_failures(tables: Tables, same: dict[str, str], settings: ScoreSettings) -> pa.Table:
-    """Sum up the earlier failures of each version of a picture.
+    """Count the earlier failures of each version of each picture.
+
+    Args:
+        tables: tables of the output.
+        same: source and bundle; only rows of `quarantine` with these values are counted.
+        settings: settings of the run: `max_tries` and `any_picture_size`.
 
     Returns:
-        Columns key, etag, tries (how often it failed), over (whether it is not tried again).
+        Columns key, etag, tries (number of failures), over (true if the picture is given up).
     """
     failed = tables.read(TableName.QUARANTINE, ["key", "etag", "transient", "error"], same)
     final = pc.invert(failed["transient"])
@@ -41,7 +46,15 @@ def earlier_failures(tables: Tables, same: dict[str, str], settings: ScoreSettin
 
 
 def with_tries(todo: pa.Table, failures: pa.Table) -> pa.Table:
-    """Add the column `tries`, in the order of `todo`; an empty etag equals any version."""
+    """Add the column `tries` to pictures; keep their order. An empty etag equals any version.
+
+    Args:
+        todo: pictures, with the columns of `LISTING`.
+        failures: earlier failures, from `earlier_failures`.
+
+    Returns:
+        The pictures, with the columns of `PLANNED`.
+    """
     numbered = todo.append_column("row", pa.array(np.arange(todo.num_rows)))
     unknown = pc.equal(numbered["etag"], "")
     known = failures.select(["key", "etag", "tries"])
@@ -62,10 +75,11 @@ def _joined(pictures: pa.Table, known: pa.Table, keys: list[str]) -> pa.Table:
 
 
 def newest_versions(scored: pa.Table) -> pa.Table:
-    """Keep the newest row of each key; columns key and etag.
+    """Return the columns key and etag of the newest row of each key.
 
-    The number of the run decides, whatever the clocks of the drivers said; rows of older versions
-    have none, and come before all others, in the order of their times.
+    The row with the greatest `run_number` is the newest, because the clocks of drivers may differ.
+    Rows that versions before 0.2 wrote have no `run_number`: they are older than all others, and
+    are ordered by `scored_at`.
     """
     numbered = scored.set_column(
         scored.column_names.index("run_number"),
@@ -78,17 +92,17 @@ def newest_versions(scored: pa.Table) -> pa.Table:
 
 
 def without(pictures: pa.Table, dealt_with: pa.Table, *, keep_known: bool = False) -> pa.Table:
-    """Drop the pictures that were dealt with, by key and etag; an empty etag equals any.
+    """Drop the pictures that were dealt with, by key and etag; an empty etag equals any etag.
 
     Args:
-        pictures: columns key and etag, and others.
-        dealt_with: columns key and etag.
-        keep_known: keep a picture that has an etag where the row has none: it may have been
-            replaced since.
+        pictures: pictures, with the columns key and etag, and others.
+        dealt_with: pictures to drop, with the columns key and etag.
+        keep_known: whether to keep a picture that has an etag if its row in `dealt_with` has none,
+            because the picture may have been replaced since.
     """
     if dealt_with.num_rows == 0:
         return pictures
-    # a join does not keep the order: number the rows, and sort what is left
+    # a join does not keep the order: number the rows, and sort the rows that are left
     left = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
     left = _anti_join(left, dealt_with, ["key", "etag"])
     if not keep_known:

@@ -137,10 +137,10 @@ def test_a_folder_of_tables_is_one_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
-        ({"path": ["a.png"]}, "expected a column `key`; it has path"),
+        ({"path": ["a.png"]}, "expected a column `key`; the file has path"),
         ({"key": ["a.png", "a.png"]}, "lists 1 keys more than once, such as a.png"),
-        ({"key": ["a.png"], "size": ["many"]}, "a size is no whole number of bytes"),
-        ({"key": ["a.png", ""]}, "1 rows have no key; give one in each"),
+        ({"key": ["a.png"], "size": ["many"]}, "a size is not a whole number of bytes"),
+        ({"key": ["a.png", ""]}, "1 rows have no key; write a key in each row"),
         ({"key": ["a.png"], "Key": ["b.png"]}, "more than one column is named key; keep one"),
         ({"key": ["a.png"], "etag": ["e"], "e_tag": ["e"]}, "more than one column is named etag"),
     ],
@@ -155,14 +155,14 @@ def test_what_is_no_inventory_is_refused(
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("manifest.json", "{}", "is no manifest of an S3 Inventory"),
-        ("manifest.json", "no JSON", "is no manifest of an S3 Inventory"),
+        ("manifest.json", "{}", "is not a manifest of an S3 Inventory"),
+        ("manifest.json", "no JSON", "is not a manifest of an S3 Inventory"),
         ("keys.parquet", "no Parquet", "keys.parquet cannot be read"),
         ("keys.csv.gz", "no gzip", "keys.csv.gz cannot be read"),
         ("keys.csv", "key,etag\na\n", "keys.csv cannot be read"),
         ("keys.csv", "", "keys.csv cannot be read: Empty CSV file"),
         ("keys.parquet", "", "keys.parquet cannot be read"),
-        ("keys.json", "{}", "is no manifest of an S3 Inventory"),
+        ("keys.json", "{}", "is not a manifest of an S3 Inventory"),
         ("folder/readme.txt", "", "expected manifest.json"),
     ],
 )
@@ -203,16 +203,16 @@ def test_csv_that_is_not_utf8_is_refused(tmp_path: Path, encoding: str) -> None:
 
 def test_a_row_without_a_key_is_refused(tmp_path: Path) -> None:
     uri = write_table(tmp_path, "keys.parquet", key=["a.png", None, None])
-    with pytest.raises(DataError, match="2 rows have no key; give one in each"):
+    with pytest.raises(DataError, match="2 rows have no key; write a key in each row"):
         read(uri, "/archive")
 
 
 def test_keys_that_are_no_text_are_refused(tmp_path: Path) -> None:
     uri = write_table(tmp_path, "keys.parquet", key=[b"a\xff.png"])
-    with pytest.raises(DataError, match="the column key is no text"):
+    with pytest.raises(DataError, match="the column key is not text"):
         read(uri, "/archive")
     uri = write_table(tmp_path, "keys.parquet", key=[["a.png"]])
-    with pytest.raises(DataError, match="the column key is no text"):
+    with pytest.raises(DataError, match="the column key is not text"):
         read(uri, "/archive")
 
 
@@ -229,13 +229,13 @@ def report(tmp_path: Path, **changes: Any) -> str:
 
 
 def test_orc_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="in ORC; have it written as Parquet or CSV"):
+    with pytest.raises(DataError, match="in ORC; write it as Parquet or CSV"):
         read(report(tmp_path, fileFormat="ORC", fileSchema="struct<bucket:string>"), "s3://b")
     (tmp_path / "folder").mkdir()
     for name in ("keys.orc", "folder/1.ORC"):
         (tmp_path / name).write_bytes(b"ORC")
     for uri in (str(tmp_path / "keys.orc"), str(tmp_path / "folder")):
-        with pytest.raises(DataError, match=r"ORC.*; have it written as Parquet or CSV"):
+        with pytest.raises(DataError, match=r"ORC.*; write it as Parquet or CSV"):
             read(uri, "s3://b")
 
 
@@ -339,12 +339,12 @@ def test_sizes_of_any_type(tmp_path: Path, sizes: pa.Array, expected: list[int])
 @pytest.mark.parametrize(
     ("size", "problem"),
     [
-        ("5.5", "a size is no whole number"),
-        ("1e3", "a size is no whole number"),
-        (5.5, "a size is no whole number"),
-        (1e30, "a size is no whole number"),
+        ("5.5", "a size is not a whole number"),
+        ("1e3", "a size is not a whole number"),
+        (5.5, "a size is not a whole number"),
+        (1e30, "a size is not a whole number"),
         (-1, "a size is less than 0"),
-        ("99999999999999999999", "a size is no whole number"),
+        ("99999999999999999999", "a size is not a whole number"),
     ],
 )
 def test_other_sizes_are_refused(tmp_path: Path, size: object, problem: str) -> None:
@@ -382,7 +382,7 @@ def test_addresses_of_one_object_are_one_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["../a.png", "a/../../b.png", "/archive/../a.png", "a/.."])
 def test_a_key_that_leads_out_of_the_input_is_refused(tmp_path: Path, key: str) -> None:
     uri = write_table(tmp_path, "keys.parquet", key=["a.png", key])
-    with pytest.raises(DataError, match=r"holds `\.\.`; give keys below the input"):
+    with pytest.raises(DataError, match=r"holds `\.\.`; write keys below the input"):
         read(uri, "/archive")
 
 
