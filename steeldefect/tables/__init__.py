@@ -1,1 +1,1 @@
-"""The tables: their schema, and reading and writing them. Nothing here knows of waves."""
+"""Read and write the tables, and define their schema; waves are not known here."""

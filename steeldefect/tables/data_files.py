@@ -1,4 +1,4 @@
-"""The data files that a Delta table's version names, and the rows in them."""
+"""List and read the data files that one version of a Delta table names."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from steeldefect.stores import Store
 from steeldefect.streams import read_ahead
 from steeldefect.tables.schema import PARTITION, TableName
 
-_AHEAD = 4  # files; each is in memory as a whole
-_ELSEWHERE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")  # begins the path of a file there
+_AHEAD = 4  # files that are read ahead; each is in memory as a whole
+_ELSEWHERE = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:")
+"""Beginning of the path of a file outside the table's folder."""
 _CUT = 32
-"""Characters of a text in a file's statistics, at least; a run id is shorter."""
+"""Statistics hold at least so many characters of a text: shorter texts, like run ids, are whole."""
 
 
 class DataFile(NamedTuple):
     """One data file of a table.
 
     Attributes:
-        path: below the table's folder.
-        size: in bytes, as the table's log states it.
-        date: its partition, `YYYY-MM-DD`.
-        first_run: least run id in the file; None where the log does not say.
-        last_run: greatest run id in the file; None where the log does not say.
+        path: path of the file below the table's folder.
+        size: size of the file in bytes, as the table's log states it.
+        date: partition of the file, `YYYY-MM-DD`.
+        first_run: smallest run id in the file; None if the log does not state it.
+        last_run: greatest run id in the file; None if the log does not state it.
     """
 
     path: str
@@ -44,11 +45,11 @@ class DataFile(NamedTuple):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the file lies outside the table's folder: others made the table as a copy."""
+        """Whether the file lies outside the table's folder: the table is a copy (shallow clone)."""
         return _ELSEWHERE.match(self.path) is not None
 
     def may_hold(self, run_ids: Sequence[str]) -> bool:
-        """Tell whether rows of these runs can be in the file."""
+        """Return whether the file may hold rows of one of these runs."""
         if self.first_run is None or self.last_run is None:
             return True
         return any(self.first_run <= one <= self.last_run for one in run_ids)
@@ -58,13 +59,16 @@ def data_files(delta: DeltaTable) -> list[DataFile]:
     """List the data files of a table's version.
 
     Raises:
-        TableError: the table is not partitioned as those of this program are.
+        TableError: the table is not partitioned as the tables of this program are.
     """
     actions = pa.table(delta.get_add_actions(flatten=True))
     if actions.num_rows == 0:
         return []
     if f"partition.{PARTITION}" not in actions.column_names:
-        raise TableError(f"table {delta.table_uri} is not one of this program; check the --output")
+        raise TableError(
+            f"table {delta.table_uri} is not a table of this program: it is not partitioned by "
+            f"{PARTITION}; check the --output"
+        )
     dates = pc.cast(actions[f"partition.{PARTITION}"], pa.string())
     return [
         DataFile(*values)
@@ -80,9 +84,9 @@ def data_files(delta: DeltaTable) -> list[DataFile]:
 
 
 def stored_columns(delta: DeltaTable) -> pa.Schema:
-    """Give the columns inside a table's data files: all but the partition column.
+    """Return the columns inside a table's data files: all except the partition column.
 
-    Columns that others have added to the table are among them.
+    They include columns that other programs have added to the table.
     """
     schema = pa.schema(delta.schema().to_arrow())
     return schema.remove(schema.get_field_index(PARTITION))
@@ -91,18 +95,22 @@ def stored_columns(delta: DeltaTable) -> pa.Schema:
 def read_files(
     store: Store, table: TableName, delta: DeltaTable, files: Sequence[DataFile]
 ) -> Iterator[tuple[DataFile, pa.Table]]:
-    """Read data files in their order, a few ahead, with all columns that are stored in them.
+    """Read data files in order, a few files ahead of the caller, with all their columns.
 
     Args:
         store: the output.
-        table: the files belong to.
-        delta: the table, as opened.
-        files: of that version.
+        table: table that the files belong to.
+        delta: the opened table.
+        files: data files of the opened version.
+
+    Yields:
+        Each file, with its rows without the partition column.
 
     Raises:
         UnreadableFileError: a file is cut short or damaged.
         StoreError: the store refused, or does not answer.
-        TableError: the files are not all there is to the rows, or hold other types of columns.
+        TableError: the files alone do not determine the rows (deletion vectors, mapped columns),
+            some lie outside the table's folder, or the types of columns differ from the table's.
     """
     _require_plain(delta, files)
     columns = stored_columns(delta)
@@ -122,15 +130,15 @@ def read_files(
 
 
 def _refusal(content: io.BytesIO, where: str) -> TableError:
-    """Tell a damaged file from one whose columns are not those of the table."""
+    """Return the error for a file that was not read: damaged, or with other types of columns."""
     try:
         pq.ParquetFile(content).read()
     except MemoryError:
         raise
     except (OSError, pa.ArrowException):
         return UnreadableFileError(
-            f"{where} cannot be read; `steeldefect maintain --check` says what is wrong with the "
-            "tables"
+            f"{where} cannot be read; run `steeldefect maintain --check` to see what is wrong with "
+            "the tables"
         )
     return TableError(
         f"{where} has columns of other types than the table; maintain it with the program that "
@@ -139,26 +147,27 @@ def _refusal(content: io.BytesIO, where: str) -> TableError:
 
 
 def _require_plain(delta: DeltaTable, files: Sequence[DataFile]) -> None:
-    """Refuse tables that other programs gave deletion vectors, mapped columns or files elsewhere.
+    """Raise if other programs gave a table deletion vectors, mapped columns or files elsewhere.
 
-    Such tables need a greater version of Delta's protocol than the one of this program's tables.
+    Tables with deletion vectors or mapped columns need a higher reader version of Delta's protocol
+    than the tables of this program.
     """
     features = delta.protocol().reader_features or []
     if delta.protocol().min_reader_version > 1:
         raise TableError(
             f"another program has given table {delta.table_uri} features that its data files do "
-            f"not show ({', '.join(sorted(features)) or 'mapped columns'}): maintain it with that "
+            f"not show ({', '.join(sorted(features)) or 'mapped columns'}); maintain it with that "
             "program"
         )
     if any(file.elsewhere for file in files):
         raise TableError(
-            f"table {delta.table_uri} names files that lie elsewhere; maintain it with the program "
+            f"table {delta.table_uri} names files outside its folder; maintain it with the program "
             "that copied it"
         )
 
 
 def _column(actions: pa.Table, name: str) -> list[str | None]:
-    """Read a column of statistics; Delta cuts long texts, so that only short ones are exact."""
+    """Return a column of statistics; None for long texts, because Delta may have cut them."""
     known = actions[name].to_pylist() if name in actions.column_names else []
     values = [value if value and len(value) < _CUT else None for value in known]
     return values or [None] * actions.num_rows

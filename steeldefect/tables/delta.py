@@ -1,7 +1,7 @@
-"""Reads and writes the Delta tables of one output; knows nothing of waves.
+"""Read and write the Delta tables of one output; waves are not known here.
 
-Every commit carries a transaction name, so that a commit that arrived although its answer was lost
-is recognised when it is tried again.
+Every commit of rows carries the name of a transaction. If the answer to a commit was lost, the next
+try finds the name in the table's log, and does not commit the rows again.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _NOISE = re.compile(r",? max_retries\W+\d+, retry_timeout\W+\d+m?s|:? 0: <unknow
 _ATTEMPTS = 5
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
 _BEGIN, _END = 150, 250  # characters of a long message of deltalake that are shown
-_OUTRUN = 20  # times that others may commit first
+_OUTRUN = 20  # tries of an exchange; a try fails if another process commits first
 _DAMAGED = re.compile(
     r"(?i)^(?!.*list response).*(json error|found gap|no table metadata|no files in log|not found"
     r"|magic bytes|no such file|invalid checkpoint|corrupt|parquet error|deserialize|decompress)"
 )
-"""What deltalake and pyarrow say where files of a table are broken or gone; no retry helps."""
+"""Messages of deltalake and pyarrow for broken or lost files of a table; no retry helps."""
 
 _UNSUPPORTED = re.compile(r"(?i)unsupported|invalid protocol action|max catalog version")
-"""What deltalake says of features that it does not read."""
+"""Messages of deltalake for features that it does not support."""
 
 
 class Tables:
@@ -66,15 +66,15 @@ class Tables:
     """
 
     def __init__(self, store: Store) -> None:
-        """Name the output; nothing is touched yet."""
+        """Keep the output; nothing is read or written yet."""
         self.store = store
 
     def open(self, table: TableName) -> DeltaTable | None:
-        """Open a table at its newest version, or None where it does not exist yet.
+        """Open a table at its newest version; return None if it does not exist yet.
 
         Raises:
-            TableError: something lies there that is not a Delta table, or a newer version of this
-                program wrote it.
+            TableError: the table's folder does not hold a readable Delta table, or a newer version
+                of this program wrote the table.
             StoreUnavailableError: the store does not answer.
         """
         try:
@@ -92,9 +92,16 @@ class Tables:
         columns: Sequence[str] | None = None,
         equal: dict[str, str] | None = None,
     ) -> pa.Table:
-        """Read columns of a table, of the rows in which the columns of `equal` have its values.
+        """Read columns of a table, from its rows that match.
 
-        An absent table is an empty one; a column that older files lack is null there.
+        Args:
+            table: table to read. A table that does not exist has no rows.
+            columns: names of the columns; None for all columns of the schema. A column that older
+                files lack is null in their rows.
+            equal: value of each column that a row must have to match; None for all rows.
+
+        Raises:
+            TableError, StoreUnavailableError: see `open`.
         """
         condition = None
         for name, value in (equal or {}).items():
@@ -107,7 +114,7 @@ class Tables:
             raise self._translate(error, table) from None
 
     def dataset(self, table: TableName) -> ds.Dataset:
-        """Open a table as an Arrow dataset; an absent table is an empty one."""
+        """Open a table as an Arrow dataset; a table that does not exist is an empty dataset."""
         delta = self.open(table)
         schema = SCHEMAS[table].columns
         if delta is None:
@@ -115,12 +122,12 @@ class Tables:
         return dataset_of(delta, schema, self.store.delta_options())
 
     def create_all(self) -> None:
-        """Create the tables that do not exist yet, empty, and add columns that older ones lack."""
+        """Create the tables that do not exist yet, and add columns that older tables lack."""
         for table in TableName:
             self.create(table)
 
     def create(self, table: TableName) -> DeltaTable:
-        """Open a table; create it where it does not exist, and add the columns that it lacks."""
+        """Create a table if it does not exist, add the columns that it lacks, and return it."""
         existing = self.open(table)
         if existing is None:
             return self._retried(table, lambda: self._create(table))
@@ -131,17 +138,17 @@ class Tables:
         return existing
 
     def add(self, table: TableName, parts: Sequence[Part], name: str, number: int) -> None:
-        """Add data files to a table, in one commit.
+        """Add parts to a table, in one commit.
 
         Args:
-            table: the files belong to.
-            parts: the files.
-            name: of the transaction.
-            number: of the transaction; nothing is added where the table has seen this number, or
-                a greater one, under that name.
+            table: table that the parts belong to.
+            parts: parts to add.
+            name: name of the transaction.
+            number: number of the transaction. If the table's log holds a transaction of this name
+                with this number or a greater one, nothing is added.
 
         Raises:
-            TableError, StoreUnavailableError: the commit failed for good, after retries.
+            TableError, StoreUnavailableError: the commit failed; retries did not help.
         """
 
         def commit() -> None:
@@ -167,22 +174,23 @@ class Tables:
         added: Sequence[Part],
         data_change: bool,
     ) -> None:
-        """Put data files in the place of others, in one commit; the others stay on the store.
+        """Replace data files of a table by others, in one commit; the old files stay on the store.
 
-        The library looks for no conflicts when it is handed lists of files: two that compact the
-        same files at once would double their rows. So the removed files have to be there still at
-        the very version that the commit follows.
+        The Delta library does not look for conflicts in a commit of lists of files: two processes
+        that compact the same files at the same time would duplicate their rows. So this commit
+        succeeds only if the version just before it still holds all removed files.
 
         Args:
-            table: the files belong to.
-            removed: files of the table's newest version.
-            added: new files.
-            data_change: what the table's log says of the commit: false where the new files hold
-                the very rows of the old ones.
+            table: table that the files belong to.
+            removed: data files of the table's newest version.
+            added: new parts.
+            data_change: whether the rows change, as the table's log states it: false if the new
+                files hold the same rows as the old files.
 
         Raises:
-            OutputBusyError: somebody else has removed one of the files meanwhile, or commits to the
-                table all the time; nothing was done.
+            OutputBusyError: another process has removed one of the files meanwhile, or others
+                commit to the table all the time; nothing was replaced.
+            TableError, StoreUnavailableError: the commit failed; retries did not help.
         """
         name = f"exchange-{uuid.uuid4().hex}"
         actions = [_remove_action(file, data_change) for file in removed]
@@ -195,7 +203,7 @@ class Tables:
                 return True
             if not {file.path for file in removed} <= {file.path for file in data_files(delta)}:
                 raise OutputBusyError(
-                    f"somebody else changed the files of {where} at the same time; start again"
+                    f"another program changed the files of {where} at the same time; start again"
                 )
             try:
                 delta.create_write_transaction(
@@ -206,7 +214,7 @@ class Tables:
                     commit_properties=_named(name, 1, max_commit_retries=0),
                 )
             except CommitFailedError:
-                return False  # somebody else was first
+                return False  # another process committed first
             self._require_commit(table, delta, name)
             return True
 
@@ -214,22 +222,22 @@ class Tables:
             if self._retried(table, committed):
                 return
             time.sleep(random.uniform(0, 0.5))  # noqa: S311
-        raise OutputBusyError(f"others commit to {where} all the time; start again later")
+        raise OutputBusyError(f"other programs commit to {where} all the time; start again later")
 
     def append(self, table: TableName, rows: pa.Table) -> None:
-        """Append rows that the driver itself has, the partition column included."""
+        """Append rows of the whole schema, the partition column included, in one commit."""
         self._write(table, rows, {"mode": "append"})
 
     def replace(self, table: TableName, rows: pa.Table, equal: dict[str, str]) -> None:
-        """Put rows in the place of those in which the columns of `equal` have its values.
+        """Replace the rows of a table that match, in one commit.
 
-        One commit. (A merge would do for finer keys, but deltalake 1.6 writes its texts as Arrow
-        string views, on which filters then fail.)
+        Why not a merge: deltalake 1.6 writes the texts of a merge as Arrow string views, and
+        filters on such columns fail.
 
         Args:
-            table: to write.
-            rows: in the whole schema; all of them have the values of `equal`.
-            equal: column to text.
+            table: table to write.
+            rows: new rows in the whole schema; they match as well.
+            equal: value of each column that a row must have to match.
         """
         terms = [
             f"{name} = '{value.replace(chr(39), 2 * chr(39))}'" for name, value in equal.items()
@@ -238,7 +246,7 @@ class Tables:
 
     @contextmanager
     def errors_of(self, table: TableName) -> Iterator[None]:
-        """Translate the errors of whoever works with an opened table.
+        """Translate errors of the Delta library in the block into errors of this project.
 
         Raises:
             TableError, StoreUnavailableError: see `open`.
@@ -266,7 +274,7 @@ class Tables:
     def _require_commit(
         self, table: TableName, delta: DeltaTable, name: str, number: int = 1
     ) -> None:
-        """Read a commit back: a proxy before a store may acknowledge what never reached it.
+        """Check that a commit is in the log: a proxy may acknowledge a write that it then loses.
 
         Raises:
             StoreUnavailableError: the commit is not there.
@@ -275,7 +283,7 @@ class Tables:
         if (delta.transaction_version(name) or 0) < number:
             raise StoreUnavailableError(
                 f"table {self.store.delta_uri(table.value)} does not hold a commit that was "
-                "acknowledged; check the store, and proxies before it; start again"
+                "acknowledged; check the store, and proxies in front of it; start again"
             )
 
     def _opened(self, table: TableName) -> DeltaTable:
@@ -296,7 +304,7 @@ class Tables:
         )
 
     def _extend(self, table: TableName, missing: list[pa.Field]) -> None:
-        """Add columns to a table of an older version; its rows are null there."""
+        """Add columns to a table of an older version; the columns are null in its rows."""
         fields = list(Schema.from_arrow(pa.schema(missing)).fields)
 
         def add_columns() -> None:
@@ -316,7 +324,10 @@ class Tables:
             )
 
     def _retried(self, table: TableName, work: Callable[[], Result]) -> Result:
-        """Do work that may find its own first try done; try again where another try can help."""
+        """Return what `work` returns; call it again after errors that may pass.
+
+        `work` must recognise a commit of an earlier try whose answer was lost.
+        """
         retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
             wait=_BACKOFF,
@@ -341,15 +352,17 @@ class Tables:
         if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
             return StoreUnavailableError(f"{where}: {problem}; check the store and start again")
         return TableError(
-            f"{where}: {problem}; `steeldefect maintain --check` says what is wrong with the tables"
+            f"{where}: {problem}; run `steeldefect maintain --check` to see what is wrong with the "
+            "tables"
         )
 
 
 def _schema_version(delta: DeltaTable) -> int:
-    """Read which version of the schema a table has.
+    """Return the version of the schema that a table has.
 
-    It is stated when the table is created, and by every column that was added later: another
-    commit for it alone could be missing after a crash.
+    The table's configuration states the version at its creation, and each column that was added
+    later states the version that added it. A separate commit for a new version is not used, because
+    it could be missing after a crash.
     """
     stated = [delta.metadata().configuration.get(_VERSION)]
     stated += [field.metadata.get(SINCE) for field in delta.schema().fields]
@@ -357,12 +370,12 @@ def _schema_version(delta: DeltaTable) -> int:
 
 
 def plain(error: Exception) -> str:
-    """Write what the Delta library says in one line, without colours and back traces."""
+    """Return an error's message in one short line, without colours and back traces."""
     return _in_short(" ".join(_COLOURS.sub("", str(error)).split()))
 
 
 def _without_comments(schema: pa.Schema) -> pa.Schema:
-    """Drop the comments of columns: they differ from those of a table of another version."""
+    """Return a schema without comments: a table of another version has other comments."""
     return pa.schema([field.remove_metadata() for field in schema])
 
 
@@ -371,7 +384,10 @@ def _names(delta: DeltaTable) -> set[str]:
 
 
 def _named(name: str, number: int, max_commit_retries: int | None = None) -> CommitProperties:
-    """Name a commit; without retries it succeeds at the version after the opened one, or fails."""
+    """Return a commit's properties: its transaction, and the Delta library's retries.
+
+    With `max_commit_retries=0` the commit becomes the version after the opened one, or fails.
+    """
     return CommitProperties(
         max_commit_retries=max_commit_retries,
         app_transactions=[Transaction(name, number, _now_ms())],
@@ -398,7 +414,7 @@ def _now_ms() -> int:
 
 
 def _in_short(problem: str) -> str:
-    """Cut a long message in its middle: it begins with what failed, and ends with why."""
+    """Cut a long message in its middle: its beginning says what failed, its end says why."""
     problem = _NOISE.sub("", problem)
     if len(problem) <= _BEGIN + _END:
         return problem

@@ -1,7 +1,7 @@
-"""Part files: the Parquet files that tasks write, and that a commit makes visible.
+"""Parts: the Parquet files that tasks write, and that a commit makes visible.
 
-A part's name holds the run, the wave and a random tail, so that a second attempt at a task never
-writes over the first. Files that no commit names are never read.
+The name of a part holds the run, the wave, the task and a random tail, so that a second attempt of
+a task never overwrites the parts of the first. Files that no commit names are never read.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Part:
     """One written data file.
 
     Attributes:
-        table: it belongs to.
-        path: below the table's folder.
-        date: its partition, `YYYY-MM-DD`.
-        size: in bytes.
-        rows: in the file.
-        stats: Delta's statistics, as JSON.
+        table: table that the file belongs to.
+        path: path of the file below the table's folder.
+        date: partition of the file, `YYYY-MM-DD`.
+        size: size of the file in bytes.
+        rows: number of rows in the file.
+        stats: statistics of the file, as JSON in the form of Delta's protocol.
     """
 
     table: TableName
@@ -48,48 +48,48 @@ class Part:
 
     @property
     def key(self) -> str:
-        """Key in the output store."""
+        """Key of the file in the output."""
         return f"{self.table.value}/{self.path}"
 
 
 def write_part(store: Store, table: TableName, rows: pa.Table, origin: Origin, label: str) -> Part:
-    """Write rows as one Parquet file into the table's folder; nothing is visible yet.
+    """Write rows as one Parquet file into a table's folder; the rows are not visible yet.
 
     Args:
         store: the output.
-        table: the rows belong to.
-        origin: of the rows; its date is the partition.
-        rows: in the table's schema without the partition column.
-        label: goes into the file's name: wave and task.
+        table: table that the rows belong to.
+        rows: rows in the table's schema, without the partition column.
+        origin: provenance of the rows; its date is the partition.
+        label: wave and task, for the file's name.
 
     Raises:
-        StoreError: the store refused.
+        StoreError: the store refused, or does not answer.
     """
     return write_file(store, table, rows, origin.date, part_name(origin.run_id, label))
 
 
 def part_name(maker: str, label: str = "000000-000000") -> str:
-    """Name a new part.
+    """Return a name for a new part that no other part has.
 
     Args:
-        maker: the run, or what else makes it.
+        maker: id of the run that writes the part, or a name of the compaction or repair.
         label: wave and task.
     """
     return f"part-{maker}-{label}-{uuid.uuid4().hex[:8]}.parquet"
 
 
 def write_file(store: Store, table: TableName, rows: pa.Table, date: str, name: str) -> Part:
-    """Write rows as one Parquet file into a partition of a table; nothing is visible yet.
+    """Write rows as one Parquet file into a partition of a table; the rows are not visible yet.
 
     Args:
         store: the output.
-        table: the rows belong to.
-        rows: without the partition column.
+        table: table that the rows belong to.
+        rows: rows without the partition column.
         date: the partition, `YYYY-MM-DD`.
-        name: of the file; no other file of the partition has it.
+        name: name of the file; no other file of the partition has this name.
 
     Raises:
-        StoreError: the store refused.
+        StoreError: the store refused, or does not answer.
     """
     buffer = io.BytesIO()
     pq.write_table(rows, buffer, compression="zstd")
@@ -104,7 +104,7 @@ def read_part(store: Store, part: Part, columns: list[str]) -> pa.Table:
     """Read columns of a part back from the store.
 
     Raises:
-        StoreError: the store does not give the file.
+        StoreError: the store does not return the file.
         AuditError: the file is cut short or damaged.
     """
     content = store.read(part.key)
@@ -113,14 +113,14 @@ def read_part(store: Store, part: Part, columns: list[str]) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise AuditError(
             f"{part.key} cannot be read back ({len(content)} bytes, {part.size} were written): "
-            f"{error}; this wave was not published; look at the disk, and start again"
+            f"{error}; this wave was not published; check the disk, and start again"
         ) from None
 
 
 def _statistics(rows: pa.Table) -> str:
-    """Describe the file as Delta's protocol has it ("Per-file Statistics"): every column.
+    """Return the statistics of all columns as JSON (Delta's protocol, "Per-file Statistics").
 
-    Readers may take a column without statistics for one without values.
+    No column is left out, because some readers treat a column without statistics as empty.
     """
     extremes = {name: pc.min_max(rows[name]).as_py() for name in rows.column_names}
     known = {name: found for name, found in extremes.items() if found["min"] is not None}
@@ -141,7 +141,7 @@ def _lower(value: Any) -> Any:
 
 
 def _upper(value: Any) -> Any:
-    """As `_lower`, but a text that is cut short still sorts after the whole."""
+    """Return an upper bound: a text that is cut gets a last character, so that it sorts last."""
     cut = _lower(value)
     shortened = isinstance(value, str) and len(value) > _STATISTICS_TEXT
     return cut + _LAST_CHARACTER if shortened else cut

@@ -1,6 +1,6 @@
-"""Provenance: which run and which bundle made a row, and when.
+"""Provenance: the columns that say which run and which bundle made a row, and when.
 
-All rows get their provenance columns here, whoever writes them.
+All rows of all tables get their provenance columns here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ from steeldefect.tables.schema import PARTITION, SCHEMAS, TableName
 
 @dataclass(frozen=True)
 class Origin:
-    """What a row says of its making; the provenance columns of every table.
+    """The run that makes rows: values of the provenance columns of every table.
 
-    `run_number`: of the lease under which the run writes; None where there is none.
+    Attributes:
+        run_id: id of the run.
+        bundle: digest of the bundle.
+        scored_at: start of the run (UTC).
+        run_number: number of the lease under which the run writes; None if there is no lease.
     """
 
     run_id: str
@@ -34,7 +38,7 @@ class Origin:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The provenance columns of a row, the partition column included."""
+        """Values of the provenance columns, the partition column included."""
         return {
             "run_id": self.run_id,
             "bundle": self.bundle,
@@ -45,7 +49,7 @@ class Origin:
 
 
 def stored_rows(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> pa.Table:
-    """Return rows with their provenance as data files hold them: without the partition column."""
+    """Return rows with their provenance, without the partition column, as data files hold them."""
     return pa.Table.from_pylist([row | origin.columns for row in rows], SCHEMAS[table].stored)
 
 
@@ -55,7 +59,7 @@ def whole_rows(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> 
 
 
 def whole_frame(table: TableName, frame: pd.DataFrame, origin: Origin) -> pa.Table:
-    """Return many rows with their provenance in the table's whole schema, column by column."""
+    """Return the rows of a data frame with their provenance in the table's whole schema."""
     provenance = origin.columns
     schema = SCHEMAS[table].columns
     columns = [

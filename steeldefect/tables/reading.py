@@ -1,11 +1,12 @@
-"""Reads a Delta table as an Arrow dataset, by its list of files.
+"""Read a Delta table as an Arrow dataset, by its list of files.
 
-`DeltaTable.to_pyarrow_dataset` turns missing column statistics into `column >= null`, and a filter
-on such a column then drops rows in silence (deltalake 1.6). Here only the partition is promised
-to the reader; Parquet's own statistics do the rest.
+Why not `DeltaTable.to_pyarrow_dataset`: it turns missing column statistics into `column >= null`,
+and a filter on such a column then drops rows without an error (deltalake 1.6). Here Arrow gets only
+the partition of each file, and uses Parquet's own statistics for the rest.
 
-What the list of files does not tell, deletion vectors and mapped column names, is left to the
-Delta library's own engine, which reads more slowly. What neither knows is refused by name.
+The list of files does not show deletion vectors and mapped column names. Tables with these features
+are read by the Delta library's own engine, which is slower. Tables with a feature that neither way
+supports are refused; the error names the feature.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from steeldefect.tables.remote_files import scan_file_system
 
 _LIST_OF_FILES = frozenset(
     {
-        # read by the Delta library when it opens the table
+        # the Delta library reads such checkpoints when it opens the table
         "v2Checkpoint",
-        # concern those who delete files
+        # matters only to programs that delete files
         "vacuumProtocolCheck",
-        # types are cast to those of the schema, and other columns are not read
+        # types are cast to those of the schema, and columns beyond the schema are not read
         "timestampNtz",
         "typeWidening",
         "typeWidening-preview",
@@ -41,7 +42,7 @@ _LIST_OF_FILES = frozenset(
         "variantShredding-preview",
     }
 )
-"""Features of Delta tables that reading by the list of files serves."""
+"""Features of Delta tables that can be read by the list of files."""
 _DELETIONS, _MAPPING = "deletionVectors", "columnMapping"
 _MAPPING_MODE = "delta.columnMapping.mode"
 
@@ -56,18 +57,18 @@ _LAYOUT = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(coerce_int96_t
 
 
 def dataset_of(delta: DeltaTable, columns: pa.Schema, options: dict[str, str]) -> ds.Dataset:
-    """Make a dataset of the files that a table's present version names.
+    """Create a dataset of the files that the opened version of a table names.
 
-    Columns that a file lacks are null, columns beyond the schema are passed over, and types are
-    cast to those of the schema.
+    Columns that a file lacks are null in its rows, columns beyond the schema are not read, and
+    types are cast to those of the schema.
 
     Args:
-        delta: the table, as opened.
-        columns: its schema.
-        options: with which the store is reached.
+        delta: the opened table.
+        columns: schema of the table.
+        options: settings to reach the store.
 
     Raises:
-        TableError: the table uses a feature of Delta that is not understood, or names a file that
+        TableError: the table uses a feature of Delta that is not supported, or names a file that
             cannot be reached.
     """
     features = frozenset(delta.protocol().reader_features or ())
@@ -84,7 +85,7 @@ def dataset_of(delta: DeltaTable, columns: pa.Schema, options: dict[str, str]) -
 
 
 def _needs_engine(delta: DeltaTable, features: frozenset[str]) -> list[str]:
-    """List the features in use that the list of files does not tell."""
+    """List the features of a table that only the Delta library's engine can read."""
     needed = []
     if (delta.metadata().configuration.get(_MAPPING_MODE) or "none") != "none":
         needed.append(_MAPPING)
@@ -103,8 +104,8 @@ def _has_deletions(delta: DeltaTable) -> bool:
 
 def _unread_together(delta: DeltaTable, used: Sequence[str], error: DeltaError) -> TableError:
     return TableError(
-        f"table {delta.table_uri} uses {' and '.join(used)} together with what the Delta library "
-        f"does not read: {error}; read it with the program that altered it, or drop them"
+        f"table {delta.table_uri} uses {' and '.join(used)} together with features that the Delta "
+        f"library does not read: {error}; read it with the program that altered it, or drop them"
     )
 
 
@@ -113,10 +114,10 @@ class _File:
     """One data file.
 
     Attributes:
-        root: address of the folder that the path is below; empty for local files.
-        path: as the file system takes it.
-        partition: what the log says of its rows; None for nothing.
-        size: in bytes.
+        root: address of the folder that the path starts from; empty for local files.
+        path: path of the file in its file system.
+        partition: condition that all rows of the file meet, by the log; None if there is none.
+        size: size of the file in bytes.
     """
 
     root: str
@@ -145,7 +146,7 @@ class _Files:
         ]
 
     def fragments(self) -> list[ds.Fragment]:
-        """Make what Arrow scans, with file systems that nothing else refers to."""
+        """Create the fragments of one scan, with file systems that nothing else refers to."""
         systems = {root: self._file_system(root) for root in {one.root for one in self._files}}
         return [
             _LAYOUT.make_fragment(
@@ -167,7 +168,7 @@ class _Files:
 def _partitions(
     actions: pa.Table, names: Sequence[str], columns: pa.Schema
 ) -> list[pc.Expression | None]:
-    """Say of each file what its partition promises; a value that is missing is null."""
+    """Return, for each file, the condition of its partition; a missing value is null."""
     found: list[pc.Expression | None] = [None] * actions.num_rows
     for name in names:
         kind = columns.field(name).type
@@ -181,10 +182,10 @@ def _partitions(
 
 
 def _located(path: str, table: str, partition: pc.Expression | None, size: int) -> _File:
-    """Find a file from its path in the log: relative to the table or absolute, and URL-encoded.
+    """Locate a file by its path in the log: relative or absolute, and URL-encoded.
 
     Raises:
-        TableError: it lies where this table's file system does not reach.
+        TableError: the file lies outside the table's store.
     """
     local = table.startswith(_LOCAL)
     if not _ADDRESS.match(path) and not (local and path.startswith("/")):
@@ -196,35 +197,35 @@ def _located(path: str, table: str, partition: pc.Expression | None, size: int) 
     bucket, _, key = path.removeprefix("s3://").partition("/")
     if local or not path.startswith("s3://"):
         raise TableError(
-            f"table {table} names the file {path}, which its own store does not reach; copy the "
-            "table whole, and give the copy as --output"
+            f"table {table} names the file {path}, which lies outside the table's store; copy the "
+            "whole table, and give the copy as --output"
         )
     return _File(f"s3://{bucket}", unquote(key), partition, size)
 
 
 def _local(address: str) -> str:
-    """Path of a `file:` URL."""
+    """Return the path of a `file:` URL."""
     return unquote(address.removeprefix(_LOCAL))
 
 
 class _FilesDataset(ds.FileSystemDataset):  # type: ignore[misc]
-    """Data files, opened anew for each scan; see `steeldefect.tables.remote_files`."""
+    """A dataset that opens its data files for each scan; see `steeldefect.tables.remote_files`."""
 
     _files: _Files | None = None
 
     @classmethod
     def of(cls, files: _Files) -> _FilesDataset:
-        """Make the dataset."""
+        """Create the dataset."""
         made = cls(files.fragments(), files.columns, _LAYOUT)
         made._files = files
         return made
 
     def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> ds.Scanner:
-        """Begin a scan; see pyarrow.
+        """Start a scan; the arguments are those of pyarrow's `Dataset.scanner`.
 
-        Where other programs wrote some of the files, rows are filtered after they were read:
-        the Delta library writes texts as Arrow's string views, and Arrow (26) cannot compare their
-        statistics with a text.
+        If other programs wrote some of the files, rows are filtered only after they were read. The
+        reason: the Delta library writes texts as Arrow's string views, and Arrow (26) cannot
+        compare the statistics of string views with a text.
         """
         if self._files is None:  # a dataset that pyarrow derived from this one
             return super().scanner(columns=columns, filter=filter, **options)
@@ -242,16 +243,16 @@ class _FilesDataset(ds.FileSystemDataset):  # type: ignore[misc]
 
 
 class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
-    """A table that the Delta library's own engine reads; it can be scanned, and nothing else."""
+    """A dataset that the Delta library's own engine reads; it supports scans and nothing else."""
 
     @classmethod
     def of(cls, delta: DeltaTable, columns: pa.Schema, features: Sequence[str]) -> _EngineDataset:
-        """Make the dataset.
+        """Create the dataset.
 
         Args:
-            delta: the table, as opened.
-            columns: its schema.
-            features: why the engine is needed.
+            delta: the opened table.
+            columns: schema of the table.
+            features: features of the table that need the engine.
         """
         made = cls(columns.empty_table())
         made._delta = delta
@@ -259,7 +260,7 @@ class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
         return made
 
     def scanner(self, columns: Any = None, filter: Any = None, **options: Any) -> ds.Scanner:
-        """Begin a scan; see pyarrow. Rows are filtered after they were read."""
+        """Start a scan, as pyarrow's `Dataset.scanner`; rows are filtered after they were read."""
         names = _columns_read(self.schema, columns, filter)
         present = {field.name for field in self._delta.schema().fields}
         try:
@@ -279,14 +280,14 @@ class _EngineDataset(ds.InMemoryDataset):  # type: ignore[misc]
         return ds.Scanner.from_batches(cast, columns=columns, filter=filter, **options)
 
     def get_fragments(self, filter: Any = None) -> Any:
-        """Refuse, where pyarrow would answer for an empty table.
+        """Raise: pyarrow would return the fragments of an empty table.
 
         Raises:
             TableError: always.
         """
         raise TableError(
-            f"table {self._delta.table_uri} uses {' and '.join(self._features)}, so that its files "
-            "do not show its rows; ask by SQL, or read it by `to_table` or `scanner`"
+            f"table {self._delta.table_uri} uses {' and '.join(self._features)}, so its files "
+            "alone do not show its rows; query it by SQL, or read it by `to_table` or `scanner`"
         )
 
     join = join_asof = sort_by = get_fragments

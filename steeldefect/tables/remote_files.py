@@ -1,12 +1,13 @@
-"""Reads data files in an object store for Arrow, and ends these reads before Python does.
+"""Read data files in an object store for Arrow, and end these reads before Python exits.
 
-Arrow reads ahead in threads of its own, which call the Delta library through Python. A scan that is
-left early (LIMIT, an error, Ctrl-C) still has such calls outstanding, and a thread that calls into
-a Python that has shut down aborts or hangs the whole process. So each scan gets a file system of
-its own, which lives exactly as long as something in Arrow still refers to it; when Python exits,
-further reads are refused, and the exit waits until Arrow has let go of every scan.
+Arrow reads ahead in its own threads, and these threads call the Delta library through Python. If a
+scan ends early (LIMIT, an error, Ctrl-C), some of these calls are still to come. A thread that
+calls into a Python that has shut down aborts or hangs the whole process.
 
-Local files need none of this: Arrow reads them without Python.
+So each scan gets its own file system, which lives exactly as long as Arrow refers to it. When
+Python exits, further reads are refused, and the exit waits until Arrow has released every scan.
+
+Local files do not need this: Arrow reads them without Python.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from pyarrow.fs import PyFileSystem
 Result = TypeVar("Result")
 
 _POLL_SECONDS = 0.002
-_IDLE_SECONDS = 1.0  # a scan that somebody holds, but nobody reads, makes no calls for so long
+_IDLE_SECONDS = 1.0  # after so long without a call, nobody reads the scan, even if Arrow holds it
 
 
 class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
-    """The Delta library's file system for one scan, which can be ended."""
+    """The Delta library's file system for one scan; `end` stops its reads."""
 
     def __init__(self, root: str, options: Mapping[str, str], sizes: Mapping[str, int]) -> None:
-        """Name the folder; nothing is sent yet.
+        """Prepare the file system; no request is sent yet.
 
         Args:
-            root: address of the folder below which the files lie.
-            options: with which the store is reached.
-            sizes: of the files in bytes, by their path below the root.
+            root: address of the folder that holds the files.
+            options: settings to reach the store.
+            sizes: size of each file in bytes, by its path below the root.
         """
         super().__init__(root, dict(options), dict(sizes))
         self._lock = threading.Lock()
@@ -53,17 +54,17 @@ class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
 
     @property
     def idle(self) -> bool:
-        """Whether no call is running, and none has come for a while."""
+        """Whether no call is running, and there was none for `_IDLE_SECONDS`."""
         touched = self._touched or 0.0
         return self._running == 0 and time.monotonic() - touched > _IDLE_SECONDS
 
     def end(self) -> None:
-        """Refuse all further reads; those that are running go on."""
+        """Refuse all further reads; reads that are running go on."""
         self._ended = True
         self._touched = time.monotonic()
 
     def call(self, work: Callable[[], Result]) -> Result:
-        """Do what Arrow asks for, unless the scan has ended.
+        """Run a read that Arrow asks for, and return its result.
 
         Raises:
             OSError: the scan has ended.
@@ -87,7 +88,7 @@ class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
 
 
 class _ScannedFile:
-    """An open file; refers to its scan, so that the scan lives as long as it does."""
+    """An open file; it refers to its scan, so that the scan lives as long as the file."""
 
     def __init__(self, file: object, scan: ScanHandler) -> None:
         self._file = file
@@ -114,17 +115,17 @@ class _ScannedFile:
 def scan_file_system(
     root: str, options: Mapping[str, str], sizes: Mapping[str, int]
 ) -> PyFileSystem:
-    """Make the file system of one scan; see `ScanHandler`."""
+    """Create the file system of one scan; see `ScanHandler`."""
     return PyFileSystem(ScanHandler(root, options, sizes))
 
 
 def end_scans() -> None:
     """End all scans, and wait until no thread of Arrow can call into Python for them any more.
 
-    A call that is running is waited for: the Delta library bounds each one by its own timeouts. A
-    scan that somebody still holds, but nobody reads, is not waited for.
+    Calls that are running are waited for; the Delta library's timeouts bound each of them. A scan
+    that is still referred to, but not read, is not waited for.
     """
-    waited = [weakref.ref(scan) for scan in _SCANS if scan.used]  # no reference of our own is left
+    waited = [weakref.ref(scan) for scan in _SCANS if scan.used]  # weak: they must not keep a scan
     for one in waited:
         _end(one)
     while any(_calls_may_come(one) for one in waited):

@@ -1,8 +1,8 @@
-"""The schema of every table, with units; stated here and nowhere else.
+"""The schema of every table, with units; it is defined only here.
 
 Tables are Delta tables below the output: `OUTPUT/images`, `OUTPUT/predictions`, and so on. Their
-data files are Parquet, partitioned by `scored_date`. Every row says which run and which bundle
-made it and when. `docs/tables.md` is printed from this file by `steeldefect tables`.
+data files are Parquet, partitioned by `scored_date`. Every row states which run and which bundle
+made it, and when. `steeldefect tables` prints this schema for `docs/tables.md`.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import pyarrow as pa
 PARTITION = "scored_date"
 
 SCHEMA_VERSION = 3
-"""Stored with every table.
+"""Version of the schema; every table states its own.
 
-Version 2 added run_number, and tries and given_up of quarantine. Version 3 renamed took of runs
-to engine.
+- Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
+- Version 3 renamed the column `took` of `runs` to `engine`.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
-own; a table of a greater version is refused.
+own. A table of a greater version is refused.
 """
 
 
 SINCE = "steeldefect.since"
-"""Key of a column's metadata: the version that added it; absent for columns of version 1."""
+"""Key in a column's metadata: the version that added the column; absent for version 1."""
 
 
 class TableName(str, Enum):
-    """The tables; also the names of their folders."""
+    """The names of the tables, and of their folders."""
 
     IMAGES = "images"
     PREDICTIONS = "predictions"
@@ -41,16 +41,17 @@ class TableName(str, Enum):
 
 
 COMMIT_ORDER = (TableName.PREDICTIONS, TableName.QUARANTINE, TableName.IMAGES)
-"""Order in which the tables of a wave are committed: what is referred to comes first.
+"""Order in which the parts of a wave are committed to the tables: verdicts (`images`) come last.
 
-So no reader sees a verdict without its findings. A reader opens the tables the other way round.
+A reader opens the tables in the opposite order. So no reader sees a verdict without its findings.
 """
 
 
 class Verdict(str, Enum):
-    """What was found on a picture.
+    """The result for a scored picture.
 
-    `gated`: the gate stopped it. `clean`: segmented, and nothing found. `defect`: something found.
+    `gated`: the gate stopped the picture. `clean`: the segmenter found no defect. `defect`: at
+    least one defect class was found.
     """
 
     CLEAN = "clean"
@@ -59,7 +60,7 @@ class Verdict(str, Enum):
 
 
 class Stage(str, Enum):
-    """Where on its way a picture failed; `worker`: the process that scored it died."""
+    """The stage of scoring at which a picture failed; `worker`: its worker process died."""
 
     FETCH = "fetch"
     DECODE = "decode"
@@ -71,14 +72,19 @@ class Stage(str, Enum):
 
 @dataclass(frozen=True)
 class TableSchema:
-    """One table: what a row is, and its columns (the partition column last)."""
+    """The schema of one table.
+
+    Attributes:
+        row: what one row is.
+        columns: all columns; the partition column comes last.
+    """
 
     row: str
     columns: pa.Schema
 
     @property
     def stored(self) -> pa.Schema:
-        """Columns inside the data files: all but the partition column, which is in their path."""
+        """Columns in the data files: all except the partition column, which is in the path."""
         return self.columns.remove(self.columns.get_field_index(PARTITION))
 
 
@@ -87,7 +93,7 @@ def _column(name: str, kind: pa.DataType, comment: str, nullable: bool = False) 
 
 
 def _added(version: int, name: str, kind: pa.DataType, comment: str) -> pa.Field:
-    """Describe a column that a later version added: rows of before are null there."""
+    """Create a column that a later version added; it is null in rows of older versions."""
     stated = {"comment": f"{comment}; null in rows of older versions", SINCE: str(version)}
     return pa.field(name, kind, nullable=True, metadata=stated)
 
@@ -95,27 +101,25 @@ def _added(version: int, name: str, kind: pa.DataType, comment: str) -> pa.Field
 _MOMENT = pa.timestamp("us", tz="UTC")
 
 _PICTURE = [
-    _column(
-        "source", pa.string(), "the input the picture lies under: a folder or s3://bucket/prefix"
-    ),
+    _column("source", pa.string(), "input that holds the picture: a folder or s3://bucket/prefix"),
     _column("key", pa.string(), "path of the picture below the source"),
-    _column("image_id", pa.string(), "file name of the picture, as label files name it"),
+    _column("image_id", pa.string(), "file name of the picture, as label files use it"),
 ]
 _VERSION = [
-    _column("etag", pa.string(), "version of the picture's bytes, as the store names it"),
-    _column("bytes", pa.int64(), "size of the file in bytes"),
+    _column("etag", pa.string(), "version of the picture's bytes, as the store states it"),
+    _column("bytes", pa.int64(), "size of the picture's file in bytes"),
 ]
 _PROVENANCE = [
-    _column("run_id", pa.string(), "the run that wrote the row; see runs"),
-    _column("bundle", pa.string(), "sha256 of the model bundle's manifest"),
-    _column("scored_at", _MOMENT, "when the run that wrote the row began (UTC)"),
+    _column("run_id", pa.string(), "id of the run that wrote the row; see runs"),
+    _column("bundle", pa.string(), "digest of the bundle: sha256 of its manifest"),
+    _column("scored_at", _MOMENT, "start of the run that wrote the row (UTC)"),
     _added(
         2,
         "run_number",
         pa.int64(),
-        "orders the runs of one output: a later run has a greater number, whatever the clocks say",
+        "number of the run in its output: a later run has a greater number, even if clocks differ",
     ),
-    _column(PARTITION, pa.date32(), "date of scored_at (UTC); the partition"),
+    _column(PARTITION, pa.date32(), "date of scored_at (UTC); the partition column"),
 ]
 _CLASS = [
     _column("class_id", pa.int32(), "id of the defect class"),
@@ -129,19 +133,19 @@ SCHEMAS: dict[TableName, TableSchema] = {
             [
                 *_PICTURE,
                 *_VERSION,
-                _column("width", pa.int32(), "in pixels"),
-                _column("height", pa.int32(), "in pixels"),
+                _column("width", pa.int32(), "width of the picture in pixels"),
+                _column("height", pa.int32(), "height of the picture in pixels"),
                 _column(
                     "gate_probability",
                     pa.float32(),
                     "the gate's probability of a defect, calibrated by the bundle's temperature, "
-                    "0 to 1; null for a bundle without a gate",
+                    "0 to 1; null if the bundle has no gate",
                     nullable=True,
                 ),
                 _column("verdict", pa.string(), "gated (stopped by the gate), clean or defect"),
-                _column("defects", pa.int32(), "number of defect classes found"),
+                _column("defects", pa.int32(), "number of defect classes found on the picture"),
                 _column("runtime", pa.string(), "library that ran the models"),
-                _column("device", pa.string(), "cpu or gpu"),
+                _column("device", pa.string(), "device that ran the models: cpu or gpu"),
                 _column("precision", pa.string(), "arithmetic of the models: f32, bf16 or int8"),
                 *_PROVENANCE,
             ]
@@ -158,62 +162,64 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     pa.string(),
                     "the mask: 'start length ...', column-major, 1-based (Kaggle's convention)",
                 ),
-                _column("area", pa.int64(), "of the mask, in pixels"),
-                _column("share", pa.float64(), "of the picture that the mask covers, 0 to 1"),
-                _column("box_top", pa.int32(), "first row of the mask, 0-based, in pixels"),
-                _column("box_left", pa.int32(), "first column of the mask, 0-based, in pixels"),
-                _column("box_bottom", pa.int32(), "row after the mask's last"),
-                _column("box_right", pa.int32(), "column after the mask's last"),
-                _column("regions", pa.int32(), "number of separate regions (8-connected)"),
-                _column("mean_probability", pa.float32(), "mean over the mask's pixels, 0 to 1"),
-                _column("max_probability", pa.float32(), "greatest over the mask's pixels, 0 to 1"),
+                _column("area", pa.int64(), "area of the mask in pixels"),
+                _column("share", pa.float64(), "share of the picture that the mask covers, 0 to 1"),
+                _column("box_top", pa.int32(), "first pixel row of the mask, 0-based"),
+                _column("box_left", pa.int32(), "first pixel column of the mask, 0-based"),
+                _column("box_bottom", pa.int32(), "last pixel row of the mask plus 1, 0-based"),
+                _column("box_right", pa.int32(), "last pixel column of the mask plus 1, 0-based"),
+                _column("regions", pa.int32(), "number of regions of the mask (8-connected)"),
+                _column("mean_probability", pa.float32(), "mean probability in the mask, 0 to 1"),
+                _column("max_probability", pa.float32(), "largest probability in the mask, 0 to 1"),
                 *_PROVENANCE,
             ]
         ),
     ),
     TableName.QUARANTINE: TableSchema(
-        "one picture that could not be scored, each time it was tried",
+        "one failed try to score one picture",
         pa.schema(
             [
                 *_PICTURE,
                 *_VERSION,
                 _column(
-                    "stage", pa.string(), "where: fetch, decode, prepare, gate, segment or worker"
+                    "stage",
+                    pa.string(),
+                    "stage that failed: fetch, decode, prepare, gate, segment or worker",
                 ),
                 _column("error", pa.string(), "class of the error"),
-                _column("message", pa.string(), "what was wrong"),
+                _column("message", pa.string(), "message of the error: what was wrong"),
                 _column(
                     "transient",
                     pa.bool_(),
-                    "false: the picture's own bytes show it; true: the store or the host failed",
+                    "false: the picture's own bytes are the cause; true: the store or the host is",
                 ),
                 _added(
                     2,
                     "tries",
                     pa.int32(),
-                    "how often this version of the picture has failed, this time included",
+                    "number of failed tries of this version of the picture, this one included",
                 ),
                 _added(
                     2,
                     "given_up",
                     pa.bool_(),
-                    "true: not tried again (final, or max_tries reached)",
+                    "true: not tried again, because the failure is final or max_tries is reached",
                 ),
                 *_PROVENANCE,
             ]
         ),
     ),
     TableName.CONFUSIONS: TableSchema(
-        "one picture and class that was compared with one label file; pixels counted",
+        "pixel counts of one picture and defect class, compared with one label file",
         pa.schema(
             [
                 *_PICTURE,
                 *_CLASS,
-                _column("tp", pa.int64(), "pixels in truth and prediction"),
-                _column("fp", pa.int64(), "pixels in the prediction alone"),
-                _column("fn", pa.int64(), "pixels in the truth alone"),
-                _column("tn", pa.int64(), "pixels in neither"),
-                _column("labels", pa.string(), "the label file"),
+                _column("tp", pa.int64(), "number of pixels in both truth and prediction"),
+                _column("fp", pa.int64(), "number of pixels only in the prediction"),
+                _column("fn", pa.int64(), "number of pixels only in the truth"),
+                _column("tn", pa.int64(), "number of pixels in neither"),
+                _column("labels", pa.string(), "address of the label file"),
                 *_PROVENANCE,
             ]
         ),
@@ -222,13 +228,13 @@ SCHEMAS: dict[TableName, TableSchema] = {
         "one number of an evaluation",
         pa.schema(
             [
-                _column("scope", pa.string(), "overall, or class"),
-                _column("class_id", pa.int32(), "for the scope class", nullable=True),
-                _column("class_name", pa.string(), "for the scope class", nullable=True),
-                _column("name", pa.string(), "of the metric; docs/tables.md explains each"),
-                _column("value", pa.float64(), "null where nothing supports it", nullable=True),
-                _column("support", pa.int64(), "pairs, pictures or pixels it is computed from"),
-                _column("labels", pa.string(), "the label file"),
+                _column("scope", pa.string(), "overall, or class (one defect class)"),
+                _column("class_id", pa.int32(), "class id; null for overall", nullable=True),
+                _column("class_name", pa.string(), "class name; null for overall", nullable=True),
+                _column("name", pa.string(), "name of the metric; docs/tables.md explains each"),
+                _column("value", pa.float64(), "metric's value; null if undefined", nullable=True),
+                _column("support", pa.int64(), "number of pairs, pictures or pixels behind value"),
+                _column("labels", pa.string(), "address of the label file"),
                 *_PROVENANCE,
             ]
         ),
@@ -237,44 +243,48 @@ SCHEMAS: dict[TableName, TableSchema] = {
         "one run of a job",
         pa.schema(
             [
-                _column("job", pa.string(), "score or evaluate"),
-                _column("source", pa.string(), "the input, or the label file"),
+                _column("job", pa.string(), "the job: score or evaluate"),
+                _column("source", pa.string(), "address of the input, or of the label file"),
                 _column(
                     "outcome",
                     pa.string(),
-                    "success, nothing_new, failed, interrupted; running: not ended, or killed",
+                    "success, nothing_new, failed or interrupted; running: not ended yet, or its "
+                    "driver was killed",
                 ),
-                _column("error", pa.string(), "why it failed", nullable=True),
-                _column("planned", pa.int64(), "pictures found under the input"),
-                _column("skipped", pa.int64(), "of these, already scored by this bundle"),
-                _column("scored", pa.int64(), "rows added to images"),
-                _column("quarantined", pa.int64(), "rows added to quarantine"),
-                _column("defective", pa.int64(), "pictures with a defect"),
-                _column("waves", pa.int32(), "waves published"),
-                _column("seconds", pa.float64(), "from start to end of the run"),
+                _column("error", pa.string(), "message of the error that ended it", nullable=True),
+                _column("planned", pa.int64(), "pictures found (score) or compared (evaluate)"),
+                _column("skipped", pa.int64(), "of these, pictures already scored or given up"),
+                _column("scored", pa.int64(), "number of rows added to images"),
+                _column("quarantined", pa.int64(), "number of rows added to quarantine"),
+                _column("defective", pa.int64(), "number of scored pictures with a defect"),
+                _column("waves", pa.int32(), "number of waves published"),
+                _column("seconds", pa.float64(), "duration of the run in seconds"),
                 _column(
-                    "pictures_per_second", pa.float64(), "over all waves, start-up not counted"
+                    "pictures_per_second",
+                    pa.float64(),
+                    "pictures done per second, without start-up",
                 ),
                 _column(
                     "stage_seconds",
                     pa.string(),
-                    "JSON: seconds of list, plan, publish; of tasks and (over threads) stages",
+                    "JSON: seconds of list, plan and publish, of all tasks together, and of each "
+                    "stage as a sum over tasks and threads",
                 ),
                 _column(
                     "took",
                     pa.string(),
-                    "the name of engine until schema version 2; null in newer rows",
+                    "earlier name of engine, up to schema version 2; null in newer rows",
                     nullable=True,
                 ),
                 _added(
                     3,
                     "engine",
                     pa.string(),
-                    "JSON: what ran the models, and why, with the pictures that it scored",
+                    "JSON: each engine that ran the models, and why, with its number of pictures",
                 ),
-                _column("settings", pa.string(), "JSON"),
-                _column("classes", pa.string(), "JSON: the bundle's defect classes, name by id"),
-                _column("versions", pa.string(), "JSON"),
+                _column("settings", pa.string(), "JSON: settings of the run, secrets masked"),
+                _column("classes", pa.string(), "JSON: names of the bundle's classes, by id"),
+                _column("versions", pa.string(), "JSON: versions of Python and the libraries"),
                 *_PROVENANCE,
             ]
         ),

@@ -1,4 +1,4 @@
-"""The schema of every table as Markdown; `docs/tables.md` holds what this prints."""
+"""Describe the schema of every table in Markdown, as `docs/tables.md` shows it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from steeldefect.tables.schema import SCHEMAS, TableName, TableSchema
 
 
 def as_markdown() -> str:
-    """Describe all tables: what a row is, and each column with its type and unit."""
+    """Return a description of all tables: what a row is, and each column's type and content."""
     return "\n\n".join(_describe(table, schema) for table, schema in SCHEMAS.items())
 
 

@@ -23,9 +23,9 @@ def test_every_table_and_column_is_described() -> None:
     "line",
     [
         "| `gate_probability` | float, may be null | the gate's probability of a defect, "
-        "calibrated by the bundle's temperature, 0 to 1; null for a bundle without a gate |",
-        "| `area` | int64 | of the mask, in pixels |",
-        "| `scored_at` | timestamp[us, tz=UTC] | when the run that wrote the row began (UTC) |",
+        "calibrated by the bundle's temperature, 0 to 1; null if the bundle has no gate |",
+        "| `area` | int64 | area of the mask in pixels |",
+        "| `scored_at` | timestamp[us, tz=UTC] | start of the run that wrote the row (UTC) |",
     ],
 )
 def test_a_column_has_its_type_and_unit(line: str) -> None:
