@@ -1,1 +1,1 @@
-"""Keeps the tables of an output whole and fast: check, repair, compaction, clean-up."""
+"""Maintain the tables of an output: check, repair, compaction, clean-up."""

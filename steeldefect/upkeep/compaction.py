@@ -1,8 +1,8 @@
-"""Makes large data files of small ones, partition by partition, while runs go on.
+"""Compact tables: merge small data files into large ones, per partition, even beside a run.
 
-The Delta library can do this as well (`optimize.compact`), but two of its compactions at once
-double the rows (deltalake 1.6 looks for no conflict between them). `Tables.exchange` makes
-sure that nobody else has touched the files.
+Why not `optimize.compact` of the Delta library: two such compactions at the same time duplicate the
+rows, because deltalake 1.6 does not look for conflicts between them. `Tables.exchange` commits only
+if nobody else has replaced the files.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from steeldefect.tables.parts import Part, part_name, write_file
 from steeldefect.tables.schema import TableName
 
 TARGET = 32 * 2**20
-"""Bytes of a compacted file; some five times as many in memory while it is made."""
+"""Largest size in bytes of the files merged into one; merging takes about 5 times this memory."""
 
-_IN_ONE_COMMIT = 50  # compacted files
+_IN_ONE_COMMIT = 50  # compacted files that one commit adds
 
 
 class Compacted(NamedTuple):
-    """How many files became how many."""
+    """The number of data files before and after a compaction; files that stay are not counted."""
 
     before: int = 0
     after: int = 0
 
 
 def plan_compaction(files: Sequence[DataFile], target: int = TARGET) -> list[list[DataFile]]:
-    """Group the small files of each partition; each group becomes one file.
+    """Group the small data files of each partition; each group becomes one file.
 
-    Files of half the target and more stay as they are, as does a file that is alone. The files of
-    a run lie together, so that readers can still pass over the others.
+    A file of at least half the target stays as it is, and so does a file without others to merge
+    with. Files are sorted by run, so that readers can still skip files by the run id.
 
     Args:
-        files: of one table.
-        target: bytes of a group, at most.
+        files: data files of one table.
+        target: largest total size of a group in bytes.
     """
     small = sorted(
         (file for file in files if file.size < target // 2),
@@ -56,9 +56,15 @@ def plan_compaction(files: Sequence[DataFile], target: int = TARGET) -> list[lis
 
 
 def compact(store: Store, tables: Tables, table: TableName, target: int = TARGET) -> Compacted:
-    """Compact one table; a run may publish at the same time, and readers may read.
+    """Compact one table; a run may publish, and readers may read, at the same time.
 
     The old files stay on the store until the table is vacuumed.
+
+    Args:
+        store: the output.
+        tables: tables of the output.
+        table: table to compact.
+        target: largest total size in bytes of the files merged into one.
 
     Raises:
         UnreadableFileError: a file is damaged; what was committed stays.
@@ -90,7 +96,7 @@ def _cut(files: list[DataFile], target: int) -> Iterator[list[DataFile]]:
 
 
 def _merge(store: Store, delta: DeltaTable, table: TableName, group: Sequence[DataFile]) -> Part:
-    """Write the rows of some files as one file."""
+    """Write the rows of a group of data files as one new part."""
     rows = [rows for _, rows in read_files(store, table, delta, group)]
     name = part_name(f"compacted-{uuid.uuid4().hex}")
     return write_file(store, table, pa.concat_tables(rows).combine_chunks(), group[0].date, name)

@@ -1,8 +1,8 @@
-"""Finds what is damaged in a Delta table's log, from a listing and, if need be, the entries.
+"""Find damage in the log of a Delta table, from a listing and, if necessary, from the entries.
 
-Delta's protocol, "Delta Log Entries" and "Checkpoints": a reader takes the newest checkpoint, and
-all entries after it, without a gap. Without a checkpoint it takes all entries, and the first one
-says the schema.
+Delta's protocol ("Delta Log Entries", "Checkpoints"): a reader reads the newest checkpoint and all
+entries after it, without a gap. Without a checkpoint, it reads all entries, and the first entry
+states the schema.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ _HINT = "_last_checkpoint"
 
 
 class Fault(str, Enum):
-    """What can be wrong with a log.
+    """The kinds of damage to a log.
 
-    `start`: no entry says the schema. `entry`: an entry is gone, empty or damaged. `checkpoint`: a
-    checkpoint is damaged. `hint`: the note of the last checkpoint names one that is not there.
+    `start`: no entry states the schema. `entry`: an entry is gone, empty or damaged. `checkpoint`:
+    the newest checkpoint is damaged. `hint`: `_last_checkpoint` names a checkpoint that is gone or
+    empty.
     """
 
     START = "start"
@@ -44,10 +45,10 @@ class LogFault:
     """One fault of a log.
 
     Attributes:
-        kind: of the fault.
-        version: of the entry or checkpoint concerned.
+        kind: kind of the fault.
+        version: version of the entry or checkpoint.
         detail: what is wrong, in words.
-        damaged: keys of the objects that are there, but damaged.
+        damaged: keys of the objects that exist and have to be set aside.
     """
 
     kind: Fault
@@ -60,11 +61,11 @@ class DeltaLog:
     """The log of one table, as a listing shows it."""
 
     def __init__(self, table: TableName, found: Iterable[ObjectInfo]) -> None:
-        """Sort the files of a log out.
+        """Keep the log's entries, checkpoints and hint; nothing is read yet.
 
         Args:
-            table: the log belongs to.
-            found: a listing that holds the log's objects.
+            table: table that the log belongs to.
+            found: listing of the table's objects, or of more.
         """
         self._folder = log_folder(table)
         self._entries: dict[int, ObjectInfo] = {}
@@ -76,7 +77,7 @@ class DeltaLog:
 
     @property
     def newest_checkpoint(self) -> int:
-        """Version of the newest checkpoint that is not empty; -1 for none."""
+        """Version of the newest checkpoint whose files are not empty; -1 if there is none."""
         whole = (
             version
             for version, files in self._checkpoints.items()
@@ -85,7 +86,10 @@ class DeltaLog:
         return max(whole, default=-1)
 
     def emptied(self) -> list[LogFault]:
-        """Find entries of no bytes that count: readers pass over them in silence."""
+        """List the faults of empty entries after the newest checkpoint.
+
+        Readers skip empty entries without an error.
+        """
         return [
             LogFault(Fault.ENTRY, version, f"entry {version} of its log is empty", (entry.key,))
             for version, entry in sorted(self._entries.items())
@@ -93,10 +97,12 @@ class DeltaLog:
         ]
 
     def faults(self, store: Store) -> list[LogFault]:
-        """Find why a table cannot be opened; reads the entries that count, and the checkpoint.
+        """Find why a table cannot be opened.
+
+        The method reads the entries after the newest checkpoint, and the checkpoint.
 
         Returns:
-            The faults; none where the log is sound as far as this program can tell.
+            The faults that this program can detect; empty if there are none.
 
         Raises:
             StoreError: the store refused, or does not answer.
@@ -129,7 +135,13 @@ class DeltaLog:
             self._hint = one
 
     def _read(self, store: Store, version: int, stated: set[str]) -> str | None:
-        """Read one entry; adds the kinds of its actions to `stated`, and gives its problem."""
+        """Read one entry, and return its problem, if any.
+
+        Args:
+            store: the output.
+            version: version of the entry.
+            stated: set to which the kinds of the entry's actions are added.
+        """
         entry = self._entries.get(version)
         if entry is None:
             return f"entry {version} of its log is gone"
@@ -143,17 +155,17 @@ class DeltaLog:
         return None
 
     def _check_start(self, first: int, stated: set[str], faults: list[LogFault]) -> list[LogFault]:
-        """Make sure that an entry says the schema; its fault stands for that of the first."""
+        """Add a fault if no entry states the schema; it replaces the fault of the first entry."""
         if {"protocol", "metaData"} <= stated:
             return faults
         broken = [fault for fault in faults if fault.version == first]
         entry = self._entries[first].key
         if broken or first == 0:
             start = LogFault(
-                Fault.START, first, f"entry {first} of its log does not say the schema", (entry,)
+                Fault.START, first, f"entry {first} of its log does not state the schema", (entry,)
             )
         else:
-            detail = f"its log begins with entry {first}, and no entry says the schema"
+            detail = f"its log begins with entry {first}, and no entry states the schema"
             start = LogFault(Fault.START, first - 1, detail)
         return [start, *(fault for fault in faults if fault.version != first)]
 
@@ -163,7 +175,7 @@ class DeltaLog:
         try:
             version = int(json.loads(store.read(self._hint.key))["version"])
         except (ValueError, KeyError, TypeError):
-            return None  # readers pass over it
+            return None  # readers ignore such a hint
         files = self._checkpoints.get(version, [])
         if version <= self.newest_checkpoint or (files and all(file.size for file in files)):
             return None
@@ -183,29 +195,29 @@ class DeltaLog:
 
 
 def log_folder(table: TableName) -> str:
-    """Name the folder of a table's log, as the beginning of keys."""
+    """Return the folder of a table's log, as a prefix of keys."""
     return f"{table.value}/_delta_log/"
 
 
 def entry_key(table: TableName, version: int) -> str:
-    """Name the object of one entry of a table's log."""
+    """Return the key of one entry of a table's log."""
     return f"{log_folder(table)}{version:020d}.json"
 
 
 def parse_entry(content: bytes) -> list[dict[str, Any]]:
-    """Read the actions of an entry: one JSON object a line.
+    """Return the actions of a log entry: one JSON object per line.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the content has another form.
     """
     actions = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
     if not all(isinstance(action, dict) for action in actions):
-        raise ValueError("a line is no JSON object")
+        raise ValueError("a line is not a JSON object")
     return actions
 
 
 def _is_readable(key: str, content: bytes) -> bool:
-    """Tell whether a checkpoint's file can be read to its end."""
+    """Return whether a checkpoint's file can be read to its end."""
     try:
         if key.endswith(".json"):
             parse_entry(content)

@@ -1,7 +1,7 @@
-"""Holds the tables of one output against each other, and says what is wrong and how to mend it.
+"""Check the tables of one output: find damage, and state how to repair it.
 
-Nothing is written. What runs and other tools do by right is no problem: rewritten, compacted and
-vacuumed files, runs that failed, a wave that is being published.
+Nothing is written. Changes that runs and other tools may make are not damage: rewritten, compacted
+and vacuumed files, runs that failed, a wave that is being published.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from steeldefect.upkeep.run_counts import (
     recorded_runs,
 )
 
-_NAMED = 3  # problems that one error line holds
+_NAMED = 3  # problems that one error message lists
 _CUT_SHORT = (Outcome.FAILED, Outcome.INTERRUPTED)
 
 
 class Damage(str, Enum):
-    """What can be wrong with an output; the order is that of mending."""
+    """The kinds of damage to an output, in the order in which they are repaired."""
 
     CLAIM = "claim"
     RECORD = "record"
@@ -63,33 +63,35 @@ class Damage(str, Enum):
 
 
 MENDS = {
-    Damage.CLAIM: "--repair sets it aside, with the waves that it may name; they are scored again",
+    Damage.CLAIM: "--repair sets it aside, with the waves that it may list; they are scored again",
     Damage.RECORD: "--repair sets it aside, and its pictures are scored again",
-    Damage.LOG: "--repair puts an empty entry there; pictures that lose their rows are scored "
-    "again",
+    Damage.LOG: "--repair sets damaged objects aside and writes missing entries; pictures that "
+    "lose their rows are scored again",
     Damage.PARTS: "--repair drops the wave, and its pictures are scored again",
     Damage.FILE: "--repair takes the file out of the table; pictures that lose their rows are "
-    "scored again, evaluations are to be repeated",
-    Damage.TABLE: "--repair creates it; pictures that lose their rows are scored again, "
-    "evaluations are to be repeated",
+    "scored again; repeat evaluations that lose theirs",
+    Damage.TABLE: "--repair creates it; pictures that lose their rows are scored again; repeat "
+    "evaluations that lose theirs",
     Damage.FINDINGS: "--repair drops the rows of these pictures, and they are scored again",
-    Damage.COUNTS: "--repair drops what is doubled and corrects the counts; what is missing is "
+    Damage.COUNTS: "--repair drops duplicate rows and corrects the counts; missing pictures are "
     "scored again",
-    Damage.RUN: "--repair writes its row from what the other tables say",
+    Damage.RUN: "--repair writes its row from the rows of the other tables",
     Damage.EVALUATION: "--repair marks it as failed; evaluate again",
 }
+"""What a repair does about each kind of damage."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of an output.
 
     Attributes:
-        damage: its kind.
-        where: the table, or the key of an object.
+        damage: kind of the damage.
+        where: name of the table, or key of an object.
         detail: what is wrong, in words.
-        subject: key of a record, path of a data file, or id of a run; else empty.
-        fault: of the table's log.
+        subject: key of a claim or wave record, path of a data file, or id of a run; otherwise
+            empty.
+        fault: fault of the table's log; None for other kinds of damage.
     """
 
     damage: Damage
@@ -100,7 +102,7 @@ class Problem:
 
     @property
     def mend(self) -> str:
-        """How to mend it."""
+        """What a repair does about the problem."""
         return MENDS[self.damage]
 
     def __str__(self) -> str:
@@ -108,20 +110,21 @@ class Problem:
 
 
 def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
-    """Find what is wrong with an output.
+    """Find the problems of an output.
 
-    Files come first: where a log, a data file or a wave record is damaged, rows are not counted.
+    Files are checked first. Rows are counted only if no log, data file, claim or wave record is
+    damaged.
 
     Args:
-        store: the output. It may be in use: waves that are being published are no problem.
-        whole: read all columns of all data files, not only those that the checks need.
+        store: the output. It may be in use: a wave that is being published is not a problem.
+        whole: whether to read all columns of all data files, not only those that the checks need.
 
     Returns:
-        The problems, in the order of mending.
+        The problems, in the order in which they are repaired.
 
     Raises:
         TableError: a newer version of this program wrote a table, or a table cannot be opened for
-            a reason that this program does not know.
+            an unknown reason.
         StoreError: the store refused, or does not answer.
     """
     tables = Tables(store)
@@ -141,18 +144,18 @@ def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sort problems by the order of mending."""
+    """Return problems in the order in which they are repaired."""
     return sorted(problems, key=lambda one: list(Damage).index(one.damage))
 
 
 def require_sound(store: Store) -> None:
-    """Make sure that nothing is wrong with an output.
+    """Raise if an output is damaged.
 
     Args:
-        store: the output, held by the caller, its wave records carried out.
+        store: the output. The caller holds it, and its wave records are carried out.
 
     Raises:
-        TableError: something is; one line that names it, and the way to mend it.
+        TableError: the output is damaged; the message lists problems and how to repair them.
         StoreError: see `check_tables`.
     """
     problems = check_tables(store)
@@ -161,24 +164,24 @@ def require_sound(store: Store) -> None:
 
 
 def unsound(store: Store, problems: list[Problem]) -> TableError:
-    """Make the error that names problems."""
+    """Create the error that lists the first problems of an output."""
     named = "; ".join(str(one) for one in problems[:_NAMED])
     more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
     return TableError(
-        f"the tables at {store.uri} are damaged: {named}{more}; mend them with `steeldefect "
+        f"the tables at {store.uri} are damaged: {named}{more}; repair them with `steeldefect "
         f"maintain --repair --output {store.uri}`"
     )
 
 
 def runs_in_progress(store: Store, tables: Tables) -> set[str]:
-    """Name the runs whose rows may be in some tables and not yet in others."""
+    """Return the ids of runs whose rows may be in some tables and not yet in others."""
     runs = {key.rpartition("/")[2].rpartition("-")[0] for key in pending_records(store)}
     holder = lease.current_run(store)
     return runs | ({holder} if holder else set())
 
 
 def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]:
-    """Check the log of one table, and that its data files are there with their sizes."""
+    """Check the log of one table, and that its data files exist and have the stated sizes."""
     try:
         delta = tables.open(table)
     except NewerTableError:
@@ -206,10 +209,18 @@ def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]
 
 
 def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Problem]:
-    """Hold the rows of all runs against each other; the tables' files are sound.
+    """Compare the numbers of rows of all runs between the tables, whose files are sound.
 
-    Runs that are in progress when the tables are open are added to `in_progress`: one that begins
-    after the caller looked may end while rows are counted.
+    Args:
+        store: the output.
+        tables: tables of the output.
+        in_progress: ids of the runs in progress. Runs that are in progress when the tables are
+            open are added to it, because a run may begin after the caller's check and end while
+            rows are counted.
+
+    Raises:
+        TableError: see `Tables.open`.
+        StoreError: the store refused, or does not answer.
     """
     try:
         with open_rows(tables) as rows:
@@ -221,7 +232,7 @@ def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Prob
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         problems = [one for table in TableName for one in _unreadable(store, tables, table)]
         if not problems:
-            # each file can be read now: what failed was the store or this host
+            # each file can be read now: the cause was the store or this host
             raise StoreUnavailableError(
                 f"the tables at {store.uri} could not be read: {plain(error)}; start again"
             ) from None
@@ -232,7 +243,7 @@ def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Prob
         problems += _check_run(counted, recorded.get(run_id))
     for table, runs in copies.items():
         for run_id, count in sorted(runs.items()):
-            detail = f"{count} rows of run {run_id} are copies of others"
+            detail = f"{count} rows of run {run_id} are copies of other rows"
             problems.append(Problem(Damage.COUNTS, table.value, detail, run_id))
     for run_id, table in evaluations.items():
         detail = f"no row of the evaluation {run_id}"
@@ -243,7 +254,7 @@ def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Prob
 def _count_copies(
     rows: Rows, counts: Mapping[str, RunCounts], recorded: Mapping[str, RecordedRun]
 ) -> dict[TableName, dict[str, int]]:
-    """Count needless copies of rows where `runs` does not say how many rows there should be."""
+    """Count duplicate rows of the runs for which `runs` does not state the number of rows."""
     open_ended = (Outcome.RUNNING, *_CUT_SHORT)
     runs = {run_id for run_id, run in recorded.items() if run.outcome in open_ended}
     wanted = sorted(counts.keys() & runs)
@@ -251,21 +262,21 @@ def _count_copies(
 
 
 def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
-    """Hold the rows of one run against each other, and against what `runs` says."""
+    """Compare the numbers of rows of one run between the tables, and with its row in `runs`."""
     name = f"run {counts.run_id}"
     if not counts.fits:
         detail = (
-            f"{counts.predictions} predictions, where images says {counts.defects}, or not those "
-            "of the pictures that it says"
+            f"{counts.predictions} predictions do not match the {counts.defects} defects in "
+            "images, picture by picture"
         )
         yield Problem(Damage.FINDINGS, "predictions", f"{name}: {detail}", counts.run_id)
     if run is None:
         rows = counts.images + counts.predictions + counts.quarantine
-        detail = f"{name} is not there, although {rows} rows of other tables are its own"
+        detail = f"{name} has no row, but {rows} rows in other tables"
         yield Problem(Damage.RUN, "runs", detail, counts.run_id)
         return
     if run.rows > 1:
-        detail = f"{name} is there {run.rows} times"
+        detail = f"{name} has {run.rows} rows, expected 1"
         yield Problem(Damage.COUNTS, "runs", detail, counts.run_id)
     if run.job != "score" or run.outcome is Outcome.RUNNING:
         return
@@ -274,15 +285,15 @@ def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
         ("quarantine", counts.quarantine, run.quarantined),
     )
     for table, found, stated in pairs:
-        # the next run may have completed a wave of one that was cut short
+        # the next run may have completed a wave of a run that failed or was interrupted
         if found == stated or (run.outcome in _CUT_SHORT and found > stated):
             continue
-        detail = f"{found} rows of {name}, which added {stated}"
+        detail = f"{found} rows of {name}, but runs states {stated}"
         yield Problem(Damage.COUNTS, table, detail, counts.run_id)
 
 
 def _absent(tables: Tables, recorded: Collection[RecordedRun]) -> Iterator[Problem]:
-    """Name tables that are gone: a run creates all of them before it publishes anything."""
+    """Find tables that are gone: a run creates all tables before it publishes its first wave."""
     created = any(
         run.waves > 0 or run.outcome is Outcome.RUNNING or run.job != "score" for run in recorded
     )
@@ -308,14 +319,14 @@ def _check_waves(store: Store, tables: Tables) -> list[Problem]:
 
 
 def _check_parts(store: Store, tables: Tables) -> list[Problem]:
-    """Check that the files of all records that count are there."""
+    """Check that the parts of all wave records that count exist."""
     newest = claims.newest_claim(store)
     problems = []
     for key in pending_records(store):
         try:
             record = read_record(store, key)
         except TableError:
-            continue  # named already
+            continue  # `_check_waves` has found it
         if record is None or not newest.covers(key, record.holder):
             continue
         missing = missing_parts(tables, record)
@@ -331,7 +342,8 @@ def _check_parts(store: Store, tables: Tables) -> list[Problem]:
 def _read_whole(store: Store, tables: Tables) -> Iterator[Problem]:
     """Find the data files of all tables that cannot be read."""
     for table in TableName:
-        with suppress(TableError):  # only the program that changed the table so reads it whole
+        # if another program changed the table so that this one cannot read it whole, skip it
+        with suppress(TableError):
             yield from _unreadable(store, tables, table)
 
 
@@ -348,7 +360,7 @@ def _unreadable(store: Store, tables: Tables, table: TableName) -> Iterator[Prob
 
 
 def _readable(store: Store, table: TableName, delta: DeltaTable, files: list[DataFile]) -> bool:
-    """Tell whether all of some data files can be read."""
+    """Return whether all of the given data files can be read."""
     try:
         for _ in read_files(store, table, delta, files):
             pass

@@ -1,8 +1,8 @@
-"""Upkeep of one output: finish what died, compact, delete what nobody reads any more.
+"""Upkeep of one output: finish the waves of dead runs, compact tables, delete unused files.
 
-What only the holder of an output may do (finish waves, tell orphans) takes moments, and waits for
-no run: where one is at work it is left for the next time. All else is safe beside a run, because
-every commit to a table's log names the very files that it replaces.
+Two steps need the lease of the output: to finish waves, and to find orphans. They take moments. If
+a run holds the output, they are skipped until the next upkeep. All other steps are safe beside a
+run, because each commit to a table's log names exactly the files that it replaces.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ from steeldefect.upkeep.maintain_arguments import MIN_AGE, RETENTION
 from steeldefect.upkeep.orphans import find_orphans, store_clock
 
 _DELETERS = 8  # threads
-_ENTRIES = 10  # of a log after a checkpoint, before another one is worth its bytes
+_ENTRIES = 10  # log entries after a checkpoint for which a new checkpoint is not worth its bytes
 _TIMING = lease.Timing()
 
 
 @dataclass(frozen=True)
 class UpkeepRules:
-    """What is kept how long, and how long to wait for a run.
+    """How long files are kept, and how long upkeep waits for a run.
 
     Attributes:
-        min_age: of files that nothing names, before they are deleted; see `find_orphans`.
-        retention: of files of earlier versions of a table: whoever reads such a version has to be
-            done within it.
-        wait_seconds: for the output; long enough to tell a dead holder from a living one.
+        min_age: smallest age at which files that nothing names are deleted; see `find_orphans`.
+        retention: time for which files of earlier versions of a table are kept. Readers of such a
+            version must be done within this time.
+        wait_seconds: longest time to wait for the lease; it must exceed `Timing.dead_after`, so
+            that the lease of a dead holder can be taken over.
     """
 
     min_age: timedelta = MIN_AGE
@@ -58,7 +59,13 @@ class UpkeepRules:
 
 @dataclass
 class Upkept:
-    """What was done, what was left and why, in words; and how many bytes were freed."""
+    """The result of one upkeep.
+
+    Attributes:
+        done: steps that were done, in words.
+        left: steps that were left for the next upkeep, with the reason, in words.
+        freed: number of bytes that were freed.
+    """
 
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -66,11 +73,17 @@ class Upkept:
 
 
 def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) -> Upkept:
-    """Do all upkeep that can be done now.
+    """Do all steps of upkeep that are possible now.
+
+    Args:
+        store: the output.
+        rules: how long files are kept.
+        timing: intervals of the lease.
 
     Raises:
-        TableError: something is damaged; nothing was done, or what needs no damaged data file.
-        StoreError: the store refused, or does not answer; what was done stays.
+        TableError: the output is damaged. Nothing was done, or only steps that need no damaged
+            data file.
+        StoreError: the store refused, or does not answer; steps that were done stay done.
     """
     upkept = Upkept()
     problems = check_tables(store)
@@ -80,7 +93,7 @@ def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) ->
         orphans = _finish(store, rules, timing, upkept)
     except OutputBusyError as busy:
         orphans = []
-        cause = str(busy).partition("; ")[0]  # what follows is advice for who has to wait
+        cause = str(busy).partition("; ")[0]  # the rest is advice for a program that has to wait
         upkept.left.append(f"finishing waves, and files that nothing names: {cause}")
     _delete(store, orphans, upkept)
     for table in TableName:
@@ -89,10 +102,10 @@ def keep_up(store: Store, rules: UpkeepRules, timing: lease.Timing = _TIMING) ->
 
 
 def preview(store: Store, rules: UpkeepRules) -> Upkept:
-    """Say what upkeep would do; nothing is written.
+    """Return what upkeep would do; nothing is written.
 
     Raises:
-        TableError: something is damaged.
+        TableError: the output is damaged.
         StoreError: the store refused, or does not answer.
     """
     tables, upkept = Tables(store), Upkept()
@@ -124,23 +137,23 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
 
 
 def _decided(store: Store, tables: Tables) -> Iterator[str]:
-    """Say what becomes of the wave records that are there."""
+    """Yield, for each wave record, whether upkeep finishes or drops its wave."""
     found = [record for key in pending_records(store) if (record := read_record(store, key))]
     newest = newest_claim(store)
     for record in found:
         if newest.covers(record.key, record.holder):
             yield f"finish the wave of {record.key}"
         else:
-            yield f"drop the wave of {record.key}, which came too late"
+            yield f"drop the wave of {record.key}: its record was written too late"
 
 
 def _finish(
     store: Store, rules: UpkeepRules, timing: lease.Timing, upkept: Upkept
 ) -> list[ObjectInfo]:
-    """Complete the waves that are decided.
+    """Carry out the wave records that count, and find orphans.
 
     Returns:
-        The files that nothing names, and that nothing can name any more.
+        The files that nothing names now, and that nothing can name later.
 
     Raises:
         OutputBusyError: a run holds the output.
@@ -156,7 +169,7 @@ def _finish(
 
 
 def _delete(store: Store, orphans: Sequence[ObjectInfo], upkept: Upkept) -> None:
-    """Delete files that nothing can name any more, whoever holds the output now."""
+    """Delete orphans: nothing can name them later, so this does not need the lease."""
     if not orphans:
         return
     with ThreadPoolExecutor(_DELETERS, "delete") as pool:
@@ -171,7 +184,7 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
     if tables.open(table) is None:
         return
     compacted = _compact(store, tables, table, upkept)
-    allowed = 0 if compacted.before else _ENTRIES  # few entries may name many files
+    allowed = 0 if compacted.before else _ENTRIES  # a compaction's few entries name many files
     before = _sizes(store, table)
     _vacuum(tables, table, rules, before.keys())
     written = _checkpoint(store, tables, table, allowed)
@@ -189,7 +202,7 @@ def _keep_up_table(store: Store, table: TableName, rules: UpkeepRules, upkept: U
 
 
 def _compact(store: Store, tables: Tables, table: TableName, upkept: Upkept) -> Compacted:
-    """Compact one table, or say why not."""
+    """Compact one table; if that is not possible now, add the reason to `upkept.left`."""
     try:
         with tables.errors_of(table):
             compacted = compact(store, tables, table)
@@ -210,7 +223,7 @@ def _sizes(store: Store, table: TableName) -> dict[str, int]:
 
 
 def _vacuum(tables: Tables, table: TableName, rules: UpkeepRules, present: Collection[str]) -> None:
-    """Delete the files of earlier versions."""
+    """Delete the files of earlier versions whose retention is over."""
     delta = tables.open(table)
     if delta is not None and _expired(delta, tables, table, rules, present):
         with tables.errors_of(table):
@@ -224,26 +237,26 @@ def _expired(
     rules: UpkeepRules,
     present: Collection[str],
 ) -> list[str]:
-    """List the files of earlier versions that are kept no longer, and are there still."""
+    """List the files of earlier versions whose retention is over and that still exist."""
     with tables.errors_of(table):
         paths: list[str] = delta.vacuum(rules.retention_hours, enforce_retention_duration=False)
     return [path for path in paths if f"{table.value}/{path}" in present]
 
 
 def _checkpoint(store: Store, tables: Tables, table: TableName, allowed: int) -> int | None:
-    """Write a checkpoint where the last is many entries old, and delete what has expired.
+    """Delete expired log entries, and write a checkpoint if the last one is many entries old.
 
-    Entries expire after 30 days (`delta.logRetentionDuration`), those before a checkpoint that is
-    as old.
+    An entry expires 30 days (`delta.logRetentionDuration`) after it was written, if a checkpoint
+    that is as old covers it.
 
     Args:
         store: the output.
-        tables: of the output.
-        table: whose log it is.
-        allowed: entries after the last checkpoint.
+        tables: tables of the output.
+        table: table whose log is tidied.
+        allowed: largest number of entries after the last checkpoint without a new checkpoint.
 
     Returns:
-        The version of the checkpoint; None where none was written.
+        The version of the new checkpoint; None if none was written.
     """
     delta = tables.open(table)
     if delta is None:

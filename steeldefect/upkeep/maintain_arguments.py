@@ -1,4 +1,4 @@
-"""The arguments of `steeldefect maintain`; imports nothing that takes long to load."""
+"""The arguments of `steeldefect maintain`; the module imports nothing that loads slowly."""
 
 from __future__ import annotations
 
@@ -9,39 +9,41 @@ from steeldefect.program.command import add_settings_arguments
 
 MIN_AGE = timedelta(hours=24)
 RETENTION = timedelta(hours=168)
-"""Of files of earlier versions; the greatest as well: see `retention_hours`."""
+"""Default and largest time for which files of earlier versions are kept: see `retention_hours`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `maintain` to a parser."""
-    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    parser.add_argument("--output", required=True, metavar="URI", help="address of the tables")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="only say what is damaged; exit code 10")
-    what.add_argument("--repair", action="store_true", help="mend what is damaged")
-    what.add_argument("--dry-run", action="store_true", help="only say what upkeep would do")
+    what.add_argument(
+        "--check", action="store_true", help="only print damage; exit code 10 if there is any"
+    )
+    what.add_argument("--repair", action="store_true", help="repair damage")
+    what.add_argument("--dry-run", action="store_true", help="only print what upkeep would do")
     parser.add_argument(
         "--min-age-hours",
         type=hours,
         default=MIN_AGE,
         metavar="HOURS",
-        help="delete files that nothing names once they are that old (24)",
+        help="delete files that nothing names if they are at least so old (default 24)",
     )
     parser.add_argument(
         "--retention-hours",
         type=retention_hours,
         default=RETENTION,
         metavar="HOURS",
-        help="keep the files of earlier versions that long, for those who still read them (168, "
-        "and no more)",
+        help="keep files of earlier versions so long, for readers of these versions (default and "
+        "maximum 168)",
     )
     add_settings_arguments(parser)
 
 
 def hours(text: str) -> timedelta:
-    """Read a number of hours; for argparse's `type`.
+    """Parse a number of hours; for argparse's `type`.
 
     Raises:
-        argparse.ArgumentTypeError: not a whole number.
+        argparse.ArgumentTypeError: the text is not a whole number.
     """
     if not text.isdecimal() or int(text) > 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of hours")
@@ -49,13 +51,13 @@ def hours(text: str) -> timedelta:
 
 
 def retention_hours(text: str) -> timedelta:
-    """Read for how long files of earlier versions are kept; for argparse's `type`.
+    """Parse the time for which files of earlier versions are kept; for argparse's `type`.
 
-    A table's log forgets which files it removed after `delta.deletedFileRetentionDuration`, a week.
-    From then on such a file is one that nothing names.
+    A table's log forgets the files that it removed after `delta.deletedFileRetentionDuration`, a
+    week. From then on, nothing names such a file, and `min_age` applies to it.
 
     Raises:
-        argparse.ArgumentTypeError: not a whole number, or more than a week.
+        argparse.ArgumentTypeError: the text is not a whole number, or is more than a week.
     """
     retention = hours(text)
     if retention > RETENTION:

@@ -1,4 +1,4 @@
-"""The command `steeldefect maintain`: check an output, repair it, or keep it up."""
+"""The command `steeldefect maintain`: check an output, repair it, or do its upkeep."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from steeldefect.upkeep.health import check_tables, unsound
 from steeldefect.upkeep.keep_up import UpkeepRules, Upkept, keep_up, preview
 from steeldefect.upkeep.repair import Repair, Repaired
 
-_SHOWN = 50  # problems
+_SHOWN = 50  # problems that are printed
 
 
 def maintain(arguments: argparse.Namespace) -> None:
-    """Check, repair, or keep up, and print what was found or done.
+    """Check an output, repair it, or do its upkeep; print what was found or done.
 
     Raises:
-        TableError: something is damaged, or there are no tables.
-        OutputBusyError: a repair waits for a run that does not end.
+        TableError: the output is damaged, or has no tables.
+        OutputBusyError: a run still holds the output that is to be repaired, after
+            `lock_wait_seconds`.
         StoreError: the store refused, or does not answer.
     """
     settings = load_settings(arguments.config, arguments.set)
@@ -59,16 +60,16 @@ def _repair(store: Store, settings: ScoreSettings) -> None:
     for line in repaired.done:
         print(line)
     if repaired.aside:
-        print(f"what was damaged lies in {repaired.aside}")
+        print(f"damaged objects were moved to {repaired.aside}")
     if repaired.left:
         raise unsound(store, repaired.left)
     print(f"the tables at {store.uri} are sound{_again(repaired)}")
 
 
 def _again(repaired: Repaired) -> str:
-    """Say what the next run has to score again."""
+    """Describe what the next run scores again."""
     if not repaired.pictures and not repaired.waves:
-        return "; no picture is to be scored again"
+        return "; no picture has to be scored again"
     unknown = f", and those of {repaired.waves} waves" if repaired.waves else ""
     return f"; the next run scores about {repaired.pictures} pictures again{unknown}"
 
@@ -82,7 +83,7 @@ def _print_upkeep(store: Store, upkept: Upkept, freed: str) -> None:
 
 
 def _require_output(store: Store) -> None:
-    """Make sure that there is an output; a mistyped address must not become one."""
+    """Raise if there is no output at an address, so that a mistyped address creates none."""
     for prefix in (*(f"{table.value}/" for table in TableName), RECORDS):
         if next(iter(store.scan(prefix)), None) is not None:
             return

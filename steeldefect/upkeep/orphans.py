@@ -1,8 +1,8 @@
-"""Finds files of an output that nothing names: of tasks and processes that died.
+"""Find orphans: files of an output that nothing names, left by tasks and processes that died.
 
-What a run writes is on the store before a wave's record names it. So only somebody who holds the
-output, and has carried the records out, can tell an orphan from a part that is still to be
-published. Compactions do not hold it: what they write is spared for an hour at least.
+A run writes parts to the store before a wave record names them. So only a process that holds the
+output, and has carried out the wave records, can distinguish an orphan from a part that will be
+published. Compactions do not hold the output; their files are kept for at least an hour.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from steeldefect.tables.schema import TableName
 
 _DATA = re.compile(r".*\.parquet")
 _UNFINISHED = re.compile(r".*\.parquet#\d+|_delta_log/_commit_[^/]*\.tmp")
-"""What the Delta library leaves where its process dies while it writes to a folder."""
+"""Files that the Delta library leaves if its process dies while it writes to a folder."""
 
-_STAGED = ".staged-"  # begins the names of files that a `LocalStore` is writing
+_STAGED = ".staged-"  # prefix of the names of files that a `LocalStore` is writing
 
 _UNHELD = re.compile(
     r"(.*/)?(part-compacted-[^/]*|\.staged-[^/]*|[^/]*\.parquet#\d+|_commit_[^/]*\.tmp)"
 )
-"""What somebody may be writing who does not hold the output."""
+"""Files that a process may be writing without holding the output."""
 
-_SPARED = timedelta(hours=1)  # a compaction commits within it
+_SPARED = timedelta(hours=1)  # a compaction commits its files within this time
 
 
 def find_orphans(
@@ -42,13 +42,14 @@ def find_orphans(
 ) -> list[ObjectInfo]:
     """List the files that no table and no wave record names.
 
-    Files of earlier versions of a table are not among them: vacuuming deletes those.
+    Files of earlier versions of a table are not listed: vacuuming deletes those.
 
     Args:
-        store: the output. Unless the caller holds it, some of the files may still be published.
-        tables: of the output.
-        now: by the store's clock.
-        min_age: of the files; what a compaction may still commit is an hour old at least.
+        store: the output. If the caller does not hold it, some of the files may be published later.
+        tables: tables of the output.
+        now: present time by the store's clock.
+        min_age: smallest age of the listed files. For files that a compaction may still commit,
+            the smallest age is at least one hour.
 
     Raises:
         TableError: a wave record or a table cannot be read.
@@ -74,7 +75,7 @@ def _least_age(key: str, min_age: timedelta) -> timedelta:
 
 
 def staged_files(store: Store) -> Iterator[ObjectInfo]:
-    """List files that a process was writing to a folder; listings of the store pass over them."""
+    """Yield unfinished files of writes to a folder; listings of the store do not show them."""
     if not isinstance(store, LocalStore):
         return
     for folder, _, names in os.walk(store.uri):
@@ -89,7 +90,8 @@ def staged_files(store: Store) -> Iterator[ObjectInfo]:
 
 def _orphans_of(store: Store, tables: Tables, table: TableName) -> Iterator[ObjectInfo]:
     listing = list(store.scan(f"{table.value}/"))
-    delta = tables.open(table)  # after the listing: what is committed meanwhile is no orphan
+    # opened after the listing, so that a file that is committed meanwhile is not an orphan
+    delta = tables.open(table)
     if delta is None:
         return
     with tables.errors_of(table):
@@ -101,7 +103,7 @@ def _orphans_of(store: Store, tables: Tables, table: TableName) -> Iterator[Obje
 
 
 def _untracked(delta: DeltaTable) -> set[str]:
-    """List the data files that no version names which a reader may still read."""
+    """Return the paths of data files that neither the newest nor a retained version names."""
     everything = set(_vacuumable(delta, full=True))
     earlier = set(_vacuumable(delta, full=False))
     present = {file.path for file in data_files(delta)}
@@ -109,10 +111,10 @@ def _untracked(delta: DeltaTable) -> set[str]:
 
 
 def _vacuumable(delta: DeltaTable, full: bool) -> Iterable[str]:
-    """List what vacuuming would delete if nothing was retained.
+    """List the files that vacuuming would delete with a retention of 0.
 
-    The library keeps what was removed by a clock that goes ahead of this host's, and a full
-    vacuum does so too.
+    The Delta library keeps a file whose removal lies in the future by this host's clock, and so
+    does a full vacuum.
     """
     found: list[str] = delta.vacuum(
         retention_hours=0, dry_run=True, enforce_retention_duration=False, full=full
@@ -121,9 +123,9 @@ def _vacuumable(delta: DeltaTable, full: bool) -> Iterable[str]:
 
 
 def store_clock(store: Store) -> datetime:
-    """Tell the time by the store's clock, or by this host's where that is behind.
+    """Return the time by the store's clock, or by this host's clock if that is behind.
 
     Args:
-        store: the output, held by the caller: the newest lock was written a moment ago.
+        store: the output. The caller holds it, so its newest lock was written a moment ago.
     """
     return min(max(found.modified for found in store.scan(LOCKS)), datetime.now(UTC))

@@ -1,7 +1,8 @@
-"""Mends an output in which `upkeep.health` found damage; what loses its rows is scored again.
+"""Repair an output in which `upkeep.health` found damage.
 
-Nothing is deleted that could help an expert: damaged objects are moved to `_damaged/<repair>/`,
-under their own keys. The caller holds the output.
+Pictures that lose their rows are scored again by the next run. Damaged objects are not deleted,
+because they may help an expert: they are moved to `_damaged/<repair>/`, under their own keys. The
+caller holds the output.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ from steeldefect.upkeep.health import Damage, Problem, check_tables
 from steeldefect.upkeep.row_repair import RowRepair
 
 ASIDE = "_damaged/"
-_ROUNDS = 30  # one mends one kind of damage; damage behind other damage shows in the next
+_ROUNDS = 30  # a round repairs one kind of damage; the next round finds what it had hidden
 
 
 @dataclass
 class Repaired:
-    """What a repair did.
+    """The result of a repair.
 
     Attributes:
-        done: in words, in order.
-        pictures: how many the next run scores again, as far as the tables say.
-        waves: dropped waves whose pictures could not be counted.
-        left: problems that could not be mended.
-        aside: folder of the damaged objects; None where there was none.
+        done: steps that were done, in words, in order.
+        pictures: number of pictures that the next run scores again, as far as it is known.
+        waves: number of dropped waves whose pictures could not be counted.
+        left: problems that could not be repaired.
+        aside: address of the folder of damaged objects; None if there were none.
     """
 
     done: list[str] = field(default_factory=list)
@@ -57,8 +58,8 @@ class Repair:
 
         Args:
             store: the output.
-            held: the right to write to it.
-            name: of the repair; of the folder for damaged objects.
+            held: lease of the output.
+            name: name of the repair, and of its folder for damaged objects.
         """
         self._store = store
         self._held = held
@@ -81,7 +82,7 @@ class Repair:
         }
 
     def run(self) -> Repaired:
-        """Mend all that can be mended, and complete the waves that are decided.
+        """Repair all damage that can be repaired, and carry out the wave records that count.
 
         Raises:
             OutputBusyError: another run has taken over.
@@ -98,11 +99,11 @@ class Repair:
             delta = self._tables.open(table)
             if delta is not None:
                 with self._tables.errors_of(table):
-                    delta.create_checkpoint()  # readers need not look at the mended entries again
+                    delta.create_checkpoint()  # so that readers need not read repaired entries
         return self.result
 
     def _mend_all(self) -> list[Problem]:
-        """Mend one kind of damage after the other; returns what is left."""
+        """Repair one kind of damage after another, and return the problems that are left."""
         problems: list[Problem] = []
         for _ in range(_ROUNDS):
             problems = check_tables(self._store, whole=True)
@@ -113,9 +114,9 @@ class Repair:
         return problems
 
     def _mend_claim(self, problems: list[Problem]) -> None:
-        """Set the newest claim aside, and the records of earlier holders.
+        """Set aside the newest claim, and all wave records of earlier holders.
 
-        Without the claim nobody knows which of them count, and which came too late.
+        Without the claim, it is unknown which of these records count.
         """
         key = problems[0].subject
         claimer = int(key.removeprefix(CLAIMS).removesuffix(".json"))
@@ -123,7 +124,7 @@ class Repair:
             try:
                 record = read_record(self._store, record_key)
             except TableError:
-                continue  # a problem of its own
+                continue  # a separate problem: `Damage.RECORD`
             if record is not None and record.holder < claimer:
                 self._drop_record(record_key)
         self._set_aside(key)
@@ -159,7 +160,7 @@ class Repair:
                 self._held.check()
                 self._store.write_new(entry_key(table, fault.version), content)
             self._relogged.add(table)
-            self._say(f"{table.value}: mended its log, where {fault.detail}")
+            self._say(f"{table.value}: repaired its log: {fault.detail}")
 
     def _drop_files(self, problems: list[Problem]) -> None:
         for table in TableName:
@@ -169,13 +170,13 @@ class Repair:
                 files = [file for file in data_files(delta) if file.path in paths]
                 self._held.check()
                 self._tables.exchange(table, files, [], data_change=True)
-                self._say(f"{table.value}: took {len(files)} lost or damaged data files out")
+                self._say(f"{table.value}: took out {len(files)} lost or damaged data files")
 
     def _create_tables(self, problems: list[Problem]) -> None:
         for problem in problems:
             self._held.check()
             self._tables.create(TableName(problem.where))
-            self._say(f"{problem.where}: created the table, which was gone")
+            self._say(f"{problem.where}: created the table again")
 
     def _mend_rows(self, problems: list[Problem]) -> None:
         mended = self._rows.mend({one.subject for one in problems})
@@ -184,7 +185,7 @@ class Repair:
 
     def _restore_runs(self, problems: list[Problem]) -> None:
         count = self._rows.restore_runs({one.subject for one in problems})
-        self._say(f"runs: wrote {count} rows that were gone, from the rows of other tables")
+        self._say(f"runs: restored {count} lost rows from the rows of other tables")
 
     def _fail_evaluations(self, problems: list[Problem]) -> None:
         for problem in problems:
@@ -192,7 +193,7 @@ class Repair:
             self._say(f"runs: marked evaluation {problem.subject} as failed; evaluate again")
 
     def _set_aside(self, key: str) -> None:
-        """Move an object to the folder of damaged ones."""
+        """Move an object to the folder of damaged objects."""
         content = self._store.read(key)
         self._held.check()
         self._store.write(f"{self._aside}{key}", content)
@@ -204,13 +205,13 @@ class Repair:
 
 
 def _empty_entry() -> bytes:
-    """Make an entry of a log that changes nothing."""
+    """Return the content of a log entry that changes nothing."""
     stated = {"timestamp": time.time_ns() // 1_000_000, "operation": "REPAIR"}
     return json.dumps({"commitInfo": stated}).encode() + b"\n"
 
 
 def _first_entry(table: TableName) -> bytes:
-    """Make the entry that creates a table; later entries may add to its columns."""
+    """Return the content of the log entry that creates a table with all its present columns."""
     with tempfile.TemporaryDirectory() as folder:
         Tables(open_store(folder)).create(table)
         return Path(folder, entry_key(table, 0)).read_bytes()

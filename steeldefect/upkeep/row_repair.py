@@ -1,7 +1,7 @@
-"""Mends rows: drops what other tables contradict, and makes `runs` say what is there.
+"""Repair rows: drop rows that contradict other tables, and correct the counts in `runs`.
 
-A picture whose row of `images` and whose predictions are not all there loses both; the next run
-finds no row of it, and scores it again. Of rows that are there twice one stays.
+If a picture's predictions are not those that its row of `images` states, the picture loses both;
+the next run finds no row of it, and scores it again. Of duplicate rows, one stays.
 """
 
 from __future__ import annotations
@@ -34,34 +34,42 @@ from steeldefect.upkeep.run_counts import (
     recorded_runs,
 )
 
-_AT_ONCE = 500_000  # rows of runs that are looked at together, where a single one has fewer
+_AT_ONCE = 500_000  # largest number of rows of runs that are repaired together; one run may exceed
 
 
 @dataclass
 class Mended:
-    """What was done, in words, and how many pictures lost their rows (before or by it)."""
+    """The result of a repair of rows.
+
+    Attributes:
+        done: steps that were done, in words.
+        pictures: number of pictures that lost their rows, by the damage or by the repair.
+    """
 
     done: list[str] = field(default_factory=list)
     pictures: int = 0
 
 
 class RowRepair:
-    """Repairs the rows of one output, whose logs and data files are sound."""
+    """A repair of the rows of one output whose logs and data files are sound."""
 
     def __init__(self, store: Store, tables: Tables, still_holds: Callable[[], None]) -> None:
         """Prepare; nothing is read yet.
 
         Args:
             store: the output.
-            tables: of the output.
-            still_holds: raises `OutputBusyError` where another run has taken over.
+            tables: tables of the output.
+            still_holds: function that raises `OutputBusyError` if another run has taken over.
         """
         self._store = store
         self._tables = tables
         self._still_holds = still_holds
 
     def mend(self, run_ids: Collection[str]) -> Mended:
-        """Drop rows of runs that other rows contradict, and correct `runs`.
+        """Drop duplicate and contradictory rows of runs, and correct the counts in `runs`.
+
+        Args:
+            run_ids: ids of the runs.
 
         Raises:
             OutputBusyError: another run has taken over.
@@ -79,14 +87,17 @@ class RowRepair:
             run = recorded[run_id]
             mended.pictures += _lost(before.get(run_id, RunCounts(run_id)), run)
             if self._correct(run, after.get(run_id, RunCounts(run_id))):
-                mended.done.append(f"runs: corrected what it says of run {run_id}")
+                mended.done.append(f"runs: corrected the row of run {run_id}")
         return mended
 
     def restore_runs(self, run_ids: Collection[str]) -> int:
-        """Write rows of `runs` that are gone, from what the rows of other tables say.
+        """Write lost rows of `runs`, from the rows of the other tables.
+
+        Args:
+            run_ids: ids of the runs.
 
         Returns:
-            How many were written.
+            The number of rows that were written.
 
         Raises:
             OutputBusyError: another run has taken over.
@@ -102,7 +113,7 @@ class RowRepair:
         return len(found)
 
     def fail_evaluation(self, run_id: str) -> None:
-        """Say in `runs` that the rows of an evaluation are lost.
+        """Mark an evaluation as failed in `runs`, because its rows are lost.
 
         Raises:
             OutputBusyError: another run has taken over.
@@ -113,7 +124,10 @@ class RowRepair:
         self._replace(row | stated)
 
     def _sift(self, run_ids: list[str], recorded: dict[str, RecordedRun], mended: Mended) -> None:
-        """Drop what is contradicted or doubled; verdicts first: none stays without its findings."""
+        """Drop contradictory and duplicate rows of some runs.
+
+        `images` comes first, so that no reader sees a verdict without its findings.
+        """
         with open_rows(self._tables) as rows:
             bad = misfits(rows, run_ids)
             twice = {table: doubled(rows, table, run_ids) for table in UNIQUE}
@@ -129,8 +143,14 @@ class RowRepair:
     ) -> int:
         """Rewrite the data files that hold unwanted rows, in one commit.
 
+        Args:
+            table: table to write.
+            bad: pictures whose rows are dropped, with the columns run_id, source, key.
+            twice: values of duplicate rows, with the columns of `UNIQUE`; one row of each stays.
+            run_ids: ids of the runs that these rows belong to.
+
         Returns:
-            How many rows were dropped.
+            The number of rows that were dropped.
         """
         delta = self._tables.open(table)
         if delta is None or bad.num_rows + twice.num_rows == 0:
@@ -154,10 +174,10 @@ class RowRepair:
         return dropped
 
     def _correct(self, run: RecordedRun, counts: RunCounts) -> bool:
-        """Write the row of a run anew, where it is there twice or says something else.
+        """Write the row of a run again if it is there twice, or states other counts.
 
         Returns:
-            Whether it was.
+            Whether the row was written.
         """
         stated = {
             "scored": counts.images,
@@ -174,14 +194,14 @@ class RowRepair:
         return True
 
     def _replace(self, row: dict[str, Any]) -> None:
-        """Write the row of a run in the place of what is there of it."""
+        """Write the row of a run in place of all its rows in `runs`."""
         self._still_holds()
         table = pa.Table.from_pylist([row], SCHEMAS[TableName.RUNS].columns)
         self._tables.replace(TableName.RUNS, table, {"run_id": row["run_id"]})
 
 
 def _chunks(run_ids: list[str], counts: dict[str, RunCounts]) -> Iterator[list[str]]:
-    """Cut runs into lists that have few enough rows together."""
+    """Yield the runs in lists with at most `_AT_ONCE` rows together, or with one run."""
     chunk: list[str] = []
     rows = 0
     for run_id in run_ids:
@@ -198,7 +218,7 @@ def _chunks(run_ids: list[str], counts: dict[str, RunCounts]) -> Iterator[list[s
 def _kept(
     rows: pa.Table, bad: pa.Table, twice: pa.Table, seen: set[tuple[Any, ...]]
 ) -> npt.NDArray[np.bool_]:
-    """Tell which rows stay; `seen` holds the doubled rows that were met before, and grows."""
+    """Return a mask of the rows that stay; `seen` collects the duplicate rows met so far."""
     kept = np.ones(rows.num_rows, np.bool_)
     kept[_places(rows, bad, UNIQUE[TableName.IMAGES])] = False
     names = twice.column_names
@@ -210,7 +230,7 @@ def _kept(
 
 
 def _places(rows: pa.Table, wanted: pa.Table, names: Sequence[str]) -> list[int]:
-    """Find the rows whose values of some columns are among the wanted."""
+    """Return the positions of rows whose values of the named columns occur in `wanted`."""
     if wanted.num_rows == 0:
         return []
     numbered = rows.select(names).append_column("row", pa.array(np.arange(rows.num_rows)))
@@ -220,24 +240,24 @@ def _places(rows: pa.Table, wanted: pa.Table, names: Sequence[str]) -> list[int]
 
 
 def _loses(row: dict[str, Any], recorded: dict[str, RecordedRun]) -> bool:
-    """Tell whether a contradicted picture adds to those that are scored again.
+    """Return whether a contradictory picture is counted as scored again here.
 
-    One that `images` does not have is among those that the run's row in `runs` shows as missing,
-    where there is such a row.
+    A picture without a row in `images` is not counted here if the run's row in `runs` states the
+    number of its pictures: then `_lost` counts it.
     """
     run = recorded.get(row["run_id"])
     return bool(row["scored"]) or run is None or run.outcome is Outcome.RUNNING
 
 
 def _lost(counts: RunCounts, run: RecordedRun) -> int:
-    """Count the pictures of a run that are in no table any more."""
+    """Return the number of a run's pictures that no table holds any more."""
     if run.job != "score" or run.outcome is Outcome.RUNNING:
         return 0
     return max(run.scored - counts.images, 0) + max(run.quarantined - counts.quarantine, 0)
 
 
 def _restored(row: dict[str, Any], counts: RunCounts) -> pa.Table:
-    """Make a row of `runs` from what other tables say; the rest is unknown."""
+    """Return a row of `runs`, restored from other tables; its other columns keep defaults."""
     record = RunRecord(
         job="score",
         source=row["source"],

@@ -1,4 +1,4 @@
-"""Counts the rows of each run in each table, so that the tables can be held against each other."""
+"""Count the rows of each run in each table, so that the tables can be compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ORDER = (
     *(TableName.RUNS, TableName.METRICS, TableName.CONFUSIONS),
     *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS),
 )
-"""In which a reader opens the tables: what is published last comes first."""
+"""Order in which a reader opens the tables: the table that is published last comes first."""
 
 _PICTURE = ("run_id", "source", "key")
 UNIQUE = {
@@ -25,24 +25,24 @@ UNIQUE = {
     TableName.PREDICTIONS: (*_PICTURE, "class_id"),
     TableName.QUARANTINE: _PICTURE,
 }
-"""Columns of which no two rows of a table have the same values."""
+"""Columns whose values together occur in at most one row of a table."""
 
 Rows = duckdb.DuckDBPyConnection
-"""The rows of all tables; see `open_rows`."""
+"""A connection in which all tables can be queried; see `open_rows`."""
 
 
 @dataclass(frozen=True)
 class RunCounts:
-    """The rows of one run.
+    """The numbers of rows of one run.
 
     Attributes:
-        run_id: of the run.
-        images: rows of `images`.
+        run_id: id of the run.
+        images: number of rows of `images`.
         defects: sum of `images.defects`.
-        predictions: rows of `predictions`.
-        quarantine: rows of `quarantine`.
-        defective: rows of `images` with a defect.
-        fits: whether each picture has as many predictions as its row of `images` says.
+        predictions: number of rows of `predictions`.
+        quarantine: number of rows of `quarantine`.
+        defective: number of rows of `images` with a defect.
+        fits: whether each picture has as many predictions as its row of `images` states.
     """
 
     run_id: str
@@ -56,7 +56,7 @@ class RunCounts:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """What `runs` says of a run; `rows`: how many rows it has there."""
+    """The row of a run in `runs`; `rows` is the number of its rows there."""
 
     run_id: str
     job: str
@@ -67,8 +67,8 @@ class RecordedRun:
     rows: int
 
 
-# the last column: pictures weighed by a hash of their names, so that a finding that one picture
-# lacks and another has too many do not cancel out
+# `fits` weighs each finding by a hash of its picture: without the weights, a missing finding of one
+# picture and a surplus finding of another would cancel out
 _COUNT = """
 WITH scored AS (
     SELECT run_id, count(*) AS images, sum(defects) AS defects,
@@ -153,7 +153,7 @@ def count_runs(rows: Rows) -> list[RunCounts]:
 
 
 def recorded_runs(rows: Rows) -> list[RecordedRun]:
-    """Read what `runs` says of each run; of several rows the one that was written last.
+    """Return the row of each run in `runs`; of several rows, the one with the largest `seconds`.
 
     Raises:
         duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.
@@ -163,12 +163,13 @@ def recorded_runs(rows: Rows) -> list[RecordedRun]:
 
 
 def lost_evaluations(rows: Rows) -> dict[str, TableName]:
-    """Find the evaluations that a table has no rows of, although `runs` says that they ended well.
+    """Find successful evaluations that have no rows in `metrics` or `confusions`.
 
-    Of `confusions` a later evaluation replaces the rows of an earlier one.
+    A later evaluation with the same bundle and labels replaces the rows in `confusions`; so any
+    rows with that bundle and these labels count there.
 
     Returns:
-        Ids of their runs, each with the table.
+        The table without rows, by the id of the evaluation's run.
 
     Raises:
         duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.
@@ -182,50 +183,50 @@ def lost_evaluations(rows: Rows) -> dict[str, TableName]:
 
 
 def misfits(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
-    """List the pictures of runs whose predictions are not those that `images` says.
+    """List the pictures of runs whose predictions are not as many as `images` states.
 
-    Rows that are there twice count once; see `doubled`.
+    Duplicate rows count once; see `doubled`.
 
     Returns:
-        Columns run_id, source, key, and scored: whether `images` has the picture at all.
+        Columns run_id, source, key, and scored (whether `images` has a row of the picture).
     """
     return _ask(rows, _MISFITS, list(run_ids))
 
 
 def origins(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
-    """Gather what the rows of runs say of their making.
+    """Return the provenance of runs, as their rows state it.
 
     Returns:
-        One row for each run: run_id, source, bundle, scored_at, run_number, and classes, the
-        defect classes that its bundle has found, as JSON.
+        One row for each run: run_id, source, bundle, scored_at, run_number, and classes (defect
+        classes that occur in findings of its bundle, name by id, as JSON).
     """
     return _ask(rows, _ORIGINS, list(run_ids))
 
 
 def doubled(rows: Rows, table: TableName, run_ids: Sequence[str]) -> pa.Table:
-    """List what a table holds more than once of runs.
+    """List the duplicate rows of runs in a table.
 
     Args:
-        rows: of the output.
-        table: to look at; one of `UNIQUE`.
-        run_ids: of the runs.
+        rows: rows of the output.
+        table: table to check; one of `UNIQUE`.
+        run_ids: ids of the runs.
 
     Returns:
-        Its columns in `UNIQUE`.
+        The table's columns in `UNIQUE`; one row for each set of duplicates.
     """
     return _ask(rows, _doubled(table, ", ".join(UNIQUE[table])), list(run_ids))
 
 
 def count_copies(rows: Rows, table: TableName, run_ids: Sequence[str]) -> dict[str, int]:
-    """Count the rows of runs that a table holds besides their first copies.
+    """Count the duplicate rows of runs in a table, without the first row of each set.
 
     Args:
-        rows: of the output.
-        table: to look at; one of `UNIQUE`.
-        run_ids: of the runs; all keys of their pictures are held in memory, or in a file of DuckDB.
+        rows: rows of the output.
+        table: table to check; one of `UNIQUE`.
+        run_ids: ids of the runs. DuckDB holds all keys of their pictures in memory, or in a file.
 
     Returns:
-        The counts by run; runs without such rows are absent.
+        The number of duplicates by run id; runs without duplicates are absent.
 
     Raises:
         duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.

@@ -196,7 +196,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
     "the first entry gone": (
         lambda folder: remove(entries(folder / "images")[0]),
         Damage.LOG,
-        "images: its log begins with entry 1, and no entry says the schema",
+        "images: its log begins with entry 1, and no entry states the schema",
     ),
     "a checkpoint cut short": (
         lambda folder: checkpointed(halve, earlier_entries=True)(folder / "images"),
@@ -211,8 +211,8 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
     "the newest entry gone": (
         lambda folder: remove(entries(folder / "images")[-1]),
         Damage.FINDINGS,
-        "predictions: run run-002: 3 predictions, where images says 0, or not those of the "
-        "pictures that it says",
+        "predictions: run run-002: 3 predictions do not match the 0 defects in images, "
+        "picture by picture",
     ),
     "a table gone": (
         lambda folder: shutil.rmtree(folder / "quarantine"),
@@ -222,7 +222,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
     "a folder of runs gone": (
         lambda folder: shutil.rmtree(folder / "runs"),
         Damage.RUN,
-        "runs: run run-001 is not there, although 7 rows of other tables are its own",
+        "runs: run run-001 has no row, but 7 rows in other tables",
     ),
     "a run there twice": (
         lambda folder: write_deltalake(
@@ -231,7 +231,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
             mode="append",
         ),
         Damage.COUNTS,
-        "runs: run run-002 is there 2 times",
+        "runs: run run-002 has 2 rows, expected 1",
     ),
     "rows there twice": (
         lambda folder: write_deltalake(
@@ -240,12 +240,12 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
             mode="append",
         ),
         Damage.COUNTS,
-        "quarantine: 2 rows of run run-002, which added 1",
+        "quarantine: 2 rows of run run-002, but runs states 1",
     ),
     "rows deleted from one table": (
         lambda folder: delta(folder, "quarantine").delete("run_id = 'run-002'"),
         Damage.COUNTS,
-        "quarantine: 0 rows of run run-002, which added 1",
+        "quarantine: 0 rows of run run-002, but runs states 1",
     ),
     "an evaluation's rows deleted": (
         lambda folder: delta(folder, "confusions").delete(),
@@ -289,7 +289,7 @@ def test_an_error_line_names_the_first_problems(folder: Path) -> None:
         require_sound(open_store(str(folder)))
     assert str(caught.value) == (
         f"the tables at {folder} are damaged: images: entry 1 of its log is empty; predictions: "
-        "entry 1 of its log is empty; quarantine: entry 1 of its log is empty; and 1 more; mend "
+        "entry 1 of its log is empty; quarantine: entry 1 of its log is empty; and 1 more; repair "
         f"them with `steeldefect maintain --repair --output {folder}`"
     )
 
@@ -362,7 +362,7 @@ def test_a_table_of_somebody_else_is_an_error_and_no_damage(store: Store) -> Non
     write_deltalake(
         others, DeltaTable(others).to_pyarrow_table().from_pylist([{"key": "x"}]), mode="append"
     )
-    with pytest.raises(TableError, match="is not one of this program"):
+    with pytest.raises(TableError, match="is not a table of this program"):
         check_tables(store)
 
 

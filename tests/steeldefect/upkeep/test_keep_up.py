@@ -214,7 +214,8 @@ def test_parts_of_a_record_that_a_claim_dropped_are_deleted(store: Store) -> Non
     late = replace(record, holder=record.holder - 1)
     store.write(record.key, TypeAdapter(WaveRecord).dump_json(late))
     time.sleep(0.05)
-    assert preview(store, AT_ONCE).done[0] == f"drop the wave of {record.key}, which came too late"
+    dropped = f"drop the wave of {record.key}: its record was written too late"
+    assert preview(store, AT_ONCE).done[0] == dropped
     assert "deleted 2 files that nothing names" in keep(store).done
     assert_each_once(store, ALL)
 

@@ -60,11 +60,11 @@ def test_check_and_repair_of_damaged_tables(
     assert maintain(folder, "--check") == 10
     shown = capsys.readouterr()
     assert shown.out == (
-        "images: entry 4 of its log is empty; --repair puts an empty entry there; pictures that "
-        "lose their rows are scored again\n"
+        "images: entry 4 of its log is empty; --repair sets damaged objects aside and writes "
+        "missing entries; pictures that lose their rows are scored again\n"
     )
     assert shown.err == (
-        f"error: the tables at {folder} are damaged: images: entry 4 of its log is empty; mend "
+        f"error: the tables at {folder} are damaged: images: entry 4 of its log is empty; repair "
         f"them with `steeldefect maintain --repair --output {folder}`\n"
     )
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
@@ -72,11 +72,11 @@ def test_check_and_repair_of_damaged_tables(
     assert maintain(folder, "--repair") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [
-        "images: mended its log, where entry 4 of its log is empty",
+        "images: repaired its log: entry 4 of its log is empty",
         "predictions: dropped 3 rows",
-        "runs: corrected what it says of run run-002",
+        "runs: corrected the row of run run-002",
     ]
-    assert lines[3].startswith(f"what was damaged lies in {folder}/_damaged/")
+    assert lines[3].startswith(f"damaged objects were moved to {folder}/_damaged/")
     assert lines[4:] == [
         f"the tables at {folder} are sound; the next run scores about 2 pictures again"
     ]
@@ -95,7 +95,7 @@ def test_a_damaged_column_that_runs_do_not_check_is_found_and_mended(
     assert shown.startswith(f"images: data file {path.parent.name}/{path.name} cannot be read; --r")
     assert maintain(folder) == 10
     assert f"{path.name} of table {folder}/images cannot be read;" in capsys.readouterr().err
-    with pytest.raises(TableError, match="`steeldefect maintain --check` says what is wrong"):
+    with pytest.raises(TableError, match="`steeldefect maintain --check` to see what is wrong"):
         night(open_store(str(folder)), ALL, 4)
     assert maintain(folder, "--repair") == 0
     assert "the next run scores about 1 pictures again" in capsys.readouterr().out
@@ -108,7 +108,7 @@ def test_a_repair_of_sound_tables_does_nothing(
 ) -> None:
     assert maintain(folder, "--repair") == 0
     assert capsys.readouterr().out == (
-        f"the tables at {folder} are sound; no picture is to be scored again\n"
+        f"the tables at {folder} are sound; no picture has to be scored again\n"
     )
 
 

@@ -100,8 +100,8 @@ def test_a_run_does_not_start_on_damaged_tables(folder: Path) -> None:
     with pytest.raises(TableError) as caught:
         night(store, ALL, 4)
     assert str(caught.value) == (
-        f"the tables at {folder} are damaged: images: entry 1 of its log is empty; mend them with "
-        f"`steeldefect maintain --repair --output {folder}`"
+        f"the tables at {folder} are damaged: images: entry 1 of its log is empty; repair them "
+        f"with `steeldefect maintain --repair --output {folder}`"
     )
 
 
@@ -110,8 +110,8 @@ def test_what_was_lost_is_counted(folder: Path) -> None:
     store = open_store(str(folder))
     (problem,) = check_tables(store)
     assert str(problem) == (
-        "predictions: run run-002: 0 predictions, where images says 3, or not those of the "
-        "pictures that it says"
+        "predictions: run run-002: 0 predictions do not match the 3 defects in images, "
+        "picture by picture"
     )
     repaired = repair(store)
     assert repaired.pictures == 2
@@ -212,9 +212,9 @@ def test_second_copies_of_a_run_that_did_not_end_well_are_dropped(
         for _ in range(2):
             write_deltalake(str(folder / table.value), rows, mode="append")
     assert [str(one) for one in check_tables(store)] == [
-        "images: 4 rows of run run-004 are copies of others",
-        "predictions: 4 rows of run run-004 are copies of others",
-        "quarantine: 2 rows of run run-004 are copies of others",
+        "images: 4 rows of run run-004 are copies of other rows",
+        "predictions: 4 rows of run run-004 are copies of other rows",
+        "quarantine: 2 rows of run run-004 are copies of other rows",
     ]
     repaired = repair(store)
     assert (repaired.left, repaired.pictures) == ([], 0)
@@ -269,7 +269,7 @@ def test_a_claim_that_cannot_be_read_is_set_aside_with_the_waves_it_may_name(fol
     (folder / late.key).write_bytes(TypeAdapter(WaveRecord).dump_json(late))
     die_after_record(store, ["one-4.png"], 10)
     empty(claim)
-    with pytest.raises(TableError, match=r"not a claim .* `steeldefect maintain --repair` sets"):
+    with pytest.raises(TableError, match=r"not a claim .* `steeldefect maintain --repair`: it"):
         night(store, ALL, 11)
     (problem,) = check_tables(store)
     assert problem.where == f"_waves/claims/{claim.name}"
