@@ -1,4 +1,4 @@
-"""An S3 server behind a proxy of faults, and plants whose archives and tables lie there."""
+"""Fixtures: an S3 server behind a proxy that injects faults, and plants that use it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ BuildPlant = Callable[[], Plant]
 
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server for all tests of this folder."""
+    """An S3 server for all tests of this folder."""
     yield from run_moto(tmp_path_factory.mktemp("moto"))
 
 
 @pytest.fixture(scope="session")
 def deliveries(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Pictures in the order in which plants get them."""
+    """Pictures in the order in which they are delivered to plants."""
     return sorted(fill_archive(tmp_path_factory.mktemp("archive"), PICTURES).iterdir())
 
 
@@ -37,7 +37,7 @@ def deliveries(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def expected(
     deliveries: list[Path], rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[dict[str, Any]]]:
-    """What the tables of a run without faults over all of them hold."""
+    """The rows of a run over all pictures without faults."""
     output = tmp_path_factory.mktemp("unharmed")
     source = deliveries[0].parent
     assert score_without_spark(score_arguments(source, rule_bundle.folder, output)) == 0
@@ -46,7 +46,7 @@ def expected(
 
 @pytest.fixture
 def proxy(moto: Server) -> Iterator[FaultProxy]:
-    """A proxy of the test's own."""
+    """A proxy that only one test uses."""
     with fault_proxy(moto.endpoint) as started:
         yield started
 
@@ -59,7 +59,7 @@ def build(
     rule_bundle: Bundle,
     expected: dict[str, list[dict[str, Any]]],
 ) -> Iterator[BuildPlant]:
-    """Builds plants whose first pictures have been scored already; leases are quick meanwhile."""
+    """A function that builds plants whose first three pictures are scored; retries are quick."""
 
     def started() -> Plant:
         plant = Plant(moto, proxy, rule_bundle, moto.bucket(), deliveries, expected)

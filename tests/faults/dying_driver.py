@@ -1,8 +1,8 @@
-"""The scoring job in a process that dies, by SIGKILL, at a stated point of its second wave.
+"""Run the scoring job in a process that dies, by SIGKILL, at a given point of its second wave.
 
     python tests/faults/dying_driver.py POINT [the arguments of jobs/score.py]
 
-It dies in front of the call that POINT names; everything else is the job itself.
+The process dies before the call that POINT names. The rest is the job itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def before_record() -> None:
 
 
 def before_table(number: int) -> None:
-    """Die before the second wave is added to a table, when `number` tables have it."""
+    """Die before the second wave is added to a table, after `number` tables have it."""
     add = commit.Tables.add
     added = 0
 
@@ -55,7 +55,7 @@ def before_table(number: int) -> None:
 
 
 def before_deletion() -> None:
-    """Die when all tables have the second wave, before its record is deleted."""
+    """Die after all tables have the second wave, before its record is deleted."""
     delete = LocalStore.delete
 
     def dying(store: LocalStore, key: str) -> None:

@@ -1,4 +1,4 @@
-"""A job that stands still at a stated picture, and the processes below it."""
+"""Hold a job at a given picture, and find the processes that it started."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SECONDS = 300
 
 @dataclass(frozen=True)
 class Hold:
-    """Makes the processes of a job wait before they open one picture; see `waiting`.
+    """A hold: the processes of a job wait before they open one picture; see `waiting`.
 
     Attributes:
-        picture: its file name.
-        file: the processes wait as long as it exists.
+        picture: file name of the picture.
+        file: file that holds the processes as long as it exists.
     """
 
     picture: str
@@ -29,7 +29,7 @@ class Hold:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the job's environment has to hold, beside this process's own."""
+        """Variables that the job's environment needs in addition to those of this process."""
         paths = [str(ROOT / "tests/faults/waiting"), str(ROOT), os.environ.get("PYTHONPATH", "")]
         return {
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
@@ -39,10 +39,10 @@ class Hold:
 
     @contextmanager
     def reached(self, job: subprocess.Popen[str]) -> Iterator[None]:
-        """Wait until a process of the job waits, and let it wait while the block runs.
+        """Wait until a process of the job waits, and hold it while the block runs.
 
         Raises:
-            TimeoutError: none does, or the job has ended.
+            TimeoutError: no process waits in time, or the job has ended.
         """
         mark = self.file.with_name(f"{self.file.name}.reached")
         deadline = time.monotonic() + _SECONDS
@@ -57,17 +57,17 @@ class Hold:
 
 
 def hold_at(picture: str, folder: Path) -> Hold:
-    """Hold whoever opens a picture, from now on; the folder takes two small files."""
+    """Create a hold on every process that opens a picture; two small files go to the folder."""
     file = folder / "hold"
     file.touch()
     return Hold(picture, file)
 
 
 def java_below(process: int) -> int:
-    """Find the JVM that runs Spark for a Python process; waits until it has started.
+    """Return the process id of the JVM that runs Spark for a Python process; wait for its start.
 
     Raises:
-        TimeoutError: there is none.
+        TimeoutError: no JVM was started in time.
     """
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
@@ -80,10 +80,10 @@ def java_below(process: int) -> int:
 
 
 def python_below(process: int, program: str) -> int:
-    """Find the Python process that runs a program for `spark-submit`.
+    """Return the process id of the Python process that runs a program for `spark-submit`.
 
     Raises:
-        TimeoutError: there is none.
+        TimeoutError: no such process was started in time.
     """
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
@@ -95,14 +95,14 @@ def python_below(process: int, program: str) -> int:
 
 
 def wait_for_end(process: int) -> None:
-    """Wait until a process that is no child of this one has ended.
+    """Wait until a process that is not a child of this one has ended.
 
     Raises:
-        TimeoutError: it has not.
+        TimeoutError: the process has not ended in time.
     """
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
-        if not _command(process):  # gone, or a zombie
+        if not _command(process):  # the process is gone, or a zombie
             return
         time.sleep(0.05)
     raise TimeoutError(f"process {process} goes on")

@@ -1,10 +1,11 @@
-"""The scoring job in a process that stops itself, by SIGSTOP, at a stated point.
+"""Run the scoring job in a process that stops itself, by SIGSTOP, at a given point.
 
     python tests/faults/stopping_driver.py POINT [the arguments of jobs/score.py]
 
-It stops in front of what POINT names. A process that is stopped shows no sign of life, as one whose
-host hangs; a test wakes it by SIGCONT after another run has taken over, which takes a second here.
-All of it is the job itself, except that the pictures are scored in this process, without Spark.
+The process stops before the step that POINT names. A stopped process shows no sign of life, like a
+process on a host that hangs. A test wakes it by SIGCONT after another run has taken over, which
+takes a second here. The rest is the job itself, except that this process scores the pictures,
+without Spark.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from deltalake import DeltaTable
 from support.short_runs import quick_leases, score_without_spark
 
 from steeldefect.publish import lease
+from steeldefect.publish.commit import WaveLog
 from steeldefect.stores.local import LocalStore
 from steeldefect.tables.delta import Tables
 
 WAVE = 2
-"""It stops in its second wave, so that the first one is published."""
+"""Wave in which the process stops: the second, so that the first wave is published."""
 
 
 def _stop() -> None:
@@ -31,7 +33,7 @@ def _stop() -> None:
 
 
 def _in_front_of(owner: Any, name: str, applies: Callable[..., bool] = lambda *_: True) -> None:
-    """Stop before the first call of a function that is meant; go on with it afterwards."""
+    """Stop before the first call to which `applies` applies; make the call after the stop."""
     called = getattr(owner, name)
     stopped = False
 
@@ -51,7 +53,7 @@ def _of_wave(store: LocalStore, key: str, *_: bytes) -> bool:
 
 
 def before_table(number: int) -> None:
-    """Stop before the second wave is added to a table, when `number` tables have it."""
+    """Stop before the second wave is added to a table, after `number` tables have it."""
     added = iter(range(2))
 
     def applies(tables: Tables, table: object, parts: object, name: str, wave: int) -> bool:
@@ -62,7 +64,7 @@ def before_table(number: int) -> None:
 
 
 def before_commit() -> None:
-    """Stop when a table was read for the commit of the second wave, before the commit."""
+    """Stop after a table was read for the commit of the second wave, before the commit."""
 
     def applies(delta: DeltaTable, *_: Any) -> bool:
         return delta.version() >= WAVE - 1 and "/images" in delta.table_uri
@@ -71,20 +73,20 @@ def before_commit() -> None:
 
 
 def after_recovery() -> None:
-    """Stop when the run has looked for what others left, before it makes sure of its lock."""
-    recover = Tables.recover
+    """Stop after the run has recovered earlier waves, before it checks its lease."""
+    recover = WaveLog.recover
 
-    def stopping(tables: Tables, holder: int) -> Any:
-        completed = recover(tables, holder)
+    def stopping(log: WaveLog, holder: int) -> Any:
+        completed = recover(log, holder)
         _stop()
         return completed
 
-    Tables.recover = stopping  # type: ignore[method-assign]
+    WaveLog.recover = stopping  # type: ignore[method-assign]
 
 
 POINTS: dict[str, Callable[[], None]] = {
     "the first sign of life": lambda: _in_front_of(lease.Lease, "show_life"),
-    "recovery": lambda: _in_front_of(Tables, "recover"),
+    "recovery": lambda: _in_front_of(WaveLog, "recover"),
     "what follows recovery": after_recovery,
     "the record": lambda: _in_front_of(LocalStore, "write_new", _of_wave),
     "the first table": lambda: before_table(0),

@@ -1,4 +1,4 @@
-"""Objects that go away, or are replaced, while a run works with what was listed of them."""
+"""Objects that are deleted or replaced after a run has listed them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def scored(plant: Plant, *columns: str) -> list[tuple[object, ...]]:
 
 
 def when_first_asked_for(plant: Plant, name: str, act: object, nth: int = 1) -> None:
-    """Act when a picture is asked for, the n-th time, before the server sees the request."""
+    """Act when a picture is requested for the n-th time, before the server gets the request."""
     asked = 0
 
     def look(method: str, target: str) -> None:
@@ -100,7 +100,7 @@ def test_an_object_is_replaced_between_listing_and_reading(plant: Plant, tmp_pat
 def test_an_object_is_replaced_while_its_failure_is_proven(
     plant: Plant, tmp_path: Path, mended: bool
 ) -> None:
-    """The bytes that were read first are no picture; the store then has others."""
+    """The bytes that are read first are not a picture; the store then holds other bytes."""
     plant.deliver(3)
     name = "p005.png"
     whole = save(plain_picture(7), tmp_path / name).read_bytes()

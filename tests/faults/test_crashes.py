@@ -1,4 +1,4 @@
-"""What happens when processes die: the tables end as if they had not."""
+"""Processes that die: the tables end as if no process had died."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_two_runs_at_once_end_as_one(
 
 
 def _kill_workers(ancestor: int) -> list[int]:
-    """Kill the Python workers that Spark's daemon forked for a job; gives their process ids."""
+    """Kill the Python workers that Spark's daemon forked for a job; return their process ids."""
     parents = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -1,4 +1,4 @@
-"""An output on a disk that is full, or that may only be read."""
+"""An output on a disk that is full or read-only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unharmed(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 1 MiB in memory."""
+    """A separate file system of 1 MiB in memory."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={KILOBYTES}k,noswap", "tmpfs", str(folder)]
@@ -52,7 +52,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def leave(disk: Path, kilobytes: int) -> None:
-    """Fill a disk but for some kilobytes."""
+    """Fill a disk except for some kilobytes."""
     filler = disk / "filler"
     filler.unlink(missing_ok=True)
     free = shutil.disk_usage(disk).free
@@ -66,7 +66,7 @@ def test_the_disk_is_full_at_any_time(
     disk: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Every run finds a little more room than the one before it, and gets a little further."""
+    """Each run finds a little more free space than the run before it, and gets a little further."""
     arguments = [*score_arguments(archive, rule_bundle.folder, disk / "tables"), *WAVES]
     codes = []
     with quick_leases():

@@ -1,4 +1,4 @@
-"""How a run that is killed, interrupted or out of room ends: its exit code, line and record."""
+"""Runs that are killed, interrupted or out of disk space: exit code, last line, run record."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ INTERRUPTED = "interrupted: what was published stays whole, nothing else was"
 
 @dataclass
 class Job:
-    """A job whose first wave is published, and that stands still in its second.
+    """A job that has published its first wave, and is held in its second.
 
     Attributes:
-        process: that was started: Python, or `spark-submit`.
-        output: its tables.
-        arguments: of `jobs/score.py`.
+        process: process that was started: Python or `spark-submit`.
+        output: output of the job.
+        arguments: arguments of `jobs/score.py`.
     """
 
     process: subprocess.Popen[str]
@@ -51,14 +51,14 @@ class Job:
     arguments: list[str]
 
     def told(self) -> list[str]:
-        """Wait for its end, and give the lines that it wrote."""
+        """Wait until the job ends, and return the lines that it wrote."""
         out, _ = self.process.communicate(timeout=300)
         return [line for line in out.splitlines() if line.strip()]
 
 
 @contextmanager
 def standing_still(command: list[str], bundle: Bundle, folder: Path) -> Iterator[Job]:
-    """Start a job in a process group of its own, and wait until its second wave stands still."""
+    """Start a job in a new process group, and wait until it is held in its second wave."""
     source = fill_archive(folder / "archive", PICTURES)
     hold = hold_at("p008.png", folder)
     output = folder / "output"
@@ -91,14 +91,14 @@ def wait_until_published(output: Path) -> None:
 
 
 def the_run(output: Path) -> tuple[str, int, str]:
-    """Give how the only run ended, what it counted, and its error; the output is free again."""
+    """Return outcome, scored and error of the only run; check that its lease was released."""
     (run,) = rows(output, TableName.RUNS, "outcome", "scored", "error")
     assert [path.read_bytes() for path in output.glob("_lock/*.alive")] == [b"released"]
     return run["outcome"], run["scored"], run["error"]
 
 
 def complete(job: Job) -> None:
-    """Start the job again: it scores the rest, and nothing twice."""
+    """Start the job again, and check that every picture is scored exactly once."""
     assert main(job.arguments) == 0
     keys = [row["key"] for row in rows(job.output, TableName.IMAGES, "key")]
     assert keys == [f"p{number:03d}.png" for number in range(PICTURES)]
@@ -121,7 +121,7 @@ def test_a_signal_to_the_process_group_interrupts_a_run(
     rule_bundle: Bundle, tmp_path: Path
 ) -> None:
     with standing_still([sys.executable], rule_bundle, tmp_path) as job:
-        os.killpg(job.process.pid, signal.SIGINT)  # PySpark puts its own handler in the place
+        os.killpg(job.process.pid, signal.SIGINT)  # PySpark replaces the handler of SIGINT
         told = job.told()
     assert job.process.returncode == 130, told
     assert told[-1] == INTERRUPTED

@@ -1,4 +1,4 @@
-"""Hundreds of faults, wherever they fall: nothing lost, nothing doubled, every error explained."""
+"""Hundreds of faults at random requests: no row is lost or duplicated, each error is explained."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from support.faulted_runs import ENDS, PATIENT, Faulted, Plant
 from jobs.score import main
 
 SOON = tuple(kind for kind in Fault if "stall" not in kind and kind is not Fault.SLOW)
-"""Kinds that cost no time."""
+"""Kinds of faults that take no time."""
 
 ASKED_AGAIN = (
     *(Fault.SLOW_DOWN, Fault.INTERNAL_ERROR, Fault.RESET, Fault.ANSWER_LOST),
     *(Fault.RESET_IN_BODY, Fault.TRUNCATED, Fault.WRONG_ETAG),
 )
-"""Kinds after which a picture is asked for again at once; the others cost it one of its tries."""
+"""Kinds after which a picture is requested again at once; other kinds count as one of its tries."""
 
-RUNS = 8  # of one plant: every run lengthens the logs that the next one reads
+RUNS = 8  # runs of one plant: each run lengthens the logs that the next run reads
 
 
 def test_five_hundred_faults(build: BuildPlant) -> None:
-    """In most runs some requests meet a fault, whatever they ask for, and many pictures do."""
+    """In most runs, some requests of any kind and many requests for pictures meet a fault."""
     plants: list[Plant] = []
     ended: list[Faulted] = []
     while sum(len(plant.met) for plant in plants) < 500:
@@ -59,7 +59,7 @@ def _one_run(plant: Plant, seed: int) -> Faulted:
 
 @pytest.mark.spark
 def test_faults_on_all_ways_of_a_run_on_spark(build: BuildPlant) -> None:
-    """Here Spark's workers, in processes of their own, read the pictures and write the parts."""
+    """Spark's workers read the pictures and write the parts, in separate processes."""
     plant = build()
     plant.score = main
     for seed, kind in enumerate((Fault.RESET_IN_BODY, Fault.SHORTENED)):

@@ -1,4 +1,4 @@
-"""Two thousand damaged pictures in one run: each is scored or says why not, and no process dies."""
+"""Two thousand damaged pictures in one run: each is scored or quarantined; no process dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture that kills the process which decodes it: it alone is not scored."""
+"""A picture that kills the process that decodes it: all other pictures are scored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Task = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def killed_by(marked: bytes, function: Task) -> Task:
-    """Wrap what a worker process runs: to decode a picture with these bytes kills the process."""
+    """Wrap the function that a worker process runs: decoding these bytes kills the process."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from steeldefect.score import worker
@@ -104,5 +104,5 @@ def test_a_picture_that_kills_its_worker_is_alone_in_quarantine(
 
     assert main(arguments) == 0
     assert "(1 of them in quarantine for good" in capsys.readouterr().out
-    assert main([*arguments, "--set", "max_tries=3"]) == 0  # it kills nobody any more
+    assert main([*arguments, "--set", "max_tries=3"]) == 0  # it does not kill processes any more
     assert scored() == sorted([*others, *new, "p007.png"])

@@ -1,4 +1,4 @@
-"""A run that stands still while another takes over: one row a picture, whoever wakes up when."""
+"""A run that is stopped while another takes over: one row per picture, whichever run wakes up."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unharmed(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a run that nothing happens to."""
+    """The output of a run without a stop."""
     output = tmp_path_factory.mktemp("unharmed")
     assert score_without_spark(score_arguments(archive, rule_bundle.folder, output)) == 0
     return output
@@ -48,7 +48,7 @@ def unharmed(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPa
 def driver(
     point: str, arguments: Sequence[str], **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run the job in a process of its own, which does not outlive the block."""
+    """Run the job in a separate process, which is killed at the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "tests/faults/stopping_driver.py", point, *arguments],
         cwd=ROOT,
@@ -65,7 +65,7 @@ def driver(
 
 
 def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until something has happened while a process runs."""
+    """Wait until a condition holds, while a process runs."""
     deadline = time.monotonic() + 120
     while not happened():
         assert process.poll() is None, process.communicate()
@@ -80,14 +80,14 @@ def has_stopped(process: subprocess.Popen[str]) -> bool:
 
 
 def wake_up(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Let a stopped process go on to its end; gives its exit code and what it said."""
+    """Let a stopped process go on to its end; return its exit code and its error output."""
     process.send_signal(signal.SIGCONT)
     _, told = process.communicate(timeout=120)
     return process.returncode, told
 
 
 def check_once(output: object, unharmed: Path) -> None:
-    """Make sure that the tables hold every picture once, by whichever run."""
+    """Check that the tables hold every picture exactly once, whichever run wrote it."""
     assert answers(output) == answers(unharmed)
     runs = {row["run_id"]: row["outcome"] for row in rows(output, TableName.RUNS)}
     for table in (TableName.IMAGES, TableName.PREDICTIONS):
@@ -106,7 +106,7 @@ def test_a_run_that_wakes_up_after_another_took_over(
         code, told = wake_up(first)
     assert code == OutputBusyError.exit_code, told
     assert "another run took over" in told
-    check_once(tmp_path, unharmed)  # the run that took over had done all there was
+    check_once(tmp_path, unharmed)  # the run that took over had scored all pictures
 
     with quick_leases():
         assert score_without_spark(arguments) == 0
@@ -157,7 +157,7 @@ def test_a_run_without_the_store_while_another_takes_over(
     rule_bundle: Bundle,
     unharmed: Path,
 ) -> None:
-    """The first run alone goes through the proxy; nothing answers it until the other has ended."""
+    """Only the first run uses the proxy, which does not answer until the other run has ended."""
     bucket = moto.bucket()
     arguments = [
         *score_arguments(archive, rule_bundle.folder, f"s3://{bucket}/tables"),

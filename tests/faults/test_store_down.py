@@ -1,4 +1,4 @@
-"""The store that holds the pictures fails for all or many: the run soon ends, and says so."""
+"""The store fails for all or many pictures: the run ends soon, with an error that says so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DELIVERED = 120
 
 
 def score_in_vain(plant: Plant, rule: Rule) -> Faulted:
-    """Run until the run gives up, and make sure that it says why, and has published nothing."""
+    """Run until the run gives up; check that it says why, and has published nothing."""
     plant.deliver(DELIVERED)
     began = time.monotonic()
     ended = plant.run(*BRISK, faults=[rule])
@@ -36,14 +36,14 @@ def score_in_vain(plant: Plant, rule: Rule) -> Faulted:
 def test_no_picture_can_be_read(build: BuildPlant, kind: Fault) -> None:
     plant = build()
     ended = score_in_vain(plant, Rule(kind, "GET", PICTURE))
-    if kind is not Fault.FORBIDDEN:  # that costs no time, so that all are asked for
+    if kind is not Fault.FORBIDDEN:  # this fault takes no time, so all pictures are requested
         assert len({one.target for one in ended.faults}) < 20
     plant.check_end()
 
 
 @pytest.mark.spark
 def test_no_picture_can_be_read_by_sparks_workers(build: BuildPlant) -> None:
-    """The wave is stopped at the first task that has failed twice, not scored to its end."""
+    """The wave stops at the first task that has failed twice; the rest is not scored."""
     plant = build()
     plant.score = main
     ended = score_in_vain(plant, Rule(Fault.STALL, "GET", PICTURE))
@@ -53,7 +53,7 @@ def test_no_picture_can_be_read_by_sparks_workers(build: BuildPlant) -> None:
 
 @pytest.mark.spark
 def test_the_rights_to_a_part_of_the_archive_are_missing(build: BuildPlant) -> None:
-    """A third of the pictures: the store is named, not the bundle or the pictures."""
+    """A third of the pictures fails: the error names the store, not the bundle or the pictures."""
     plant = build()
     plant.score = main
     ended = score_in_vain(plant, Rule(Fault.FORBIDDEN, "GET", r"/archive/p0[0-3].*png$"))

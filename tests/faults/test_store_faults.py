@@ -1,7 +1,7 @@
-"""Faults of the store at every request that a run makes: nothing lost, nothing doubled.
+"""Faults of the store at every kind of request of a run: no row is lost or duplicated.
 
-The runs are the job itself, but for Spark, over moto's server behind a proxy. Spark's part is to
-call what runs here in this process; `tests/faults/test_many_store_faults.py` has it as well.
+The runs are the job itself without Spark, over moto's server behind a proxy. Spark only calls the
+code that runs here in this process; `tests/faults/test_many_store_faults.py` also runs with Spark.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from steeldefect.tables.schema import TableName
 
 @pytest.mark.parametrize("kind", Fault, ids=str)
 def test_every_place_meets_every_fault_once(build: BuildPlant, kind: Fault) -> None:
-    """The run is started again until no fault is left; the last one then is a plain one."""
+    """The run is started again until no fault is left; the last run meets no fault."""
     plant = build()
     places = {
         place: Rule(kind, method, key, times=1, seconds=10)
@@ -30,7 +30,7 @@ def test_every_place_meets_every_fault_once(build: BuildPlant, kind: Fault) -> N
         assert ended.says_why(), ended.err
         plant.check_tables()
         missed = [place for place, rule in places.items() if not rule.injected]
-        if missed in ([], ["a record that was found"]):  # there is none where no run has failed
+        if missed in ([], ["a record that was found"]):  # no record is found if no run has failed
             break
     else:
         pytest.fail(f"no request met {missed}")
@@ -39,7 +39,7 @@ def test_every_place_meets_every_fault_once(build: BuildPlant, kind: Fault) -> N
 
 @pytest.mark.parametrize("table", ["predictions", "quarantine", "images", "runs"])
 def test_a_commit_that_a_store_drops_is_made_again(build: BuildPlant, table: str) -> None:
-    """The store acknowledges it all the same; the run looks whether it is there."""
+    """The store acknowledges the commit but drops it; the run checks whether it is there."""
     plant = build()
     plant.deliver(6)
     lost = Rule(Fault.ACKNOWLEDGED, "PUT", rf"/tables/{table}/_delta_log/\d+\.json$", times=1)
@@ -57,7 +57,7 @@ LASTING = (Fault.SLOW_DOWN, Fault.FORBIDDEN, Fault.ANSWER_LOST)
 
 @pytest.mark.parametrize("kind", LASTING, ids=str)
 def test_a_fault_that_lasts_ends_the_run_and_is_named(build: BuildPlant, kind: Fault) -> None:
-    """Place after place fails for a whole run; each run finds what the one before it left."""
+    """In each run another place fails all the time; each run finds what the last run left."""
     plant = build()
     refuses = kind in (Fault.SLOW_DOWN, Fault.FORBIDDEN)
     ends = {}

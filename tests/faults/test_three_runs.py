@@ -1,4 +1,4 @@
-"""The same run started several times at once: one works, the others wait for it."""
+"""Several equal runs started at the same time: one works, the others wait for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The servers that the tests here run against."""
+"""The S3 servers that the tests of this folder run against."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store behind a certificate authority of one's own, and rights that only an assumed role has."""
+"""A store with a private certificate authority, and rights that only an assumed role has."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ class Guarded:
     """A server over TLS that checks signatures and rights.
 
     Attributes:
-        endpoint: https address.
-        authority: PEM file of the authority that signed its certificate.
-        config: of AWS's tools: `helper` may do nothing but assume the role of `scorer`.
+        endpoint: https address of the server.
+        authority: PEM file of the authority that signed the server's certificate.
+        config: configuration file of AWS's tools; its profile `helper` may only assume the role
+            of `scorer`.
     """
 
     endpoint: str
@@ -81,7 +82,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, rule_bundle: Bundle) -> It
 
 
 def _prepared(endpoint: str, authority: Path, folder: Path, bundle: Bundle) -> Guarded:
-    """Fill the bucket, give out rights, and from then on have them checked."""
+    """Fill the bucket, grant rights, and make the server check them from then on."""
 
     def client(service: str) -> Any:
         return boto3.client(

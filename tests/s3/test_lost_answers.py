@@ -1,6 +1,6 @@
-"""Writes that were served although the client could not know: on every server tried.
+"""Writes that the server made, but whose answers were lost; on every server.
 
-What conditional writes answer when they are sent again is each server's own.
+Servers differ in their answers to a conditional write that is sent again.
 """
 
 from __future__ import annotations

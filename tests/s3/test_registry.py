@@ -1,4 +1,4 @@
-"""A registry in S3: promoted, compared, listed and resolved, on every server tried."""
+"""A registry in S3: promote, compare, list and resolve; on every server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ S3 = S3Settings()
 
 @pytest.fixture
 def bucket(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty bucket; AWS's own places say how it is reached."""
+    """An empty bucket; AWS's environment variables state how to reach it."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     open_client.cache_clear()

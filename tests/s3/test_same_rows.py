@@ -1,4 +1,4 @@
-"""A run against S3 gives the rows that a run against folders gives, on every server tried."""
+"""A run against S3 writes the same rows as a run against folders; on every server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def local(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPathF
 
 
 def counts(output: object, labels: str) -> list[tuple[object, ...]]:
-    """Give what was counted against one label file."""
+    """Return the pixel counts of one label file."""
     columns = ("key", "class_id", "tp", "fp", "fn", "tn")
     found = rows(output, TableName.CONFUSIONS)
     return sorted(tuple(row[name] for name in columns) for row in found if row["labels"] == labels)

@@ -1,4 +1,4 @@
-"""A bucket that keeps every version: what holds is the newest, and what was deleted is gone."""
+"""A bucket that keeps all versions: only newest versions are scored, deleted objects are not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.spark
 
 @pytest.fixture
 def versioned(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket that keeps versions; AWS's own places say how it is reached."""
+    """A bucket that keeps versions; AWS's environment variables state how to reach it."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     open_client.cache_clear()

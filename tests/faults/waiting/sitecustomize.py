@@ -1,8 +1,9 @@
-"""Makes the processes of a job wait before they open one picture, so that a test can kill them.
+"""Make the processes of a job wait before they open one picture, so that a test can kill them.
 
-Python imports this file when it starts, in every process whose PYTHONPATH has its folder first.
-WAIT_AT is the picture's file name, WAIT_WHILE a file: as long as that exists, whoever opens the
-picture waits. A waiting process says so by a file of the same name with `.reached` at its end.
+Python imports this file at its start, in every process whose PYTHONPATH begins with its folder.
+WAIT_AT is the picture's file name. WAIT_WHILE is the path of a file: as long as it exists, every
+process that opens the picture waits. A waiting process creates a file with the same path and
+`.reached` at its end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 _NAME = os.environ["WAIT_AT"]
 _HELD = Path(os.environ["WAIT_WHILE"])
-_LONGEST = 300  # seconds: nobody waits on when the test itself was killed
+_LONGEST = 300  # seconds: a process does not wait forever if the test itself was killed
 
 
 def _wait(event: str, arguments: tuple[Any, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What counts as a picture of an archive: hidden files and pipes do not, and somebody is told."""
+"""Which files of an archive are pictures: hidden files and pipes are not, and a warning says so."""
 
 from __future__ import annotations
 

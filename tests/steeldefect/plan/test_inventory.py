@@ -1,4 +1,4 @@
-"""Keys from an inventory: S3's own reports, and tables of any making."""
+"""Keys from an inventory: reports of S3 Inventory, and tables of other programs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_report_of_s3_says_what_listing_says(form: str, s3: S3Settings, s3_add
 
 
 def write_report(form: str, objects: list[dict[str, Any]], s3: S3Settings, address: str) -> str:
-    """Write an inventory as S3 does: its CSV files have no header, and encoded keys."""
+    """Write an inventory as S3 does: CSV files have no header, and their keys are URL-encoded."""
     prefix = address.removeprefix(f"s3://{BUCKET}/")
     store = open_store(f"s3://{BUCKET}", s3)
     rows = [(one["Key"], True, False, one["Size"], one["ETag"].strip('"')) for one in objects]

@@ -1,4 +1,4 @@
-"""What is to be scored: listing, and what this bundle has dealt with already."""
+"""The plan of a run: the listed pictures, without those that this bundle has dealt with."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_tries_are_counted_where_an_inventory_states_no_etags(store: Store, tabl
 def test_a_failure_without_an_etag_does_not_bar_versions_that_are_known(
     store: Store, tables: Tables
 ) -> None:
-    """An inventory said nothing of the version; by now the picture may have been replaced."""
+    """The inventory stated no etag; the picture may have been replaced since."""
     publish(store, {TableName.QUARANTINE: [failure("a", etag="")]})
     assert keys(plan(listing("a", etag=""), tables)) == []
     assert keys(plan(listing("a", etag="e9"), tables)) == ["a"]

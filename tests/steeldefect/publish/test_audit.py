@@ -1,4 +1,4 @@
-"""What the audit of a wave lets pass, and what it stops."""
+"""The audit of a wave: which waves pass, and which are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def wave(*keys: str) -> pa.Table:
 
 
 def report(store: Store, rows: Rows) -> TaskReport:
-    """Write rows, and report them as a task does."""
+    """Write rows, and return a report of them, as a task does."""
     return TaskReport(
         write(store, rows, ORIGIN),
         scored=len(rows.get(TableName.IMAGES, [])),

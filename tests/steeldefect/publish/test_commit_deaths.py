@@ -1,4 +1,4 @@
-"""Publishing a wave: whatever dies at whatever step, its rows are there once or not at all."""
+"""Publishing a wave: if the process dies at any step, all rows are there once, or none is."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from steeldefect.tables.delta import Tables
 
 
 class DiedError(BaseException):
-    """Stands for the death of the process: nothing may catch it."""
+    """The death of the process; no code may catch it."""
 
 
 class MortalStore:
-    """A store whose user dies at its nth request: just before it, or just after it was served.
+    """A store whose user dies at its n-th request: just before it, or just after it was served.
 
-    The commits to the tables go past the store, but each asks it for the table's address first;
-    so requests lie between any two steps of a publication.
+    Commits to the tables do not go through the store, but each commit first asks the store for the
+    table's address. So there is a request between any two steps of a publication.
     """
 
     def __init__(self, inner: Store, dies_at: int, served: bool) -> None:
@@ -84,7 +84,7 @@ class MortalStore:
 
 
 def dies(store: Store, record: WaveRecord, step: int, served: bool) -> bool:
-    """Publish a record, and tell whether the process died over it."""
+    """Publish a record, and return whether the process died meanwhile."""
     try:
         WaveLog(Tables(MortalStore(store, step, served))).publish(record, still_holds)
     except DiedError:
@@ -237,7 +237,7 @@ def test_a_record_that_is_none_is_named_and_nothing_lost(store: Store, content: 
 
 
 class Lost:
-    """Says that another run has taken over, once the record is written."""
+    """A check that reports another run's takeover once the record is written."""
 
     def __init__(self) -> None:
         self._checks = 0
@@ -264,7 +264,7 @@ def test_a_record_that_arrives_at_a_takeover_is_completed_or_dropped(
 
 
 def test_a_record_that_came_too_late_is_dropped(store: Store) -> None:
-    """Its writer was taken over, and died before it could withdraw the record."""
+    """The writer of the record was displaced, and died before it could commit the record."""
     late = WaveRecord("stalled", 1, write(store, one_of_each("a.png")), holder=1)
     WaveLog(Tables(store)).recover(2)  # the next holder sees nothing, and scores the picture itself
     publish(store, one_of_each("a.png"), origin(1))

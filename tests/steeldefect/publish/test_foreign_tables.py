@@ -1,4 +1,4 @@
-"""A run writes into its own tables, and into nobody else's."""
+"""A run writes only into tables of this project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One writer at a time: who waits, who takes over, and who is told that it lost the output."""
+"""One writer at a time: which run waits, which takes over, and which has lost the output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ with hold(open_store(sys.argv[1]), "first", wait_seconds=0):
 
 
 class SilencedStore:
-    """A store whose writes come to fail: its holder can give no sign of life any more."""
+    """A store whose writes fail once `silent` is set: its holder shows no sign of life any more."""
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
@@ -54,7 +54,7 @@ class SilencedStore:
 
 
 def put_holder(store: Store, number: int, alive: bytes | None) -> None:
-    """Write what a run of another host wrote."""
+    """Write the lock of a run on another host, and its sign of life."""
     store.write(f"{FOLDER}{number:09d}.json", json.dumps(ELSEWHERE).encode())
     if alive is not None:
         store.write(f"{FOLDER}{number:09d}.alive", alive)
@@ -66,7 +66,7 @@ def numbers(store: Store) -> set[int]:
 
 @pytest.fixture
 def first_process(store: Store) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that holds the output."""
+    """A separate process that holds the output."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, store.uri], stdout=subprocess.PIPE, text=True
     )
@@ -210,7 +210,7 @@ def test_who_was_silent_for_too_long_is_told_that_it_lost_the_output(store: Stor
                 first.check()
             assert f"another run took over {store.uri}" in str(caught.value)
             assert "nothing more is published" in str(caught.value)
-            # what the first one wrote when it could again takes nothing from the second
+            # the first run's late sign of life does not displace the second run
             first_store.silent.clear()
             time.sleep(5 * QUICK.beat)
             second.check()
@@ -290,7 +290,7 @@ def test_other_files_beside_the_lock_change_nothing(store: Store) -> None:
 
 def test_a_store_that_ignores_conditional_writes_is_refused(store: Store) -> None:
     class Careless(SilencedStore):
-        """A store whose `If-None-Match` counts for nothing."""
+        """A store that ignores `If-None-Match`."""
 
         def __init__(self, inner: Store) -> None:
             super().__init__(inner)

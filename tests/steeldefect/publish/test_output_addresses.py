@@ -1,4 +1,4 @@
-"""Where tables may lie: what is not refused works with every library that takes part."""
+"""Addresses of tables: each address that is not refused works with every library that is used."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_tables_work_end_to_end(
 
 
 def _everything(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> list[str]:
-    """List what was written by any library, below the place that the test may write to."""
+    """List the files that any library wrote below the folder of the test."""
     if kind == "local":
         root = tmp_path / "out"
         return [path.relative_to(root).as_posix() for path in root.rglob("*")]

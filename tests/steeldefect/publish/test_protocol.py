@@ -1,6 +1,6 @@
-"""Every order of the steps of runs that share an output: nothing lost, nothing twice.
+"""The wave protocol in every order of its steps: no picture is lost or published twice.
 
-The tests that take a check out show that the exploration would notice.
+Some tests remove one check of the protocol: the exploration must then find a violation.
 """
 
 from __future__ import annotations

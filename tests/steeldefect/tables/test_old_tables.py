@@ -1,4 +1,4 @@
-"""Tables of version 0.1: read, completed, extended, maintained; tables of newer ones refused."""
+"""Tables of version 0.1 are read, completed, extended and maintained; newer ones are refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PENDING = ["p008.png", "p009.png"]
 
 @pytest.fixture
 def old(tmp_path: Path) -> Store:
-    """The output that version 0.1 left, a wave of it half published."""
+    """An output of version 0.1 with a wave that is only partly published."""
     with tarfile.open(OLD) as archive:
         # Python 3.11.4 and later ask for it; earlier ones do not know it
         archive.extraction_filter = getattr(tarfile, "data_filter", None)

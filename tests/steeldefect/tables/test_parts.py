@@ -1,4 +1,4 @@
-"""Part files: what is in them, and the statistics that tell readers what they may skip."""
+"""Parts: their rows, and the statistics by which readers skip files."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_partition_is_the_date_of_the_run(moment: datetime, expected: str) -
 def statistics(rows: list[Row], table: TableName) -> dict[str, Any]:
     class Nowhere:
         def write(self, key: str, data: bytes) -> None:
-            """Let the file go; only its description is of interest."""
+            """Drop the data; the test needs only the part's description."""
 
     made = stored_rows(table, rows, ORIGIN)
     part = write_part(Nowhere(), table, made, ORIGIN, "label")  # type: ignore[arg-type]

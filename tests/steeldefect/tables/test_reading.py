@@ -1,4 +1,4 @@
-"""Reading tables: filters find what is there, whatever the statistics of the files say."""
+"""Reading tables: filters find all matching rows, whatever the statistics of the files state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from steeldefect.tables.schema import PARTITION, SCHEMAS, TableName
 
 
 def found(tables: Tables, table: TableName, name: str, value: Any) -> int:
-    """Count rows with a value, or without one."""
+    """Count the rows with a value, or the rows with null."""
     condition = ds.field(name).is_null() if value is None else ds.field(name) == value
     return int(tables.dataset(table).to_table(filter=condition).num_rows)
 
@@ -68,7 +68,7 @@ def test_every_row_is_found_by_each_of_its_values(store: Store, tables: Tables) 
 
 def test_a_column_of_nulls_loses_no_row_to_a_filter(store: Store, tables: Tables) -> None:
     # `DeltaTable.to_pyarrow_dataset` makes `column >= null` of a missing extreme, which is neither
-    # true nor false; a filter on such a column dropped the whole file without a word
+    # true nor false; a filter on such a column dropped the whole file without an error
     publish(store, {TableName.IMAGES: [image(key, gate_probability=None) for key in "ab"]})
     publish(
         store, {TableName.IMAGES: [image("c", gate_probability=0.5)]}, Origin("2", "b", MORNING)

@@ -1,4 +1,4 @@
-"""The schema of every table: what all tables have in common, and what queries rely on."""
+"""The schema of every table: properties that all tables share, and that queries rely on."""
 
 from __future__ import annotations
 

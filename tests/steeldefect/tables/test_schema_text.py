@@ -1,4 +1,4 @@
-"""The schema in words, as the document for analysts has it."""
+"""The description of the schema, as the document for analysts shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compaction: the same rows in fewer files, whatever others commit at the same time."""
+"""Compaction: the same rows in fewer files, even if others commit at the same time."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_a_run_that_is_recorded_meanwhile_is_recorded_once(store: Store) -> None
 
 
 class SlowTables(Tables):
-    """Tables of somebody who is slow: others do something while a table is open for a commit."""
+    """Tables of a slow process: others do something while a table is open for a commit."""
 
     def __init__(self, store: Store, events: list[Callable[[], object]]) -> None:
         super().__init__(store)

@@ -1,4 +1,4 @@
-"""What is damage, what is none, and how it is named."""
+"""The check of an output: what is damage, what is not, and how damage is described."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(sound: Path, tmp_path: Path) -> Path:
-    """A copy of it that may be changed."""
+    """A copy of the output that the test may change."""
     return Path(shutil.copytree(sound, tmp_path / "output"))
 
 
@@ -59,7 +59,7 @@ def delta(folder: Path, table: str) -> DeltaTable:
 
 
 def rewrite(folder: Path) -> None:
-    """Write all rows anew, as a tool does that sorts a table."""
+    """Rewrite all rows, as a tool that sorts a table does."""
     for table in TableName:
         rows = Tables(open_store(str(folder))).read(table)
         write_deltalake(str(folder / table.value), rows, mode="overwrite")
@@ -98,7 +98,7 @@ def delete_a_night(folder: Path) -> None:
 
 
 def cut_short(outcome: Outcome) -> Callable[[Path], None]:
-    """Record a run that ended when one of its waves was decided; the next one completed it."""
+    """Record a run that ended after one of its waves was decided; the next run completed it."""
 
     def end(folder: Path) -> None:
         store = open_store(str(folder))
@@ -317,7 +317,7 @@ def test_a_wave_that_is_being_published_is_no_damage(store: Store) -> None:
 def test_a_run_that_begins_and_ends_during_a_check_is_no_damage(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It publishes while the tables are opened, and ends before their rows are counted."""
+    """The run publishes while the tables are opened, and ends before their rows are counted."""
     two_nights(store)
     running = ExitStack()
     plain_dataset = Tables.dataset

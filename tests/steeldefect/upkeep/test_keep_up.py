@@ -1,4 +1,4 @@
-"""Upkeep: what it does to an output at rest, and beside runs that go on."""
+"""Upkeep of an output without a run, and of an output beside runs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def count_files(store: Store) -> dict[str, int]:
 
 
 def below(folder: Path) -> set[str]:
-    """Name the files of an output, the lock's aside."""
+    """List the files of an output, without those of the lock."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return {path for path in found if not path.startswith("_lock")}
 
@@ -161,7 +161,7 @@ def test_a_file_that_a_process_left_while_it_wrote_is_found(
 
 
 def test_parts_that_a_run_may_still_publish_stay(store: Store) -> None:
-    """However old they are: a run holds the output, and has published nothing yet."""
+    """A run holds the output and has published nothing yet: its files stay at any age."""
     two_nights(store)
     with hold(store, "slow", 5, QUICK) as held:
         parts = write_parts(store, ["one-3.png"], origin_of(4))
@@ -178,14 +178,14 @@ def test_parts_that_a_run_may_still_publish_stay(store: Store) -> None:
 
 
 class Interrupted(Tables):
-    """Tables of a compaction that others overtake right before it commits."""
+    """Tables of a compaction: others commit immediately before it does."""
 
     def exchange(self, table: TableName, *_: object, **__: object) -> None:
         raise OutputBusyError(table.value)
 
 
 def test_what_another_compaction_may_still_commit_stays_for_an_hour(store: Store) -> None:
-    """Whatever age is given: nobody holds the output who compacts it."""
+    """Files of a compaction are kept for any given age: a compaction does not hold the output."""
     two_nights(store)
     with pytest.raises(OutputBusyError):
         compact(store, Interrupted(store), TableName.IMAGES)

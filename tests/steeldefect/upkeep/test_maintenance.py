@@ -37,7 +37,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(sound: Path, tmp_path: Path) -> Path:
-    """A copy of it that may be changed."""
+    """A copy of the output that the test may change."""
     return Path(shutil.copytree(sound, tmp_path / "output"))
 
 

@@ -1,4 +1,4 @@
-"""After a repair and one more run every picture is there once, whatever was damaged."""
+"""Repair: after a repair and one more run, every picture is there once, whatever was damaged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HARMLESS = {
 
 
 def files(folder: Path) -> dict[Path, bytes]:
-    """Give the files of all tables."""
+    """Return the files of all tables."""
     paths = (path for table in TableName for path in (folder / table.value).rglob("*"))
     return {path: path.read_bytes() for path in paths if path.is_file()}
 
@@ -68,7 +68,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(sound: Path, tmp_path: Path) -> Path:
-    """A copy of it that may be damaged."""
+    """A copy of the output that the test may damage."""
     return Path(shutil.copytree(sound, tmp_path / "output"))
 
 
@@ -178,7 +178,7 @@ def test_rows_that_lost_their_partner_in_two_tables_at_once_are_found(folder: Pa
 
 
 def test_rows_that_came_back_are_there_once_again(folder: Path) -> None:
-    """A compaction's entry is lost; the next compaction took its file, and so both are read."""
+    """The entry of a compaction is lost, the next compaction used its file: both are read."""
     store = open_store(str(folder))
     for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE):
         compact(store, Tables(store), table)
@@ -200,7 +200,7 @@ def test_rows_that_came_back_are_there_once_again(folder: Path) -> None:
 def test_second_copies_of_a_run_that_did_not_end_well_are_dropped(
     folder: Path, outcome: Outcome
 ) -> None:
-    """Nothing states how many rows there should be, and predictions fit verdicts."""
+    """No row states how many rows there should be, and predictions match the verdicts."""
     store = open_store(str(folder))
     keys = ["clean-3.png", "two-3.png", "bad-3.png"]
     die_after_record(store, keys, 4)
