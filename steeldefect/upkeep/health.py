@@ -62,7 +62,7 @@ class Damage(str, Enum):
     EVALUATION = "evaluation"
 
 
-MENDS = {
+REPAIRS = {
     Damage.CLAIM: "--repair sets it aside, with the waves that it may list; they are scored again",
     Damage.RECORD: "--repair sets it aside, and its pictures are scored again",
     Damage.LOG: "--repair sets damaged objects aside and writes missing entries; pictures that "
@@ -101,9 +101,9 @@ class Problem:
     fault: LogFault | None = None
 
     @property
-    def mend(self) -> str:
+    def repair(self) -> str:
         """What a repair does about the problem."""
-        return MENDS[self.damage]
+        return REPAIRS[self.damage]
 
     def __str__(self) -> str:
         return f"{self.where}: {self.detail}"

@@ -24,7 +24,7 @@ def maintain(arguments: argparse.Namespace) -> None:
 
     Raises:
         TableError: the output is damaged, or has no tables.
-        OutputBusyError: a run still holds the output that is to be repaired, after
+        OutputBusyError: a run still holds the output of a repair after
             `lock_wait_seconds`.
         StoreError: the store refused, or does not answer.
     """
@@ -45,7 +45,7 @@ def maintain(arguments: argparse.Namespace) -> None:
 def _check(store: Store) -> None:
     problems = check_tables(store, whole=True)
     for problem in problems[:_SHOWN]:
-        print(f"{problem}; {problem.mend}")
+        print(f"{problem}; {problem.repair}")
     if len(problems) > _SHOWN:
         print(f"... and {len(problems) - _SHOWN} more")
     if problems:

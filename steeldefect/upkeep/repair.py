@@ -37,7 +37,7 @@ class Repaired:
 
     Attributes:
         done: steps that were done, in words, in order.
-        pictures: number of pictures that the next run scores again, as far as it is known.
+        pictures: number of pictures that the next run scores again, as far as known.
         waves: number of dropped waves whose pictures could not be counted.
         left: problems that could not be repaired.
         aside: address of the folder of damaged objects; None if there were none.
@@ -68,15 +68,15 @@ class Repair:
         self._relogged: set[TableName] = set()
         self.result = Repaired()
         self._rows = RowRepair(store, self._tables, held.check)
-        self._mends: dict[Damage, Callable[[list[Problem]], None]] = {
-            Damage.CLAIM: self._mend_claim,
+        self._repairs: dict[Damage, Callable[[list[Problem]], None]] = {
+            Damage.CLAIM: self._repair_claim,
             Damage.RECORD: self._drop_records,
-            Damage.LOG: self._mend_logs,
+            Damage.LOG: self._repair_logs,
             Damage.PARTS: self._drop_records,
             Damage.FILE: self._drop_files,
             Damage.TABLE: self._create_tables,
-            Damage.FINDINGS: self._mend_rows,
-            Damage.COUNTS: self._mend_rows,
+            Damage.FINDINGS: self._repair_rows,
+            Damage.COUNTS: self._repair_rows,
             Damage.RUN: self._restore_runs,
             Damage.EVALUATION: self._fail_evaluations,
         }
@@ -89,12 +89,12 @@ class Repair:
             TableError: see `steeldefect.upkeep.health.check_tables`.
             StoreError: the store refused, or does not answer; start again.
         """
-        self.result.left = self._mend_all()
+        self.result.left = self._repair_all()
         if not self.result.left:
             for record in WaveLog(self._tables).recover(self._held.number):
                 self._say(f"completed wave {record.wave} of run {record.run_id}")
             self._held.check()
-            self.result.left = self._mend_all()
+            self.result.left = self._repair_all()
         for table in self._relogged:
             delta = self._tables.open(table)
             if delta is not None:
@@ -102,7 +102,7 @@ class Repair:
                     delta.create_checkpoint()  # so that readers need not read repaired entries
         return self.result
 
-    def _mend_all(self) -> list[Problem]:
+    def _repair_all(self) -> list[Problem]:
         """Repair one kind of damage after another, and return the problems that are left."""
         problems: list[Problem] = []
         for _ in range(_ROUNDS):
@@ -110,10 +110,10 @@ class Repair:
             if not problems:
                 break
             kind = problems[0].damage
-            self._mends[kind]([one for one in problems if one.damage is kind])
+            self._repairs[kind]([one for one in problems if one.damage is kind])
         return problems
 
-    def _mend_claim(self, problems: list[Problem]) -> None:
+    def _repair_claim(self, problems: list[Problem]) -> None:
         """Set aside the newest claim, and all wave records of earlier holders.
 
         Without the claim, it is unknown which of these records count.
@@ -147,7 +147,7 @@ class Repair:
         self._set_aside(key)
         self._say(f"dropped the wave of {key}")
 
-    def _mend_logs(self, problems: list[Problem]) -> None:
+    def _repair_logs(self, problems: list[Problem]) -> None:
         for problem in problems:
             table, fault = TableName(problem.where), problem.fault
             if fault is None:
@@ -178,10 +178,10 @@ class Repair:
             self._tables.create(TableName(problem.where))
             self._say(f"{problem.where}: created the table again")
 
-    def _mend_rows(self, problems: list[Problem]) -> None:
-        mended = self._rows.mend({one.subject for one in problems})
-        self.result.pictures += mended.pictures
-        self.result.done += mended.done
+    def _repair_rows(self, problems: list[Problem]) -> None:
+        repaired = self._rows.repair({one.subject for one in problems})
+        self.result.pictures += repaired.pictures
+        self.result.done += repaired.done
 
     def _restore_runs(self, problems: list[Problem]) -> None:
         count = self._rows.restore_runs({one.subject for one in problems})

@@ -34,11 +34,11 @@ from steeldefect.upkeep.run_counts import (
     recorded_runs,
 )
 
-_AT_ONCE = 500_000  # largest number of rows of runs that are repaired together; one run may exceed
+_AT_ONCE = 500_000  # rows of runs that are repaired together, unless one run has more
 
 
 @dataclass
-class Mended:
+class RepairedRows:
     """The result of a repair of rows.
 
     Attributes:
@@ -65,7 +65,7 @@ class RowRepair:
         self._tables = tables
         self._still_holds = still_holds
 
-    def mend(self, run_ids: Collection[str]) -> Mended:
+    def repair(self, run_ids: Collection[str]) -> RepairedRows:
         """Drop duplicate and contradictory rows of runs, and correct the counts in `runs`.
 
         Args:
@@ -75,20 +75,20 @@ class RowRepair:
             OutputBusyError: another run has taken over.
             StoreError: the store refused, or does not answer; start again.
         """
-        mended = Mended()
+        repaired = RepairedRows()
         with open_rows(self._tables) as rows:
             before = {one.run_id: one for one in count_runs(rows)}
             recorded = {one.run_id: one for one in recorded_runs(rows)}
         for chunk in _chunks(sorted(run_ids), before):
-            self._sift(chunk, recorded, mended)
+            self._sift(chunk, recorded, repaired)
         with open_rows(self._tables) as rows:
             after = {one.run_id: one for one in count_runs(rows)}
         for run_id in sorted(run_ids & recorded.keys()):
             run = recorded[run_id]
-            mended.pictures += _lost(before.get(run_id, RunCounts(run_id)), run)
+            repaired.pictures += _lost(before.get(run_id, RunCounts(run_id)), run)
             if self._correct(run, after.get(run_id, RunCounts(run_id))):
-                mended.done.append(f"runs: corrected the row of run {run_id}")
-        return mended
+                repaired.done.append(f"runs: corrected the row of run {run_id}")
+        return repaired
 
     def restore_runs(self, run_ids: Collection[str]) -> int:
         """Write lost rows of `runs`, from the rows of the other tables.
@@ -123,7 +123,9 @@ class RowRepair:
         stated = {"outcome": Outcome.FAILED.value, "error": "its rows were lost; evaluate again"}
         self._replace(row | stated)
 
-    def _sift(self, run_ids: list[str], recorded: dict[str, RecordedRun], mended: Mended) -> None:
+    def _sift(
+        self, run_ids: list[str], recorded: dict[str, RecordedRun], repaired: RepairedRows
+    ) -> None:
         """Drop contradictory and duplicate rows of some runs.
 
         `images` comes first, so that no reader sees a verdict without its findings.
@@ -131,12 +133,12 @@ class RowRepair:
         with open_rows(self._tables) as rows:
             bad = misfits(rows, run_ids)
             twice = {table: doubled(rows, table, run_ids) for table in UNIQUE}
-        mended.pictures += sum(_loses(row, recorded) for row in bad.to_pylist())
+        repaired.pictures += sum(_loses(row, recorded) for row in bad.to_pylist())
         for table in UNIQUE:
             contradicted = bad if table is not TableName.QUARANTINE else bad.slice(0, 0)
             dropped = self._drop(table, contradicted, twice[table], run_ids)
             if dropped:
-                mended.done.append(f"{table.value}: dropped {dropped} rows")
+                repaired.done.append(f"{table.value}: dropped {dropped} rows")
 
     def _drop(
         self, table: TableName, bad: pa.Table, twice: pa.Table, run_ids: Sequence[str]

@@ -59,7 +59,7 @@ def build(
     rule_bundle: Bundle,
     expected: dict[str, list[dict[str, Any]]],
 ) -> Iterator[BuildPlant]:
-    """A function that builds plants whose first three pictures are scored; retries are quick."""
+    """A function that builds plants whose first three pictures are scored; leases are quick."""
 
     def started() -> Plant:
         plant = Plant(moto, proxy, rule_bundle, moto.bucket(), deliveries, expected)

@@ -34,7 +34,7 @@ from steeldefect.stores import Store, open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import SCHEMA_VERSION, TableName
 from steeldefect.upkeep import health
-from steeldefect.upkeep.health import MENDS, Damage, check_tables, require_sound
+from steeldefect.upkeep.health import REPAIRS, Damage, check_tables, require_sound
 from steeldefect.upkeep.run_counts import Rows, RunCounts, count_runs
 
 ALL = PICTURES + MORE
@@ -261,7 +261,7 @@ def test_damage_is_named(folder: Path, name: str) -> None:
     harm(folder)
     first = check_tables(open_store(str(folder)))[0]
     assert (first.damage, str(first)) == (kind, line)
-    assert first.mend.startswith("--repair ")
+    assert first.repair.startswith("--repair ")
 
 
 @pytest.mark.parametrize(("harm", "state"), [(remove, "is gone"), (halve, "has ")])
@@ -294,8 +294,8 @@ def test_an_error_line_names_the_first_problems(folder: Path) -> None:
     )
 
 
-def test_every_damage_has_a_mend() -> None:
-    assert set(MENDS) == set(Damage)
+def test_every_damage_has_a_repair() -> None:
+    assert set(REPAIRS) == set(Damage)
 
 
 def test_a_wave_that_is_being_published_is_no_damage(store: Store) -> None:
