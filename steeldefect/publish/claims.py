@@ -2,12 +2,13 @@
 
     _waves/claims/000000007.json    written once, by the holder with the number 7
 
-Each holder writes one claim. The claim lists the wave records that the holder found and carries
-out. The newest claim decides about every record of an earlier holder:
+A holder writes at most one claim, before it publishes. The claim lists the wave records that the
+holder found and carries out. The newest claim decides about every record of an earlier holder:
 
 - A record that the newest claim lists counts: it is carried out.
-- A record that the newest claim does not list arrived after its holder had listed the records. The
-  record's pictures have been planned again since, so the record is never carried out.
+- A record that the newest claim does not list was written too late: after the claim's holder, or a
+  holder before it, had listed the records. The record's pictures have been planned again since, so
+  the record is never carried out.
 
 Numbers only grow, and the claim with the greatest number counts. So a holder that wakes up late
 changes nothing.

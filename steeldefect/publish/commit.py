@@ -33,7 +33,7 @@ from steeldefect.tables.schema import COMMIT_ORDER, TableName
 
 
 class WaveLog:
-    """The wave records of one output: written one by one, and each carried out, whatever dies.
+    """The waves of one output: writes wave records, and carries them out or drops them.
 
     Attributes:
         tables: tables that the waves are committed to.

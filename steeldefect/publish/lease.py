@@ -4,8 +4,8 @@ A conditional write creates an object only if the object is absent. Each holder 
 fencing token that only grows:
 
 - To take over from holder N, a process writes `_lock/N+1.json`. Only one process can create it.
-- A holder shows that it is alive by rewriting `_lock/N.alive`. A process that waits only watches
-  whether that object changes. So the clocks of hosts need not agree.
+- A holder shows that it is alive by rewriting `_lock/N.alive`. A process that waits takes over once
+  that object says `released`, or has not changed for some time. So clocks need not agree.
 - Before each write that becomes visible, the holder checks whether another process has taken over.
   If so, the holder stops.
 
