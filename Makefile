@@ -1,4 +1,4 @@
-# steeldefect: `make help` says what there is. The two that matter: `make demo`, `make test`.
+# steeldefect: `make help` lists the targets. The two most important: `make demo`, `make test`.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -10,20 +10,20 @@ APT := DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get
 
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
-# the environment's own python3 and spark-submit come first, for Spark's workers as well
+# python3 and spark-submit of the environment come first on the PATH, for Spark's workers too
 RUN := export PATH="$(BIN):$$PATH" PYSPARK_PYTHON="$(BIN)/python" PYTHONHASHSEED=0 TF_CPP_MIN_LOG_LEVEL=3;
 
 .PHONY: help
-help: ## Say what the targets do
+help: ## List the targets and what they do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # -- the environment ------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: java $(READY) ## Install Java and the Python environment into .venv, where they are missing
+setup: java $(READY) ## Install Java, and the Python environment in .venv, if they are missing
 
 .PHONY: java
-java: ## Install a Java that Spark runs on (17 or newer, with jdk.incubator.vector), if there is none
+java: ## Install a Java for Spark (17 or newer, with jdk.incubator.vector), if there is none
 	@java_home="$${JAVA_HOME:+$$JAVA_HOME/bin/}"; \
 	major=$$("$${java_home}java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'); \
 	if [ "$${major:-0}" -ge 17 ] && "$${java_home}java" --list-modules | grep -q jdk.incubator.vector; \
@@ -45,7 +45,7 @@ $(READY): requirements.lock setup.py
 	@touch $(READY)
 
 .PHONY: lock
-lock: ## Write requirements.lock anew, from setup.py, in an environment of its own
+lock: ## Write requirements.lock again from setup.py, in a separate environment
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade setuptools wheel
 	build/lock/bin/python -m pip install --quiet ".[dev]"
@@ -55,25 +55,25 @@ lock: ## Write requirements.lock anew, from setup.py, in an environment of its o
 # -- the demonstration ----------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## Generate strips, train, score with Spark, evaluate, draw: all of it under demo/
+demo: setup ## Generate strips, train, score with Spark, evaluate, draw; results are in demo/
 	@$(RUN) bash jobs/demo.sh
 
 # -- the tests ------------------------------------------------------------------------------------
 
-# two processes: tests wait for JVMs and servers often enough that two cores serve two of them
+# two processes: tests often wait for JVMs and servers, so two cores are enough for two processes
 PARALLEL ?= --numprocesses 2 --dist loadgroup
 
 .PHONY: test
-test: setup lint ## Check style and types, then run all tests but those of a cluster
+test: setup lint ## Check style and types, then run all tests except those of a cluster
 	$(RUN) python -m pytest -m "not cluster" $(PARALLEL)
 
-# three processes: these tests wait more than they work
+# three processes: these tests wait for most of their time
 .PHONY: test-faults
 test-faults: setup ## Run the tests in which stores, disks and processes fail (eleven minutes)
 	$(RUN) python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup tests/s3 tests/faults
 
 .PHONY: test-ends
-test-ends: setup ## End 200 processes that asked tables, local and in S3: none may abort or hang
+test-ends: setup ## End 200 processes that query tables, local and in S3: none may abort or hang
 	$(RUN) STEELDEFECT_ENDS=200 python -m pytest tests/steeldefect/analysis/test_sql_ends.py
 
 .PHONY: lint
@@ -81,10 +81,10 @@ lint: setup ## Check style (ruff) and types (mypy)
 	$(RUN) ruff check . && ruff format --check . && mypy
 
 .PHONY: format
-format: setup ## Bring the code into its style
+format: setup ## Format the code
 	$(RUN) ruff check --fix . ; ruff format .
 
-# -- for people who join --------------------------------------------------------------------------
+# -- for contributors -----------------------------------------------------------------------------
 
 DOCS := $(VENV)/.docs
 
@@ -93,14 +93,14 @@ $(DOCS): $(READY)
 		--no-build-isolation --editable ".[docs]"
 	@touch $(DOCS)
 
-# from nothing each time: Sphinx reports a broken link only when it reads the page
+# built again completely each time: Sphinx reports a broken link only when it reads the page
 .PHONY: docs
-docs: setup $(DOCS) ## Build the site of the documents: build/site/index.html; a broken link is an error
+docs: setup $(DOCS) ## Build a web site of the documents in build/site/index.html; a broken link is an error
 	@rm -rf build/site build/doctrees
 	$(RUN) python -m sphinx --quiet --fail-on-warning --keep-going \
 		-c docs -d build/doctrees . build/site
 	@! grep -rlE '<(link|script|img|iframe)[^>]* (src|href)="(https?:)?//' build/site --include='*.html' || \
-		{ echo "error: these pages load something from elsewhere; the site must need no network"; exit 1; }
+		{ echo "error: these pages load files from other hosts; the site must work without network"; exit 1; }
 	@echo "Open build/site/index.html"
 
 HOOKS := $(VENV)/.hooks
@@ -111,13 +111,13 @@ $(HOOKS): $(READY)
 	@touch $(HOOKS)
 
 .PHONY: hooks
-hooks: setup $(HOOKS) ## Check each commit before it is made: installs the hooks of pre-commit
+hooks: setup $(HOOKS) ## Install the hooks of pre-commit, which check each commit before it is made
 	$(RUN) pre-commit install
 
 # -- for a cluster --------------------------------------------------------------------------------
 
 .PHONY: dist
-dist: setup ## Build the wheel, and pack the environment for spark-submit --archives: dist/
+dist: setup ## Build the wheel, and pack the environment for spark-submit --archives, in dist/
 	$(RUN) python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--wheel-dir dist .
 	$(RUN) steeldefect pack --overwrite dist/steeldefect-env.tar.gz
@@ -134,7 +134,7 @@ $(SPARK40)/.ready:
 	@touch $@
 
 .PHONY: test-spark40
-test-spark40: setup $(SPARK40)/.ready ## Run the tests that start Spark on Spark 4.0, in front of 4.3
+test-spark40: setup $(SPARK40)/.ready ## Run the tests that start Spark with Spark 4.0 instead of 4.3
 	$(RUN) export SPARK_HOME="$(abspath $(SPARK40))/pyspark" PYTHONPATH="$(abspath $(SPARK40))"; \
 		export PATH="$$SPARK_HOME/bin:$$PATH"; python -m pytest -m "spark and not cluster" $(PARALLEL)
 
@@ -150,19 +150,19 @@ $(PEERS): $(READY)
 	@touch $(PEERS)
 
 .PHONY: bench
-bench: setup $(PEERS) ## Measure scoring beside its limit and its peers (more than an hour)
+bench: setup $(PEERS) ## Compare the speed of scoring with its limit and with other programs (more than an hour)
 	$(RUN) python -m benchmarks.scoring $(BENCH)
 
 .PHONY: bench-bounds
-bench-bounds: setup ## Measure what bounds scoring: arithmetic, layers, CPU time by thread (minutes, and a fit first)
+bench-bounds: setup ## Measure what limits scoring: arithmetic, layers, CPU time by thread (minutes, after a first fit)
 	$(RUN) python -m benchmarks.bounds $(MATERIAL)
 
 .PHONY: bench-growth
-bench-growth: setup ## Measure how scoring grows: pictures, tasks, keys of a plan (half an hour)
+bench-growth: setup ## Measure scoring for growing numbers of pictures, tasks and keys of a plan (half an hour)
 	$(RUN) python -m benchmarks.growth
 
 .PHONY: bench-upkeep
-bench-upkeep: setup ## Measure reading 2,000 small waves before and after upkeep (ten minutes)
+bench-upkeep: setup ## Measure queries on 2,000 small waves before and after upkeep (ten minutes)
 	$(RUN) python -m benchmarks.upkeep
 
 .PHONY: ceph
@@ -171,5 +171,5 @@ ceph: ## Install Ceph's object gateway (Debian), for the tests against a real S3
 	{ $(APT) update -q && $(APT) install -y -q --no-install-recommends radosgw ceph-mon ceph-osd ceph-base ceph-common; }
 
 .PHONY: clean
-clean: ## Delete what was made, the environment as well
+clean: ## Delete everything that make has made, the environment too
 	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

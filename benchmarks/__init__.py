@@ -1,1 +1,1 @@
-"""Measurements: of scoring against its peers and against its limit, of growth, of training."""
+"""Measurements: speed of scoring and its limits, growth, upkeep, choices of training."""

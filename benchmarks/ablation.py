@@ -1,12 +1,12 @@
-"""What is each choice of a recipe worth? Fits it once as it stands, then with one change at a time.
+"""Measure what each choice of a recipe is worth: fit it unchanged, then with one change at a time.
 
     python benchmarks/ablation.py --data DIR --split split.csv --recipe conf/recipes/strong.yaml \
         --out DIR --set gate.kind=none --set segmenter.epochs=6 --set compile.int8_pictures=0
 
-Prints a table: Dice on the test part of the split for each row, and the difference to the recipe
-as it stands with its 95% interval, paired over groups of pictures. Rows have the same number of
-epochs, not the same time: the minutes stand beside them. Every row is one `fit` that can be given
-by hand (standard error shows it); rows whose bundle is there already are not fitted again.
+Prints a table: for each row, Dice on the test part of the split, and the difference to the
+unchanged recipe with its 95% interval, paired over groups of pictures. All rows have the same
+number of epochs, not the same time; the table shows the minutes. Every row is one `fit` command,
+which is printed to standard error. A row is not fitted again if its bundle exists.
 """
 
 from __future__ import annotations
@@ -39,25 +39,31 @@ ROWS: dict[str, tuple[str, ...]] = {
     "black_margins": ("segmenter.augment.black_margin=0.15",),
     "mirrors": ("segmenter.mirrors=[horizontal]",),
 }
-"""By name: what is changed. `mirrors` changes scoring alone, and takes the fitted base."""
+"""Changed settings of each row. `mirrors` changes only scoring, so it uses the base's fit."""
 
 
 def main() -> int:
-    """Fit what is missing, and print the table; returns the exit code."""
+    """Fit the rows that have no bundle, print the table, and return the exit code."""
     parser = CommandParser(prog="python benchmarks/ablation.py", description=__doc__)
     parser.add_argument("--data", type=local_path, required=True, help="labelled pictures")
-    parser.add_argument("--split", type=local_path, required=True, help="of `training split`")
-    parser.add_argument("--recipe", type=local_path, required=True, help="to change")
+    parser.add_argument(
+        "--split", type=local_path, required=True, help="file that `training split` wrote"
+    )
+    parser.add_argument("--recipe", type=local_path, required=True, help="recipe to change")
     parser.add_argument("--out", type=local_path, required=True, help="folder for the bundles")
-    parser.add_argument("--set", action="append", default=[], dest="overrides", help="in all rows")
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; or all")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="overrides", help="setting of all rows"
+    )
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"rows: {', '.join(ROWS)}; default: all"
+    )
     return run_command(parser, _run)
 
 
 def _run(options: argparse.Namespace) -> None:
     unknown = sorted(set(options.rows) - set(ROWS))
     if unknown:
-        raise SettingsError(f"no such row: {', '.join(unknown)}; known: {', '.join(ROWS)}")
+        raise SettingsError(f"unknown rows: {', '.join(unknown)}; choose from {', '.join(ROWS)}")
     wanted = [name for name in ROWS if name == BASE or not options.rows or name in options.rows]
     options.out.mkdir(parents=True, exist_ok=True)
     for name in wanted:

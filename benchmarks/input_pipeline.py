@@ -1,13 +1,13 @@
-"""Does a training step ever wait for its data?
+"""Measure whether training steps wait for their data.
 
-One number tells: the speed with real batches, over the speed with one batch that lies ready in
-memory. 1.00 means that nothing ever waits.
+The result is one number: the speed with real batches, divided by the speed with one batch that is
+already in memory. 1.00 means that training never waits.
 
     python benchmarks/input_pipeline.py --data DIR --recipe conf/recipes/strong.yaml
 
-All figures come from one process, in turns, so that a noisy machine slows them alike. Each turn has
-a pipeline of its own: one that went on beside the ready-made batch would slow it, and hand batches
-that it had made meanwhile to the next measurement.
+All figures are measured in one process, in turns, so that other load on the machine slows them
+equally. Each turn starts a new pipeline. A pipeline that runs during the measurement of the
+ready-made batch would slow it, and would hand over batches that it made in that time.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from steeldefect.program.command import CommandParser, local_path, positive, run
 
 
 def main() -> int:
-    """Measure, and print the table; returns the exit code."""
+    """Measure, print the table, and return the exit code."""
     parser = CommandParser(prog="python benchmarks/input_pipeline.py", description=__doc__)
     parser.add_argument("--data", type=local_path, required=True, help="labelled pictures")
     parser.add_argument("--recipe", type=local_path, required=True, help="YAML file of settings")
-    parser.add_argument("--steps", type=positive, default=30, help="of training, in each turn")
-    parser.add_argument("--turns", type=positive, default=3, help="the medians of these are shown")
+    parser.add_argument("--steps", type=positive, default=30, help="training steps per turn")
+    parser.add_argument("--turns", type=positive, default=3, help="turns; the table shows medians")
     parser.add_argument(
-        "--set", action="append", default=[], dest="overrides", help="of the recipe"
+        "--set", action="append", default=[], dest="overrides", help="setting of the recipe"
     )
     return run_command(parser, _measure)
 
@@ -76,13 +76,13 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _some(data: Any, count: int) -> Iterable[Any]:
-    """Start a pipeline, wait until it has a batch, and give so many of them."""
+    """Start a pipeline, wait for its first batch, and return an iterator over `count` batches."""
     batches = iter(data)
     return chain([next(batches)], islice(batches, count - 1))
 
 
 def _train(model: Any, batches: Iterable[Any]) -> float:
-    """Train on batches, or only take them; gives pictures a second."""
+    """Train on batches, or only take them if `model` is None; return pictures per second."""
     began, pictures = time.perf_counter(), 0
     for inputs, truth in batches:
         pictures += len(inputs)

@@ -1,4 +1,4 @@
-"""Which machine and which versions something was measured on."""
+"""Describe the machine and the versions of a measurement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIBRARIES = (
 
 
 def machine() -> dict[str, str]:
-    """Name the machine by what matters to the models."""
+    """Return CPU, memory and library versions, as texts by name."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((one.partition(":")[2].strip() for one in lines if "model name" in one), "?")
     flags = " ".join(one for one in _TELLING if one in cpu_flags())

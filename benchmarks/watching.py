@@ -1,4 +1,4 @@
-"""Runs a command, and looks at all of its processes while it runs."""
+"""Run a command, and measure all its processes while it runs."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ WORKER, JVM, DRIVER = "worker", "JVM", "driver"
 
 
 class BenchmarkError(SteelDefectError):
-    """A contender failed, or its answers are not what they have to be."""
+    """A measured program failed, or its answers are incomplete."""
 
 
 @dataclass
 class Watched:
-    """What was seen of a command.
+    """CPU time and memory of a command.
 
     Attributes:
-        began: seconds since 1970.
-        ended: the same.
-        cpu: (time, CPU seconds used until then by all processes together), as it grew.
-        peaks: greatest resident memory of one process in bytes, by what it is: driver (the command
-            itself), JVM, worker (every other).
-        peak: greatest resident memory of all processes together; shared pages count for each.
+        began: start of the command, in seconds since 1970.
+        ended: end of the command, in seconds since 1970.
+        cpu: points (seconds since 1970, CPU seconds of all processes until then), in order.
+        peaks: largest resident memory of a process in bytes, by role: driver (the command itself),
+            JVM, worker (every other process).
+        peak: largest resident memory of all processes together, in bytes; shared pages count once
+            for each process.
     """
 
     began: float
@@ -43,10 +44,10 @@ class Watched:
 
 
 def watch(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Watched:
-    """Run a command to its end.
+    """Run a command to its end, and measure it.
 
     Raises:
-        BenchmarkError: it failed; the message has the end of its output.
+        BenchmarkError: the command failed; the message has the end of its output.
     """
     seconds: dict[tuple[int, float], float] = {}
     watched = Watched(time.time())
@@ -62,10 +63,10 @@ def watch(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
 def started(
     command: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command, and end it and all that it has started with the block.
+    """Start a command; at the end of the block, kill it and all processes that it started.
 
     Raises:
-        BenchmarkError: it failed; the message has the end of its output.
+        BenchmarkError: the command failed; the message has the end of its output.
     """
     with log.open("wb") as output:
         running = subprocess.Popen(
@@ -101,7 +102,7 @@ def _look(watched: Watched, leader: int, seconds: dict[tuple[int, float], float]
 
 
 def family(leader: int) -> Iterator[psutil.Process]:
-    """Give the command, all that it has started, and what was left by those that have ended."""
+    """Yield all processes of the session of a command, also those whose parent has ended."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if os.getsid(process.pid) == leader:
@@ -109,7 +110,7 @@ def family(leader: int) -> Iterator[psutil.Process]:
 
 
 def role(process: psutil.Process, leader: int) -> str:
-    """Tell what a process of a command is."""
+    """Return the role of a process: driver, JVM or worker."""
     if process.name() == "java":
         return JVM
     return DRIVER if process.pid == leader else WORKER

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole way of a picture, on generated strips: train, score with Spark, evaluate, look.
-# Each step is a command that serves one's own data alike. Everything lies under demo/.
+# A complete run on generated strips: train, score with Spark, evaluate, draw.
+# Each step is a command that you can use for your own data. All results are in demo/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,18 +17,18 @@ mkdir demo
 
 step "Generate strips to train on" \
     python -m training generate --data demo/train --pictures 300 --seed 1
-step "Generate an archive; its truth is never seen by training" \
+step "Generate an archive to score; training never sees its labels" \
     python -m training generate --data demo/archive --pictures 120 --seed 2026
-step "Train gate and segmenter, export the bundle" \
+step "Train gate and segmenter, and write the bundle" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml --bundle demo/bundle
 step "Score the archive with Spark" \
     spark-submit jobs/score.py --input demo/archive --bundle demo/bundle --output demo/output \
     --config conf/score.yaml
-step "Compare with the truth" \
+step "Compare the findings with the labels" \
     spark-submit jobs/evaluate.py --output demo/output --labels demo/archive/train.csv
-step "Draw found and true masks over a few pictures" \
+step "Draw found and true masks on some pictures" \
     steeldefect overlays --output demo/output --truth demo/archive/train.csv demo/overlays
-step "Ask the tables" \
+step "Query the tables" \
     steeldefect sql --output demo/output "
     select class_name, count(*) as pictures, round(avg(area)) as mean_area_px,
            round(avg(mean_probability), 2) as mean_probability
@@ -41,17 +41,17 @@ score() {
 
 cat <<SUMMARY
 
-Done in $((SECONDS - began)) s. On the archive, which training never saw:
-  positives-only Dice  $(score positives_dice)   masks, where there is a defect
-  mean Dice            $(score mean_dice)   Kaggle's measure ($(score all_empty_dice) for an empty answer)
-  gate recall          $(score gate_recall)   defective pictures that reach the segmenter
+Done in $((SECONDS - began)) s. Scores on the archive, which training never saw:
+  positives-only Dice  $(score positives_dice)   masks, on pictures and classes with a defect
+  mean Dice            $(score mean_dice)   Kaggle's measure (an answer that finds nothing scores $(score all_empty_dice))
+  gate recall          $(score gate_recall)   share of the defective pictures that reach the segmenter
 
   demo/train     generated pictures and labels for training
-  demo/archive   generated pictures that were scored, and their truth
+  demo/archive   generated pictures that were scored, and their labels
   demo/bundle    the model bundle
   demo/output    the tables (Delta, Parquet)
-  demo/overlays  found and true masks over pictures
+  demo/overlays  found and true masks, drawn on pictures
 
-Ask the tables yourself:
+Query the tables yourself:
   $(dirname "$(command -v steeldefect)" | sed "s|^$PWD/||")/steeldefect sql --output demo/output "select * from images limit 5"
 SUMMARY

@@ -1,1 +1,1 @@
-"""What bounds scoring: the arithmetic of the models, and what the job spends beside them."""
+"""What limits scoring: the arithmetic of the models, and the CPU time of the job around them."""

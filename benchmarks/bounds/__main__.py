@@ -1,8 +1,8 @@
-"""What bounds scoring here: writes `BOUNDS.md`.
+"""Measure what limits scoring on this machine, and write `BOUNDS.md`.
 
     python -m benchmarks.bounds [--data DIR] [--gate-weights FILE] [--rounds N]
 
-Takes the pictures and the bundle of `benchmarks.scoring`, or makes them.
+Uses the pictures and the bundle of `benchmarks.scoring`, and creates them if they are missing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent.parent
 
 
 def main() -> int:
-    """Measure, and write it down; returns the exit code."""
+    """Measure, write the document, and return the exit code."""
     parser = CommandParser(prog="python -m benchmarks.bounds", description=__doc__)
     add_material_options(parser)
     parser.add_argument("--out", type=local_path, default=_HERE, help="folder of BOUNDS.md")

@@ -1,4 +1,4 @@
-"""The models' arithmetic: operations counted, seconds by kind of layer, and what a core can do."""
+"""Measure the arithmetic of models: operations, time by kind of layer, and the speed of a core."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _UNCOUNTED = {"GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBa
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What one picture costs in one model, on one core.
+    """Cost of one picture in one model, on one core.
 
     Attributes:
-        operations: multiplications and additions, of convolutions and matrix products.
-        seconds: CPU seconds of a call with one picture; the fastest of several.
-        kinds: share of the time by kind of layer, the greatest first.
+        operations: number of multiplications and additions in convolutions and matrix products.
+        seconds: CPU seconds of a call with one picture; the fastest of several calls.
+        kinds: share of the time by kind of layer, largest first.
     """
 
     operations: float
@@ -40,7 +40,7 @@ class ModelCost:
 
 
 def matrix_rate() -> float:
-    """Measure float32 operations a second that one core does: NumPy's product of two matrices."""
+    """Measure float32 operations per second of one core, in NumPy's product of two matrices."""
     one = np.random.default_rng(0).random((_SQUARE, _SQUARE), dtype=np.float32)
     with threadpoolctl.threadpool_limits(1):
         seconds = min(_cpu_seconds(lambda: one @ one) for _ in range(_TRIES))
@@ -51,8 +51,8 @@ def cost(path: Path, precision: Precision) -> ModelCost:
     """Measure one model.
 
     Args:
-        path: its `.xml`.
-        precision: that it runs at.
+        path: the `.xml` file of the model.
+        precision: precision of the arithmetic.
     """
     engine = choose_engine(
         RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=precision, threads=1, batch_size=1)
@@ -70,10 +70,10 @@ def cost(path: Path, precision: Precision) -> ModelCost:
 def operations(model: Any) -> float:
     """Count multiplications and additions of an OpenVINO model of fixed shape.
 
-    Those on the zeros around a picture do not count: no program has to do them.
+    Operations on the zeros around a picture (padding) are not counted: no program needs them.
 
     Raises:
-        BenchmarkError: the model has a kind of layer that is not counted.
+        BenchmarkError: the model has a kind of layer that this function cannot count.
     """
     total = 0.0
     for operation in model.get_ops():
@@ -91,7 +91,7 @@ def operations(model: Any) -> float:
 
 
 def _taps(convolution: Any, axis: int) -> int:
-    """Count, along one axis, all pairs of a place and a kernel's element inside the picture."""
+    """Count pairs of an output place and a kernel element along one axis, without the padding."""
     told = convolution.get_attributes()
     size = convolution.input(0).get_shape()[2 + axis]
     places = convolution.output(0).get_shape()[2 + axis]
@@ -107,13 +107,13 @@ def _taps(convolution: Any, axis: int) -> int:
 
 
 def _kinds(model: Any, batch: Float32, engine: Engine) -> dict[str, float]:
-    """Ask OpenVINO for the time of each layer, and add up by kind and by what computes it."""
+    """Return the share of time by kind of layer and kernel, from OpenVINO's counters."""
     settings = {**compile_settings(engine), "PERF_COUNT": True}
     request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
     spent: defaultdict[str, float] = defaultdict(float)
     for call in range(_CALLS + 1):
         request.infer([batch])
-        if call:  # the first one prepares
+        if call:  # the first call also prepares the model
             for layer in request.get_profiling_info():
                 kind = f"{layer.node_type} {layer.exec_type}"
                 spent[kind] += layer.real_time.total_seconds()
@@ -123,7 +123,7 @@ def _kinds(model: Any, batch: Float32, engine: Engine) -> dict[str, float]:
 
 
 def _cpu_seconds(work: Callable[[], object]) -> float:
-    """Measure the CPU seconds of all of this process's threads."""
+    """Return the CPU seconds that all threads of this process use during `work`."""
     began = time.process_time()
     work()
     return time.process_time() - began

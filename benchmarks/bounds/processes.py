@@ -1,4 +1,4 @@
-"""Where the job's CPU seconds go: by process, and inside a worker by thread."""
+"""Measure the CPU seconds of the job, by process, and by thread inside workers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from benchmarks.watching import WORKER, BenchmarkError, family, role, started
 
 _LOOK_SECONDS = 0.5
 MAIN, OTHERS = "workers: main threads", "workers: other threads"
-"""With one core for each task, the models run in a worker's main thread."""
+"""With one core per task, the models run in the main thread of a worker."""
 
 _Seconds = dict[tuple[str, int], float]
-"""CPU seconds until now, by what it is and process."""
+"""CPU seconds until now, by role and process id."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a job used from its first file until its end.
+    """Time that a job used from its first file until its end.
 
     Attributes:
-        wall: seconds.
-        cpu: CPU seconds by process, and of workers by kind of thread.
+        wall: elapsed seconds.
+        cpu: CPU seconds by role of the process; for workers, by kind of thread.
     """
 
     wall: float
@@ -38,16 +38,16 @@ class Spent:
 def watch_threads(
     command: Sequence[str], environment: Mapping[str, str], output: Path, log: Path
 ) -> Spent:
-    """Run the job, and look at all of its threads from its first file on.
+    """Run the job, and measure its threads from its first file until its end.
 
     Args:
-        command: of the job.
-        environment: added to this one.
+        command: command line of the job.
+        environment: variables that are added to the environment of this process.
         output: folder of the job's tables.
-        log: file for what it prints.
+        log: file for the output of the job.
 
     Raises:
-        BenchmarkError: it failed, or wrote no file.
+        BenchmarkError: the job failed, or wrote no file.
     """
     before: _Seconds | None = None
     now: _Seconds = {}
@@ -71,7 +71,7 @@ def _look(leader: int, seconds: _Seconds) -> None:
     for process in family(leader):
         with suppress(psutil.Error, OSError):
             used, who = process.cpu_times(), role(process, leader)
-            whole = used.user + used.system  # threads that have ended count as well
+            whole = used.user + used.system  # includes threads that have ended
             if who != WORKER:
                 seconds[who, process.pid] = whole
                 continue

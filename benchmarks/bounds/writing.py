@@ -1,4 +1,4 @@
-"""`BOUNDS.md`: the tables that people read."""
+"""Write `BOUNDS.md`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Costs = Mapping[Precision, Mapping[ModelName, ModelCost]]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What does not depend on the program.
+    """Limits of the machine and the material, whatever program scores.
 
     Attributes:
-        matrix_rate: float32 operations a second that one core does, multiplying matrices.
-        passing: share of the pictures that passes the gate.
-        cores: of this machine.
+        matrix_rate: float32 operations per second of one core that multiplies matrices.
+        passing: share of the pictures that pass the gate.
+        cores: number of cores of this machine.
     """
 
     matrix_rate: float
@@ -32,20 +32,20 @@ class Bounds:
     cores: int
 
     def rate(self, costs: Mapping[ModelName, ModelCost]) -> float:
-        """Tell the greatest rate seen: of the product of matrices, or of a model if it is faster.
+        """Return the highest measured rate: of the matrix product, or of a model if it is faster.
 
         Args:
-            costs: at float32.
+            costs: costs of the models at float32.
         """
         return max(self.matrix_rate, *(one.operations / one.seconds for one in costs.values()))
 
     def operations(self, costs: Mapping[ModelName, ModelCost]) -> float:
-        """Tell the operations that a picture takes on average."""
+        """Return the mean number of operations per picture."""
         gate, segmenter = costs[ModelName.GATE], costs[ModelName.SEGMENTER]
         return gate.operations + self.passing * segmenter.operations
 
     def seconds(self, costs: Mapping[ModelName, ModelCost]) -> float:
-        """Tell the seconds of one core that a picture takes on average."""
+        """Return the mean seconds of one core per picture."""
         gate, segmenter = costs[ModelName.GATE], costs[ModelName.SEGMENTER]
         return gate.seconds + self.passing * segmenter.seconds
 
@@ -57,19 +57,18 @@ def written(
     spent: Mapping[Precision, Spent],
     pictures: int,
 ) -> str:
-    """Write the document.
+    """Return the document as Markdown.
 
     Args:
-        command: that measured it.
-        bounds: of this machine.
-        costs: of the models, by precision.
-        spent: by the job, by precision.
-        pictures: that each job scored.
+        command: command line of the measurement.
+        bounds: limits of this machine.
+        costs: costs of the models, by precision.
+        spent: time that the job used, by precision.
+        pictures: number of pictures that each job scored.
     """
     lines = [
-        "# What bounds scoring\n",
-        f"Measured by `{command}`, which takes the pictures and the bundle of "
-        "`benchmarks.scoring`.\n",
+        "# What limits the speed of scoring\n",
+        f"Measured by `{command}`, with the pictures and the bundle of `benchmarks.scoring`.\n",
         *(f"- {name}: {text}" for name, text in machine().items()),
         *("", "## Arithmetic, one core\n", *_arithmetic(bounds, costs)),
         *("", "## Layers\n", *_layers(costs)),
@@ -81,7 +80,7 @@ def written(
 def _arithmetic(bounds: Bounds, costs: Costs) -> Iterator[str]:
     product = bounds.matrix_rate / 1e9
     yield f"One core multiplies matrices at {product:.0f} GFLOP/s (float32, NumPy).\n"
-    yield "| | GFLOP a picture | CPU ms a picture | GFLOP/s | of the matrices' rate |"
+    yield "| | GFLOP per picture | CPU ms per picture | GFLOP/s | relative to the matrix product |"
     yield "|---|---:|---:|---:|---:|"
     for form, models in costs.items():
         for name, one in models.items():
@@ -93,17 +92,18 @@ def _arithmetic(bounds: Bounds, costs: Costs) -> Iterator[str]:
     models = costs[Precision.F32]
     best, each = bounds.rate(models), bounds.operations(models)
     yield (
-        f"\nA picture takes {each / 1e9:.2f} GFLOP, where {100 * bounds.passing:.1f}% pass the "
-        f"gate. **At {best / 1e9:.0f} GFLOP/s, the greatest float32 rate of a core seen here, in "
-        f"every layer, {bounds.cores} cores make {bounds.cores * best / each:.1f} pictures a "
-        "second**, with nothing else to do. As measured, a core takes for a picture\n"
+        f"\nA picture takes {each / 1e9:.2f} GFLOP on average, because "
+        f"{100 * bounds.passing:.1f}% of the pictures pass the gate. The highest float32 rate of a "
+        f"core that was measured here is {best / 1e9:.0f} GFLOP/s. **If every layer reached it, "
+        f"{bounds.cores} cores would score {bounds.cores * best / each:.1f} pictures per "
+        "second**, with no other work to do. The measured time of one core per picture is\n"
     )
     for form, models in costs.items():
         yield f"- {1e3 * bounds.seconds(models):.1f} ms at {form.value}"
 
 
 def _layers(costs: Costs) -> Iterator[str]:
-    yield "| | share of the model's time, by kind of layer and what computes it |"
+    yield "| | share of the time of the model, by kind of layer and OpenVINO kernel |"
     yield "|---|---|"
     for form, models in costs.items():
         for name, one in models.items():
@@ -115,10 +115,10 @@ def _layers(costs: Costs) -> Iterator[str]:
 
 def _processes(spent: Mapping[Precision, Spent], pictures: int, cores: int) -> Iterator[str]:
     yield (
-        f"Shares of all cores in a run over {pictures:,} pictures, from the moment when the first "
-        "task had written its file until the command's end (so that stopping Spark counts). With "
-        "one core for each task the models run in a worker's main thread, and with them what lies "
-        "around them in Python; the other threads fetch, decode, resize and outline.\n"
+        f"Shares of the time of all cores in a run over {pictures:,} pictures. The time begins "
+        "when the first task has written its file, and ends with the command, so it includes "
+        "stopping Spark. With one core per task, the models and the Python code around them run in "
+        "the main thread of a worker; the other threads fetch, decode, resize and outline.\n"
     )
     who = (MAIN, OTHERS, JVM, DRIVER)
     yield f"| | seconds | {' | '.join(who)} | not used by the job |"

@@ -1,1 +1,1 @@
-"""How the job grows: pictures, tasks at once, keys of a plan. `make bench-growth` runs it."""
+"""How the job grows with pictures, tasks at once and keys of a plan: `make bench-growth`."""

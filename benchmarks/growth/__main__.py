@@ -1,4 +1,4 @@
-"""How the job grows: cost per picture, memory, and seconds of a plan.
+"""Measure how the job grows: cost per picture, memory, and seconds of a plan.
 
     python -m benchmarks.growth [--sizes N...] [--keys N...] [--repetitions N]
 
@@ -28,17 +28,17 @@ from steeldefect.program.command import CommandParser, local_path, positive, run
 _HERE = Path(__file__).parents[1]
 _DRIVER = ("list", "plan", "publish")
 _IN_WAVES = 10_000  # pictures of the runs in larger and smaller waves
-_NEW = 2_000  # pictures to score in a plan of many keys: a night's new ones
+_NEW = 2_000  # pictures to score in a plan of many keys: the new ones of a night
 
 
 def main() -> int:
-    """Measure, write, draw; returns the exit code."""
+    """Measure, write, draw, and return the exit code."""
     parser = CommandParser(prog="python -m benchmarks.growth", description=__doc__)
     sizes, keys = [1_000, 10_000, 100_000], [10_000, 100_000, 1_000_000]
-    parser.add_argument("--sizes", type=positive, nargs="+", default=sizes, help="pictures")
-    parser.add_argument("--keys", type=positive, nargs="+", default=keys, help="of plans")
-    parser.add_argument("--waves", type=positive, nargs="+", default=[1_000, 20], help="sizes")
-    parser.add_argument("--repetitions", type=positive, default=3, help="up to 10,000 pictures")
+    parser.add_argument("--sizes", type=positive, nargs="+", default=sizes, help="pictures per run")
+    parser.add_argument("--keys", type=positive, nargs="+", default=keys, help="keys per plan")
+    parser.add_argument("--waves", type=positive, nargs="+", default=[1_000, 20], help="wave sizes")
+    parser.add_argument("--repetitions", type=positive, default=3, help="runs of each small size")
     parser.add_argument("--work", type=local_path, default=Path("build/growth"))
     parser.add_argument("--out", type=local_path, default=_HERE / "growth.json")
     parser.add_argument("--svg", type=local_path, default=_HERE.parent / "docs" / "scale.svg")
@@ -89,7 +89,7 @@ class _Job(NamedTuple):
 
 
 def _run(job: _Job) -> Run:
-    """Run the job, and say what it took."""
+    """Run the job, print its figures, and return them."""
     uris = ("--input", str(job.archive), "--bundle", str(job.bundle), "--output", str(job.output))
     command = [sys.executable, "jobs/score.py", *uris, *job.more]
     environment = {"PYSPARK_SUBMIT_ARGS": f"--master local[{job.tasks}] pyspark-shell"}
@@ -114,9 +114,9 @@ def _run(job: _Job) -> Run:
     peaks = ", ".join(f"{role} {size / 2**20:.0f}" for role, size in sorted(run.peaks.items()))
     driver = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in run.driver_seconds.items())
     print(
-        f"{run.pictures:>7} pictures of {run.keys:>8} keys, {run.tasks} at once, {run.waves} waves:"
-        f" {run.rate:7.1f}/s, {1000 * run.task_seconds:.2f} ms of a task each, "
-        f"{1000 * run.cpu_seconds:.2f} ms of CPU; {driver}; MiB: {peaks}",
+        f"{run.pictures:>7} pictures of {run.keys:>8} keys, {run.tasks} tasks, {run.waves} waves:"
+        f" {run.rate:7.1f}/s, {1000 * run.task_seconds:.2f} ms of task time and "
+        f"{1000 * run.cpu_seconds:.2f} ms of CPU time per picture; {driver}; MiB: {peaks}",
         flush=True,
     )
     return run
@@ -130,12 +130,12 @@ def _summary(grown: list[Run], waved: list[Run], planned: list[Run]) -> str:
         return statistics.median(run.task_seconds for run in chosen)
 
     lines = [
-        f"cost of a picture at {sizes[-1]} over that at {sizes[0]}, {tasks} at once: "
+        f"cost of a picture at {sizes[-1]} / cost at {sizes[0]}, {tasks} tasks at once: "
         f"{middle(sizes[-1], tasks) / middle(sizes[0], tasks):.3f}"
         for tasks in (1, 2)
     ]
     lines += [
-        f"publishing one of {run.waves} waves: {run.driver_seconds['publish'] / run.waves:.3f} s"
+        f"publishing a wave, mean of {run.waves}: {run.driver_seconds['publish'] / run.waves:.3f} s"
         for run in [*waved, *grown[-1:]]
     ]
     lines += [

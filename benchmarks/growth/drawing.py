@@ -1,4 +1,4 @@
-"""Draws how the job grows, as SVG."""
+"""Draw how the job grows, as SVG."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MIB = 2**20
 
 
 def draw(grown: Sequence[Run], planned: Sequence[Run], path: Path) -> None:
-    """Draw cost, memory and plan.
+    """Draw cost per picture, memory, and seconds of a plan.
 
     Args:
-        grown: runs over more and more pictures, with one and two tasks at once.
-        planned: runs of more and more keys, nearly all of them scored before.
-        path: of the SVG.
+        grown: runs over growing numbers of pictures, with one and two tasks at once.
+        planned: runs with growing numbers of keys, almost all scored before.
+        path: file of the SVG.
     """
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     cost, memory, plan = figure.subplots(1, 3)

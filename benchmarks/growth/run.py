@@ -1,4 +1,4 @@
-"""What was measured of one run of the job."""
+"""The figures of one run of the job."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the job.
+    """Figures of one run of the job.
 
     Attributes:
-        pictures: that it scored.
-        keys: that it planned.
-        tasks: at once.
-        waves: in which it scored.
-        rate: pictures a second, once it runs; see `Steady`.
-        cpu_seconds: of all processes for each picture, once it runs.
-        task_seconds: of tasks, for each picture.
-        seconds: from its start to its end.
-        driver_seconds: of list, plan, and publish of all waves.
-        peaks: greatest resident bytes of one process, by what it is.
+        pictures: number of pictures that the run scored.
+        keys: number of keys under the input.
+        tasks: number of tasks at once.
+        waves: number of published waves.
+        rate: pictures per second, without the start; see `Steady`.
+        cpu_seconds: CPU seconds of all processes per picture, without the start.
+        task_seconds: task seconds per picture.
+        seconds: seconds from the start of the run to its end.
+        driver_seconds: seconds of the stages list, plan and publish, over all waves.
+        peaks: largest resident memory of a process in bytes, by role.
     """
 
     pictures: int

@@ -1,4 +1,4 @@
-"""A plan of many keys: an inventory, and tables in which nearly all of them are scored already."""
+"""Write the input of a large plan: an inventory, and tables that hold almost all its keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PARTS_OF_A_WAVE = 10
 
 
 def write_inventory(path: Path, archive: Path, keys: int, pictures: int) -> Path:
-    """Write a table of keys; of these, the first `pictures` are really in the archive."""
+    """Write an inventory of `keys` keys; the first `pictures` of them are files of the archive."""
     found = sorted(one.relative_to(archive).as_posix() for one in archive.rglob("*.jpg"))
     names = found[:pictures] + [
         f"{number // 1000:05d}/q{number:07d}.jpg" for number in range(pictures, keys)
@@ -35,7 +35,7 @@ def write_inventory(path: Path, archive: Path, keys: int, pictures: int) -> Path
 
 
 def write_tables(output: Path, archive: Path, inventory: Path, bundle: Path, skip: int) -> None:
-    """Write tables as if all keys of an inventory but the first `skip` had been scored."""
+    """Write tables in which all keys of an inventory are scored, except the first `skip`."""
     keys = pq.read_table(inventory).slice(skip)
     store = open_store(str(output))
     now = datetime.now(UTC)

@@ -1,7 +1,7 @@
-"""An archive of any size, and a bundle whose model costs little and always the same.
+"""Create an archive of any size, and a bundle whose model has a small, constant cost.
 
-What is left to measure is everything around the models. The pictures are some hundred files under
-many names (hard links), half of them with a bright square that the stand-in outlines.
+So a measurement shows everything around the models. The archive has 200 different pictures under
+many names (hard links). Half of them show a bright square, which the model of the bundle outlines.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from steeldefect.pictures.preprocessing import InputSpec, Scaling
 HEIGHT, WIDTH = 64, 128
 _UNIQUE = 200
 _IN_A_FOLDER = 1000
-_IDLE, _WIDE = 4, 24  # layers that make the stand-in's cost, and their channels
+_IDLE, _WIDE = 4, 24  # layers that only cost time, and their channels
 
 
 def make_archive(folder: Path, pictures: int) -> Path:
-    """Fill a folder with pictures; those that are there already stay."""
+    """Fill a folder with pictures, keep those that exist, and return the folder."""
     sources = [_source(folder.with_name("sources"), number) for number in range(_UNIQUE)]
     for number in range(pictures):
         path = folder / f"{number // _IN_A_FOLDER:05d}" / f"p{number:07d}.jpg"
@@ -35,7 +35,7 @@ def make_archive(folder: Path, pictures: int) -> Path:
 
 
 def make_bundle(folder: Path) -> Path:
-    """Write the stand-in's bundle, where it is not there yet: a segmenter, no gate."""
+    """Write the bundle if it does not exist: a segmenter, no gate."""
     if (folder / SEAL_NAME).exists():
         return folder
     from training.backend import keras

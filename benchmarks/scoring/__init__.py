@@ -1,6 +1,6 @@
-"""Scoring, measured beside what a user would pick instead; `make bench` runs it.
+"""Compare scoring with its limit and with other programs that a user could choose: `make bench`.
 
-`material` makes the pictures and the bundle that every contender gets; `contenders` has a program
-for each, and `field` says how it is started. `benchmarks.watching` runs it and looks at its
-processes, `measuring` turns what was seen into figures, `results` writes them down.
+`material` creates the pictures and the bundle that every contender gets. `contenders` holds one
+program per contender, and `field` lists them with their command lines. `benchmarks.watching` runs a
+contender and measures its processes, `measuring` computes the figures, `results` writes them.
 """

@@ -1,9 +1,9 @@
-"""Scoring beside its peers: one command, one table.
+"""Measure scoring and its peers: one command, one table.
 
     python -m benchmarks.scoring [--data DIR] [--rounds N] [--repetitions N] [--only NAME]...
 
-Every repetition runs all contenders, one after the other, so that a machine that gets slower does
-so for all of them. What was measured so far is written after each one.
+Every repetition runs all contenders, one after the other, so that a machine that becomes slower
+becomes slower for all of them. The results so far are written after each contender.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ _HERE = Path(__file__).parent.parent
 
 
 def main() -> int:
-    """Measure, and write the table; returns the exit code."""
+    """Measure, write the table, and return the exit code."""
     parser = CommandParser(prog="python -m benchmarks.scoring", description=__doc__)
     add_material_options(parser)
     parser.add_argument("--out", type=local_path, default=_HERE, help="folder of the results")
-    parser.add_argument("--repetitions", type=positive, default=3, help="of every contender")
+    parser.add_argument("--repetitions", type=positive, default=3, help="runs of each contender")
     parser.add_argument(
-        "--go-on", action="store_true", help="add to the results that are there, of this machine"
+        "--go-on", action="store_true", help="add to the existing results of this machine"
     )
-    parser.add_argument("--only", action="append", default=[], help="a contender's name")
+    parser.add_argument(
+        "--only", action="append", default=[], help="name of a contender to run; default: all"
+    )
     return run_command(parser, _measure)
 
 
@@ -49,7 +51,9 @@ def _measure(options: argparse.Namespace) -> None:
     unknown = set(options.only) - {one.name for one in field}
     if unknown:
         known = ", ".join(one.name for one in contenders(default))
-        raise BenchmarkError(f"no contender {', '.join(unknown)}; there are {known}")
+        raise BenchmarkError(
+            f"unknown contenders: {', '.join(sorted(unknown))}; choose from {known}"
+        )
     work = options.work / "answers"
     reference = _reference(material, work)
     found = results.Results(_command(options), default, material.unique, {}, [])
@@ -66,7 +70,7 @@ def _measure(options: argparse.Namespace) -> None:
             if contender.name == f"job-{default}":
                 found.first_seconds.append(_first_picture(material, work))
             run = _run(contender, material, contender.rounds(options.rounds), work, reference)
-        except BenchmarkError as error:  # the others have taken too long to lose them
+        except BenchmarkError as error:  # keep the results of the others: they take an hour
             failed.append(contender.name)
             print(f"{contender.name} failed: {error}", file=sys.stderr, flush=True)
             continue
@@ -81,12 +85,14 @@ def _measure(options: argparse.Namespace) -> None:
         results.write_json(found, options.out / "results.json")
         results.write_markdown(found, contenders(default), options.out / "RESULTS.md")
     if failed:
-        raise BenchmarkError(f"these failed, and are not in the table: {', '.join(failed)}")
+        raise BenchmarkError(
+            f"these contenders failed and are not in the table: {', '.join(failed)}"
+        )
     print(f"the table is {options.out / 'RESULTS.md'}")
 
 
 def _command(options: argparse.Namespace) -> str:
-    """Write the command line down, without this machine's folders."""
+    """Return the command line, with variables in place of the folders of this machine."""
     given = told_material(options)
     given.append(f"--repetitions {options.repetitions}")
     given += [f"--only {name}" for name in options.only]
@@ -94,7 +100,7 @@ def _command(options: argparse.Namespace) -> str:
 
 
 def _in_turn(field: Sequence[Contender], repetition: int) -> list[Contender]:
-    """Change the order from one repetition to the next."""
+    """Return the contenders in the order of a repetition: every second one is reversed."""
     return list(field) if repetition % 2 == 0 else list(reversed(field))
 
 
@@ -120,7 +126,7 @@ def _run(
 
 
 def _first_picture(material: Material, work: Path) -> float:
-    """Score one single picture by the job; seconds from its start until it is published."""
+    """Run the job on one picture; return the seconds from its start until it is published."""
     contender = Contender("first-picture", "", None, "auto")
     output = work / contender.name
     shutil.rmtree(output, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Which contenders there are, and how each is started."""
+"""The contenders, and the command line of each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from steeldefect.bundle.manifest import CpuPrecision
 from steeldefect.runtimes import cpu_precisions
 
 _SLOW = 1 / 8
-"""Share of the rounds for Keras models and for single tasks: rates are per picture."""
+"""Share of the rounds that slow contenders get: Keras models, and the job with one task."""
 
 _FRAMES = (
     ("daft", "daft_frame", "Daft UDF"),
     ("mlflow", "mlflow_udf", "`mlflow.pyfunc.spark_udf`"),
     ("ray", "ray_data", "Ray Data `map_batches`"),
 )
-"""Peers that take either Keras' models or ours: name, module, title."""
+"""Peers that run with Keras models or with our compiled models: name, module, title."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,13 @@ class Contender:
     """One row of the table.
 
     Attributes:
-        name: in results and on the command line.
-        title: in the table.
-        module: of `benchmarks.scoring.contenders`; None: the job itself.
-        precision: of the compiled models; `keras`, or `auto` for the job's default.
-        tasks: of the job at once; None: one for each core.
-        one_core: whether it is kept to a single core.
+        name: name in the results and on the command line.
+        title: title in the table.
+        module: module in `benchmarks.scoring.contenders`; None for the job itself.
+        precision: precision of the compiled models; `keras` for Keras models, `auto` for the
+            default of the job.
+        tasks: number of tasks of the job at once; None: one per core.
+        one_core: whether all its processes run on one core.
     """
 
     name: str
@@ -48,25 +49,25 @@ class Contender:
         return self.module is None
 
     def rounds(self, all_rounds: int) -> int:
-        """Tell how many rounds of the pictures it gets."""
+        """Return the number of rounds of the pictures that this contender scores."""
         slow = self.precision == "keras" or self.tasks is not None
         return max(1, round(all_rounds * _SLOW)) if slow else all_rounds
 
 
 def forms_here() -> list[str]:
-    """Name the precisions that this CPU can run."""
-    runs = cpu_precisions() | {CpuPrecision.INT8}  # that one runs anywhere, fast or not
+    """Return the precisions that this CPU can run."""
+    runs = cpu_precisions() | {CpuPrecision.INT8}  # int8 runs on every CPU, but may be slow
     return [one.value for one in CpuPrecision if one in runs]
 
 
 def contenders(default: str) -> list[Contender]:
-    """Give all contenders that this CPU can run.
+    """Return all contenders that this CPU can run.
 
     Args:
-        default: what the job's `auto` takes here.
+        default: precision that the job's `auto` chooses on this machine.
     """
-    # those that are held against each other run one after the other, because machines change
-    # their speed: bare models and job, and the default form last, beside the peers that have it
+    # contenders that are compared run directly one after the other, because the speed of a machine
+    # changes: bare models, then the job; the default form last, next to the peers that use it
     forms = sorted(forms_here(), key=lambda form: form == default)
     rows = []
     for form in forms:
@@ -99,13 +100,13 @@ REFERENCE = Contender("reference", "Keras models", "reference", "keras")
 def command(
     contender: Contender, material: Material, rounds: int, answers: Path
 ) -> tuple[list[str], dict[str, str]]:
-    """Give the command line that starts a contender, and its environment.
+    """Return the command line of a contender, and the variables to add to its environment.
 
     Args:
-        contender: to start.
-        material: to score.
-        rounds: of the pictures.
-        answers: file to write; for the job, the folder of its tables.
+        contender: contender to start.
+        material: pictures and bundle.
+        rounds: number of rounds of the pictures to score; 0: one picture.
+        answers: file for the answers; for the job, the folder of its tables.
     """
     if contender.is_job:
         master = f"local[{contender.tasks or '*'}]"

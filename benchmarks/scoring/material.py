@@ -1,9 +1,9 @@
-"""What every contender gets: the same pictures under many keys, and one bundle.
+"""Create what every contender gets: the same pictures under many keys, and one bundle.
 
-Speed does not depend on what the models have learnt, but whether answers agree does: the models
-are fitted for some minutes on labelled strips, so that they outline something. The gate's
-threshold is then put where about 55% of the pictures pass, the share of defective ones in the
-tutorial's data, in the widest gap there: rounding is not to decide which ones do.
+The models are fitted for some minutes on labelled strips, so that they find defects and answers can
+be compared. (The speed does not depend on what they have learnt.) Then the threshold of the gate is
+set so that about 55% of the pictures pass: the share of defective pictures in the tutorial's data.
+It is set in the widest gap between two probabilities, so that rounding does not decide.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _FIT = (
 
 @dataclass(frozen=True)
 class Material:
-    """Where things lie.
+    """Pictures and bundle of a measurement.
 
     Attributes:
-        pictures: folder; keys of one round are `0000-NAME.jpg` and so on.
-        bundle: folder.
-        unique: how many different pictures there are.
-        passing: share of them that passes the gate.
+        pictures: folder of the pictures; keys of the first round are `0000-NAME.jpg`.
+        bundle: folder of the bundle.
+        unique: number of different pictures.
+        passing: share of them that pass the gate.
     """
 
     pictures: Path
@@ -55,7 +55,7 @@ class Material:
     passing: float
 
     def keys_file(self, rounds: int) -> Path:
-        """Write a table of the keys of the first rounds, for `--inventory`; of 0, one key."""
+        """Write the keys of the first rounds for `--inventory`; with 0 rounds, a single key."""
         path = self.pictures.with_name(f"keys-{rounds}.csv")
         keys = keys_of(self.pictures, rounds) or keys_of(self.pictures, 1)[:1]
         path.write_text("\n".join(["key", *keys]) + "\n", encoding="utf-8")
@@ -63,13 +63,13 @@ class Material:
 
 
 def prepare(work: Path, data: Path | None, rounds: int, gate_weights: Path | None) -> Material:
-    """Make what is not there yet.
+    """Create pictures and bundle, unless an earlier call has created them.
 
     Args:
-        work: folder for all of it; what an earlier call made there is taken as it is.
+        work: folder for pictures and bundle.
         data: folder with `severstal` and `severstal_unlabelled`; None: strips are generated.
-        rounds: how often each picture is repeated under new keys.
-        gate_weights: Keras' ResNet50 weights; None: the gate begins at random weights.
+        rounds: number of times that each picture is repeated, under new keys.
+        gate_weights: file of Keras' ResNet50 weights; None: the gate starts from random weights.
     """
     work.mkdir(parents=True, exist_ok=True)
     labelled = _generated(work / "generated") if data is None else data / "severstal"
@@ -89,22 +89,24 @@ def prepare(work: Path, data: Path | None, rounds: int, gate_weights: Path | Non
 
 
 def add_material_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command line say what `prepare` is to make, and where."""
-    parser.add_argument("--data", type=local_path, help="labelled strips; default: generated")
-    parser.add_argument("--gate-weights", type=local_path, help="Keras' ResNet50 weights")
+    """Add the options of `prepare` to a command line."""
+    parser.add_argument(
+        "--data", type=local_path, help="folder of labelled strips; default: generate strips"
+    )
+    parser.add_argument("--gate-weights", type=local_path, help="file of Keras' ResNet50 weights")
     parser.add_argument("--work", type=local_path, default=Path("build/bench"))
     parser.add_argument("--rounds", type=positive, default=24, help="repetitions of the pictures")
 
 
 def told_material(options: argparse.Namespace) -> list[str]:
-    """Write those options down, without this machine's folders."""
+    """Return these options as text, with variables in place of the folders of this machine."""
     folders = (("--data", options.data, "$DATA"), ("--gate-weights", options.gate_weights, "$FILE"))
     given = [f"{flag} {name}" for flag, value, name in folders if value is not None]
     return [*given, f"--rounds {options.rounds}"]
 
 
 def keys_of(pictures: Path, rounds: int) -> list[str]:
-    """Name the pictures of the first rounds, in order."""
+    """Return the keys of the first rounds, in order."""
     return sorted(path.name for path in pictures.iterdir() if int(path.name[:4]) < rounds)
 
 

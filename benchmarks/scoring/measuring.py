@@ -1,8 +1,8 @@
-"""From what was seen of a contender to figures, and its answers held against the reference.
+"""Compute the figures of a contender, and compare its answers with those of the reference.
 
-A rate counts from when a fifth of the pictures were done until all were: no contender is charged
-with its start, which stands in a column of its own. Of the job, a picture is done when its task's
-files are written, and all are done when the last wave is published.
+A rate is measured from the moment when a fifth of the pictures are done until all are done, so it
+does not include the start, which has its own column. A picture of the job is done when the files of
+its task are written; all pictures are done when the last wave is published.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from steeldefect.tables.schema import PARTITION, TableName, Verdict
 _STARTING = 0.2  # share of pictures before the rate counts
 
 Masks = dict[str, dict[str, str]]
-"""Run lengths by class, by key; of a picture that the gate stopped, none."""
+"""Run lengths by class, by key; empty for a picture that the gate stopped."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a contender said.
+    """The answers of a contender.
 
     Attributes:
-        masks: of each picture.
-        passed: how many passed the gate.
-        done: (seconds since 1970, pictures done until then), as it grew.
+        masks: masks of each picture.
+        passed: number of pictures that passed the gate.
+        done: points (seconds since 1970, pictures done until then), in order.
     """
 
     masks: Masks
@@ -46,11 +46,11 @@ class Answers:
 
 @dataclass(frozen=True)
 class Steady:
-    """What a picture costs once a contender runs.
+    """Speed and cost of a contender without its start.
 
     Attributes:
-        rate: pictures a second.
-        cpu_seconds: of all processes, for each picture.
+        rate: pictures per second.
+        cpu_seconds: CPU seconds of all processes per picture.
     """
 
     rate: float
@@ -58,15 +58,15 @@ class Steady:
 
     @classmethod
     def of(cls, done: Sequence[tuple[float, int]], watched: Watched) -> Steady:
-        """Take it from when a fifth of the pictures were done until all were.
+        """Measure from the moment when a fifth of the pictures are done until all are done.
 
         Raises:
-            BenchmarkError: too few points.
+            BenchmarkError: there are too few points.
         """
         began, before = next(point for point in done if point[1] >= _STARTING * done[-1][1])
         ended, after = done[-1]
         if ended <= began:
-            raise BenchmarkError("too few pictures to tell a rate")
+            raise BenchmarkError("too few pictures to compute a rate; score more pictures")
         at, used = zip(*watched.cpu, strict=True)
         cpu = float(np.interp(ended, at, used) - np.interp(began, at, used))
         return cls((after - before) / (ended - began), cpu / (after - before))
@@ -77,15 +77,15 @@ class Figures:
     """Figures of one run of a contender.
 
     Attributes:
-        pictures: that it scored.
-        rate: pictures a second, once it runs.
-        cpu_seconds: of all processes, for each picture, once it runs.
-        first_seconds: from its start until the first picture was done.
-        peaks: greatest resident bytes of one process, by what it is.
-        peak: greatest resident bytes of all processes together.
-        passing: share that passed the gate.
-        dice: pooled, between its masks and the reference's; None where it makes no masks.
-        stages: seconds of the job, by stage, as its run record has them; empty for a peer.
+        pictures: number of pictures that it scored.
+        rate: pictures per second, without the start.
+        cpu_seconds: CPU seconds of all processes per picture, without the start.
+        first_seconds: seconds from its start until the first picture was done.
+        peaks: largest resident memory of a process in bytes, by role.
+        peak: largest resident memory of all processes together, in bytes.
+        passing: share of the pictures that passed the gate.
+        dice: pooled Dice between its masks and those of the reference; None without masks.
+        stages: seconds by stage, from the run record of the job; empty for a peer.
     """
 
     pictures: int
@@ -100,7 +100,7 @@ class Figures:
 
 
 def answers_of_peer(path: Path) -> Answers:
-    """Read what a peer wrote."""
+    """Read the answers of a peer."""
     frame = pd.read_parquet(path).sort_values("at")
     masks = {key: dict(found) for key, found in zip(frame["key"], frame["masks"], strict=True)}
     done = frame.groupby("at", sort=True).size().cumsum()
@@ -109,7 +109,7 @@ def answers_of_peer(path: Path) -> Answers:
 
 
 def answers_of_job(output: Path) -> Answers:
-    """Read the job's tables."""
+    """Read the answers of the job from its tables."""
     tables = Tables(open_store(str(output)))
     images = tables.read(TableName.IMAGES, ["key", "verdict"]).to_pydict()
     masks: Masks = {key: {} for key in images["key"]}
@@ -122,10 +122,10 @@ def answers_of_job(output: Path) -> Answers:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """What the job's newest run record says.
+    """The newest run record of the job.
 
     Attributes:
-        waves: published.
+        waves: number of published waves.
         stages: seconds by stage.
     """
 
@@ -144,16 +144,16 @@ def record_of_job(output: Path) -> JobRecord:
 
 
 def figures(watched: Watched, answers: Answers, reference: Masks, job: Path | None) -> Figures:
-    """Put figures together.
+    """Compute the figures of one run of a contender.
 
     Args:
-        watched: the contender's processes.
-        answers: what it said.
-        reference: the Keras models' masks, by the name of the different pictures.
-        job: where the job's tables lie; None for a peer.
+        watched: measured processes of the contender.
+        answers: answers of the contender.
+        reference: masks of the Keras models, by picture name.
+        job: folder of the job's tables; None for a peer.
 
     Raises:
-        BenchmarkError: a picture is missing.
+        BenchmarkError: the answer to a picture is missing.
     """
     pictures = len(answers.masks)
     if answers.done[-1][1] != pictures:
@@ -174,11 +174,11 @@ def figures(watched: Watched, answers: Answers, reference: Masks, job: Path | No
 
 
 def agreement(masks: Masks, reference: Masks) -> float:
-    """Pooled Dice between two sets of answers: 2 |A and B| / (|A| + |B|) over all masks.
+    """Compute the pooled Dice of two sets of answers: 2 |A and B| / (|A| + |B|) over all masks.
 
     Args:
-        masks: by key, `ROUND-NAME`.
-        reference: by key, of the first round.
+        masks: masks by key, `ROUND-NAME`.
+        reference: masks by key, of the first round.
     """
     expected = {_name(key): found for key, found in reference.items()}
     both = total = 0
@@ -200,16 +200,18 @@ def _name(key: str) -> str:
 
 
 def data_files(output: Path) -> set[Path]:
-    """Give the files of `images`, but for those of its log."""
+    """Return the data files of the table `images`."""
     return set((output / "images").glob(f"{PARTITION}=*/*.parquet"))
 
 
 def published(output: Path, before: Collection[Path] = ()) -> Iterator[tuple[float, int]]:
-    """Give when pictures were done: with their task's file, the last ones when published.
+    """Yield points (seconds since 1970, pictures done until then) of the job.
+
+    The pictures of a task are done when its file is written, the last ones when they are published.
 
     Args:
-        output: of the job.
-        before: files of `images` that were there before the run.
+        output: output of the job.
+        before: files of `images` that existed before the run.
     """
     done = 0
     written = data_files(output) - set(before)

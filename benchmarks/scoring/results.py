@@ -1,4 +1,4 @@
-"""The table that people read, `RESULTS.md`, and the same figures for programs, `results.json`."""
+"""Write the results: `RESULTS.md` for people, and `results.json` for programs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from benchmarks.watching import BenchmarkError
 _MIB = 2**20
 _WAITING = "wait_for_pictures"
 _STAGES = ("fetch", "decode", "prepare", "gate", "segment", "outline", "write", _WAITING)
-"""Of the job's tasks; the driver has stages of its own."""
+"""Stages of the job's tasks; stages of the driver are not in the table."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """All that was measured.
+    """All figures of a measurement.
 
     Attributes:
-        command: that measured it.
-        default: the job's precision where none is set.
-        unique: different pictures.
-        runs: of each contender its figures, one for each repetition, in the table's order.
-        first_seconds: of the job, from its start until one single picture was published.
+        command: command line of the measurement.
+        default: precision of the job if none is set.
+        unique: number of different pictures.
+        runs: figures of each repetition, by contender, in the order of the table.
+        first_seconds: seconds from the start of a job with one picture until it is published.
     """
 
     command: str
@@ -40,7 +40,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, least and greatest of some figures."""
+    """Median, smallest and largest of some figures."""
 
     middle: float
     least: float
@@ -48,31 +48,33 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Take it of values."""
+        """Compute the spread of values."""
         return cls(statistics.median(values), min(values), max(values))
 
     def text(self, digits: int) -> str:
-        """Write it for a table."""
+        """Return the spread as a cell of a table."""
         if self.least == self.most:
             return f"{self.middle:.{digits}f}"
         return f"{self.middle:.{digits}f} ({self.least:.{digits}f} to {self.most:.{digits}f})"
 
 
 def write_json(results: Results, path: Path) -> None:
-    """Write everything that was measured."""
+    """Write all figures as JSON."""
     content = {"machine": machine(), **asdict(results)}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Results:
-    """Read what was measured before.
+    """Read the figures of an earlier measurement.
 
     Raises:
-        BenchmarkError: on another machine, or with other versions.
+        BenchmarkError: the figures are from another machine, or from other versions.
     """
     content = json.loads(path.read_text(encoding="utf-8"))
     if content.pop("machine") != machine():
-        raise BenchmarkError(f"{path} was measured on another machine, or with other versions")
+        raise BenchmarkError(
+            f"{path} was measured on another machine or with other versions; run without --go-on"
+        )
     runs = {
         name: [Figures(**figures) for figures in measured]
         for name, measured in content.pop("runs").items()
@@ -81,21 +83,21 @@ def read_json(path: Path) -> Results:
 
 
 def write_markdown(results: Results, field: Sequence[Contender], path: Path) -> None:
-    """Write the tables."""
+    """Write the tables as Markdown."""
     shown = [one for one in field if one.name in results.runs]
     counts = sorted({len(results.runs[one.name]) for one in shown})
     repetitions = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     parts = [
-        "# Scoring beside its peers\n",
-        f"Measured by `{results.command}`; {repetitions} interleaved repetitions: median (least to "
-        "greatest).\n",
+        "# Scoring compared with its peers\n",
+        f"Measured by `{results.command}`; {repetitions} interleaved repetitions. Figures are "
+        "medians (smallest to largest).\n",
         *(f"- {name}: {text}" for name, text in machine().items()),
-        f"- pictures: {results.unique} different ones, repeated under new keys",
-        f"- the job's precision here, where none is set: {results.default}\n",
+        f"- pictures: {results.unique} different pictures, repeated under new keys",
+        f"- default precision of the job on this machine: {results.default}\n",
         _table(results, shown),
-        "\n## What it comes to\n",
+        "\n## Ratios of speed\n",
         *_ratios(results, shown),
-        "\n## Where the job's time goes\n",
+        "\n## Time of the job by stage\n",
         _stages(results, shown),
         "\n" + _EXPLAINED,
     ]
@@ -104,8 +106,8 @@ def write_markdown(results: Results, field: Sequence[Contender], path: Path) -> 
 
 def _table(results: Results, shown: Sequence[Contender]) -> str:
     lines = [
-        "| | pictures | pictures/s | CPU s a picture | first picture, s | largest process, MiB "
-        "| all, MiB | pass the gate | Dice to Keras |",
+        "| | pictures | pictures/s | CPU s per picture | first picture, s | largest process, MiB "
+        "| all processes, MiB | pass the gate | Dice to Keras |",
         "|---|---:|---:|---:|---:|---|---:|---:|---:|",
     ]
     for one in shown:
@@ -131,7 +133,7 @@ def _table(results: Results, shown: Sequence[Contender]) -> str:
 
 
 def _ratios(results: Results, shown: Sequence[Contender]) -> list[str]:
-    """Compare rates within repetitions."""
+    """Return the ratios of rates, each within one repetition, as lines of a list."""
     runs = results.runs
 
     def ratio(one: str, other: str) -> str | None:
@@ -166,7 +168,7 @@ def _stages(results: Results, shown: Sequence[Contender]) -> str:
 
 
 def _share(runs: Sequence[Figures], name: str) -> float:
-    """Tell a stage's part of the seconds that all stages took, waiting not counted."""
+    """Return the seconds of a stage as a share of all stages except waiting; median of runs."""
     shares = []
     for run in runs:
         total = sum(run.stages.get(one, 0.0) for one in _STAGES if one != _WAITING)
@@ -175,12 +177,15 @@ def _share(runs: Sequence[Figures], name: str) -> float:
 
 
 _EXPLAINED = """\
-Rates count from when a fifth of the pictures were done until all were; a start stands in its own
-column. Of the job, the end is when the last wave is published, audited and committed; its first
-picture is that of a run over one single picture, from the command's start until it is published.
-Pages that processes share count for each of them. Seconds by stage are added up over threads, and a
-thread that waits for its turn on a core counts as well; `wait_for_pictures` is what the models
-waited for data, set beside the other stages. The bare models have their inputs ready in memory, and
-make no masks; their memory is that of all the ways to run them that were tried. Dice is pooled over
-all masks, against those of the Keras models.
+- *Pictures/s* is measured from the moment when a fifth of the pictures are done until all are done,
+  so it does not include the start. The job is done when its last wave is audited and committed.
+- *First picture* is the time from the start of the command until the first picture is done. For the
+  job it is measured in a run over one picture, until that picture is published.
+- *Memory*: pages that processes share count once for each process.
+- *Pass the gate* is the share of the pictures that pass.
+- *Dice to Keras* is pooled over all masks, compared with the masks of the Keras models.
+- *Time by stage* is added up over threads, and includes the time in which a thread waits for a
+  core. `wait_for_pictures` is the time in which the models wait for data; it is not in the 100%.
+- *Bare models* have their inputs ready in memory and make no masks. Several ways to run them are
+  tried and the fastest counts; their memory includes all these ways.
 """

@@ -1,1 +1,1 @@
-"""What upkeep does to the time that it takes to read the tables."""
+"""How upkeep changes the time to read the tables: `make bench-upkeep`."""

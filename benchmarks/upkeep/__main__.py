@@ -1,4 +1,4 @@
-"""Upkeep of many small waves: seconds to read the tables before it and after it.
+"""Measure the seconds to read tables of many small waves, before and after upkeep.
 
     python -m benchmarks.upkeep [--nights N] [--waves N] [--pictures N] [--repetitions N]
 
@@ -37,16 +37,18 @@ _HERE = Path(__file__).parents[1]
 _NOW = UpkeepRules(timedelta(0), timedelta(0))
 
 Times = dict[str, float]
-"""Median seconds of each way to read."""
+"""Median seconds by reading."""
 
 
 def main() -> int:
-    """Measure and write; returns the exit code."""
+    """Measure, write the document, and return the exit code."""
     parser = CommandParser(prog="python -m benchmarks.upkeep", description=__doc__)
     parser.add_argument("--nights", type=positive, default=250, help="runs, one a day (250)")
-    parser.add_argument("--waves", type=positive, default=8, help="of a night (8)")
-    parser.add_argument("--pictures", type=positive, default=50, help="of a wave (50)")
-    parser.add_argument("--repetitions", type=positive, default=7, help="of each reading (7)")
+    parser.add_argument("--waves", type=positive, default=8, help="waves per night (8)")
+    parser.add_argument("--pictures", type=positive, default=50, help="pictures per wave (50)")
+    parser.add_argument(
+        "--repetitions", type=positive, default=7, help="times that each reading is measured (7)"
+    )
     parser.add_argument("--work", type=local_path, default=Path("build/upkeep"))
     parser.add_argument("--out", type=local_path, default=_HERE / "RESULTS-upkeep.md")
     return run_command(parser, _measure)
@@ -71,8 +73,8 @@ def _measure(options: argparse.Namespace) -> None:
         *_heading(options),
         *_table(before, after, reference, files),
         "",
-        f"Upkeep took {seconds:.0f} s and freed {upkept.freed / 2**20:.1f} MiB; the process had "
-        f"{memory:.0f} MiB afterwards. It did:",
+        f"Upkeep took {seconds:.0f} s and freed {upkept.freed / 2**20:.1f} MiB. Its process used "
+        f"{memory:.0f} MiB of memory at the end. The steps:",
         "",
         *(f"- {line}" for line in upkept.done),
     ]
@@ -81,7 +83,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _read(outputs: list[Store], repetitions: int) -> list[Times]:
-    """Time each way to read each output; outputs and ways take turns."""
+    """Measure each way to read each output, in turns; return the medians per output."""
     ways = [_ways(store) for store in outputs]
     taken: list[dict[str, list[float]]] = [{way: [] for way in one} for one in ways]
     for repetition in range(repetitions + 1):
@@ -89,13 +91,13 @@ def _read(outputs: list[Store], repetitions: int) -> list[Times]:
             for place, one in enumerate(ways):
                 began = time.perf_counter()
                 one[way]()
-                if repetition:  # what is loaded once is not measured
+                if repetition:  # the first turn also loads libraries; it is not measured
                     taken[place][way].append(time.perf_counter() - began)
     return [{way: statistics.median(times) for way, times in one.items()} for one in taken]
 
 
 def _ways(store: Store) -> dict[str, Callable[[], object]]:
-    """Give the ways to read an output."""
+    """Return the ways to read an output, by name."""
     keys = Tables(store).read(TableName.IMAGES, ["key", "etag"])
     sizes = pa.array([120_000] * keys.num_rows, pa.int64())
     listing = pa.table([keys["key"], keys["etag"], sizes], LISTING.names).cast(LISTING)
@@ -125,10 +127,10 @@ def _heading(options: argparse.Namespace) -> list[str]:
         "# Upkeep of many small waves",
         "",
         f"Measured by `python -m benchmarks.upkeep`: {waves:,} waves of {options.pictures} "
-        f"pictures, written by {options.nights} runs, one a day; then `steeldefect maintain` with "
-        "no retention. *At once*: the same rows, written as one file a day in one commit. Median "
-        f"seconds of {options.repetitions} readings in one process, by turns; tables in a local "
-        "folder.",
+        f"pictures, written by {options.nights} runs, one per day; then `steeldefect maintain` "
+        "without retention. *Before* and *after* upkeep, for comparison *one commit*: the same "
+        "rows, written as one file per day in one commit. Figures are median seconds of "
+        f"{options.repetitions} readings in one process, in turns, from tables in a local folder.",
         "",
         *(f"- {name}: {value}" for name, value in machine().items()),
         "",
@@ -137,7 +139,7 @@ def _heading(options: argparse.Namespace) -> list[str]:
 
 def _table(before: Times, after: Times, reference: Times, files: list[int]) -> list[str]:
     lines = [
-        "| | before, s | after, s | times as fast | at once, s |",
+        "| | before, s | after, s | before / after | one commit, s |",
         "|---|---:|---:|---:|---:|",
         f"| data files of `images` | {files[0]:,} | {files[1]:,} | | {files[2]:,} |",
     ]

@@ -1,4 +1,4 @@
-"""Outputs to read: many small waves, as nightly runs make them, and the same rows in few files."""
+"""Write outputs to read: many small waves of nightly runs, and the same rows in few files."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _SQUARE = " ".join(f"{641 + 64 * column} 16" for column in range(16))
 
 
 def origin_of(night: int) -> Origin:
-    """Name the run of a night."""
+    """Return the origin of the run of a night."""
     moment = _FIRST + timedelta(days=night)
     return Origin(f"{moment:%Y%m%dT%H%M%S}-{night:08x}", BUNDLE, moment, night + 1)
 
 
 def write_waves(store: Store, nights: int, waves: int, pictures: int) -> None:
-    """Write waves one by one, each with a part and a commit of its own in two tables.
+    """Write waves one by one, each with one part and one commit in two tables.
 
     Args:
         store: an empty output.
-        nights: runs, one a day.
-        waves: of a night.
-        pictures: of a wave; every second one has a defect.
+        nights: number of runs, one per day.
+        waves: number of waves per night.
+        pictures: number of pictures per wave; every second picture has a defect.
     """
     tables = Tables(store)
     tables.create_all()
@@ -50,7 +50,7 @@ def write_waves(store: Store, nights: int, waves: int, pictures: int) -> None:
 
 
 def write_at_once(store: Store, rows_of: Store, nights: int) -> None:
-    """Write the rows of another output, each table in one commit, a file a night."""
+    """Write the rows of another output, each table in one commit with one file per night."""
     tables, others = Tables(store), Tables(rows_of)
     tables.create_all()
     for table in (TableName.IMAGES, TableName.PREDICTIONS):

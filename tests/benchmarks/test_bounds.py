@@ -112,8 +112,8 @@ def test_the_document_adds_up() -> None:
     assert "| gate, f32 | 10.00 | 100.0 | 100 | 125% |" in text
     assert "| segmenter, f32 | 4.00 | 80.0 | 50 | 62% |" in text
     assert "A picture takes 12.00 GFLOP" in text
-    assert "At 100 GFLOP/s" in text, "the gate is faster than the product of matrices"
-    assert "2 cores make 16.7 pictures a second" in text
+    assert "here is 100 GFLOP/s" in text, "the gate is faster than the product of matrices"
+    assert "2 cores would score 16.7 pictures per second" in text
     assert "- 140.0 ms at f32" in text
     assert "| gate, f32 | 100% Convolution a |" in text
     assert "| f32 | 100 | 90.0% | 5.0% | 1.0% | 0.2% | 3.8% |" in text

@@ -1,4 +1,4 @@
-"""The documents of this repository, read as a program reads Markdown that shows them as pages."""
+"""Read the Markdown documents of this repository as a program does that shows them as pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def name(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Document:
-    """A Markdown text, and the file that holds it."""
+    """A Markdown text, and the path of its file."""
 
     path: Path
     text: str
@@ -41,7 +41,7 @@ class Document:
             yield from block.children or ()
 
     def targets(self) -> list[str]:
-        """Return what the document links to or shows, as it is written."""
+        """Return the targets of links and pictures, as they are written."""
         found: list[str] = []
         for token in self._tokens():
             if token.type in ("link_open", "image"):

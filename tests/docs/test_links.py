@@ -1,7 +1,7 @@
-"""Links inside the repository lead to files and headings that are there.
+"""Links inside the repository lead to files and headings that exist.
 
-`make docs` checks the pages of the site again, the way the site reads them. This test takes all
-documents, and no time.
+`make docs` checks the links of the web site, as the site reads them. This test checks all documents
+and is fast.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from documents import DOCUMENTS, ROOT, Document, name
 
 
 def broken(document: Document) -> list[str]:
-    """Return the targets that lie in this repository, but not where the document says."""
+    """Return the targets in this repository that do not exist."""
     return [target for target in document.targets() if not _leads_somewhere(document, target)]
 
 
 def _leads_somewhere(document: Document, target: str) -> bool:
     address = urlsplit(target)
     if address.scheme or address.netloc:
-        return True  # elsewhere: not looked at
+        return True  # outside the repository: not checked
     path = (document.path.parent / unquote(address.path)).resolve() if address.path else None
     if path is not None and not (path.exists() and path.is_relative_to(ROOT)):
         return False

@@ -1,4 +1,4 @@
-"""Make targets and tests that documents, templates and workflows name are there."""
+"""Make targets and tests that documents, templates and workflows name exist."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unknown_targets(text: str) -> set[str]:
 
 
 def unknown_tests(text: str) -> set[str]:
-    """Return files of tests, and tests in them, that are named but are not there."""
+    """Return the files of tests, and the tests in them, that a text names but that do not exist."""
     unknown = set()
     for file, test in _TEST.findall(text):
         path = ROOT / file
@@ -37,7 +37,7 @@ def unknown_tests(text: str) -> set[str]:
 
 
 def commands(workflow: Any) -> list[str]:
-    """Return each command of a workflow, once for each value that the matrix puts into it."""
+    """Return each command of a workflow, once for each value of the matrix in it."""
     found: list[str] = []
     for job in workflow["jobs"].values():
         matrix = job.get("strategy", {}).get("matrix", {})
@@ -66,7 +66,7 @@ def test_templates_name_targets_that_are_there(path: Path) -> None:
 def test_workflows_run_targets_that_are_there(path: Path) -> None:
     ran = commands(yaml.safe_load(path.read_text(encoding="utf-8")))
     assert ran
-    assert all(_MAKE.match(command) for command in ran)  # so that anybody can run the same
+    assert all(_MAKE.match(command) for command in ran)  # everybody can run the same commands
     assert unknown_targets("\n".join(ran)) == set()
 
 

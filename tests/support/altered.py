@@ -1,4 +1,4 @@
-"""Tables as other programs leave them: commits, files and deletion vectors written by hand."""
+"""Write Delta tables as other programs do: commits, files and deletion vectors by hand."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ Action = dict[str, Any]
 
 
 def folder(store: Store, table: TableName = TableName.IMAGES) -> Path:
-    """The folder of a table in a local store."""
+    """Return the folder of a table in a local store."""
     return Path(store.uri) / table.value
 
 
 def actions(table: Path) -> list[Action]:
-    """Every action of a table's log, the oldest first."""
+    """Return every action of a table's log, oldest first."""
     files = sorted((table / "_delta_log").glob(COMMITS))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def last(table: Path, kind: str) -> Action:
-    """The newest action of a kind."""
+    """Return the newest action of a kind."""
     found: Action = [one[kind] for one in actions(table) if kind in one][-1]
     return found
 
@@ -54,7 +54,7 @@ def commit(table: Path, *new: Action) -> None:
 
 
 def features(*names: str) -> Action:
-    """The protocol of a table that uses features."""
+    """Return the `protocol` action of a table that uses these features."""
     listed = list(names)
     return {
         "protocol": {
@@ -74,15 +74,15 @@ def add(
     partition: dict[str, str | None] | None = None,
     **more: Any,
 ) -> Action:
-    """Write a data file, and give the action that adds it.
+    """Write a data file, and return the action that adds it.
 
     Args:
-        table: folder.
-        data: of the file.
-        name: of the file, below the table's folder.
-        path: as the log has it; the name, URL-encoded, if not given.
-        partition: values; those of `DAY` if not given.
-        more: of the action.
+        table: folder of the table.
+        data: content of the file.
+        name: path of the file below the table's folder.
+        path: path in the log; default: the URL-encoded name.
+        partition: partition values; default: those of `DAY`.
+        more: more fields of the action.
     """
     file = table / name
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -99,12 +99,12 @@ def parquet(rows: pa.Table, **options: Any) -> bytes:
 
 
 def stored(table: TableName, rows: list[Row], made: Origin = ORIGIN) -> pa.Table:
-    """Rows as a data file has them."""
+    """Return rows with all columns of a data file."""
     return stored_rows(table, rows, made)
 
 
 def publish_old(store: Store, rows: dict[TableName, list[Row]], made: Origin) -> None:
-    """Write tables as versions before 0.2 did: without the columns that came since."""
+    """Write tables as versions before 0.2 did: without the columns that were added later."""
     for table in TableName:
         if DeltaTable.is_deltatable(store.delta_uri(table.value)):
             continue
@@ -123,7 +123,7 @@ def publish_old(store: Store, rows: dict[TableName, list[Row]], made: Origin) ->
 
 
 def deleted_rows(rows: Iterable[int]) -> Action:
-    """A deletion vector that lies in the log itself; see Delta's protocol, "Deletion Vectors"."""
+    """Return a deletion vector within the log; see "Deletion Vectors" of Delta's protocol."""
     numbers = sorted(rows)
     container = struct.pack("<HH", 0, len(numbers) - 1)
     offset = struct.pack("<I", 8 + len(container) + 4)
@@ -143,7 +143,7 @@ def deleted_rows(rows: Iterable[int]) -> Action:
 
 
 def map_columns(table: Path) -> dict[str, str]:
-    """Turn column mapping by name on, with other names in the files; gives them by their own."""
+    """Turn on column mapping by name; return the names in the files by the names of the columns."""
     metadata = last(table, "metaData")
     schema = json.loads(metadata["schemaString"])
     physical = {}
@@ -163,7 +163,7 @@ def map_columns(table: Path) -> dict[str, str]:
 
 
 def images_of(store: Store, *keys: str) -> None:
-    """Publish pictures in a wave of their own each, so that each has its file."""
+    """Publish each picture in its own wave, so that each has its own file."""
     from support.examples import image, origin
 
     for number, key in enumerate(keys):

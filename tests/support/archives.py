@@ -1,4 +1,4 @@
-"""Archives of pictures for tests that run whole jobs, and what their tables must then hold."""
+"""Archives of pictures for tests of whole jobs, and readers of the tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.samples import HEIGHT, WIDTH, plain_picture
 
 
 def salt(folder: Path) -> dict[str, str]:
-    """Add seven files that are no pictures to score; gives the stage at which each fails."""
+    """Add seven files that cannot be scored; return the stage at which each of them fails."""
     whole = io.BytesIO()
     Image.fromarray(plain_picture()).save(whole, "JPEG")
     deep = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH)
@@ -32,7 +32,7 @@ def salt(folder: Path) -> dict[str, str]:
 
 
 def rows(output: object, table: TableName, *columns: str) -> list[dict[str, Any]]:
-    """Read rows of a table, in the order of their values."""
+    """Return the rows of a table, sorted by their values."""
     found = Tables(open_store(str(output))).read(table, columns or None)
     read: list[dict[str, Any]] = found.to_pylist()
     return sorted(read, key=lambda row: [str(value) for value in row.values()])
@@ -47,7 +47,7 @@ _QUARANTINE = ("key", "stage", "error", "message")
 
 
 def answers(output: object) -> dict[str, list[dict[str, Any]]]:
-    """Give what a run answered, without what differs from run to run (ids, times, etags)."""
+    """Return the rows of an output, without what differs between runs (ids, times, etags)."""
     return {
         "images": rows(output, TableName.IMAGES, *_IMAGES),
         "predictions": rows(output, TableName.PREDICTIONS, *_PREDICTIONS),

@@ -1,4 +1,4 @@
-"""What the tests of calibration share: models made by hand, pictures whose answers are known."""
+"""Models made by hand and answers that are known, for tests of calibration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENGINE = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_s
 
 @dataclass
 class Answering:
-    """A runtime that answers by a rule: float32 (n, h, w, c) in, float32 (n, ...) out."""
+    """A runtime that computes its answers by a rule: float32 (n, h, w, c) to float32 (n, ...)."""
 
     answer: Callable[[Array], Array]
     engine: Engine = ENGINE
@@ -30,7 +30,7 @@ class Answering:
 
 
 def no_gate(pictures: int) -> GateEffect:
-    """The effect of a gate that does nothing."""
+    """Return the effect of a gate that does nothing."""
     return GateEffect(np.zeros(pictures, bool), np.zeros(pictures, np.int64))
 
 
@@ -40,7 +40,7 @@ def class_sweep(
     class_id: int = 1,
     min_area: int = 0,
 ) -> ClassSweep:
-    """A class from its true areas, and (areas found, true ones of them) at each threshold."""
+    """Return a sweep from the true areas and, by threshold, (areas found, true pixels in them)."""
     thresholds = sorted(cuts)
     return ClassSweep(
         DefectClass(id=class_id, name=f"c{class_id}", min_area=min_area),

@@ -1,4 +1,4 @@
-"""Damages an output in a folder as crashes, full disks and careless people do."""
+"""Damage an output in a folder as crashes, full disks and careless people do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 
 Damage = Callable[[Path], None]
-"""Harms a table, given its folder."""
+"""A function that damages the table in a folder."""
 
 
 def entries(folder: Path) -> list[Path]:
@@ -25,7 +25,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def data(folder: Path) -> list[Path]:
-    """The data files of a table's present version, the oldest first."""
+    """Return the data files of the current version of a table, oldest first."""
     delta = Tables(open_store(str(folder.parent))).open(TableName(folder.name))
     assert delta is not None
     paths = [Path(path.removeprefix("file://")) for path in delta.file_uris()]
@@ -37,12 +37,12 @@ def empty(path: Path) -> None:
 
 
 def zero(path: Path) -> None:
-    """Leave the length and lose the contents, as a file system does after a power cut."""
+    """Overwrite a file with zeros of the same length, as a file system may do after a power cut."""
     path.write_bytes(bytes(path.stat().st_size))
 
 
 def zero_column(path: Path, name: str = "scored_at") -> None:
-    """Lose one column of a data file whose length stays; checks of rows do not read `scored_at`."""
+    """Overwrite one column of a data file with zeros; checks of rows do not read `scored_at`."""
     content = bytearray(path.read_bytes())
     group = pq.ParquetFile(path).metadata.row_group(0)
     (chunk,) = (
@@ -64,19 +64,19 @@ def remove(path: Path) -> None:
 
 
 def entry(place: int, harm: Callable[[Path], None]) -> Damage:
-    """Harm an entry of the log, counted as lists are."""
+    """Return a damage of one log entry; `place` is an index into the list of entries."""
     return lambda folder: harm(entries(folder)[place])
 
 
 def data_file(place: int, harm: Callable[[Path], None]) -> Damage:
-    """Harm a data file of the present version, counted as lists are."""
+    """Return a damage of one data file; `place` is an index into the list of data files."""
     return lambda folder: harm(data(folder)[place])
 
 
 def checkpointed(
     harm: Callable[[Path], None], *, earlier_entries: bool, hint: bool = True
 ) -> Damage:
-    """Write a checkpoint, maybe let the log before it expire, and harm it."""
+    """Return a damage of a new checkpoint, with or without the log entries before it."""
 
     def damage(folder: Path) -> None:
         delta = Tables(open_store(str(folder.parent))).open(TableName(folder.name))
@@ -97,7 +97,7 @@ def without_log(folder: Path) -> None:
 
 
 def without_entries(folder: Path) -> None:
-    """Lose the log's entries, but not its folder."""
+    """Delete the entries of the log, but keep its folder."""
     for path in entries(folder):
         path.unlink()
 

@@ -1,4 +1,4 @@
-"""Rows, parts and origins for tests, complete and valid; a test changes what it is about."""
+"""Complete, valid rows, parts and origins for tests; a test changes only what it needs."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ ORIGIN = Origin("20260304T050607-0123abcd", BUNDLE, MORNING)
 
 
 def still_holds() -> None:
-    """Nobody took the output over: for writers that need no lease."""
+    """Accept every publication: a check for writers that need no lease."""
 
 
 def origin(number: int = 0, bundle: str = BUNDLE) -> Origin:
-    """The origin of a run; later ones have higher numbers, and an hour lies between them."""
+    """Return the origin of a run; each number is one hour later than the number before."""
     return Origin(f"run-{number}", bundle, MORNING + timedelta(hours=number))
 
 
 def picture(key: str, source: str = "/archive") -> Row:
-    """The columns that name a picture."""
+    """Return the columns that identify a picture."""
     return {"source": source, "key": key, "image_id": key.rsplit("/", 1)[-1]}
 
 
 def image(key: str = "a.png", **changes: Any) -> Row:
-    """A row of `images`."""
+    """Return a row of `images`."""
     row: Row = {
         "etag": "e1",
         "bytes": 1_000,
@@ -62,7 +62,7 @@ def image(key: str = "a.png", **changes: Any) -> Row:
 
 
 def prediction(key: str = "a.png", **changes: Any) -> Row:
-    """A row of `predictions`: three pixels at the top of the first column."""
+    """Return a row of `predictions`: three pixels at the top of the first column."""
     row: Row = {
         "class_id": 1,
         "class_name": "bright",
@@ -81,7 +81,7 @@ def prediction(key: str = "a.png", **changes: Any) -> Row:
 
 
 def failure(key: str = "a.png", **changes: Any) -> Row:
-    """A row of `quarantine`."""
+    """Return a row of `quarantine`."""
     row: Row = {
         "etag": "e1",
         "bytes": 0,
@@ -96,7 +96,7 @@ def failure(key: str = "a.png", **changes: Any) -> Row:
 
 
 def one_of_each(key: str = "a.png") -> Rows:
-    """A row for each table that a wave writes."""
+    """Return one row for each table that a wave writes."""
     return {
         TableName.IMAGES: [image(key)],
         TableName.PREDICTIONS: [prediction(key)],
@@ -105,7 +105,7 @@ def one_of_each(key: str = "a.png") -> Rows:
 
 
 def write(store: Store, rows: Rows, made: Origin = ORIGIN) -> list[Part]:
-    """Write rows as parts, as a task does; nothing is visible yet."""
+    """Write rows as parts, as a task does; they are not visible yet."""
     return [
         write_part(store, table, stored_rows(table, some, made), made, "000001-000000")
         for table, some in rows.items()
@@ -113,19 +113,19 @@ def write(store: Store, rows: Rows, made: Origin = ORIGIN) -> list[Part]:
 
 
 def publish(store: Store, rows: Rows, made: Origin = ORIGIN, wave: int = 1) -> WaveRecord:
-    """Write rows as parts and publish them as one wave."""
+    """Write rows as parts, publish them as one wave, and return its record."""
     record = WaveRecord(made.run_id, wave, write(store, rows, made))
     WaveLog(Tables(store)).publish(record, still_holds)
     return record
 
 
 def recover(store: Store) -> list[WaveRecord]:
-    """Recover as the next holder of the output does."""
+    """Recover as the next holder of the output does; return the completed records."""
     return WaveLog(Tables(store)).recover(newest_number(store) + 1)
 
 
 def finish(store: Store, made: Origin = ORIGIN, **changes: Any) -> None:
-    """Record a run of the scoring job."""
+    """Write the row of a scoring run to `runs`."""
     classes = '{"1": "bright", "2": "dark"}'
     values: Row = {"source": "/archive", "outcome": Outcome.SUCCESS, "seconds": 1.0}
     record_run(
@@ -134,7 +134,7 @@ def finish(store: Store, made: Origin = ORIGIN, **changes: Any) -> None:
 
 
 def visible(store: Store) -> Visible:
-    """Give the keys in each table that a wave writes."""
+    """Return the keys in each table that a wave writes."""
     tables = Tables(store)
     return {table: sorted(tables.read(table, ["key"])["key"].to_pylist()) for table in WRITTEN}
 
@@ -151,7 +151,7 @@ def records(store: Store) -> list[str]:
 
 
 class UnreachableStore:
-    """A store that stands for one which does not answer: every request fails, after retries."""
+    """A store that does not answer: every request raises the error that follows the retries."""
 
     def __init__(self, inner: Store) -> None:
         self.uri = inner.uri

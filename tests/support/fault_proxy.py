@@ -1,7 +1,7 @@
-"""A proxy in front of an S3 server that injects faults by rule, and notes each of them.
+"""A proxy in front of an S3 server that injects faults by rules, and records each fault.
 
-It runs in threads of the test's own process. Requests go on as they came, with the `Host` header
-that their sender signed, so that servers that check signatures accept them.
+It runs in threads of the process of the test. Requests are passed on unchanged, with the `Host`
+header that the client signed, so that servers that check signatures accept them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _SHARES = 4  # writes a second of a slow body
 
 
 class Fault(str, Enum):
-    """What the client meets.
+    """Faults that a client can meet.
 
-    The first group is answered without the server; in the second one the server has served the
-    request, and its answer is spoilt.
+    In the first group the server does not get the request. In the second group the server has
+    served the request, and its answer is lost or changed.
     """
 
     SLOW_DOWN = "503"
@@ -55,7 +55,7 @@ class Fault(str, Enum):
     EMPTY = "empty body with 200"
 
     def __str__(self) -> str:
-        """Name it as tests print it."""
+        """Return the name that tests print."""
         return str(self.value)
 
 
@@ -69,20 +69,21 @@ _CODES = {
 
 @dataclass
 class Rule:
-    """Which requests meet a fault.
+    """A rule that selects the requests that meet a fault.
 
     Attributes:
-        fault: that they meet.
-        method: regular expression of the whole method.
-        key: regular expression, found anywhere in the unquoted path and query.
-        after: so many fitting requests pass unharmed first.
-        times: so many then meet the fault; None: all.
-        share: of the fitting requests that meet it. Which ones, follows from `seed`, the request
-            and how often it came, whatever the order of different requests is.
-        seed: of that choice.
-        since: the rule holds from the first request on in whose method and target this is found.
-        seconds: that a stall lasts.
-        injected: requests that have met the fault.
+        fault: the fault.
+        method: regular expression that matches the whole method.
+        key: regular expression that is found anywhere in the unquoted path and query.
+        after: number of matching requests that pass before the first fault.
+        times: number of requests that meet the fault; None: no limit.
+        share: share of the matching requests that meet the fault. The choice depends on `seed`, the
+            request and how often it came, not on the order of different requests.
+        seed: seed of that choice.
+        since: the rule begins with the first request whose method and target match this regular
+            expression; empty: it begins at once.
+        seconds: length of a stall.
+        injected: number of requests that have met the fault.
     """
 
     fault: Fault
@@ -99,12 +100,12 @@ class Rule:
     _asked: Counter[str] = field(default_factory=Counter)
 
     def notice(self, method: str, target: str) -> None:
-        """Look whether the rule holds from this request on."""
+        """Start the rule if it begins with this request."""
         if self.since and re.search(self.since, f"{method} {target}"):
             self.since = ""
 
     def decides(self, method: str, target: str) -> bool:
-        """Tell whether a request meets the fault; counts it."""
+        """Count a request, and return whether it meets the fault."""
         if self.since or not re.fullmatch(self.method, method) or not re.search(self.key, target):
             return False
         request = f"{method} {target}"
@@ -128,7 +129,7 @@ class Injected(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What the server answered."""
+    """An answer of the server."""
 
     status: int
     headers: Sequence[tuple[str, str]]
@@ -139,10 +140,10 @@ class FaultProxy:
     """A running proxy; see `fault_proxy`.
 
     Attributes:
-        endpoint: its address.
-        injected: faults that requests met, since `heal`.
-        requests: counted by method.
-        on_request: is told method and target of each request before it is served.
+        endpoint: address of the proxy.
+        injected: faults that requests met since the last `heal`.
+        requests: number of requests by method.
+        on_request: function that is called with method and target before a request is served.
     """
 
     def __init__(self, upstream: str, address: str) -> None:
@@ -160,19 +161,19 @@ class FaultProxy:
         self._thread.start()
 
     def inject(self, *rules: Rule) -> None:
-        """Follow these rules from now on, instead of those before; the first that fits decides."""
+        """Replace all rules; the first rule that selects a request decides."""
         with self._lock:
             self._rules = list(rules)
 
     def heal(self) -> list[Injected]:
-        """Inject nothing more; give what was injected since the last time."""
+        """Remove all rules; return the faults that were injected since the last call."""
         with self._lock:
             self._rules = []
             injected, self.injected = self.injected, []
             return injected
 
     def fault_for(self, method: str, target: str) -> Rule | None:
-        """Count a request, and find the rule that it falls under."""
+        """Count a request, and return the rule whose fault it meets, if any."""
         with self._lock:
             self.requests[method] += 1
             for rule in self._rules:
@@ -194,7 +195,7 @@ class FaultProxy:
 
 @contextmanager
 def fault_proxy(upstream: str, address: str = LOOPBACK) -> Iterator[FaultProxy]:
-    """Run a proxy in front of the server at an endpoint, while the block runs."""
+    """Run a proxy in front of the server at an endpoint until the block ends."""
     proxy = FaultProxy(upstream, address)
     try:
         yield proxy
@@ -203,7 +204,7 @@ def fault_proxy(upstream: str, address: str = LOOPBACK) -> Iterator[FaultProxy]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its connections, and which of them are to end by a reset."""
+    """An HTTP server that knows its connections, and which of them end with a reset."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -222,7 +223,7 @@ class _Server(ThreadingHTTPServer):
         self._open.discard(request)
         if request in self.to_reset:
             self.to_reset.discard(request)
-            request.close()  # no goodbye: with `SO_LINGER` of 0 s this is a reset
+            request.close()  # with `SO_LINGER` of 0 s, closing sends a reset
         else:
             super().shutdown_request(request)
 
@@ -232,11 +233,11 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that give up close their connections."""
+        """Ignore errors: clients that give up close their connections."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Serves one connection."""
+    """Handler of one connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -276,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._spoil(rule, self._asked(body))
 
     def _asked(self, body: bytes) -> _Answer:
-        """Pass a request on as it came."""
+        """Pass a request on unchanged, and return the answer."""
         if self._upstream is None:
             self._upstream = HTTPConnection(self.server.proxy.upstream, timeout=60)
         upstream = self._upstream
@@ -328,7 +329,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send_slowly(self, answer: _Answer) -> None:
-        """Send a body in drops, the first one after a wait: empty bodies are slow as well."""
+        """Send a body in small pieces; wait before an empty body, so that it is slow too."""
         step = _BYTES_A_SECOND // _SHARES
         if not answer.body:
             self.server.proxy.closing.wait(2 / _SHARES)
@@ -339,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
                 break
 
     def _stall(self, seconds: float) -> None:
-        """Say nothing until the client gives up, the time is over, or the proxy stops."""
+        """Send nothing until the client gives up, the time is over, or the proxy stops."""
         waited = 0.0
         while waited < seconds and not self.server.proxy.closing.wait(0.1) and self._is_there():
             waited += 0.1
@@ -360,7 +361,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _altered(answer: _Answer, fault: Fault) -> _Answer:
-    """Give another answer in the place of the server's."""
+    """Return the answer that the client gets instead of the server's answer."""
     if fault is Fault.SHORTENED:
         return answer._replace(body=answer.body[: len(answer.body) // 2])
     if fault is Fault.WRONG_ETAG:

@@ -1,4 +1,4 @@
-"""Scoring runs whose S3 server stands behind a proxy of faults, and what must hold after them."""
+"""Scoring runs on an S3 server behind a proxy that injects faults, and checks of the tables."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BRISK = (
     *("--set", "s3.max_attempts=2", "--set", "s3.read_timeout_seconds=1"),
     *("--set", "fetch_seconds=2", "--set", "max_store_failures=3"),
 )
-"""Settings with which a run gives up soon."""
+"""Settings of a run that gives up soon."""
 
 PATIENT = (
     *("--set", "s3.max_attempts=5", "--set", "s3.read_timeout_seconds=1"),
     *("--set", "fetch_seconds=8"),
 )
-"""Settings with which a run outlives a few faults."""
+"""Settings of a run that survives a few faults."""
 
 ENDS = {0, 4, 6, 7, 10}
 """Exit codes of a run whose store fails: done, the store, another holder, failures, tables."""
@@ -60,7 +60,7 @@ CAUSES = {
     Fault.PAGE: rf"{_NOT_THE_STORE}|Json error|ignores conditional|Invalid table",
     Fault.EMPTY: rf"{_NOT_THE_STORE}|No table metadata|ignores conditional",
 }
-"""What a message says, at least, of the fault that was its cause."""
+"""By fault, a regular expression that its error message must match."""
 
 PLACES = {
     "the listing of the pictures": ("GET", r"prefix=archive/"),
@@ -84,12 +84,12 @@ PLACES = {
     "a log, read": ("GET", r"/tables/images/_delta_log/\d+\.json$"),
     "the listing of a log": ("GET", r"prefix=tables/images/_delta_log/"),
 }
-"""Requests of a run: method, and what is found in its path and query."""
+"""Requests of a run: method, and a regular expression for path and query."""
 
 
 @dataclass(frozen=True)
 class Faulted:
-    """How a run ended, and which faults it met."""
+    """Exit code and output of a run, and the faults that it met."""
 
     code: int
     out: str
@@ -98,11 +98,11 @@ class Faulted:
 
     @property
     def error(self) -> str:
-        """The last line of what went to standard error."""
+        """The last line of standard error."""
         return self.err.strip().splitlines()[-1] if self.err.strip() else ""
 
     def says_why(self) -> bool:
-        """Tell whether it ended well, or with an error that names a fault which it met."""
+        """Return whether the run succeeded, or its error names a fault that it met."""
         if self.code == 0:
             return True
         kinds = {one.fault for one in self.faults}
@@ -116,9 +116,9 @@ class Plant:
     """An archive that grows, and its tables, both in a bucket behind the proxy.
 
     Attributes:
-        bucket: of both.
-        pictures: files that are delivered one after the other, by name.
-        expected: what the tables of a run without faults over all of them hold.
+        bucket: bucket of archive and tables.
+        pictures: files that are delivered one after the other, sorted by name.
+        expected: rows of a run without faults over all pictures.
         met: all faults so far.
     """
 
@@ -134,12 +134,12 @@ class Plant:
 
     @property
     def output(self) -> str:
-        """Address of the tables."""
+        """Address of the output."""
         return f"s3://{self.bucket}/tables"
 
     @property
     def arguments(self) -> list[str]:
-        """Of the job, without what leads through the proxy."""
+        """Arguments of the job, without the address of the proxy."""
         return score_arguments(f"s3://{self.bucket}/archive", self.bundle.folder, self.output)
 
     def deliver(self, count: int) -> None:
@@ -165,18 +165,18 @@ class Plant:
         return Faulted(code, out.getvalue(), err.getvalue(), met)
 
     def failures(self) -> list[dict[str, Any]]:
-        """Give the rows of `quarantine`."""
+        """Return the rows of `quarantine`."""
         return rows(self.output, TableName.QUARANTINE)
 
     def check_nothing_new(self) -> None:
-        """Make sure that the last run has published no picture."""
+        """Check that the last run failed and published no picture."""
         scored = {row["run_id"] for row in rows(self.output, TableName.IMAGES, "run_id")}
         runs = rows(self.output, TableName.RUNS, "scored_at", "run_id", "outcome")
         assert runs[-1]["outcome"] == "failed"
         assert runs[-1]["run_id"] not in scored
 
     def check_end(self) -> None:
-        """Run once more without faults, and compare the tables with those of a run without any."""
+        """Run once more without faults; check that the tables are as if there had been no fault."""
         ended = self.run()
         assert ended.code == 0, ended.err
         self.check_tables()
@@ -189,7 +189,7 @@ class Plant:
         assert len(runs) == len(set(runs)), "a run is there twice"
 
     def check_tables(self) -> None:
-        """Look for rows that are doubled, without findings, or given up."""
+        """Check that no row is doubled, no verdict lacks findings, and no picture is given up."""
         found = {
             table: rows(self.output, table, "key", "run_id", *more)
             for table, more in (
@@ -210,7 +210,7 @@ class Plant:
 
 @contextmanager
 def environment_of(server: Server) -> Iterator[None]:
-    """Let this process find a server the ways AWS's own tools find it."""
+    """Set the environment variables by which AWS's tools find a server, until the block ends."""
     open_client.cache_clear()
     with patch.dict("os.environ", server.environment):
         yield
@@ -219,7 +219,7 @@ def environment_of(server: Server) -> Iterator[None]:
 
 @contextmanager
 def brisk_retries() -> Iterator[None]:
-    """Let leases be quick, and commits be tried again after a tenth of a second."""
+    """Use quick leases, and repeat commits within a tenth of a second, until the block ends."""
     soon = patch(
         "steeldefect.tables.delta.wait_random_exponential", lambda **_: wait_random(0, 0.1)
     )

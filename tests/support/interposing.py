@@ -1,4 +1,4 @@
-"""A store at which something else happens in between."""
+"""Stores that run an event, or kill their user, before a chosen request."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from steeldefect.stores import ObjectInfo, Store
 
 
 class DiedError(BaseException):
-    """Stands for the death of the process: nothing may catch it."""
+    """The death of the process; no code may catch it."""
 
 
 class InterposingStore:
-    """Does something once, right before the first object is written whose key has a given text."""
+    """A store that calls `event` once, before the first write of a key that contains `text`."""
 
     def __init__(self, inner: Store, text: str, event: Callable[[], object]) -> None:
         self.uri = inner.uri
@@ -54,9 +54,9 @@ class InterposingStore:
 
 
 class MortalStore(InterposingStore):
-    """A store whose user dies right before its nth write, deletion or opening of a table.
+    """A store whose user dies before its nth write, deletion or opening of a table.
 
-    Commits to the tables go past the store, but each opens the table first.
+    Commits to tables do not use the store, but each of them opens the table first.
     """
 
     def __init__(self, inner: Store, dies_at: int) -> None:

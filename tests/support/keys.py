@@ -1,4 +1,4 @@
-"""Private keys for tests, made anew."""
+"""Create private keys for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.registry.signing import Signer
 
 
 def new_key(path: Path, passphrase: str | None = None) -> Path:
-    """Write a private key as OpenSSL does: PEM, PKCS8, for the owner's eyes alone."""
+    """Write a private key as OpenSSL does: PEM, PKCS8, readable only by its owner."""
     hidden = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase.encode())
     key = Ed25519PrivateKey.generate()
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, hidden))
@@ -26,11 +26,11 @@ def new_key(path: Path, passphrase: str | None = None) -> Path:
 
 
 def public_pem(signer: Signer) -> str:
-    """Write the public half of a key as OpenSSL does."""
+    """Return the public key as OpenSSL writes it."""
     key = signer._key.public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def new_signer() -> Signer:
-    """Make a key that lies nowhere."""
+    """Create a key that is in no file."""
     return Signer(Ed25519PrivateKey.generate())

@@ -1,4 +1,4 @@
-"""Pictures as transfers, disks and strangers leave them: deterministic damage to sound files."""
+"""Damage picture files as transfers, disks and attackers do, in a deterministic way."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def mutated(count: int) -> Iterator[tuple[str, bytes]]:
     """Yield damaged files, the same ones in every process.
 
     Args:
-        count: how many.
+        count: number of files.
 
     Yields:
-        A file name, whose extension may be another format's, and the bytes.
+        A file name, whose extension may be that of another format, and the content of the file.
     """
     rng = np.random.default_rng(_SEED)
     sound = list(sound_files().items())

@@ -1,6 +1,6 @@
-"""Programs as other users, under other host names and over other disks, by Linux's namespaces.
+"""Run programs as other users, with other host names and disks, in Linux namespaces.
 
-What is changed inside a namespace ends with the program; no rights are needed outside of it.
+Changes inside a namespace end with the program; they need no rights outside of it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import subprocess
 
 
 class Namespaces:
-    """Makes what has to come before a command."""
+    """Builder of the words that run a command in a namespace."""
 
     def allowed(self) -> bool:
-        """Tell whether this host lets its users have namespaces with mounts of their own."""
+        """Return whether this host lets its users create namespaces with their own mounts."""
         probe = [*self.root('mount -t tmpfs none /mnt && exec "$@"', "--mount", "--uts"), "true"]
         try:
             return subprocess.run(probe, capture_output=True, check=False).returncode == 0
@@ -20,9 +20,9 @@ class Namespaces:
             return False
 
     def user(self, number: int) -> list[str]:
-        """Run a command as another user id, with this user's rights to files."""
+        """Return the words that run a command as another user id, with this user's file rights."""
         return ["unshare", f"--map-user={number}"]
 
     def root(self, script: str, *kinds: str) -> list[str]:
-        """Run a shell script as root of namespaces of these kinds; `"$@"` in it is the command."""
+        """Return the words that run a script as root of these namespaces; `"$@"` is the command."""
         return ["unshare", "--map-root-user", *kinds, "bash", "-c", script, "bash"]

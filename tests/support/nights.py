@@ -1,7 +1,7 @@
-"""Nights at a plant: runs that plan, publish and are recorded as the job does, without Spark.
+"""Nightly runs that plan, publish and record like the job, without Spark.
 
-A picture's name says what is found on it: names that begin with `clean` have no defect, with `two`
-two, with `bad` go to quarantine, all others have one.
+The name of a picture decides what is found on it. Names that begin with `clean` have no defect,
+with `two` two defects, with `bad` they go to quarantine; all others have one defect.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ MORE = ["clean-2.png", "one-2.png", "two-2.png", "bad-2.png"]
 
 
 def origin_of(number: int) -> Origin:
-    """The origin of the run of a night; nights 1 to 9 fall on one date."""
+    """Return the origin of the run of a night; nights 1 to 9 have the same date."""
     moment = MORNING + timedelta(hours=2 * number)
     return Origin(f"run-{number:03d}", BUNDLE, moment, number)
 
 
 def night(store: Store, keys: Iterable[str], number: int, wave: int = 2) -> list[str]:
-    """Score what is new among some pictures; gives what was planned.
+    """Score the new pictures of an archive; return the planned keys.
 
     Args:
         store: the output.
-        keys: of the pictures in the archive.
-        number: of the night.
-        wave: pictures in one wave.
+        keys: keys of the pictures in the archive.
+        number: number of the night.
+        wave: number of pictures in one wave.
     """
     tables, made = Tables(store), origin_of(number)
     log = WaveLog(tables)
@@ -75,7 +75,7 @@ def night(store: Store, keys: Iterable[str], number: int, wave: int = 2) -> list
 
 
 def write_parts(store: Store, keys: Iterable[str], made: Origin, wave: int = 1) -> list[Part]:
-    """Write what is found on pictures as parts; nothing is visible yet."""
+    """Write the findings of pictures as parts; they are not visible yet."""
     rows: dict[TableName, list[dict[str, Any]]] = {}
     for key in keys:
         if key.startswith("bad"):
@@ -95,7 +95,7 @@ def write_parts(store: Store, keys: Iterable[str], made: Origin, wave: int = 1) 
 
 
 def die_after_record(store: Store, keys: Iterable[str], number: int) -> WaveRecord:
-    """Score pictures as the newest holder, and die when the wave's record is written."""
+    """Score pictures as the newest holder, and stop after the wave record is written."""
     made = origin_of(number)
     parts = write_parts(store, keys, made)
     Tables(store).create_all()
@@ -106,7 +106,7 @@ def die_after_record(store: Store, keys: Iterable[str], number: int) -> WaveReco
 
 
 def classes_on(key: str) -> list[int]:
-    """The defect classes that are found on a picture."""
+    """Return the defect classes that are found on a picture."""
     if key.startswith(("clean", "bad")):
         return []
     return [1, 2] if key.startswith("two") else [1]
@@ -131,14 +131,14 @@ def evaluate(store: Store, number: int) -> None:
 
 
 def two_nights(store: Store) -> None:
-    """Two nights of two waves each, and an evaluation: every table has rows."""
+    """Run two nights of two waves each, and an evaluation, so that every table has rows."""
     night(store, PICTURES, 1)
     night(store, PICTURES + MORE, 2)
     evaluate(store, 3)
 
 
 def assert_each_once(store: Store, keys: Iterable[str]) -> None:
-    """Every picture is there once, with its findings, and all tables agree."""
+    """Check that every picture is there once, with its findings, and that all tables agree."""
     tables, wanted = Tables(store), sorted(keys)
     scored = tables.read(TableName.IMAGES, ["key"])["key"].to_pylist()
     failed = tables.read(TableName.QUARANTINE, ["key"])["key"].to_pylist()

@@ -1,4 +1,4 @@
-"""Encoded pictures for tests, sound and odd ones; by hand where no library writes them."""
+"""Encode pictures for tests, correct and unusual ones; by hand where no library writes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 def smooth(channels: int = 1, height: int = HEIGHT, width: int = WIDTH) -> Pixels:
-    """A picture that compresses as strips do: gray steps that change little by little."""
+    """Return a picture that compresses as strips do: gray values change in small steps."""
     rng = np.random.default_rng(3)
     steps = rng.integers(-3, 4, (height, width, channels))
     pixels = (128 + np.cumsum(steps, axis=1)).astype(np.uint8)
@@ -41,7 +41,7 @@ GRAY, RGB = smooth(), smooth(3)
 
 
 def saved(pixels: npt.NDArray[Any], form: str, mode: str | None = None, **options: Any) -> bytes:
-    """Encode by Pillow."""
+    """Return a picture that Pillow has encoded."""
     image = Image.fromarray(pixels)
     buffer = io.BytesIO()
     (image.convert(mode) if mode else image).save(buffer, form, **options)
@@ -49,7 +49,7 @@ def saved(pixels: npt.NDArray[Any], form: str, mode: str | None = None, **option
 
 
 def saved_all(pictures: Sequence[Pixels], form: str, **options: Any) -> bytes:
-    """Encode several pictures into one file by Pillow."""
+    """Return several pictures in one file that Pillow has encoded."""
     first, *others = [Image.fromarray(one) for one in pictures]
     buffer = io.BytesIO()
     first.save(buffer, form, save_all=True, append_images=others, **options)
@@ -57,14 +57,14 @@ def saved_all(pictures: Sequence[Pixels], form: str, **options: Any) -> bytes:
 
 
 def encoded(pixels: npt.NDArray[Any], extension: str) -> bytes:
-    """Encode by OpenCV, whose colours are blue, green, red."""
+    """Return a picture that OpenCV has encoded; its colours are blue, green, red."""
     done, data = cv2.imencode(extension, pixels)
     assert done
     return data.tobytes()
 
 
 def by_pillow(data: bytes) -> Pixels:
-    """Decode to gray as Pillow does."""
+    """Decode a picture to gray with Pillow."""
     image = Image.open(io.BytesIO(data))
     image.draft("L", None)
     return np.asarray(image.convert("L"))
@@ -74,7 +74,7 @@ def by_pillow(data: bytes) -> Pixels:
 
 
 def jpeg_scans(data: bytes) -> tuple[bytes, list[bytes]]:
-    """Cut a JPEG into its head and its scans, each with the tables in front of it."""
+    """Split a JPEG into its head and its scans, each with the tables before it."""
     head = data[: data.index(b"\xff\xc4")]
     scans, at = [], len(head)
     while data[at : at + 2] != b"\xff\xd9":
@@ -89,21 +89,21 @@ def jpeg_scans(data: bytes) -> tuple[bytes, list[bytes]]:
 
 
 def jpeg_of_many_scans(pixels: Pixels, scans: int) -> bytes:
-    """A progressive JPEG that repeats its last scan."""
+    """Return a progressive JPEG that repeats its last scan."""
     head, parts = jpeg_scans(saved(pixels, "JPEG", progressive=True))
     parts += parts[-1:] * (scans - len(parts))
     return head + b"".join(parts) + b"\xff\xd9"
 
 
 def jpeg_says(data: bytes, width: int, height: int) -> bytes:
-    """The same JPEG, with another size in its frame."""
+    """Return the same JPEG with another size in its frame."""
     at = re.search(rb"\xff[\xc0-\xc2]\x00[\x0b\x11]\x08", data)
     assert at
     return data[: at.end()] + struct.pack(">HH", height, width) + data[at.end() + 4 :]
 
 
 def jpeg_of_planes(planes: Sequence[Pixels], sampling: int) -> bytes:
-    """A colour JPEG of three scans, one a component, all of one sampling factor."""
+    """Return a colour JPEG with one scan per component, all with one sampling factor."""
     height, width = planes[0].shape
     grays = [saved(plane, "JPEG", quality=90) for plane in planes]
     tables = grays[0][: grays[0].index(b"\xff\xc0")]
@@ -127,7 +127,7 @@ def _behind(data: bytes, at: int) -> int:
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:
-    """One chunk with its checksum."""
+    """Return one chunk with its checksum."""
     checksum = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
@@ -135,7 +135,7 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 def png_file(
     rows: npt.NDArray[Any], bits: int = 8, colour: int = 0, width: int = WIDTH, extra: bytes = b""
 ) -> bytes:
-    """A PNG of these bytes of rows; `extra` chunks stand before its pixels."""
+    """Return a PNG of these rows of bytes; the chunks `extra` stand before its pixels."""
     raw = b"".join(b"\0" + row.tobytes() for row in rows)
     header = struct.pack(">IIBBBBB", width, len(rows), bits, colour, 0, 0, 0)
     chunks = [png_chunk(b"IHDR", header), extra, png_chunk(b"IDAT", zlib.compress(raw, 1))]
@@ -153,7 +153,7 @@ def bmp_file(
     width: int = WIDTH,
     height: int = HEIGHT,
 ) -> bytes:
-    """A BMP of these bytes of rows, the lowest first."""
+    """Return a BMP with this pixel data, lowest row first."""
     offset = 14 + 40 + len(palette)
     sizes = struct.pack("<IHHI", offset + len(data), 0, 0, offset)
     colours = len(palette) // 4
@@ -164,7 +164,7 @@ def bmp_file(
 
 
 def bmp_run_lengths(pixels: Pixels) -> bytes:
-    """Run lengths of one pixel each, the lowest row first."""
+    """Return BMP run lengths of one pixel each, lowest row first."""
     rows = [b"".join(bytes((1, value)) for value in row.tolist()) for row in pixels[::-1]]
     return b"\0\0".join(rows) + b"\0\1"
 
@@ -180,9 +180,9 @@ def tiff_file(
     big: bool = False,
     order: str = "<",
 ) -> bytes:
-    """A TIFF of these strips, by default one that is gray and uncompressed.
+    """Return a TIFF of these strips, by default gray and uncompressed.
 
-    With tag 322 the pieces are tiles. A tag whose type is 0 is left out.
+    With tag 322 the pieces are tiles. A tag with type 0 is left out.
     """
     tiled = tags is not None and 322 in tags
     counts = [len(piece) for piece in pieces]
@@ -209,7 +209,7 @@ def tiff_file(
 
 
 def _tiff_directory(tags: TiffTags, big: bool, order: str) -> bytes:
-    """Header, directory and values, up to where the pixels may begin."""
+    """Return header, directory and values: everything before the pixels."""
     wide, inline = ("Q", 8) if big else ("I", 4)
     head = struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8)
     head = (b"II" if order == "<" else b"MM") + head

@@ -1,16 +1,17 @@
-"""Explores the wave protocol: the real code of lease, claims and commit over a store in memory.
+"""Explore the wave protocol: the real code of lease, claims and commit, on a store in memory.
 
-Several runs share one output. Each request to the store, and each opening of and commit to a table,
-is one step; a scheduler lets one run take one step at a time. `explore` tries every order of the
-steps. A stall is a run that is not scheduled for long; a death is one that never is again. Every
-holder counts as silent at once, so that any run may take over from any other at any time.
+Several runs share one output. A step is a request to the store, the opening of a table, or a commit
+to a table. A scheduler lets one run take one step at a time, and `explore` tries every order of the
+steps. A run that stalls is a run that the scheduler does not choose for long; a run that dies is
+never chosen again. Every holder counts as silent at once, so any run may take over from any other
+at any time.
 
-Two orders that lead to the same state are followed up once. A state is what the store holds, and
-what each run knows: the milestones that it has passed, and what it was answered since the last one.
-The code is deterministic, so that these say all.
+If two orders lead to the same state, only one is continued. A state is the content of the store,
+and what each run knows: the milestones that it has passed, and the answers since the last
+milestone. The code is deterministic, so these decide everything that follows.
 
-After every step no picture may be visible twice, nor without its findings. And from every state, if
-all runs died there, one more plain run must leave every picture visible once.
+After every step, no picture may be visible twice or without its findings. From every state, if all
+runs died there, one more plain run must make every picture visible once.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _THEN = datetime(2026, 3, 4, tzinfo=UTC)
 
 @dataclass
 class Output:
-    """What the store holds: objects, and for each table its log of commits."""
+    """Content of the store: objects, and the log of commits of each table."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     logs: dict[TableName, tuple[tuple[str, int, tuple[str, ...]], ...]] = field(
@@ -60,7 +61,7 @@ class Output:
         return Output(dict(self.objects), dict(self.logs))
 
     def visible(self, table: TableName) -> list[tuple[str, str]]:
-        """Give (picture, run) of each row of a table; a part's name ends with its picture."""
+        """Return (picture, run) of each row of a table; a part's name ends with its picture."""
         return [
             (path.split("/")[-1], name)
             for name, _, paths in self.logs.get(table, ())
@@ -72,7 +73,7 @@ class Output:
 
 
 class Seat:
-    """One run's place at the store: every request asks the scheduler first."""
+    """The store as one run sees it: every request waits for the scheduler first."""
 
     def __init__(self, output: Output, step: Callable[[str, Callable[[], Any]], Any]) -> None:
         self.uri = "memory"
@@ -82,7 +83,7 @@ class Seat:
         self.answers: list[str] = []
 
     def milestone(self, text: str) -> None:
-        """Note all that the run still knows of what it was answered so far."""
+        """Record what the run still knows from the answers so far, and forget the answers."""
         self.milestones.append(text)
         self.answers.clear()
 
@@ -124,9 +125,9 @@ class Seat:
 
 
 class OpenedLog:
-    """A table as it was when it was opened; stands for `deltalake.DeltaTable`.
+    """A table as it was when it was opened; a replacement of `deltalake.DeltaTable`.
 
-    `tests/steeldefect/test_delta.py` shows that the real one answers alike.
+    `tests/steeldefect/tables/test_delta.py` shows that the real class behaves in the same way.
     """
 
     def __init__(self, seat: Seat, table: TableName) -> None:
@@ -157,7 +158,7 @@ class OpenedLog:
 
 
 class ModelTables(Tables):
-    """The real `Tables` over logs in memory."""
+    """The real `Tables`, on logs in memory."""
 
     def open(self, table: TableName) -> Any:
         return OpenedLog(self.store, table)  # type: ignore[arg-type]
@@ -167,7 +168,7 @@ class ModelTables(Tables):
 
 
 def plain_run(seat: Seat, name: str) -> None:
-    """Do what a run of `jobs/score.py` does to the store: hold, recover, plan, score, publish."""
+    """Use the store as a run of `jobs/score.py` does: hold, recover, plan, score, publish."""
     lease = acquire(seat, name, 0, ANYONE_MAY_TAKE_OVER)
     seat.milestone(f"holds {lease.number}")
     log = WaveLog(ModelTables(seat))
@@ -193,7 +194,7 @@ def plain_run(seat: Seat, name: str) -> None:
 
 
 def delete_the_lock(seat: Seat, name: str) -> None:
-    """Do what an impatient operator does, at any time."""
+    """Delete the lock, as an impatient operator might at any time."""
     del name
     objects = seat.output.objects
 
@@ -208,14 +209,14 @@ LATE = "late"
 
 
 def write_a_late_record(seat: Seat, name: str) -> None:
-    """Do what a holder does that was displaced while its record was on the way, and then dies."""
+    """Write the record of a holder that another run has replaced; the holder then dies."""
     del name
     record = WaveRecord(LATE, 1, _parts(seat.output, LATE, PICTURES[0]), holder=1)
     seat.write_new(record.key, record_to_json(record))
 
 
 def _parts(output: Output, run: str, picture: str) -> list[Part]:
-    """Write the files of a picture; they are the run's own, so that no other run can tell when."""
+    """Write the files of a picture; no other run reads them, so this is not a step."""
     tables = (TableName.IMAGES, TableName.PREDICTIONS)
     parts = [Part(table, f"{run}/{picture}", "", 4, 1, "{}") for table in tables]
     output.objects.update({part.key: b"rows" for part in parts})
@@ -223,7 +224,7 @@ def _parts(output: Output, run: str, picture: str) -> list[Part]:
 
 
 class _Named:
-    """Stands for `uuid.uuid4` of a run: each run's tokens are its own, and the same every time."""
+    """A replacement of `uuid.uuid4`: each run gets its own token, the same in every execution."""
 
     @property
     def hex(self) -> str:
@@ -232,9 +233,9 @@ class _Named:
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Make what the code draws or reads from a clock the same in every execution.
+    """Make random and clock values the same in every execution, until the block ends.
 
-    Nothing here is secret: masking errors would cost more than all else.
+    Errors are not masked: nothing here is secret, and masking would take most of the time.
     """
     with (
         patch("uuid.uuid4", _Named),
@@ -246,7 +247,7 @@ def repeatable() -> Iterator[None]:
 
 
 class _Actor(greenlet.greenlet):
-    """A run that is switched to for one step, and switches back before the next."""
+    """A run that executes one step when it is switched to, and switches back before the next."""
 
     def __init__(self, name: str, program: Callable[[Seat, str], None], output: Output) -> None:
         super().__init__()
@@ -259,11 +260,11 @@ class _Actor(greenlet.greenlet):
 
     @property
     def ended(self) -> bool:
-        """Tell whether it has no step left."""
+        """Whether the run has no step left."""
         return self.dead
 
     def advance(self, fault: str | None = None) -> None:
-        """Take one step; `fault`: `before` or `after`, to answer as a store that is cut off."""
+        """Take one step; with `fault`, the request fails `before` or `after` it was served."""
         self.fault = fault
         self.switch()
 
@@ -291,15 +292,18 @@ class _Actor(greenlet.greenlet):
 
     @property
     def knows(self) -> tuple[Any, ...]:
-        """All that what the run does from here on can depend on."""
+        """Everything that can influence the further steps of the run."""
         return self.ended, tuple(self._seat.milestones), tuple(self._seat.answers)
 
 
 @dataclass
 class Explored:
-    """What an exploration found.
+    """Result of an exploration.
 
-    `violations`: the first schedule that led to each kind of fault.
+    Attributes:
+        states: number of different states.
+        executions: number of executions.
+        violations: by kind of fault, the steps of the first schedule that led to it.
     """
 
     states: int = 0
@@ -311,7 +315,7 @@ Choice = tuple[int, str | None]  # which run, and the fault that its step meets
 
 
 class Explorer:
-    """Depth-first search over schedules, by running each anew from the start."""
+    """Depth-first search over schedules; each schedule is executed from the start."""
 
     def __init__(
         self,
@@ -320,12 +324,12 @@ class Explorer:
         faults: int = 0,
         until_violated: bool = False,
     ) -> None:
-        """Say what runs.
+        """Keep the programs and the bounds.
 
         Args:
-            programs: by the name of the run.
-            switches: how often at most a run is left that could go on; None: no bound.
-            faults: how many requests at most fail, before or after they were served.
+            programs: programs by the name of the run.
+            switches: most switches away from a run that could continue; None: no bound.
+            faults: most requests that fail, before or after they were served.
             until_violated: stop at the first violation.
         """
         self._until_violated = until_violated
@@ -337,14 +341,14 @@ class Explorer:
         self.found = Explored()
 
     def explore(self) -> Explored:
-        """Try every schedule within the bounds; or those up to the first violation."""
+        """Try every schedule within the bounds, or all up to the first violation."""
         stack: list[list[Choice]] = [[]]
         while stack and not (self._until_violated and self.found.violations):
             self._execute(stack.pop(), stack)
         return self.found
 
     def _execute(self, schedule: list[Choice], stack: list[list[Choice]]) -> None:
-        """Follow a schedule, then go on by the first choice at each state; note the others."""
+        """Follow a schedule, then take the first choice at each state; stack the others."""
         self.found.executions += 1
         output = Output()
         if write_a_late_record in self._programs.values():
@@ -363,11 +367,11 @@ class Explorer:
                     stack += [[*taken, other] for other in others]
                 actors[choice[0]].advance(choice[1])
                 taken.append(choice)
-                if len(taken) >= len(schedule):  # what came before has been judged
+                if len(taken) >= len(schedule):  # earlier states have been judged already
                     self._judge(output, actors)
         finally:
             for actor in actors:
-                actor.throw()  # ends it where it waits
+                actor.throw()  # ends the run where it waits
 
     def _choices(self, actors: list[_Actor], taken: list[Choice]) -> list[Choice]:
         ready = [number for number, actor in enumerate(actors) if not actor.ended]
@@ -420,7 +424,7 @@ class Explorer:
             self._note(fault, actors)
 
     def _after_a_plain_run(self, output: Output) -> str | None:
-        """Say what is wrong if all runs die here, and one more runs to its end."""
+        """Return what is wrong if all runs die here and one more plain run completes, or None."""
         fingerprint = output.fingerprint()
         if fingerprint not in self._ends:
             ended = output.copy()
@@ -445,11 +449,11 @@ def explore(
     faults: int = 0,
     until_violated: bool = False,
 ) -> Explored:
-    """Explore so many plain runs, and what somebody else does at some time.
+    """Explore several plain runs, with another event at any time.
 
     Args:
-        runs: how many.
-        other: `delete_the_lock` or `write_a_late_record`.
+        runs: number of plain runs.
+        other: the event: `delete_the_lock`, `write_a_late_record`, or None.
         switches, faults, until_violated: see `Explorer`.
     """
     programs: dict[str, Callable[[Seat, str], None]] = {

@@ -1,4 +1,4 @@
-"""Bundles ready to be promoted: the rule bundle's models, with held-out answers made to order."""
+"""Build bundles that can be promoted: the models of the rule bundle, with chosen test answers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ EVERYTHING = 8_192
 
 @dataclass(frozen=True)
 class Answers:
-    """How well a bundle did on its held-out pictures.
+    """Answers of a bundle to its held-out pictures.
 
-    Every second picture is defective, by turns in class 1 and 2, of `AREA` pixels; pictures come
-    in groups of two; of every tenth nobody drew the masks.
+    Every second picture has a defect of `AREA` pixels, in class 1 and class 2 by turns. Two
+    pictures make a group. Every tenth defective picture has no true masks.
 
     Attributes:
-        quality: share of a defect's pixels that is found, on average.
-        missed: defective pictures that the gate stops.
-        alarms: clean pictures on which a defect is found.
-        gate: whether there is one.
+        quality: mean share of a defect's pixels that is found.
+        missed: number of defective pictures that the gate stops.
+        alarms: number of clean pictures on which a defect is found.
+        gate: whether the bundle has a gate.
+        pictures: number of held-out pictures.
+        first: number of the first picture.
+        seed: seed of the differences between pictures.
     """
 
     quality: float = 0.8
@@ -43,7 +46,7 @@ class Answers:
     seed: int = 0
 
     def to_csv(self) -> str:
-        """Write `held_out.csv`."""
+        """Return the text of `held_out.csv`."""
         rng = np.random.default_rng(self.seed)
         shares = np.clip(self.quality + rng.normal(0, 0.05, self.pictures), 0, 1)
         lines = [HEADER]
@@ -52,7 +55,7 @@ class Answers:
         return "\n".join(lines) + "\n"
 
     def rows(self) -> HeldOutRows:
-        """Read what `to_csv` wrote."""
+        """Return the rows of `held_out.csv`."""
         return read_held_out(self.to_csv().encode(), "made to order")
 
     def _lines(self, place: int, share: float) -> list[str]:
@@ -85,11 +88,11 @@ def publishable(
     """Copy the rule bundle with held-out answers, and their scores in its manifest.
 
     Args:
-        rule_bundle: gives the models.
-        target: folder; does not exist yet.
-        answers: None for a bundle that carries none.
+        rule_bundle: bundle whose models are copied.
+        target: folder of the new bundle; it must not exist.
+        answers: held-out answers; None: the bundle has none.
         training: changes of the manifest's training record.
-        changes: of the manifest.
+        changes: changes of the manifest.
     """
     shutil.copytree(rule_bundle.folder, target)
     before = rule_bundle.manifest
@@ -111,5 +114,5 @@ def publishable(
 
 
 def table_of(csv: str) -> pd.DataFrame:
-    """Read a CSV file's text as it stands."""
+    """Return the cells of a CSV text as strings."""
     return pd.read_csv(io.StringIO(csv), dtype=str, keep_default_na=False)

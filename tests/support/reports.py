@@ -1,4 +1,4 @@
-"""Reports of small data folders, by a detector that knows how `conftest.Folder` draws."""
+"""Build reports of small data folders, with a detector that knows how `conftest.Folder` draws."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NOTHING = Curves(None, None, None, ())
 
 
 def find(gray: Gray) -> dict[int, run_lengths.Runs]:
-    """Find what `conftest.Folder` draws, by its gray level; the second class a little too small."""
+    """Return the defects that `conftest.Folder` draws; those of class 2 a little too small."""
     light = (gray > 180) & (gray < 220)
     bright = gray > 220
     bright[:, 1:] &= bright[:, :-1]
@@ -45,7 +45,7 @@ def find(gray: Gray) -> dict[int, run_lengths.Runs]:
 
 
 def ask_gate(picture: LabelledPicture) -> float:
-    """Answer as a gate that is wrong now and then, the same for the same picture."""
+    """Return the probability of a gate that is sometimes wrong, always the same for a picture."""
     noise = np.random.default_rng(sum(map(ord, picture.name))).uniform(-0.3, 0.3)
     return float(np.float32((0.65 if picture.defective else 0.3) + noise))
 
@@ -122,7 +122,7 @@ def draft(with_gate: bool) -> Manifest:
 
 
 def make(folder: Path, gate: bool = True) -> Report:
-    """Make a report of a data folder's pictures, all of them held out."""
+    """Build a report of the pictures of a data folder, all of them held out."""
     pictures = read_dataset(folder).pictures
     table = held_out(pictures, gate)
     calibration = Calibration(

@@ -1,4 +1,4 @@
-"""Real S3 servers, started by the tests: moto's, and Ceph's object gateway."""
+"""Start real S3 servers for tests: moto's server and Ceph's object gateway."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """How AWS's own tools are told of it."""
+        """Environment variables with which AWS's tools use this server."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -49,7 +49,7 @@ class Server:
         }
 
     def client(self) -> Any:
-        """Open a boto3 client of its own."""
+        """Create a boto3 client for this server."""
         config = Config(
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -64,13 +64,13 @@ class Server:
         )
 
     def bucket(self) -> str:
-        """Create a bucket that no other test uses."""
+        """Create a bucket that no other test uses, and return its name."""
         name = f"plant-{uuid.uuid4().hex[:8]}"
         self.client().create_bucket(Bucket=name)
         return name
 
     def upload(self, folder: Path, bucket: str, prefix: str) -> str:
-        """Copy a folder into a bucket; gives its address."""
+        """Copy a folder into a bucket, and return its address."""
         client = self.client()
         for path in folder.rglob("*"):
             if path.is_file():
@@ -80,7 +80,7 @@ class Server:
 
 
 def run_moto(folder: Path, address: str = LOOPBACK) -> Iterator[Server]:
-    """Run moto's server in a thread."""
+    """Run moto's server in a thread, and yield it."""
     del folder
     server = ThreadedMotoServer(ip_address=address, port=0)
     server.start()
@@ -90,12 +90,12 @@ def run_moto(folder: Path, address: str = LOOPBACK) -> Iterator[Server]:
 
 
 def missing_of_ceph() -> list[str]:
-    """Name the programs of Ceph that are not installed."""
+    """Return the programs of Ceph that are not installed."""
     return [program for program in _PROGRAMS if shutil.which(program) is None]
 
 
 def run_ceph(folder: Path, address: str = LOOPBACK) -> Iterator[Server]:
-    """Run one monitor, one object daemon in memory, and the gateway."""
+    """Run one monitor, one object daemon in memory and the gateway, and yield the server."""
     if missing := missing_of_ceph():
         pytest.skip(f"not installed: {', '.join(missing)} (make ceph)")
     cluster = _Cluster(folder, address)
@@ -106,7 +106,7 @@ def run_ceph(folder: Path, address: str = LOOPBACK) -> Iterator[Server]:
 
 
 class _Cluster:
-    """A Ceph cluster of one node on free ports, the gateway's at `address`, in one folder."""
+    """A Ceph cluster of one node in one folder, on free ports; the gateway listens at `address`."""
 
     def __init__(self, folder: Path, address: str) -> None:
         self._folder = folder
@@ -194,7 +194,7 @@ class _Cluster:
             self._run("ceph-authtool", str(self._keys), "--gen-key", "-n", name, *allowed)
 
     def _run(self, *command: str) -> None:
-        """Run one step, again while the daemons are still coming up."""
+        """Run a command, and repeat it while the daemons are still starting."""
         wait_until(
             lambda: subprocess.run(
                 command, check=True, timeout=20, stdout=self._log, stderr=self._log
@@ -208,7 +208,7 @@ class _Cluster:
 
 
 def wait_until(act: Callable[[], object], seconds: float) -> None:
-    """Try until daemons that are still coming up do answer."""
+    """Call `act` until it succeeds, because the daemons may still be starting."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -221,7 +221,7 @@ def wait_until(act: Callable[[], object], seconds: float) -> None:
 
 
 def free_port(address: str = LOOPBACK) -> int:
-    """Find a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind((address, 0))
         port: int = listener.getsockname()[1]

@@ -1,8 +1,8 @@
-"""Pictures, a bundle whose answers to them are known, and a way to run jobs.
+"""Pictures, a bundle whose answers are known, and functions that run jobs.
 
-The models of `rule_bundle` are real Keras models with weights set by hand: class 1 is where a
-picture is bright (gray above 204), class 2 where it is dark (below 51), and the gate passes
-pictures that have either. So every mask a test expects can be written down.
+The models of `rule_bundle` are real Keras models with weights set by hand. Class 1 is where a
+picture is bright (gray above 204), class 2 where it is dark (below 51). The gate passes pictures
+that have either. So a test can state every mask that it expects.
 """
 
 from __future__ import annotations
@@ -45,33 +45,33 @@ Gray = npt.NDArray[np.uint8]
 
 
 def plain_picture(seed: int = 0) -> Gray:
-    """A picture without a defect: gray between 100 and 150, uint8 (64, 128)."""
+    """Return a picture without a defect: gray between 100 and 150, uint8 (64, 128)."""
     return np.random.default_rng(seed).integers(100, 150, (HEIGHT, WIDTH), dtype=np.uint8)
 
 
 def bright_picture(seed: int = 0, top: int = 10, left: int = 20) -> Gray:
-    """A picture with a square of class 1: 16 by 16 pixels at (top, left)."""
+    """Return a picture with a square of class 1: 16 by 16 pixels at (top, left)."""
     picture = plain_picture(seed)
     picture[top : top + 16, left : left + 16] = 250
     return picture
 
 
 def both_picture(seed: int = 0) -> Gray:
-    """A picture with a square of class 1 and one of class 2, at (10, 20) and (30, 80)."""
+    """Return a picture with squares of class 1 at (10, 20) and of class 2 at (30, 80)."""
     picture = bright_picture(seed)
     picture[30:46, 80:96] = 2
     return picture
 
 
 def save(picture: Gray, path: Path) -> Path:
-    """Write a picture as PNG, which keeps every pixel."""
+    """Write a picture as PNG, which keeps every pixel, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), picture)
     return path
 
 
 def fill_archive(folder: Path, pictures: int) -> Path:
-    """Write pictures by turns: plain, with class 1, with both classes; names p000.png and on."""
+    """Write p000.png and so on, by turns without a defect, with class 1, and with both classes."""
     kinds: tuple[Callable[[int], Gray], ...] = (plain_picture, bright_picture, both_picture)
     for number in range(pictures):
         save(kinds[number % 3](number), folder / f"p{number:03d}.png")
@@ -81,10 +81,13 @@ def fill_archive(folder: Path, pictures: int) -> Path:
 def build_rule_bundle(
     target: Path, with_gate: bool = True, compiled: Compiled | None = None
 ) -> Bundle:
-    """Write the rule bundle into a folder that does not exist yet.
+    """Write the rule bundle to `target`, which must not exist.
 
-    Where `compiled` is given, the manifest says that of the forms, and there are int8 forms: they
-    answer as the others do, since a single layer is both the first and the last.
+    Args:
+        target: folder of the bundle.
+        with_gate: whether the bundle has a gate.
+        compiled: record of the forms in the manifest. If given, the bundle also has int8 forms.
+            They answer as the other forms do, because a single layer is both first and last.
     """
     from training.backend import keras
     from training.export.write_bundle import Completed, Models, Staged, draft_manifest, write_bundle
@@ -125,7 +128,7 @@ def _build_gate(keras: Any, weights: npt.NDArray[np.float64]) -> Any:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended."""
+    """Exit code and output of a program."""
 
     code: int
     out: str
@@ -133,7 +136,7 @@ class Ended:
 
 
 def run_command(*command: str, **environment: str) -> Ended:
-    """Run a command in the project's folder, as a user would."""
+    """Run a command in the folder of the project."""
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -147,24 +150,24 @@ def run_command(*command: str, **environment: str) -> Ended:
 
 
 def run_program(*arguments: str, **environment: str) -> Ended:
-    """Run a Python program of this project, in a process of its own."""
+    """Run a Python program of this project in a new process."""
     return run_command(sys.executable, *arguments, **environment)
 
 
 def run_program_after(before: Sequence[str], *arguments: str, **environment: str) -> Ended:
-    """Run a Python program by a command that is put before it."""
+    """Run a Python program with the words of another command before it."""
     return run_command(*before, sys.executable, *arguments, **environment)
 
 
 def spark_submit(*arguments: str, **environment: str) -> Ended:
-    """Run a program by the environment's own spark-submit."""
+    """Run a program with the spark-submit on the PATH."""
     program = shutil.which("spark-submit")
     if program is None:
-        raise FileNotFoundError("spark-submit is not on the PATH; run the tests by `make test`")
+        raise FileNotFoundError("spark-submit is not on the PATH; run the tests with `make test`")
     return run_command(program, *arguments, **environment)
 
 
 def score_arguments(source: object, bundle: object, output: object) -> list[str]:
-    """Give the arguments of `jobs/score.py`."""
+    """Return the arguments of `jobs/score.py`."""
     named = {"--input": source, "--bundle": bundle, "--output": output}
     return [word for name, value in named.items() for word in (name, str(value))]

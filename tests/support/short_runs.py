@@ -1,4 +1,4 @@
-"""The scoring job in this process and in little time: with quick leases, and without Spark."""
+"""Run the scoring job quickly in this process: with quick leases, and without Spark."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from steeldefect.score.worker import Limits, TaskScorer, keys_of
 from steeldefect.stores import open_store
 
 QUICK = lease.Timing(beat=0.2, dead_after=1.0, look=0.05)
-"""Long enough for the beats of a process that shares two cores with others."""
+"""Timing of a lease that a process keeps, even if it shares two cores with others."""
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, precision=Precision.F32, batch_size=4, threads=1)
 
 
 @contextmanager
 def quick_leases(timing: lease.Timing = QUICK) -> Iterator[None]:
-    """Let silent holders of an output count as dead after a second."""
+    """Let holders that are silent for a second count as dead, until the block ends."""
     with patch("steeldefect.publish.lease.hold", functools.partial(lease.hold, timing=timing)):
         yield
 
@@ -45,7 +45,7 @@ def _opened(folder: Path) -> Detector:
 
 @contextmanager
 def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
-    """Score each wave as one task, in this process: what Spark's workers run, without Spark."""
+    """Score each wave as one task in this process, with the code that Spark's workers run."""
     settings, detector = run.settings, _opened(run.bundle.folder)
 
     def scored(waves: Sequence[pa.Table]) -> Iterator[ScoredWave]:
@@ -71,6 +71,6 @@ def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
 
 
 def score_without_spark(arguments: Sequence[str]) -> int:
-    """Run `jobs/score.py`, all of it but Spark; gives the exit code."""
+    """Run `jobs/score.py` without Spark, and return the exit code."""
     with patch.object(ScoringRun, "scored_waves", _scored_waves):
         return main(arguments)

@@ -1,1 +1,1 @@
-"""The contenders: each is a program that scores pictures, and writes down what it answered."""
+"""The contenders: programs that score pictures and write their answers to a file."""

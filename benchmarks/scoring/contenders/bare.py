@@ -1,7 +1,7 @@
-"""The limit: both models in one process on all cores, inputs ready in memory, masks not made.
+"""Run the bare models, the limit of speed: one process, inputs ready in memory, no masks.
 
-Of the ways to use the cores, all of them for each call or calls on each of them, and of calls with
-one picture or with four, the fastest on this machine counts.
+Several ways to use the cores are tried: one call on all cores, or one call per core, each with
+one or four pictures per call. The fastest way on this machine counts.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class _Ready(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """Detectors that run at once, and the pictures for one call of their models."""
+    """Detectors that run at once, and the number of pictures per call of their models."""
 
     detectors: list[Detector]
     batch_size: int
 
 
 def main() -> None:
-    """Answer all pictures."""
+    """Score all pictures of the task, and write the answers."""
     task = read_task()
     ways = [_way(task, threads, size) for threads in {1, task.cores} for size in _BATCH_SIZES]
     names = [str(task.pictures / key) for key in keys_of(task.pictures, 1)]
     ready = {Path(name).name[4:]: _prepared(ways[0].detectors[0], name) for name in names}
     tried = list(islice(cycle(_Ready(*item) for item in ready.items()), _TRIED * task.cores))
-    # one try of each way after the other, so that a machine that gets slower does so for all
+    # all ways take turns, so that a machine that becomes slower becomes slower for all of them
     tries = [[_seconds(way, tried) for way in ways] for _ in range(_TRIES)]
     seconds = [min(of_way) for of_way in zip(*tries, strict=True)]
     fastest = ways[seconds.index(min(seconds))]

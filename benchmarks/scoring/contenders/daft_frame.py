@@ -1,4 +1,4 @@
-"""Daft: a class as UDF that keeps both models, one process on each core."""
+"""Score with Daft: a class as UDF that keeps both models, one process per core."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.scoring.contenders.task import BATCH, open_task_detector, read_t
 
 
 def main() -> None:
-    """Answer all pictures."""
+    """Score all pictures of the task, and write the answers."""
     task = read_task()
 
     @daft.udf(

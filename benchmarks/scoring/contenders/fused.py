@@ -1,4 +1,4 @@
-"""The whole chain for some pictures, step by step: what a user writes into `map_batches`."""
+"""Run all steps for some pictures, one after the other: what a user passes to `map_batches`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steeldefect.pictures.decoding import decode_gray
 
 
 def score(detector: Detector, paths: Sequence[str]) -> list[Answer]:
-    """Fetch, decode, gate, segment and outline pictures, one step after the other."""
+    """Read, decode, gate, segment and outline pictures, one step after the other."""
     pictures = [decode_gray(Path(path).read_bytes(), LIMITS) for path in paths]
     prepared = [detector.prepare(picture) for picture in pictures]
     probabilities = detector.gate(prepared)
@@ -28,10 +28,10 @@ def score(detector: Detector, paths: Sequence[str]) -> list[Answer]:
 
 
 def to_text(answer: Answer) -> str:
-    """Write an answer as JSON, for frames that hold text."""
+    """Return an answer as JSON, for data frames that hold text."""
     return json.dumps(asdict(answer))
 
 
 def from_text(text: str) -> Answer:
-    """Read an answer back."""
+    """Return the answer of a JSON text."""
     return Answer(**json.loads(text))

@@ -1,4 +1,4 @@
-"""`mlflow.pyfunc.spark_udf` over a model that holds both networks and the chain around them."""
+"""Score with `mlflow.pyfunc.spark_udf`, over a model that holds both networks and all steps."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from steeldefect.streams import in_batches
 
 
 class SteelModel(mlflow.pyfunc.PythonModel):
-    """Pictures' paths in, answers as JSON out."""
+    """A model that takes paths of pictures and returns answers as JSON."""
 
     def __init__(self, task: Task) -> None:
-        """Take what the models are opened with, once in each worker."""
+        """Keep the task; the models are opened later, once in each worker."""
         self._task = task
         self._detector: Any = None
 
@@ -35,14 +35,14 @@ class SteelModel(mlflow.pyfunc.PythonModel):
         self._detector = open_task_detector(self._task, threads=1)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> list[str]:
-        """Answer pictures."""
+        """Return the answers to some pictures."""
         batches = in_batches(model_input.iloc[:, 0].tolist(), BATCH)
         answers = [one for batch in batches for one in fused.score(self._detector, batch)]
         return [fused.to_text(one) for one in answers]
 
 
 def main() -> None:
-    """Answer all pictures."""
+    """Score all pictures of the task, and write the answers."""
     task = read_task()
     session = open_spark(task)
     with tempfile.TemporaryDirectory() as folder:

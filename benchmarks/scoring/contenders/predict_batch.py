@@ -1,7 +1,7 @@
-"""`pyspark.ml.functions.predict_batch_udf` with the Keras models, in the way of its documentation.
+"""Score with `pyspark.ml.functions.predict_batch_udf` and the Keras models, as Spark documents it.
 
-Two jobs, one for each model: pandas UDFs read the pictures and make the masks; inputs and class
-maps travel as columns.
+Two Spark jobs, one per model. Pandas UDFs read the pictures and make the masks; inputs and class
+maps are columns.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from steeldefect.pictures.preprocessing import prepare
 
 
 def main() -> None:
-    """Answer all pictures."""
+    """Score all pictures of the task, and write the answers."""
     task = read_task()
     bundle = open_bundle(task.bundle)
     session = open_spark(task)
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _gated(bundle: Bundle, paths: DataFrame) -> dict[str, Answer]:
-    """Ask the gate about all pictures."""
+    """Run the gate on all pictures."""
     gate = bundle.manifest.gate
     if gate is None:
         raise ValueError("this bundle has no gate")
@@ -65,7 +65,7 @@ def _gated(bundle: Bundle, paths: DataFrame) -> dict[str, Answer]:
 
 
 def _segmented(bundle: Bundle, paths: DataFrame) -> list[Answer]:
-    """Ask the segmenter about pictures that passed."""
+    """Run the segmenter on the pictures that passed."""
     spec = input_spec(bundle.manifest, ModelName.SEGMENTER)
     shape = (spec.height, spec.width, len(bundle.manifest.classes))
 
@@ -87,7 +87,7 @@ def _segmented(bundle: Bundle, paths: DataFrame) -> list[Answer]:
 
 
 def _asked(bundle: Bundle, model: ModelName, paths: DataFrame, returns: DataType) -> DataFrame:
-    """Read pictures, and ask a model: columns path, picture (values, height, width), answer."""
+    """Read pictures and run a model; columns: path, picture (values, height, width), answer."""
     spec = input_spec(bundle.manifest, model)
     path = str(bundle.model_path(model, ModelForm.KERAS))
 

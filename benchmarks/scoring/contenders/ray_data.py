@@ -1,4 +1,4 @@
-"""Ray Data: `map_batches` with a class that keeps both models, one actor on each core."""
+"""Score with Ray Data: `map_batches` with a class that keeps both models, one actor per core."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from benchmarks.scoring.contenders.task import (
 
 
 class Scorer:
-    """An actor."""
+    """An actor that keeps both models."""
 
     def __init__(self, task: Task) -> None:
         """Open the models."""
         self._detector = open_task_detector(task, threads=1)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Answer pictures."""
+        """Return the answers to some pictures."""
         answers = fused.score(self._detector, batch["path"].tolist())
         return {"answer": np.array([fused.to_text(one) for one in answers], dtype=object)}
 
 
 def main() -> None:
-    """Answer all pictures."""
+    """Score all pictures of the task, and write the answers."""
     task = read_task()
     ray.init(num_cpus=task.cores, include_dashboard=False, log_to_driver=False)
     pictures = ray.data.from_items([{"path": path} for path in task.paths])

@@ -1,4 +1,4 @@
-"""The Keras models' own answers to each different picture, which all others are held against."""
+"""Score each different picture with the Keras models: the reference for all other answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from steeldefect.streams import in_batches
 
 
 def main() -> None:
-    """Answer all pictures."""
+    """Score all pictures of the task, and write the answers."""
     task = read_task()
     detector = open_task_detector(task, task.cores)
     batches = in_batches(task.paths, BATCH)

@@ -1,4 +1,4 @@
-"""A local Spark session for the peers that run on it."""
+"""Open a local Spark session for the peers that need one."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def open_spark(task: Task) -> SparkSession:
 
 
 def on_spark(session: SparkSession, paths: Sequence[str], cores: int) -> DataFrame:
-    """Give pictures as a frame with the column `path`, in some tasks for each core."""
+    """Return pictures as a frame with the column `path`, in several tasks per core."""
     frame = session.createDataFrame([(path,) for path in paths], "path string")
     return frame.repartition(_TASKS_PER_CORE * cores)

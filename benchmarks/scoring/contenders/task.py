@@ -1,4 +1,4 @@
-"""What a contender is told, and how it writes its answers down."""
+"""Read the command line of a contender, and write its answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 
 BATCH = 16
-"""Pictures for one call of a Keras model: what users take, and the tutorial trains with."""
+"""Pictures per call of a Keras model: a common choice, and the batch size of the tutorial."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Task:
     """A contender's command line.
 
     Attributes:
-        pictures: folder.
-        bundle: folder.
-        answers: file to write.
-        rounds: score the first so many rounds of the pictures.
-        precision: of the bundle's compiled forms; None: the Keras models.
-        cores: to use.
+        pictures: folder of the pictures.
+        bundle: folder of the bundle.
+        answers: file for the answers.
+        rounds: number of rounds of the pictures to score.
+        precision: compiled form of the bundle to use; None: the Keras models.
+        cores: number of cores to use.
     """
 
     pictures: Path
@@ -45,19 +45,19 @@ class Task:
 
     @property
     def paths(self) -> list[str]:
-        """The pictures, whole paths."""
+        """Full paths of the pictures."""
         return [str(self.pictures / key) for key in keys_of(self.pictures, self.rounds)]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was said of one picture.
+    """The answer to one picture.
 
     Attributes:
-        key: file name.
-        at: when it was known, seconds since 1970.
-        passed: the gate.
-        masks: run lengths of each class found, by its id.
+        key: file name of the picture.
+        at: time of the answer, in seconds since 1970.
+        passed: whether the picture passed the gate.
+        masks: run lengths of each class that was found, by class id.
     """
 
     key: str
@@ -86,12 +86,12 @@ def write_answers(task: Task, answers: Iterable[Answer]) -> None:
 
 
 def open_task_detector(task: Task, threads: int, batch_size: int | None = None) -> Detector:
-    """Open the bundle's models as scoring does: Keras' own, or a compiled form.
+    """Open the models of the bundle as scoring does: the Keras models, or a compiled form.
 
     Args:
-        task: says which.
-        threads: of each model.
-        batch_size: of the compiled form; None: as scoring has it.
+        task: names the bundle and the form.
+        threads: number of threads of each model.
+        batch_size: batch size of the compiled form; None: the default of scoring.
     """
     keras = task.precision is None
     options = RuntimeOptions(
@@ -104,10 +104,10 @@ def open_task_detector(task: Task, threads: int, batch_size: int | None = None) 
 
 
 def answered(path: str, passed: bool, found: Sequence[Finding] | InferenceError = ()) -> Answer:
-    """Note what was found on a picture.
+    """Build the answer to a picture, with the current time.
 
     Raises:
-        InferenceError: the model's answer was not finite.
+        InferenceError: the output of the model was not finite.
     """
     if isinstance(found, InferenceError):
         raise found

@@ -1,7 +1,7 @@
-"""The tutorial's `prediction`: one picture after the other, two calls of Keras' `predict` for each.
+"""Score with the loop of the tutorial: one picture at a time, two calls of Keras' `predict` each.
 
-Its faults are mended, so that answers can be compared: gray values and thresholds are the
-bundle's, all classes are reported, and masks are made at the picture's own size.
+Errors of the tutorial are corrected, so that answers can be compared: gray values and thresholds
+are those of the bundle, all classes are reported, and masks have the size of the picture.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
 
 
 class KerasPredict:
-    """A model that is asked by Keras' own `predict`."""
+    """A model that runs with Keras' own `predict`."""
 
     engine = Engine(RuntimeChoice.TENSORFLOW, DeviceChoice.CPU, Precision.F32, batch_size=32)
 
@@ -38,7 +38,7 @@ class KerasPredict:
 
 
 def main() -> None:
-    """Answer all pictures."""
+    """Score all pictures of the task, and write the answers."""
     task = read_task()
     bundle = open_bundle(task.bundle)
     models = [_open(bundle, name) for name in (ModelName.GATE, ModelName.SEGMENTER)]
