@@ -6,9 +6,6 @@ try finds the name in the table's log, and does not commit the rows again.
 
 from __future__ import annotations
 
-import random
-import re
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +13,11 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake import DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import (
-    CommitFailedError,
     DeltaError,
-    DeltaProtocolError,
-    SchemaMismatchError,
     TableNotFoundError,
 )
-from deltalake.transaction import AddAction, RemoveAction
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -32,9 +25,10 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from steeldefect.errors import NewerTableError, OutputBusyError, StoreUnavailableError, TableError
+from steeldefect.errors import NewerTableError, StoreUnavailableError
 from steeldefect.stores import Store
-from steeldefect.tables.data_files import DataFile, data_files
+from steeldefect.tables.commits import add_action, named_commit
+from steeldefect.tables.delta_errors import translated
 from steeldefect.tables.parts import Part
 from steeldefect.tables.reading import dataset_of
 from steeldefect.tables.schema import PARTITION, SCHEMA_VERSION, SCHEMAS, SINCE, TableName
@@ -42,20 +36,8 @@ from steeldefect.tables.schema import PARTITION, SCHEMA_VERSION, SCHEMAS, SINCE,
 Result = TypeVar("Result")
 
 _VERSION = "steeldefect.schema_version"
-_COLOURS = re.compile("\x1b\\[[0-9;]*m")  # deltalake colours its messages
-_NOISE = re.compile(r",? max_retries\W+\d+, retry_timeout\W+\d+m?s|:? 0: <unknown> .*")
 _ATTEMPTS = 5
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
-_BEGIN, _END = 150, 250  # characters of a long message of deltalake that are shown
-_OUTRUN = 20  # tries of an exchange; a try fails if another process commits first
-_DAMAGED = re.compile(
-    r"(?i)^(?!.*list response).*(json error|found gap|no table metadata|no files in log|not found"
-    r"|magic bytes|no such file|invalid checkpoint|corrupt|parquet error|deserialize|decompress)"
-)
-"""Messages of deltalake and pyarrow for broken or lost files of a table; no retry helps."""
-
-_UNSUPPORTED = re.compile(r"(?i)unsupported|invalid protocol action|max catalog version")
-"""Messages of deltalake for features that it does not support."""
 
 
 class Tables:
@@ -82,7 +64,7 @@ class Tables:
         except TableNotFoundError:
             return None
         except (DeltaError, OSError, ValueError) as error:
-            raise self._translate(error, table) from None
+            raise translated(error, self._where(table)) from None
         self._refuse_newer(delta, table)
         return delta
 
@@ -111,7 +93,7 @@ class Tables:
         try:
             return self.dataset(table).to_table(columns=wanted, filter=condition)
         except (DeltaError, OSError, pa.ArrowInvalid) as error:
-            raise self._translate(error, table) from None
+            raise translated(error, self._where(table)) from None
 
     def dataset(self, table: TableName) -> ds.Dataset:
         """Open a table as an Arrow dataset; a table that does not exist is an empty dataset."""
@@ -130,7 +112,7 @@ class Tables:
         """Create a table if it does not exist, add the columns that it lacks, and return it."""
         existing = self.open(table)
         if existing is None:
-            return self._retried(table, lambda: self._create(table))
+            return self.retried(table, lambda: self._create(table))
         missing = [field for field in SCHEMAS[table].columns if field.name not in _names(existing)]
         if missing:
             self._extend(table, missing)
@@ -157,72 +139,15 @@ class Tables:
             if seen is not None and seen >= number:
                 return
             delta.create_write_transaction(
-                [_add_action(part) for part in parts],
+                [add_action(part) for part in parts],
                 mode="append",
                 schema=delta.schema(),
                 partition_by=[PARTITION],
-                commit_properties=_named(name, number),
+                commit_properties=named_commit(name, number),
             )
-            self._require_commit(table, delta, name, number)
+            self.require_commit(table, delta, name, number)
 
-        self._retried(table, commit)
-
-    def exchange(
-        self,
-        table: TableName,
-        removed: Sequence[DataFile],
-        added: Sequence[Part],
-        data_change: bool,
-    ) -> None:
-        """Replace data files of a table by others, in one commit; the old files stay on the store.
-
-        The Delta library does not look for conflicts in a commit of lists of files: two processes
-        that compact the same files at the same time would duplicate their rows. So this commit
-        succeeds only if the version just before it still holds all removed files.
-
-        Args:
-            table: table that the files belong to.
-            removed: data files of the table's newest version.
-            added: new parts.
-            data_change: whether the rows change, as the table's log states it: false if the new
-                files hold the same rows as the old files.
-
-        Raises:
-            OutputBusyError: another process has removed one of the files meanwhile, or others
-                commit to the table all the time; nothing was replaced.
-            TableError, StoreUnavailableError: the commit failed; retries did not help.
-        """
-        name = f"exchange-{uuid.uuid4().hex}"
-        actions = [_remove_action(file, data_change) for file in removed]
-        actions += [_add_action(part, data_change) for part in added]
-        where = self.store.delta_uri(table.value)
-
-        def committed() -> bool:
-            delta = self.create(table)
-            if delta.transaction_version(name) is not None:
-                return True
-            if not {file.path for file in removed} <= {file.path for file in data_files(delta)}:
-                raise OutputBusyError(
-                    f"another program changed the files of {where} at the same time; start again"
-                )
-            try:
-                delta.create_write_transaction(
-                    actions,
-                    mode="append",
-                    schema=delta.schema(),
-                    partition_by=[PARTITION],
-                    commit_properties=_named(name, 1, max_commit_retries=0),
-                )
-            except CommitFailedError:
-                return False  # another process committed first
-            self._require_commit(table, delta, name)
-            return True
-
-        for _ in range(_OUTRUN):
-            if self._retried(table, committed):
-                return
-            time.sleep(random.uniform(0, 0.5))  # noqa: S311
-        raise OutputBusyError(f"other programs commit to {where} all the time; start again later")
+        self.retried(table, commit)
 
     def append(self, table: TableName, rows: pa.Table) -> None:
         """Append rows of the whole schema, the partition column included, in one commit."""
@@ -254,7 +179,7 @@ class Tables:
         try:
             yield
         except (DeltaError, OSError, pa.ArrowInvalid) as error:
-            raise self._translate(error, table) from None
+            raise translated(error, self._where(table)) from None
 
     def _write(self, table: TableName, rows: pa.Table, how: dict[str, Any]) -> None:
         name = f"write-{uuid.uuid4().hex}"
@@ -265,13 +190,17 @@ class Tables:
             if delta.transaction_version(name) is not None:
                 return
             write_deltalake(
-                delta, bare, partition_by=[PARTITION], commit_properties=_named(name, 1), **how
+                delta,
+                bare,
+                partition_by=[PARTITION],
+                commit_properties=named_commit(name, 1),
+                **how,
             )
-            self._require_commit(table, delta, name)
+            self.require_commit(table, delta, name)
 
-        self._retried(table, commit)
+        self.retried(table, commit)
 
-    def _require_commit(
+    def require_commit(
         self, table: TableName, delta: DeltaTable, name: str, number: int = 1
     ) -> None:
         """Check that a commit is in the log: a proxy may acknowledge a write that it then loses.
@@ -285,6 +214,9 @@ class Tables:
                 f"table {self.store.delta_uri(table.value)} does not hold a commit that was "
                 "acknowledged; check the store, and proxies in front of it; start again"
             )
+
+    def _where(self, table: TableName) -> str:
+        return f"table {self.store.delta_uri(table.value)}"
 
     def _opened(self, table: TableName) -> DeltaTable:
         return DeltaTable(
@@ -313,7 +245,7 @@ class Tables:
             if lacking:
                 delta.alter.add_columns(lacking)
 
-        self._retried(table, add_columns)
+        self.retried(table, add_columns)
 
     def _refuse_newer(self, delta: DeltaTable, table: TableName) -> None:
         version = _schema_version(delta)
@@ -323,7 +255,7 @@ class Tables:
                 f"program knows versions up to {SCHEMA_VERSION}; use the program that wrote it"
             )
 
-    def _retried(self, table: TableName, work: Callable[[], Result]) -> Result:
+    def retried(self, table: TableName, work: Callable[[], Result]) -> Result:
         """Return what `work` returns; call it again after errors that may pass.
 
         `work` must recognise a commit of an earlier try whose answer was lost.
@@ -339,22 +271,9 @@ class Tables:
             try:
                 return work()
             except (DeltaError, OSError, pa.ArrowInvalid) as error:
-                raise self._translate(error, table) from None
+                raise translated(error, self._where(table)) from None
 
         return retrying(attempt)
-
-    def _translate(self, error: Exception, table: TableName) -> Exception:
-        where = f"table {self.store.delta_uri(table.value)}"
-        problem = plain(error)
-        known = isinstance(error, DeltaProtocolError | SchemaMismatchError | TableNotFoundError)
-        if known or _UNSUPPORTED.search(problem):
-            return TableError(f"{where}: {problem}")
-        if isinstance(error, OSError | DeltaError) and not _DAMAGED.search(problem):
-            return StoreUnavailableError(f"{where}: {problem}; check the store and start again")
-        return TableError(
-            f"{where}: {problem}; run `steeldefect maintain --check` to see what is wrong with the "
-            "tables"
-        )
 
 
 def _schema_version(delta: DeltaTable) -> int:
@@ -369,11 +288,6 @@ def _schema_version(delta: DeltaTable) -> int:
     return max((int(one) for one in stated if one and one.isdecimal()), default=1)
 
 
-def plain(error: Exception) -> str:
-    """Return an error's message in one short line, without colours and back traces."""
-    return _in_short(" ".join(_COLOURS.sub("", str(error)).split()))
-
-
 def _without_comments(schema: pa.Schema) -> pa.Schema:
     """Return a schema without comments: a table of another version has other comments."""
     return pa.schema([field.remove_metadata() for field in schema])
@@ -381,41 +295,3 @@ def _without_comments(schema: pa.Schema) -> pa.Schema:
 
 def _names(delta: DeltaTable) -> set[str]:
     return {field.name for field in delta.schema().fields}
-
-
-def _named(name: str, number: int, max_commit_retries: int | None = None) -> CommitProperties:
-    """Return a commit's properties: its transaction, and the Delta library's retries.
-
-    With `max_commit_retries=0` the commit becomes the version after the opened one, or fails.
-    """
-    return CommitProperties(
-        max_commit_retries=max_commit_retries,
-        app_transactions=[Transaction(name, number, _now_ms())],
-    )
-
-
-def _add_action(part: Part, data_change: bool = True) -> AddAction:
-    return AddAction(
-        path=part.path,
-        size=part.size,
-        partition_values={PARTITION: part.date},
-        modification_time=_now_ms(),
-        data_change=data_change,
-        stats=part.stats,
-    )
-
-
-def _remove_action(file: DataFile, data_change: bool) -> RemoveAction:
-    return RemoveAction(file.path, data_change, _now_ms(), file.size, {PARTITION: file.date})
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _in_short(problem: str) -> str:
-    """Cut a long message in its middle: its beginning says what failed, its end says why."""
-    problem = _NOISE.sub("", problem)
-    if len(problem) <= _BEGIN + _END:
-        return problem
-    return f"{problem[:_BEGIN]} ... {problem[-_END:]}"

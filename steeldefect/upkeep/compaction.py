@@ -1,7 +1,7 @@
 """Compact tables: merge small data files into large ones, per partition, even beside a run.
 
 Why not `optimize.compact` of the Delta library: two such compactions at the same time duplicate the
-rows, because deltalake 1.6 does not look for conflicts between them. `Tables.exchange` commits only
+rows, because deltalake 1.6 does not look for conflicts between them. `exchange_files` commits only
 if nobody else has replaced the files.
 """
 
@@ -19,6 +19,7 @@ from steeldefect.stores import Store
 from steeldefect.streams import in_batches
 from steeldefect.tables.data_files import DataFile, data_files, read_files
 from steeldefect.tables.delta import Tables
+from steeldefect.tables.exchange import exchange_files
 from steeldefect.tables.parts import Part, part_name, write_file
 from steeldefect.tables.schema import TableName
 
@@ -79,7 +80,7 @@ def compact(store: Store, tables: Tables, table: TableName, target: int = TARGET
     for groups in in_batches(plan_compaction(data_files(delta), target), _IN_ONE_COMMIT):
         removed = [file for group in groups for file in group]
         added = [_merge(store, delta, table, group) for group in groups]
-        tables.exchange(table, removed, added, data_change=False)
+        exchange_files(tables, table, removed, added, data_change=False)
         before += len(removed)
         after += len(added)
     return Compacted(before, after)

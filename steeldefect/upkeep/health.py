@@ -6,10 +6,8 @@ and vacuumed files, runs that failed, a wave that is being published.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from urllib.parse import unquote
 
 import duckdb
@@ -28,8 +26,10 @@ from steeldefect.publish.runs import Outcome
 from steeldefect.publish.wave_records import pending_records, read_record
 from steeldefect.stores import Store
 from steeldefect.tables.data_files import DataFile, data_files, read_files
-from steeldefect.tables.delta import Tables, plain
+from steeldefect.tables.delta import Tables
+from steeldefect.tables.delta_errors import plain
 from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.damage import Damage, Problem, in_order, unsound
 from steeldefect.upkeep.delta_log import DeltaLog, LogFault
 from steeldefect.upkeep.run_counts import (
     UNIQUE,
@@ -43,70 +43,7 @@ from steeldefect.upkeep.run_counts import (
     recorded_runs,
 )
 
-_NAMED = 3  # problems that one error message lists
 _CUT_SHORT = (Outcome.FAILED, Outcome.INTERRUPTED)
-
-
-class Damage(str, Enum):
-    """The kinds of damage to an output, in the order in which they are repaired."""
-
-    CLAIM = "claim"
-    RECORD = "record"
-    LOG = "log"
-    PARTS = "parts"
-    FILE = "file"
-    TABLE = "table"
-    FINDINGS = "findings"
-    COUNTS = "counts"
-    RUN = "run"
-    EVALUATION = "evaluation"
-
-
-REPAIRS = {
-    Damage.CLAIM: "--repair sets it aside, with the waves that it may list; they are scored again",
-    Damage.RECORD: "--repair sets it aside, and its pictures are scored again",
-    Damage.LOG: "--repair sets damaged objects aside and writes missing entries; pictures that "
-    "lose their rows are scored again",
-    Damage.PARTS: "--repair drops the wave, and its pictures are scored again",
-    Damage.FILE: "--repair takes the file out of the table; pictures that lose their rows are "
-    "scored again; repeat evaluations that lose theirs",
-    Damage.TABLE: "--repair creates it; pictures that lose their rows are scored again; repeat "
-    "evaluations that lose theirs",
-    Damage.FINDINGS: "--repair drops the rows of these pictures, and they are scored again",
-    Damage.COUNTS: "--repair drops duplicate rows and corrects the counts; missing pictures are "
-    "scored again",
-    Damage.RUN: "--repair writes its row from the rows of the other tables",
-    Damage.EVALUATION: "--repair marks it as failed; evaluate again",
-}
-"""What a repair does about each kind of damage."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One problem of an output.
-
-    Attributes:
-        damage: kind of the damage.
-        where: name of the table, or key of an object.
-        detail: what is wrong, in words.
-        subject: key of a claim or wave record, path of a data file, or id of a run; otherwise
-            empty.
-        fault: fault of the table's log; None for other kinds of damage.
-    """
-
-    damage: Damage
-    where: str
-    detail: str
-    subject: str = ""
-    fault: LogFault | None = None
-
-    @property
-    def repair(self) -> str:
-        """What a repair does about the problem."""
-        return REPAIRS[self.damage]
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.detail}"
 
 
 def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
@@ -137,15 +74,10 @@ def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
     if whole and not problems:
         problems += _read_whole(store, tables)
     if problems:
-        return _in_order(problems)
+        return in_order(problems)
     found = check_rows(store, tables, in_progress)
     in_progress |= runs_in_progress(store, tables)
-    return _in_order(one for one in found if one.subject not in in_progress)
-
-
-def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Return problems in the order in which they are repaired."""
-    return sorted(problems, key=lambda one: list(Damage).index(one.damage))
+    return in_order(one for one in found if one.subject not in in_progress)
 
 
 def require_sound(store: Store) -> None:
@@ -161,16 +93,6 @@ def require_sound(store: Store) -> None:
     problems = check_tables(store)
     if problems:
         raise unsound(store, problems)
-
-
-def unsound(store: Store, problems: list[Problem]) -> TableError:
-    """Create the error that lists the first problems of an output."""
-    named = "; ".join(str(one) for one in problems[:_NAMED])
-    more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
-    return TableError(
-        f"the tables at {store.uri} are damaged: {named}{more}; repair them with `steeldefect "
-        f"maintain --repair --output {store.uri}`"
-    )
 
 
 def runs_in_progress(store: Store, tables: Tables) -> set[str]:

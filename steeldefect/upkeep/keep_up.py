@@ -25,8 +25,9 @@ from steeldefect.tables.data_files import data_files
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.compaction import Compacted, compact, plan_compaction
+from steeldefect.upkeep.damage import unsound
 from steeldefect.upkeep.delta_log import DeltaLog, log_folder
-from steeldefect.upkeep.health import check_tables, unsound
+from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.maintain_arguments import MIN_AGE, RETENTION
 from steeldefect.upkeep.orphans import find_orphans, store_clock
 

@@ -12,7 +12,8 @@ from steeldefect.publish.runs import new_run_id
 from steeldefect.settings import ScoreSettings, load_settings
 from steeldefect.stores import Store, open_store
 from steeldefect.tables.schema import TableName
-from steeldefect.upkeep.health import check_tables, unsound
+from steeldefect.upkeep.damage import unsound
+from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.keep_up import UpkeepRules, Upkept, keep_up, preview
 from steeldefect.upkeep.repair import Repair, Repaired
 

@@ -22,9 +22,11 @@ from steeldefect.publish.wave_records import pending_records, read_record
 from steeldefect.stores import Store, open_store
 from steeldefect.tables.data_files import data_files
 from steeldefect.tables.delta import Tables
+from steeldefect.tables.exchange import exchange_files
 from steeldefect.tables.schema import TableName
+from steeldefect.upkeep.damage import Damage, Problem
 from steeldefect.upkeep.delta_log import Fault, entry_key
-from steeldefect.upkeep.health import Damage, Problem, check_tables
+from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.row_repair import RowRepair
 
 ASIDE = "_damaged/"
@@ -169,7 +171,7 @@ class Repair:
             if delta is not None:
                 files = [file for file in data_files(delta) if file.path in paths]
                 self._held.check()
-                self._tables.exchange(table, files, [], data_change=True)
+                exchange_files(self._tables, table, files, [], data_change=True)
                 self._say(f"{table.value}: took out {len(files)} lost or damaged data files")
 
     def _create_tables(self, problems: list[Problem]) -> None:

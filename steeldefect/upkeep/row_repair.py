@@ -19,6 +19,7 @@ from steeldefect.publish.runs import Outcome, RunRecord
 from steeldefect.stores import Store
 from steeldefect.tables.data_files import data_files, read_files
 from steeldefect.tables.delta import Tables
+from steeldefect.tables.exchange import exchange_files
 from steeldefect.tables.parts import part_name, write_file
 from steeldefect.tables.provenance import Origin, whole_rows
 from steeldefect.tables.schema import SCHEMAS, TableName
@@ -172,7 +173,7 @@ class RowRepair:
                 added.append(write_file(self._store, table, left, file.date, name))
         if removed:
             self._still_holds()
-            self._tables.exchange(table, removed, added, data_change=True)
+            exchange_files(self._tables, table, removed, added, data_change=True)
         return dropped
 
     def _correct(self, run: RecordedRun, counts: RunCounts) -> bool:

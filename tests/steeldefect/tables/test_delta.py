@@ -10,6 +10,7 @@ from tenacity import wait_none
 from steeldefect.errors import StoreUnavailableError, TableError
 from steeldefect.stores import Store
 from steeldefect.tables import delta, schema
+from steeldefect.tables.commits import add_action, named_commit
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 
@@ -31,11 +32,11 @@ def test_two_that_opened_the_table_before_either_committed(store: Store) -> None
 
     def commit(opened: object, name: str) -> None:
         opened.create_write_transaction(  # type: ignore[attr-defined]
-            [delta._add_action(parts[0])],
+            [add_action(parts[0])],
             mode="append",
             schema=opened.schema(),  # type: ignore[attr-defined]
             partition_by=["scored_date"],
-            commit_properties=delta._named(name, 1),
+            commit_properties=named_commit(name, 1),
         )
 
     commit(first, "run")

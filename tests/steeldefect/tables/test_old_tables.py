@@ -28,6 +28,7 @@ from steeldefect.publish.wave_records import WaveRecord, pending_records
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
 from steeldefect.tables.delta import Tables
+from steeldefect.tables.exchange import exchange_files
 from steeldefect.tables.schema import SCHEMA_VERSION, SCHEMAS, TableName
 from steeldefect.upkeep.health import check_tables, require_sound
 from steeldefect.upkeep.keep_up import UpkeepRules, keep_up, preview
@@ -199,7 +200,9 @@ ENTRIES: dict[str, Callable[[Store], object]] = {
         TableName.IMAGES, Tables(store).read(TableName.IMAGES)
     ),
     "replace": lambda store: finish(store, origin_of(1)),
-    "exchange": lambda store: Tables(store).exchange(TableName.IMAGES, [], [], data_change=True),
+    "exchange": lambda store: exchange_files(
+        Tables(store), TableName.IMAGES, [], [], data_change=True
+    ),
     "recover": recover,
     "sql": lambda store: answer(store, "select 1"),
     "check": check_tables,

@@ -34,7 +34,8 @@ from steeldefect.stores import Store, open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import SCHEMA_VERSION, TableName
 from steeldefect.upkeep import health
-from steeldefect.upkeep.health import REPAIRS, Damage, check_tables, require_sound
+from steeldefect.upkeep.damage import REPAIRS, Damage
+from steeldefect.upkeep.health import check_tables, require_sound
 from steeldefect.upkeep.run_counts import Rows, RunCounts, count_runs
 
 ALL = PICTURES + MORE

@@ -177,18 +177,19 @@ def test_parts_that_a_run_may_still_publish_stay(store: Store) -> None:
     assert "one-3.png" in Tables(store).read(TableName.IMAGES, ["key"])["key"].to_pylist()
 
 
-class Interrupted(Tables):
-    """Tables of a compaction: others commit immediately before it does."""
-
-    def exchange(self, table: TableName, *_: object, **__: object) -> None:
-        raise OutputBusyError(table.value)
+def interrupted(*_: object, **__: object) -> None:
+    """Stand for a commit that never comes."""
+    raise OutputBusyError("images")
 
 
-def test_what_another_compaction_may_still_commit_stays_for_an_hour(store: Store) -> None:
+def test_what_another_compaction_may_still_commit_stays_for_an_hour(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Files of a compaction are kept for any given age: a compaction does not hold the output."""
     two_nights(store)
-    with pytest.raises(OutputBusyError):
-        compact(store, Interrupted(store), TableName.IMAGES)
+    with monkeypatch.context() as patched, pytest.raises(OutputBusyError):
+        patched.setattr("steeldefect.upkeep.compaction.exchange_files", interrupted)
+        compact(store, Tables(store), TableName.IMAGES)
     (merged,) = Path(store.uri, "images").rglob("part-compacted-*")
     staged, unfinished = merged.with_name(".staged-abc"), merged.with_name("part-7.parquet#1")
     written = [merged, staged, unfinished]

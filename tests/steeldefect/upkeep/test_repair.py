@@ -37,7 +37,8 @@ from steeldefect.stores import Store, open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.compaction import compact
-from steeldefect.upkeep.health import Damage, check_tables
+from steeldefect.upkeep.damage import Damage
+from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.repair import Repair, Repaired
 
 ALL = PICTURES + MORE
