@@ -22,17 +22,17 @@ from steeldefect.upkeep import maintain_arguments
 
 
 def sql(arguments: argparse.Namespace) -> None:
-    """Answer one SQL statement."""
-    from steeldefect.analysis.answers import print_answer, write_file
-    from steeldefect.analysis.sql import answered
+    """Run one SQL statement."""
+    from steeldefect.analysis.results import print_result, write_file
+    from steeldefect.analysis.sql import query_result
 
     form, file = _form(arguments), arguments.to
     if file is None:
-        with answered(_output(arguments), arguments.statement) as relation:
-            print_answer(relation, form)
+        with query_result(_output(arguments), arguments.statement) as relation:
+            print_result(relation, form)
         return
     with (
-        answered(_output(arguments), arguments.statement) as relation,
+        query_result(_output(arguments), arguments.statement) as relation,
         new_file(file, _existing(arguments)) as staged,
     ):
         rows = write_file(relation, form, staged)
@@ -41,11 +41,11 @@ def sql(arguments: argparse.Namespace) -> None:
 
 def export_kaggle(arguments: argparse.Namespace) -> None:
     """Write predictions as Kaggle's CSV."""
-    from steeldefect.analysis.answers import write_file
-    from steeldefect.analysis.sql import kaggle_answered
+    from steeldefect.analysis.results import write_file
+    from steeldefect.analysis.sql import kaggle_result
 
     with (
-        kaggle_answered(_output(arguments), arguments.bundle, arguments.all_pairs) as relation,
+        kaggle_result(_output(arguments), arguments.bundle, arguments.all_pairs) as relation,
         new_file(arguments.file, _existing(arguments)) as staged,
     ):
         rows = write_file(relation, Form.CSV, staged)
@@ -160,7 +160,7 @@ def _existing(arguments: argparse.Namespace) -> Existing:
 
 
 def _form(arguments: argparse.Namespace) -> Form:
-    """Choose the form of an answer.
+    """Choose the form of a result.
 
     Raises:
         SettingsError: the file's name tells none, or Parquet would go to the terminal.

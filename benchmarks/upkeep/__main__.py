@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from benchmarks.machine import machine
 from benchmarks.upkeep.nights import BUNDLE, SOURCE, write_at_once, write_waves
-from steeldefect.analysis.sql import answer
+from steeldefect.analysis.sql import query
 from steeldefect.plan.listing import LISTING
 from steeldefect.plan.plan import plan_run
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
@@ -106,8 +106,8 @@ def _ways(store: Store) -> dict[str, Callable[[], object]]:
         "read `key`, `etag` of `images`": lambda: Tables(store).read(
             TableName.IMAGES, ["key", "etag"]
         ),
-        "`select count(*) from images`": lambda: answer(store, "select count(*) from images"),
-        "`select class_name, avg(area) from predictions group by 1`": lambda: answer(
+        "`select count(*) from images`": lambda: query(store, "select count(*) from images"),
+        "`select class_name, avg(area) from predictions group by 1`": lambda: query(
             store, "select class_name, avg(area) from predictions group by 1"
         ),
         "plan a run": lambda: plan_run(listing, Tables(store), SOURCE, BUNDLE, ScoreSettings()),

@@ -1,1 +1,1 @@
-"""What the tables tell: SQL and exports, comparison with the truth, overlays."""
+"""Analysis of the tables: SQL, exports, comparison with the truth, overlays."""

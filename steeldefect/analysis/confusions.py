@@ -1,4 +1,4 @@
-"""Counts the pixels of true and predicted masks, on Spark's executors, from run lengths alone."""
+"""Count the pixels of true and predicted masks on Spark's executors, from run lengths alone."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _COLUMNS = ["row", "tp", "fp", "fn", "tn", "problem"]
 
 
 def count_pixels(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Count tp, fp, fn, tn of mask pairs; for `mapInPandas`.
+    """Count tp, fp, fn, tn of pairs of masks; for `mapInPandas`.
 
     Args:
         batches: columns row, truth, found (run lengths), height, width (pixels).
 
     Yields:
-        Columns row, tp, fp, fn, tn (pixels), problem (what is wrong with the truth, or empty).
+        Columns row, tp, fp, fn, tn (pixels), problem (error in the true run lengths, or empty).
     """
     for batch in batches:
         columns = (batch[name] for name in ("row", "truth", "found", "height", "width"))
@@ -42,14 +42,14 @@ def count_pixels(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
 
 
 def join_counts(pairs: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
-    """Put counts beside their pairs; a pair that was not counted has neither mask.
+    """Add the counts to their pairs; a pair that was not counted has no mask at all.
 
     Args:
         pairs: columns row, height, width (pixels) and any others.
-        counted: from `count_pixels`.
+        counted: output of `count_pixels`.
 
     Returns:
-        The pairs' columns and tp, fp, fn, tn (pixels).
+        Columns of `pairs`, and tp, fp, fn, tn (pixels).
     """
     joined = pairs.merge(counted.drop(columns="problem"), on="row", how="left")
     joined["tn"] = joined["tn"].fillna(joined["height"] * joined["width"])
@@ -58,10 +58,10 @@ def join_counts(pairs: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
 
 
 def refuse_problems(pairs: pd.DataFrame, counted: pd.DataFrame) -> None:
-    """Raise if any true mask was malformed.
+    """Raise an error if a true mask is malformed.
 
     Raises:
-        DataError: names the first few.
+        DataError: some are; the message names the first few.
     """
     wrong = counted[counted["problem"] != ""].merge(pairs, on="row")
     if len(wrong):

@@ -1,7 +1,7 @@
-"""Compares what a bundle predicted with the truth; `jobs/evaluate.py` puts the steps in order.
+"""Compare the predictions of a bundle with the truth; `jobs/evaluate.py` calls the steps in order.
 
-Pixels are counted on Spark, from run lengths alone: one row of `confusions` for each picture and
-class with truth. All metrics are sums over these rows, the gate's are counts over `images`.
+Spark counts pixels, from run lengths alone: one row of `confusions` for each picture and class
+with truth. Segmentation metrics are sums over these rows. Gate metrics are counts over `images`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from steeldefect.analysis.confusions import (
     join_counts,
     refuse_problems,
 )
-from steeldefect.analysis.sql import asked, choose_bundle
-from steeldefect.analysis.truth import match, pair_masks, read_answers, read_truth
+from steeldefect.analysis.sql import choose_bundle, opened_database
+from steeldefect.analysis.truth import match, pair_masks, read_predictions, read_truth
 from steeldefect.bundle.manifest import Score
 from steeldefect.publish import lease
 from steeldefect.publish.commit import WaveLog
@@ -43,14 +43,16 @@ from steeldefect.tables.schema import TableName, Verdict
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What is compared with what.
+    """The inputs of an evaluation.
 
     Attributes:
-        output_uri: the tables.
-        labels_uri: CSV with the true masks.
-        pictures_uri: CSV `ImageId,label` that says which pictures the truth covers; None to look
-            beside the masks' file.
-        bundle: digest or its beginning; None for the latest run's.
+        output_uri: address of the tables.
+        labels_uri: address of the CSV with the true masks.
+        pictures_uri: address of the CSV `ImageId,label` that lists the pictures with known truth;
+            None to look for it beside the masks file.
+        bundle: digest of a bundle, or the digest's first characters; None for the bundle of the
+            latest scoring run.
+        settings: settings of the evaluation.
     """
 
     output_uri: str
@@ -61,12 +63,12 @@ class EvaluationRequest:
 
 
 def recover_waves(request: EvaluationRequest) -> None:
-    """Complete the waves that a dead run left, so that their pictures are compared, too.
+    """Complete the waves that a dead run left unfinished, so that their pictures are compared too.
 
     Raises:
         OutputBusyError: another run holds the output.
-        TableError: a wave cannot be completed, or somebody else's tables lie there.
-        StoreError: the store refused, or does not answer.
+        TableError: a wave cannot be completed, or the output holds another program's tables.
+        StoreError: the store refused a request, or does not answer.
     """
     store = open_store(request.output_uri, request.settings.s3)
     require_own_tables(store)
@@ -81,27 +83,30 @@ def recover_waves(request: EvaluationRequest) -> None:
 
 
 class Evaluation:
-    """One comparison. Nothing is written before `publish`."""
+    """One evaluation. Nothing is written before `publish`."""
 
     def __init__(self, request: EvaluationRequest) -> None:
-        """Read tables and truth.
+        """Read the tables and the truth.
 
         Raises:
             TableError: no tables, or no such bundle.
-            DataError: the truth cannot be read, or fits no scored picture.
+            DataError: the truth cannot be read, or names no scored picture.
         """
         self._request = request
         self._began = datetime.now(UTC)
         self._store = open_store(request.output_uri, request.settings.s3)
         self._tables = Tables(self._store)
         self._run_id = new_run_id(self._began)
-        with asked(self._store) as connection:
+        with opened_database(self._store) as connection:
             self.bundle = choose_bundle(connection, request.bundle)
             self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
-            self.scored = match(read_answers(connection, self.bundle), self.truth)
+            self.scored = match(read_predictions(connection, self.bundle), self.truth)
 
     def count(self, session: SparkSession) -> pd.DataFrame:
-        """Count tp, fp, fn, tn on Spark; one row for each picture and class.
+        """Count tp, fp, fn, tn on Spark.
+
+        Returns:
+            One row for each picture and class.
 
         Raises:
             DataError: true run lengths are malformed, or reach outside their picture.
@@ -132,7 +137,8 @@ class Evaluation:
     def publish(self, confusions: pd.DataFrame, scores: list[Score]) -> None:
         """Write `confusions`, `metrics` and `runs`.
 
-        The confusions take the place of an earlier evaluation's against the same label file.
+        The confusions replace those of an earlier evaluation of this bundle with the same label
+        file.
         """
         settings = self._request.settings
         names = self.scored.classes
@@ -165,7 +171,7 @@ class Evaluation:
             record_run(self._tables, origin, record)
 
     def report(self, scores: list[Score]) -> str:
-        """Write the table of metrics, and what stands behind it, for people."""
+        """Return a report for people: pictures compared, notes on the truth, and the metrics."""
         lines = [
             f"bundle {self.bundle[:12]} against {self.truth.source}",
             f"{len(self.scored.images)} pictures compared; {self.scored.uncovered} scored "

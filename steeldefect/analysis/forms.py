@@ -1,4 +1,4 @@
-"""The forms in which answers of SQL are written; apart from the writing, which imports more."""
+"""The output forms of SQL results. Writing them (`results`) imports much more: it is apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from steeldefect.errors import SettingsError
 
 
 class Form(str, Enum):
-    """The forms in which an answer is written."""
+    """The output form of a result."""
 
     TABLE = "table"
     CSV = "csv"
@@ -28,15 +28,15 @@ _BY_ENDING = {
 
 
 def form_of(path: Path) -> Form:
-    """Choose the form by a file's name.
+    """Return the form that a file's name stands for.
 
     Raises:
-        SettingsError: the name tells none.
+        SettingsError: the name has none of the known endings.
     """
     form = _BY_ENDING.get(path.suffix.lower())
     if form is None:
         raise SettingsError(
-            f"{path}: its name tells no form; add --format {', '.join(one.value for one in Form)}, "
-            f"or end it with one of {', '.join(_BY_ENDING)}"
+            f"{path}: unknown file name ending; end it with one of {', '.join(_BY_ENDING)}, or add "
+            f"--format (one of {', '.join(one.value for one in Form)})"
         )
     return form

@@ -1,13 +1,13 @@
-"""Segmentation and gate metrics, all computed from stored counts.
+"""Compute segmentation and gate metrics from stored counts.
 
-One `confusion` is a (picture, class) pair with tp, fp, fn, tn in pixels. Metrics are sums over
-these counts, so any grouping can be computed again later from the `confusions` table.
+One `confusion` is a (picture, class) pair with tp, fp, fn, tn in pixels. Segmentation metrics are
+computed from these counts alone, so the table `confusions` gives them for any group of pictures.
 
-The convention, Kaggle's for "Severstal: Steel Defect Detection" (page "Evaluation"): Dice for each
-pair is 2 tp / (2 tp + fp + fn), 1 where truth and prediction are both empty, and `mean_dice` is
-its mean over all pairs. Most pairs are empty, so an answer of nothing at all scores high; that
-score, `all_empty_dice`, stands beside it, and so do Dice over the pairs with truth
-(`positives_dice`), and Dice and IoU of the pooled pixels (`pooled_dice`, `iou`).
+The convention is Kaggle's for "Severstal: Steel Defect Detection" (page "Evaluation"): the Dice of
+a pair is 2 tp / (2 tp + fp + fn), and 1 where truth and prediction are both empty. `mean_dice` is
+the mean over all pairs. Most pairs are empty, so a model that finds nothing at all scores high.
+Its score is `all_empty_dice`. Three more metrics do not reward empty pairs: Dice over the pairs
+with truth (`positives_dice`), and Dice and IoU of the pooled pixels (`pooled_dice`, `iou`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Float64 = npt.NDArray[np.float64]
 
 
 def dice(confusions: pd.DataFrame) -> Float64:
-    """Dice of each row: 2 tp / (2 tp + fp + fn), and 1 where all three are 0.
+    """Compute the Dice of each row: 2 tp / (2 tp + fp + fn), and 1 where all three are 0.
 
     Args:
         confusions: columns tp, fp, fn (pixels).
@@ -52,11 +52,11 @@ def segmentation_scores(confusions: pd.DataFrame, class_ids: Sequence[int]) -> l
 
     Args:
         confusions: one row for each picture and class; columns class_id, tp, fp, fn (pixels).
-        class_ids: the classes to report, present among the rows or not.
+        class_ids: classes to report; a class may have no rows.
 
     Returns:
         mean_dice, all_empty_dice, positives_dice, pooled_dice, iou for each scope. A value is
-        None where nothing supports it.
+        None where its support is 0.
     """
     scores = _mask_scores(confusions, OVERALL, None)
     for class_id in class_ids:
@@ -68,16 +68,17 @@ def segmentation_scores(confusions: pd.DataFrame, class_ids: Sequence[int]) -> l
 def gate_scores(
     defective: npt.NDArray[np.bool_], probability: Float64, passed: npt.NDArray[np.bool_]
 ) -> list[Score]:
-    """Compute the metrics of the classifier gate over pictures.
+    """Compute the metrics of the gate over pictures.
 
     Args:
         defective: bool (pictures,), the truth.
-        probability: float64 (pictures,), the gate's answer.
+        probability: float64 (pictures,), the gate's probability of a defect.
         passed: bool (pictures,), whether the picture went on to the segmenter.
 
     Returns:
-        gate_recall (defective pictures that pass), gate_clean_recall (clean pictures that are
-        stopped), gate_auc (area under the ROC curve), gate_accuracy, gate_pass_share.
+        gate_recall (share of defective pictures that pass), gate_clean_recall (share of clean
+        pictures that are stopped), gate_auc (area under the ROC curve), gate_accuracy,
+        gate_pass_share.
     """
     clean = ~defective
     both = defective.any() and clean.any()
@@ -92,11 +93,11 @@ def gate_scores(
 
 
 def verdict_scores(defective: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> list[Score]:
-    """Compute the picture-level metrics of the final verdict: was any defect reported?
+    """Compute the metrics of the final verdict over pictures.
 
     Args:
         defective: bool (pictures,), the truth.
-        found: bool (pictures,), whether any mask was reported.
+        found: bool (pictures,), whether the picture has a finding.
 
     Returns:
         verdict_recall, verdict_clean_recall, verdict_precision.

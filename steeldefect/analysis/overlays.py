@@ -1,7 +1,7 @@
-"""Draws found masks (and true ones below) over pictures, for people to look at.
+"""Draw predicted masks over pictures, and true masks on a second copy, for people to look at.
 
-Drawings carry the mark of this program. They go into a folder that is new or empty, or that holds
-nothing but drawings: these are replaced. Nothing else is ever overwritten or deleted.
+Each drawing carries the mark of this program. The folder for drawings must be new or empty, or hold
+nothing but drawings, which are replaced. Nothing else is ever overwritten or deleted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from steeldefect.analysis.sql import asked, choose_bundle
-from steeldefect.analysis.truth import match, pair_masks, read_answers, read_truth
+from steeldefect.analysis.sql import choose_bundle, opened_database
+from steeldefect.analysis.truth import match, pair_masks, read_predictions, read_truth
 from steeldefect.errors import AlreadyExistsError, TableError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
@@ -31,7 +31,7 @@ from steeldefect.stores import Store, open_store
 
 Colour = npt.NDArray[np.uint8]
 
-# one colour a class, told apart by colour-blind eyes too (Okabe and Ito, 2008); blue, green, red
+# one colour for each class, distinct for colour-blind people too (Okabe and Ito, 2008); BGR order
 _PALETTE = (
     (0, 159, 230),
     (233, 180, 86),
@@ -45,14 +45,14 @@ _CAPTION_HEIGHT = 30
 _GAP = 6
 _WHITE = (255, 255, 255)
 
-_MARK, _MAKER = "Software", "steeldefect overlays"  # PNG's own keyword for who made a file
+_MARK, _MAKER = "Software", "steeldefect overlays"  # PNG's keyword for the program that wrote it
 _NOT_IN_NAMES = re.compile(r"[^\w .,+()=@-]")
-_LONGEST_NAME = 200  # bytes, with room for a number and an ending
+_LONGEST_NAME = 200  # bytes; leaves room for a number and the ending
 
 
 @dataclass(frozen=True)
 class _Strip:
-    """One copy of the picture with masks on it."""
+    """One copy of the picture with masks drawn on it."""
 
     caption: str
     masks: dict[int, run_lengths.Runs]
@@ -67,38 +67,43 @@ def draw_overlays(
     count: int,
     bundle: str | None = None,
 ) -> list[Path]:
-    """Draw the pictures with the largest masks, found or true, of each class in turn.
+    """Draw the pictures with the largest masks, predicted or true, of each class in turn.
 
     Args:
-        store: the tables.
-        settings: say how the pictures' own store is reached, and what is decoded.
-        truth_uri: CSV of true masks; drawn as a second strip below the found ones.
-        folder: PNG files go here; drawings of an earlier call are replaced.
-        count: how many pictures.
-        bundle: digest or its beginning; None for the latest that scored.
+        store: store that holds the tables.
+        settings: how the pictures' store is reached, and the limits for decoding.
+        truth_uri: address of the CSV of true masks, which are drawn on a second copy below the
+            first; None to draw predicted masks only.
+        folder: folder for the PNG files; drawings of an earlier call are replaced.
+        count: largest number of pictures that are drawn.
+        bundle: digest of a bundle, or the digest's first characters; None for the latest bundle
+            that scored.
+
+    Returns:
+        Paths of the drawings.
 
     Raises:
-        TableError: nothing to draw.
-        StoreError: a picture cannot be read, or a drawing not be written.
-        AlreadyExistsError: the folder holds something else than drawings.
+        TableError: no picture has a mask.
+        StoreError: a picture cannot be read, or a drawing cannot be written.
+        AlreadyExistsError: the folder holds something that is not a drawing.
     """
-    with asked(store) as connection:
-        answers = read_answers(connection, choose_bundle(connection, bundle))
-    pairs = _pairs(answers.images, answers.predictions)
+    with opened_database(store) as connection:
+        predictions = read_predictions(connection, choose_bundle(connection, bundle))
+    pairs = _pairs(predictions.images, predictions.findings)
     if truth_uri is not None:
         truth = read_truth(truth_uri, None, settings.s3)
-        pairs = pair_masks(match(answers, truth), truth)
-    shown = _most_telling(pairs, count)
-    if not shown:
-        raise TableError(f"no picture to draw at {store.uri}: nothing was found on any")
+        pairs = pair_masks(match(predictions, truth), truth)
+    chosen = _choose_pictures(pairs, count)
+    if not chosen:
+        raise TableError(f"no picture to draw at {store.uri}: no picture has a mask")
     earlier = _earlier_drawings(folder)
     paths: list[Path] = []
-    for source, key in shown:
+    for source, key in chosen:
         rows = pairs[(pairs["source"] == source) & (pairs["key"] == key)]
         data = open_store(source, settings.s3).read(key)
         picture = decode_gray(data, DecodeLimits(settings.max_picture_pixels))
         path = _free_path(folder, key, paths)
-        _save(_sheet(picture, _strips(rows, answers.classes, key)), path)
+        _save(_sheet(picture, _strips(rows, predictions.classes, key)), path)
         paths.append(path)
     for path in earlier:
         if path not in paths:
@@ -107,15 +112,15 @@ def draw_overlays(
 
 
 def _earlier_drawings(folder: Path) -> list[Path]:
-    """List the drawings in a folder, which may be new.
+    """List the drawings in a folder, which need not exist.
 
     Raises:
-        AlreadyExistsError: it holds something else; hidden files do not count.
+        AlreadyExistsError: the folder holds something else; hidden files do not count.
     """
     if not folder.exists():
         return []
     if not folder.is_dir():
-        raise AlreadyExistsError(f"{folder} is no folder; name a new one")
+        raise AlreadyExistsError(f"{folder} is not a folder; name a new one")
     found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     for path in found:
         if not _is_drawing(path):
@@ -130,7 +135,7 @@ def _is_drawing(path: Path) -> bool:
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             return bool(picture.info.get(_MARK) == _MAKER)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no PNG, or broken
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # not PNG, or damaged
         return False
 
 
@@ -142,7 +147,7 @@ def _save(sheet: Colour, path: Path) -> None:
 
 
 def _free_path(folder: Path, key: str, taken: list[Path]) -> Path:
-    """Name a file after its picture; pictures of one name are numbered."""
+    """Return a path named after the picture; pictures of the same name are numbered."""
     stem = _NOT_IN_NAMES.sub("_", Path(key).stem).lstrip(".") or "picture"
     stem = stem.encode()[:_LONGEST_NAME].decode(errors="ignore")
     return next(path for name in _numbered(stem) if (path := folder / f"{name}.png") not in taken)
@@ -153,13 +158,13 @@ def _numbered(stem: str) -> Iterator[str]:
     yield from (f"{stem}-{number}" for number in itertools.count(2))
 
 
-def _pairs(images: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    joined = images.merge(predictions, on=["source", "key", "run_id"])
+def _pairs(images: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+    joined = images.merge(findings, on=["source", "key", "run_id"])
     return joined.rename(columns={"run_lengths": "found"})
 
 
-def _most_telling(pairs: pd.DataFrame, count: int) -> list[tuple[str, str]]:
-    """Choose pictures: every class in turn, those with the largest masks first."""
+def _choose_pictures(pairs: pd.DataFrame, count: int) -> list[tuple[str, str]]:
+    """Return source and key of the pictures to draw: classes in turn, largest masks first."""
     columns = [name for name in ("found", "truth") if name in pairs]
     drawn = pairs[(pairs[columns] != "").any(axis=1)]
     drawn = drawn.assign(area=drawn[columns].map(_area).max(axis=1))
@@ -196,7 +201,7 @@ def _strips(rows: pd.DataFrame, classes: dict[int, str], key: str) -> list[_Stri
 
 
 def _sheet(picture: Gray, strips: list[_Strip]) -> Colour:
-    """Stack captioned copies of the picture: uint8 (rows, width, 3), blue green red."""
+    """Stack copies of the picture with their captions: uint8 (rows, width, 3), BGR."""
     width = max(picture.shape[1], 900)
     rows: list[Colour] = []
     for strip in strips:
@@ -206,7 +211,7 @@ def _sheet(picture: Gray, strips: list[_Strip]) -> Colour:
 
 
 def _masked(picture: Gray, masks: dict[int, run_lengths.Runs], width: int) -> Colour:
-    """Tint all masks, then outline them (holes as well), so that none hides another's edge."""
+    """Tint all masks, then draw all outlines (holes too), so that no mask hides an outline."""
     drawn = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     full = {one: run_lengths.to_mask(runs, picture.shape) for one, runs in masks.items()}
     for class_id, mask in full.items():
@@ -220,7 +225,7 @@ def _masked(picture: Gray, masks: dict[int, run_lengths.Runs], width: int) -> Co
 
 
 def _caption(strip: _Strip, width: int) -> Colour:
-    """Write the picture's name and verdict, then each class beside its colour."""
+    """Draw the strip's caption, then each class beside its colour."""
     caption = np.full((_CAPTION_HEIGHT, width, 3), _WHITE, np.uint8)
     left = _write(caption, strip.caption, 8)
     for class_id, name in strip.names.items():
@@ -231,7 +236,7 @@ def _caption(strip: _Strip, width: int) -> Colour:
 
 
 def _write(caption: Colour, text: str, left: int) -> int:
-    """Write text into a caption; gives where it ends, in pixels."""
+    """Write text into a caption, and return where it ends, in pixels from the left."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.55
     cv2.putText(caption, text, (left, 21), font, size, (40, 40, 40), 1, cv2.LINE_AA)
     return left + int(cv2.getTextSize(text, font, size, 1)[0][0])

@@ -1,12 +1,14 @@
-"""SQL over the tables of one output, by DuckDB, without a server.
+"""Query the tables of one output with SQL: DuckDB in this process, no server.
 
-Every table is there under its own name, empty where it was not written yet, and three views:
-`newest_images` and `newest_predictions`, of each picture and bundle what the newest run said (a
-picture that was replaced in the archive is scored again), and `not_scored`, the newest failure of
-each picture that no later run has scored.
+Every table has its own name; a table that was not written yet is empty. There are three views:
 
-Runs are ordered by `run_number`, whatever the clocks of their hosts said; rows of versions before
-0.2 have none, and are older than all others.
+- `newest_images`: for each picture and bundle, the row of the newest run (a picture that was
+  replaced in the archive is scored again);
+- `newest_predictions`: the findings that belong to these rows;
+- `not_scored`: the newest failure of each picture that no later run has scored.
+
+`run_number` orders the runs, because the clocks of hosts may differ. Rows of versions before 0.2
+have no number: they are older than all others.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from steeldefect.analysis.answers import write_answer
+from steeldefect.analysis.results import write_result
 from steeldefect.analysis.sql_interruption import interruptible
 from steeldefect.errors import QueryError, StoreError, StoreUnavailableError, TableError
 from steeldefect.publish.wave_records import pending_records
@@ -30,19 +32,19 @@ from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 
 __all__ = [
-    "answer",
-    "answered",
-    "asked",
     "choose_bundle",
-    "kaggle_answered",
+    "kaggle_result",
     "kaggle_rows",
     "open_database",
-    "write_answer",
+    "opened_database",
+    "query",
+    "query_result",
+    "write_result",
 ]
 
 _LOG = logging.getLogger(__name__)
 
-_INTERRUPTED = "Query interrupted"  # how DuckDB puts what a signal handler raised
+_INTERRUPTED = "Query interrupted"  # DuckDB's message when a signal handler raised an exception
 _FAILED_SCAN = re.compile(r"the stream registered as '(?P<table>\w+)' failed: (?P<problem>.*)")
 _DAMAGED = re.compile(r"Invalid|[Nn]ot found|No such file|NotImplemented|TypeError")
 
@@ -54,14 +56,15 @@ _OPENED = (
     TableName.METRICS,
     TableName.RUNS,
 )
-"""The order in which tables are opened: what refers to others before what it refers to.
+"""The tables in the order in which they are opened: a table comes before those it refers to.
 
-A wave is committed to `predictions` before `images`, and a run to `runs` before both. So a row of
-`images` that is seen has its findings and its run, although the tables have no version in common.
+A wave is committed to `predictions` before `images`, and a run to `runs` before both. So a reader
+who sees a row of `images` also sees its findings and its run, although the tables are opened one
+after another.
 """
 
 _STORED = {TableName.RUNS: "stored_runs"}
-"""Tables that a view of their own name shows; the others are registered by their name."""
+"""Names under which tables are registered whose own name is that of a view over them."""
 
 _VIEWS = """
 CREATE VIEW runs AS
@@ -104,11 +107,11 @@ QUALIFY row_number() OVER (
 def open_database(store: Store) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database in which the tables of an output are views.
 
-    Use it in a `with` statement, or close it: scans that a query left early then end. A database
-    that is still open when Python exits is closed there.
+    Use it in a `with` statement, or close it: that ends the scans of queries that were not read to
+    their end. A database that is still open when Python exits is closed then.
 
     Raises:
-        TableError: nothing was ever scored into this output, or a table cannot be read.
+        TableError: no run has written to this output, or a table cannot be read.
     """
     tables = Tables(store)
     if tables.open(TableName.RUNS) is None:
@@ -118,14 +121,14 @@ def open_database(store: Store) -> duckdb.DuckDBPyConnection:
         )
     if pending_records(store):
         _LOG.warning(
-            "a wave is being published at %s, or a run died while it was: its rows may be in some "
-            "tables and not yet in others; the next run completes it",
+            "a wave is being published at %s, or a run died while publishing it: some tables may "
+            "not have its rows yet; the next run completes it",
             store.uri,
         )
     datasets = {table: tables.dataset(table) for table in _OPENED}
     connection = duckdb.connect(":memory:")
     _DATABASES.add(connection)
-    connection.execute("SET TimeZone = 'UTC'")  # days of scored_at are those of scored_date
+    connection.execute("SET TimeZone = 'UTC'")  # then the days of scored_at match scored_date
     for table, dataset in datasets.items():
         connection.register(_STORED.get(table, table.value), dataset)
     connection.execute(_VIEWS)
@@ -140,19 +143,21 @@ def _close_databases() -> None:
         connection.close()
 
 
-# Python calls this before what `tables.remote_files` registered: databases let go of scans
+# Python runs this before the exit function of `tables.remote_files`: databases release their scans
 atexit.register(_close_databases)
 
 
 @contextmanager
-def asked(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database for the length of a block, and say in this project's errors what fails.
+def opened_database(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database as `open_database` does, and close it when the block ends.
+
+    DuckDB's errors become errors of this project.
 
     Raises:
-        QueryError: DuckDB refused a statement, or failed while its answer was read.
-        TableError: nothing was ever scored into this output, or a table cannot be read.
+        QueryError: DuckDB refused a statement, or failed while its result was read.
+        TableError: no run has written to this output, or a table cannot be read.
         StoreUnavailableError: the store does not answer.
-        KeyboardInterrupt: somebody asked the program to end while DuckDB was at work.
+        KeyboardInterrupt: a signal asked the program to end while a statement was running.
     """
     with open_database(store) as connection, interruptible(connection):
         try:
@@ -168,7 +173,7 @@ def asked(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _explained(error: duckdb.Error, store: Store) -> TableError | StoreError | QueryError:
-    """Tell a table that cannot be read from a statement that cannot."""
+    """Return this project's error for an error of DuckDB: of a table, the store or the query."""
     text = " ".join(str(error).split())
     failed = _FAILED_SCAN.search(text)
     if failed is None:
@@ -177,69 +182,69 @@ def _explained(error: duckdb.Error, store: Store) -> TableError | StoreError | Q
     table = failed["table"].removeprefix("stored_")
     where = f"table {store.uri}/{table}: {failed['problem']}"
     if _DAMAGED.search(failed["problem"]):
-        return TableError(f"{where}; bring the file back, or take it out of the table")
-    return StoreUnavailableError(f"{where}; check the store, and ask again")
+        return TableError(f"{where}; restore the file, or remove it from the table")
+    return StoreUnavailableError(f"{where}; check the store, and run the query again")
 
 
 @contextmanager
-def answered(store: Store, statement: str) -> Iterator[duckdb.DuckDBPyRelation | None]:
-    """Answer one SQL statement, as a relation that is read while the block runs.
+def query_result(store: Store, statement: str) -> Iterator[duckdb.DuckDBPyRelation | None]:
+    """Run one SQL statement; its result can be read while the block runs.
 
     Yields:
-        The answer; None where the statement gives none.
+        Result of the statement; None for a statement without one, such as `SET`.
 
     Raises:
-        QueryError, TableError, StoreUnavailableError, KeyboardInterrupt: see `asked`.
+        QueryError, TableError, StoreUnavailableError, KeyboardInterrupt: see `opened_database`.
     """
-    with asked(store) as connection:
+    with opened_database(store) as connection:
         yield connection.sql(statement)
 
 
-def answer(store: Store, statement: str) -> pa.Table:
-    """Answer one SQL statement, whole.
+def query(store: Store, statement: str) -> pa.Table:
+    """Run one SQL statement, and return its whole result.
 
     Raises:
-        QueryError: DuckDB refused the statement.
-        TableError: nothing was ever scored into this output.
+        QueryError, TableError, StoreUnavailableError, KeyboardInterrupt: see `opened_database`.
     """
-    with answered(store, statement) as relation:
+    with query_result(store, statement) as relation:
         return pa.table({}) if relation is None else relation.to_arrow_table()
 
 
 @contextmanager
-def kaggle_answered(
+def kaggle_result(
     store: Store, bundle: str | None, all_pairs: bool
 ) -> Iterator[duckdb.DuckDBPyRelation]:
-    """List predictions as `kaggle_rows` does, as a relation that is read while the block runs."""
-    with asked(store) as connection:
+    """List findings as `kaggle_rows` does; the result can be read while the block runs."""
+    with opened_database(store) as connection:
         digest = choose_bundle(connection, bundle)
         yield connection.sql(_ALL_PAIRS if all_pairs else _FOUND, params=[digest])
 
 
 def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
-    """List predictions as Kaggle's file has them: ImageId, ClassId, EncodedPixels.
+    """List findings in Kaggle's columns: ImageId, ClassId, EncodedPixels.
 
-    A picture that two folders of the archive hold under one file name goes by its key; one whose
-    key two inputs share goes by its whole address.
+    ImageId is the picture's file name. It is the picture's key where the archive has several
+    pictures of that file name, and the whole address where several inputs have that key.
 
     Args:
         store: the output.
-        bundle: digest or its beginning; None for the bundle of the latest scoring run.
-        all_pairs: give a row with empty EncodedPixels for each picture and class of the bundle
-            where nothing was found, as Kaggle's submissions do.
+        bundle: digest of a bundle, or the digest's first characters; None for the bundle of the
+            latest scoring run.
+        all_pairs: whether a picture and class without a finding has a row too, with empty
+            EncodedPixels, as in Kaggle's submissions.
 
     Raises:
-        TableError: no such bundle among the runs, or no tables.
+        TableError: no such bundle in the tables, or no tables.
     """
-    with kaggle_answered(store, bundle, all_pairs) as relation:
+    with kaggle_result(store, bundle, all_pairs) as relation:
         return relation.to_arrow_table()
 
 
 def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> str:
-    """Find a bundle by the beginning of its digest; None takes the latest that scored.
+    """Return the digest of a bundle, given its first characters; None: the latest that scored.
 
     Raises:
-        TableError: none or several fit.
+        TableError: no bundle fits, or several do.
     """
     found: Sequence[tuple[str]] = connection.execute(
         "SELECT bundle FROM images WHERE starts_with(bundle, ?) "

@@ -1,9 +1,9 @@
-"""Stops a statement of DuckDB when a signal asks the program to end.
+"""Stop a running statement of DuckDB when a signal asks the program to end.
 
-Python's signal handlers run in the main thread, between two of its instructions. While DuckDB is at
-work for the main thread there are none, and DuckDB looks for signals only now and then. So a thread
-waits for the byte that Python writes when a signal arrives, and interrupts DuckDB; the handler runs
-right after.
+Python runs signal handlers in the main thread, between two Python instructions. While the main
+thread waits for DuckDB it executes none, and DuckDB checks for signals only now and then. So
+another thread waits for the byte that Python writes when a signal arrives, and interrupts DuckDB.
+The signal handler runs right after.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from contextlib import contextmanager
 import duckdb
 
 _ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-_NOBODY = -1  # what `set_wakeup_fd` gives where nothing was set
+_NOBODY = -1  # what `set_wakeup_fd` returns if no file was set
 
 
 @contextmanager
 def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let signals interrupt the statements of a connection while the block runs.
 
-    Only the main thread hears signals; in any other this does nothing, nor where the program
-    waits for that byte itself.
+    This does nothing in a thread other than the main one, because Python handles signals in the
+    main thread. It also does nothing if the program waits for that byte itself.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

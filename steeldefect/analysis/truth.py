@@ -1,8 +1,7 @@
-"""Reads the truth, and finds for each scored picture what is known of it.
+"""Read the truth, and match its names with the scored pictures.
 
-How the truth's names find the pictures is in `labels.picture_names`. A name that may mean a
-scored picture, and does not do so beyond doubt, is an error: otherwise that picture would count as
-clean although its masks are there.
+`labels.picture_names` has the rules for names. A name that may mean a scored picture, but not
+certainly, is an error: otherwise that picture could count as clean although it has true masks.
 """
 
 from __future__ import annotations
@@ -28,16 +27,17 @@ from steeldefect.stores import S3Settings, Store, open_store
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of the pictures.
+    """The truth: true masks and picture labels.
 
     Attributes:
-        masks: columns ImageId, ClassId, EncodedPixels, line; without run lengths, a class is
-            absent.
-        labels: defective or not, of all pictures that the truth covers; None if nothing says
-            which: then it covers all, and pictures without a mask are clean.
-        source: address of the masks' file.
-        label_lines: line of each name in the labels' file.
-        labels_source: name of the labels' file.
+        masks: columns ImageId, ClassId, EncodedPixels, line; empty EncodedPixels mean that the
+            picture does not have the class.
+        labels: whether a picture is defective, by its name, for all pictures with known truth;
+            None if there is no labels file: then all pictures have known truth, and those without
+            a mask are clean.
+        source: address of the masks file.
+        label_lines: line in the labels file, by name.
+        labels_source: address of the labels file.
     """
 
     masks: pd.DataFrame
@@ -48,38 +48,39 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one bundle answered, newest version of each picture.
+class Predictions:
+    """The predictions of one bundle.
 
     Attributes:
-        images: columns source, key, image_id, run_id, width, height, gate_probability, verdict.
-        predictions: columns source, key, run_id, class_id, run_lengths.
-        classes: name by id.
-        failed: columns source, key; pictures that could not be scored.
+        images: newest row of each scored picture; columns source, key, image_id, run_id, width,
+            height, gate_probability, verdict.
+        findings: findings of all runs; columns source, key, run_id, class_id, run_lengths.
+        classes: class names, by id.
+        failed: pictures that could not be scored; columns source, key.
     """
 
     images: pd.DataFrame
-    predictions: pd.DataFrame
+    findings: pd.DataFrame
     classes: dict[int, str]
     failed: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["source", "key"]))
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Answers for the pictures that the truth covers.
+class ScoredPictures:
+    """The scored pictures with known truth.
 
     Attributes:
-        images: as in `Answers`, with the columns name (as the truth has it), defective (the
-            truth) and outlined (whether the true masks are known).
-        predictions: as in `Answers`.
-        classes: name by id, of bundle and truth together.
-        uncovered: number of scored pictures that the truth does not cover.
-        unscored: pictures that the truth covers and that were not scored.
-        notes: what a reader of the metrics should know of the truth, one line each.
+        images: as in `Predictions`, with three more columns: name (as the truth writes it),
+            defective (the truth) and outlined (whether the true masks are known).
+        findings: as in `Predictions`.
+        classes: class names of bundle and truth together, by id.
+        uncovered: number of scored pictures without known truth.
+        unscored: names in the truth whose pictures were not scored.
+        notes: remarks on the truth for readers of the metrics, one line each.
     """
 
     images: pd.DataFrame
-    predictions: pd.DataFrame
+    findings: pd.DataFrame
     classes: dict[int, str]
     uncovered: int
     unscored: list[str]
@@ -90,13 +91,13 @@ def read_truth(masks_uri: str, labels_uri: str | None, s3: S3Settings) -> Truth:
     """Read the label files from a folder or from S3.
 
     Args:
-        masks_uri: CSV with the true run lengths.
-        labels_uri: CSV `ImageId,label` of the pictures that the truth covers; None to look for
-            `label_files.csv` or `defect_and_no_defect.csv` beside the masks' file.
+        masks_uri: address of the CSV with the true run lengths.
+        labels_uri: address of the CSV `ImageId,label` of the pictures with known truth; None to
+            look for `labels.csv` or `defect_and_no_defect.csv` beside the masks file.
         s3: how S3 is reached.
 
     Raises:
-        DataError: missing or malformed.
+        DataError: a file is missing or malformed, or the two files contradict each other.
     """
     folder, name = _open_beside(masks_uri, s3)
     try:
@@ -127,14 +128,19 @@ def read_truth(masks_uri: str, labels_uri: str | None, s3: S3Settings) -> Truth:
     )
 
 
-def read_answers(connection: duckdb.DuckDBPyConnection, bundle: str) -> Answers:
-    """Read what a bundle answered from the tables; see `steeldefect.analysis.sql.open_database`."""
+def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Predictions:
+    """Read the predictions of a bundle from the tables.
+
+    Args:
+        connection: database of `steeldefect.analysis.sql.open_database`.
+        bundle: digest of the bundle.
+    """
     images = connection.execute(
         "SELECT source, key, image_id, run_id, width, height, gate_probability, verdict "
-        "FROM newest_images WHERE bundle = ? ORDER BY source, key",  # sums depend on the order
+        "FROM newest_images WHERE bundle = ? ORDER BY source, key",  # float sums depend on it
         [bundle],
     ).df()
-    predictions = connection.execute(
+    findings = connection.execute(
         "SELECT source, key, run_id, class_id, run_lengths FROM predictions WHERE bundle = ?",
         [bundle],
     ).df()
@@ -148,18 +154,18 @@ def read_answers(connection: duckdb.DuckDBPyConnection, bundle: str) -> Answers:
     failed = connection.execute(
         "SELECT source, key FROM not_scored WHERE bundle = ? ORDER BY source, key", [bundle]
     ).df()
-    return Answers(images, predictions, classes, failed)
+    return Predictions(images, findings, classes, failed)
 
 
-def match(answers: Answers, truth: Truth) -> Scored:
-    """Find the scored picture that each name of the truth means.
+def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
+    """Find the scored picture for each name in the truth.
 
     Raises:
-        DataError: none is found, a name may mean a scored picture and it is not clear which, or
-            labels and masks contradict each other; names the lines.
+        DataError: no picture is found, a name may mean a scored picture but not certainly, or
+            labels and masks contradict each other; the message names the lines.
     """
-    images = answers.images.reset_index(drop=True)
-    pictures = pd.concat([images[["source", "key"]], answers.failed[["source", "key"]]])
+    images = predictions.images.reset_index(drop=True)
+    pictures = pd.concat([images[["source", "key"]], predictions.failed[["source", "key"]]])
     keys = pictures["key"].tolist()
     addresses = [
         f"{source.rstrip('/')}/{key}" for source, key in zip(pictures["source"], keys, strict=True)
@@ -179,40 +185,40 @@ def match(answers: Answers, truth: Truth) -> Scored:
         )
     drawn = set(truth.masks["ImageId"][truth.masks["EncodedPixels"] != ""])
     with_masks = {number for name, number in masks.pictures.items() if name in drawn}
-    answer_of = {number: (truth.labels or {})[name] for name, number in stated.pictures.items()}
-    refuse_contradictions(masks, stated, with_masks, answer_of)
+    label_of = {number: (truth.labels or {})[name] for name, number in stated.pictures.items()}
+    refuse_contradictions(masks, stated, with_masks, label_of)
     images["name"] = [name_of.get(*pair) for pair in enumerate(images["image_id"])]
-    images["defective"] = [answer_of.get(number, number in with_masks) for number in images.index]
+    images["defective"] = [label_of.get(number, number in with_masks) for number in images.index]
     images["outlined"] = images.index.isin(list(with_masks)) | ~images["defective"]
     if truth.labels is not None:
         images = images.loc[sorted(name_of)]
     covered = set(truth.masks["ImageId"]) | set(truth.labels or ())
-    found = set(masks.names(len(answers.images)).values())
-    found |= set(stated.names(len(answers.images)).values())
+    found = set(masks.names(len(predictions.images)).values())
+    found |= set(stated.names(len(predictions.images)).values())
     extra = {int(number): f"class_{number}" for number in truth.masks["ClassId"].unique()}
-    return Scored(
+    return ScoredPictures(
         images=images.reset_index(drop=True),
-        predictions=answers.predictions,
-        classes=dict(sorted((extra | answers.classes).items())),
-        uncovered=len(answers.images) - len(images),
+        findings=predictions.findings,
+        classes=dict(sorted((extra | predictions.classes).items())),
+        uncovered=len(predictions.images) - len(images),
         unscored=sorted(covered - found),
-        notes=_notes(masks, len(answers.images), drawn, set(extra) - set(answers.classes)),
+        notes=_notes(masks, len(predictions.images), drawn, set(extra) - set(predictions.classes)),
     )
 
 
-def pair_masks(scored: Scored, truth: Truth) -> pd.DataFrame:
-    """Lay true and predicted run lengths side by side.
+def pair_masks(scored: ScoredPictures, truth: Truth) -> pd.DataFrame:
+    """Join true and predicted run lengths.
 
-    Pictures that are known to be defective, but whose masks nobody drew, are left out.
+    Pictures that are labelled defective and have no true masks are left out.
 
     Returns:
-        One row for each picture and class; columns row (its number), source, key, image_id,
-        width, height, class_id, class_name, truth, found (run lengths, empty for none).
+        One row for each picture and class; columns row (number of the row), source, key, image_id,
+        width, height, class_id, class_name, truth, found (run lengths; empty if there is no mask).
     """
     images = scored.images[scored.images["outlined"]]
     classes = pd.DataFrame(scored.classes.items(), columns=["class_id", "class_name"])
     pairs = images.merge(classes, how="cross")
-    pairs = pairs.merge(scored.predictions, how="left", on=["source", "key", "run_id", "class_id"])
+    pairs = pairs.merge(scored.findings, how="left", on=["source", "key", "run_id", "class_id"])
     true_masks = truth.masks.rename(
         columns={"ImageId": "name", "ClassId": "class_id", "EncodedPixels": "truth"}
     )
@@ -224,12 +230,12 @@ def pair_masks(scored: Scored, truth: Truth) -> pd.DataFrame:
 
 
 def _notes(named: Named, scored: int, drawn: set[str], unknown: set[int]) -> tuple[str, ...]:
-    """Say what a reader of the metrics should know of the masks' file."""
+    """Return remarks on the masks file for readers of the metrics."""
     notes = []
     unseen = [name for name in named.lines if name in drawn and name not in named.pictures]
     if unseen:
         notes.append(
-            f"{len(unseen)} pictures with masks are none that this bundle has seen: "
+            f"{len(unseen)} names with masks match no picture that this bundle has processed: "
             f"{label_files.listed(named.with_lines(unseen))}"
         )
     failed = [name for name, number in named.pictures.items() if number >= scored]
@@ -240,14 +246,14 @@ def _notes(named: Named, scored: int, drawn: set[str], unknown: set[int]) -> tup
         )
     if unknown:
         numbers = label_files.listed([str(number) for number in sorted(unknown)])
-        notes.append(f"the bundle does not know class {numbers}: all its masks count as missed")
+        notes.append(f"the bundle has no class {numbers}: all true masks of it count as missed")
     return tuple(notes)
 
 
 def _read_labels(
     folder: Store, labels_uri: str | None, s3: S3Settings
 ) -> tuple[str, pd.DataFrame] | None:
-    """Give the labels' file and its rows; None where nobody named one and none is there."""
+    """Return the labels file's address and rows; None if none was named and none is there."""
     if labels_uri is not None:
         place, name = _open_beside(labels_uri, s3)
         return labels_uri, label_files.read_label_rows(place.read(name), labels_uri)
@@ -267,6 +273,6 @@ def _read_labels(
 
 
 def _open_beside(uri: str, s3: S3Settings) -> tuple[Store, str]:
-    """Open the folder of a file, and name the file in it."""
+    """Open the folder of a file, and return the folder's store and the file's name."""
     folder, name = split_file(uri)
     return open_store(folder, s3), name

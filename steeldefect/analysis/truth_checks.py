@@ -1,4 +1,4 @@
-"""Checks the truth's names and masks against the pictures that were scored."""
+"""Check the truth's names and masks against the scored pictures."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from steeldefect.pictures import run_lengths
 
 @dataclass(frozen=True)
 class Named:
-    """The names of one label file, and the pictures they mean.
+    """The names in one label file, and the pictures that they match.
 
     Attributes:
         file: address of the file.
-        lines: first line of each name.
-        matches: pictures are numbered: first those that were scored, then those that failed.
+        lines: first line of each name, by name.
+        matches: matches of names and picture numbers; scored pictures have the first numbers,
+            failed pictures the ones after them.
     """
 
     file: str
@@ -33,28 +34,29 @@ class Named:
         return self.matches.pictures
 
     def names(self, below: int) -> dict[int, str]:
-        """Give the name by the picture's number, of the pictures numbered below a bound."""
+        """Return the name by picture number, for the pictures numbered below a bound."""
         return {number: name for name, number in self.pictures.items() if number < below}
 
     def with_lines(self, names: Iterable[str]) -> list[str]:
-        """Write names with their lines."""
+        """Return names with their lines, for messages."""
         return [f"{name} (line {self.lines[name]})" for name in names]
 
 
 def refuse_unclear(masks: Named, stated: Named, keys: Sequence[str], scored: int) -> None:
-    """Refuse names that may mean a scored picture, and do not do so beyond doubt.
+    """Raise an error for names that may mean a scored picture, but not certainly.
 
-    A name that only resembles the name of a picture passes where the same file names that picture
-    as well, or where one file names both: then they are two pictures.
+    A name that only resembles the name of a scored picture is accepted in two cases: the same file
+    also has that picture's exact name, or the name is in both files and one of them also has that
+    exact name. Then the two names mean two pictures.
 
     Args:
-        masks: the masks' file.
-        stated: the labels' file.
-        keys: of the pictures, by number.
-        scored: how many of them were scored.
+        masks: names in the masks file.
+        stated: names in the labels file.
+        keys: keys of the pictures, by number.
+        scored: number of scored pictures.
 
     Raises:
-        DataError: names the lines.
+        DataError: a name is unclear; the message names the lines.
     """
     for own, other in ((masks, stated), (stated, masks)):
         matches = own.matches
@@ -71,29 +73,29 @@ def refuse_unclear(masks: Named, stated: Named, keys: Sequence[str], scored: int
                 for name in unclear
             ]
             raise DataError(
-                f"{own.file}: it is not clear which scored pictures are meant by "
-                f"{label_files.listed(named)}; write their keys below --input as ImageId"
+                f"{own.file}: it is not clear which scored pictures these names mean: "
+                f"{label_files.listed(named)}; use the pictures' keys below --input as ImageId"
             )
 
 
 def refuse_contradictions(
-    masks: Named, stated: Named, with_masks: set[int], answers: Mapping[int, bool]
+    masks: Named, stated: Named, with_masks: set[int], label_of: Mapping[int, bool]
 ) -> None:
-    """Refuse pictures that are labelled clean and have masks.
+    """Raise an error for pictures that are labelled clean and have masks.
 
     Args:
-        masks: the masks' file.
-        stated: the labels' file.
+        masks: names in the masks file.
+        stated: names in the labels file.
         with_masks: numbers of the pictures with run lengths.
-        answers: whether a picture is labelled defective, by its number.
+        label_of: whether a picture is labelled defective, by picture number.
 
     Raises:
-        DataError: names the lines.
+        DataError: a picture has both; the message names the lines.
     """
     wrong = [
         name
         for name, number in masks.pictures.items()
-        if number in with_masks and answers.get(number) is False
+        if number in with_masks and label_of.get(number) is False
     ]
     if wrong:
         raise DataError(
@@ -103,15 +105,15 @@ def refuse_contradictions(
 
 
 def refuse_outside(drawn: pd.DataFrame, file: str) -> None:
-    """Refuse true masks that reach outside their pictures.
+    """Raise an error for true masks that reach outside their pictures.
 
     Args:
-        drawn: columns name, class_id, truth (run lengths that are well-formed and not empty),
-            line, height, width (pixels).
-        file: of the masks.
+        drawn: columns name, class_id, truth (run lengths, well-formed and not empty), line,
+            height, width (pixels).
+        file: address of the masks file.
 
     Raises:
-        DataError: names the lines.
+        DataError: a mask does; the message names the lines.
     """
     columns = (drawn[one] for one in ("name", "class_id", "truth", "line", "height", "width"))
     problems = []

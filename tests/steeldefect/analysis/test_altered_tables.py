@@ -1,4 +1,4 @@
-"""Tables that other programs have altered: read rightly where that is legal, or refused by name."""
+"""Tables that other programs have altered: legal changes are read, others are refused by name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from support.altered import (
 )
 from support.examples import ORIGIN, failure, finish, image, publish
 
-from steeldefect.analysis.sql import answer
+from steeldefect.analysis.sql import query
 from steeldefect.errors import TableError
 from steeldefect.stores import Store
 from steeldefect.tables.delta import Tables
@@ -59,7 +59,7 @@ def rows(store: Store, **equal: str) -> list[dict[str, Any]]:
 
 
 def check_all_ways(store: Store, expected: list[dict[str, Any]]) -> None:
-    """Every way to read gives the expected rows: whole, filtered by each value, and by SQL."""
+    """Check that every way to read returns the expected rows: whole, filtered, and by SQL."""
     assert rows(store) == expected
     dataset = Tables(store).dataset(TableName.IMAGES)
     assert dataset.count_rows() == len(expected)
@@ -70,11 +70,11 @@ def check_all_ways(store: Store, expected: list[dict[str, Any]]) -> None:
             condition = ds.field(name).is_null() if value is None else ds.field(name) == scalar
             found = dataset.to_table(columns=["key"], filter=condition)
             assert sorted(found["key"].to_pylist()) == same, (name, value)
-    asked = answer(store, "SELECT * FROM images ORDER BY key")
+    asked = query(store, "SELECT * FROM images ORDER BY key")
     assert asked.to_pylist() == expected
     for row in expected:
         statement = f"SELECT key FROM images WHERE key = '{row['key']}'"  # noqa: S608
-        assert answer(store, statement).to_pylist() == [{"key": row["key"]}]
+        assert query(store, statement).to_pylist() == [{"key": row["key"]}]
 
 
 def merge_one(table: DeltaTable) -> None:
@@ -361,7 +361,7 @@ def test_features_that_nobody_here_reads_are_named(four: Store, named: list[str]
     with pytest.raises(TableError, match="newFeature"):
         rows(four)
     with pytest.raises(TableError, match="newFeature"):
-        answer(four, "SELECT 1")
+        query(four, "SELECT 1")
 
 
 def test_features_that_nothing_reads_together_are_named(four: Store) -> None:
@@ -397,7 +397,7 @@ def test_rows_in_a_deletion_vector_are_gone(store: Store) -> None:
     deleted = old | {"deletionVector": deleted_rows([1, 2])}
     commit(table, features("deletionVectors"), gone, {"add": deleted})
     check_all_ways(store, expected)
-    assert answer(store, "SELECT count(*) AS n FROM newest_images").to_pylist() == [{"n": 2}]
+    assert query(store, "SELECT count(*) AS n FROM newest_images").to_pylist() == [{"n": 2}]
     files = Tables(store).dataset(TableName.IMAGES)
     for ask in (files.get_fragments, lambda: files.sort_by("key")):
         with pytest.raises(TableError, match="uses deletionVectors, so that its files do not"):
@@ -434,7 +434,7 @@ def test_a_table_that_the_engine_reads_lacks_what_older_versions_lacked(store: S
     renamed = new.rename_columns([physical[name] for name in new.column_names])
     commit(table, add(table, parquet(renamed), partition={physical[PARTITION]: DAY}))
     assert [row["run_number"] for row in rows(store)] == [None]
-    found = answer(store, "SELECT key FROM newest_images WHERE run_number IS NULL")
+    found = query(store, "SELECT key FROM newest_images WHERE run_number IS NULL")
     assert found.to_pylist() == [{"key": "a.png"}]
 
 

@@ -27,7 +27,7 @@ STRIP = CAPTION + HEIGHT + GAP
 
 @pytest.fixture
 def archive(tmp_path: Path, store: Store) -> Path:
-    """Three pictures and what was found on them: two classes, one, none."""
+    """Write three pictures and their findings: two classes, one class, none."""
     folder = tmp_path / "archive"
     save(both_picture(), folder / "both.png")
     save(bright_picture(), folder / "line 1/bright.png")
@@ -189,7 +189,7 @@ def test_drawings_of_an_earlier_call_are_replaced(
     assert len(before) == 2
     assert len(after) == 1
     shown = [path for path in (tmp_path / "drawn").iterdir() if path.name != ".DS_Store"]
-    assert shown == after, "a drawing that was not made anew is no answer of this call"
+    assert shown == after, "a drawing of the earlier call that was not made again is deleted"
 
 
 @pytest.mark.parametrize("name", ["both.png", "other.png", "notes.txt", "folder/x.png"])

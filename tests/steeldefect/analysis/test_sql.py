@@ -19,7 +19,7 @@ from support.examples import (
 )
 from support.samples import run_program
 
-from steeldefect.analysis.sql import answer, choose_bundle, kaggle_rows, open_database, write_answer
+from steeldefect.analysis.sql import choose_bundle, kaggle_rows, open_database, query, write_result
 from steeldefect.cli import main
 from steeldefect.errors import QueryError, TableError
 from steeldefect.publish.runs import Outcome
@@ -30,7 +30,7 @@ OTHER = "c" * 64
 
 
 def rows(store: Store, statement: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = answer(store, statement).to_pylist()
+    found: list[dict[str, Any]] = query(store, statement).to_pylist()
     return found
 
 
@@ -43,7 +43,7 @@ def kaggle(
 
 
 def scored(key: str, *classes: int, **changes: Any) -> dict[TableName, list[dict[str, Any]]]:
-    """One picture and what was found on it."""
+    """Return rows of one picture and its findings."""
     found = [
         prediction(key, class_id=one, run_lengths=f"{one} 3")
         | {name: value for name, value in changes.items() if name == "source"}
@@ -54,11 +54,11 @@ def scored(key: str, *classes: int, **changes: Any) -> dict[TableName, list[dict
     return {TableName.IMAGES: [picture]} | ({TableName.PREDICTIONS: found} if found else {})
 
 
-def test_every_table_can_be_asked(any_store: Store) -> None:
+def test_every_table_can_be_queried(any_store: Store) -> None:
     publish(any_store, one_of_each())
     finish(any_store)
     for table in TableName:
-        found = answer(any_store, f"SELECT * FROM {table.value}")  # noqa: S608
+        found = query(any_store, f"SELECT * FROM {table.value}")  # noqa: S608
         assert found.column_names == SCHEMAS[table].columns.names
         expected = table in (*one_of_each(), TableName.RUNS)
         assert found.num_rows == int(expected), table
@@ -88,7 +88,7 @@ def test_days_are_utc_wherever_the_analyst_sits(store: Store) -> None:
         "import sys; from steeldefect.analysis.sql import *;"
         "from steeldefect.stores import open_store;"
         "statement = \"SELECT scored_at, date_trunc('day', scored_at)::DATE AS day FROM images\";"
-        "print(write_answer(answer(open_store(sys.argv[1]), statement), 'csv'))"
+        "print(write_result(query(open_store(sys.argv[1]), statement), 'csv'))"
     )
     ended = run_program("-c", program, store.uri, TZ="America/New_York")
     assert ended.out.splitlines()[1:] == ["2026-03-04 05:06:07.890123+00:00,2026-03-04"], ended.err
@@ -218,22 +218,22 @@ def test_only_evaluations_are_no_scoring_run(store: Store) -> None:
     "statement",
     ["SELECT nothing FROM images", "SELEC 1", "SELECT * FROM pictures", "SELECT 1/'x'", ";;("],
 )
-def test_a_statement_that_cannot_be_answered_is_refused(store: Store, statement: str) -> None:
+def test_a_statement_that_duckdb_refuses_is_an_error(store: Store, statement: str) -> None:
     finish(store)
     with pytest.raises(QueryError) as caught:
-        answer(store, statement)
+        query(store, statement)
     assert "tables: images, predictions, quarantine, confusions, metrics, runs" in str(caught.value)
 
 
-def test_a_statement_without_an_answer(store: Store) -> None:
+def test_a_statement_without_a_result(store: Store) -> None:
     finish(store)
-    assert answer(store, "SET threads = 1").num_rows == 0
+    assert query(store, "SET threads = 1").num_rows == 0
 
 
 def test_no_tables_are_named(any_store: Store) -> None:
     for ask in (
         lambda: open_database(any_store),
-        lambda: answer(any_store, "SELECT 1"),
+        lambda: query(any_store, "SELECT 1"),
         lambda: kaggle_rows(any_store, None, all_pairs=False),
     ):
         with pytest.raises(TableError, match=f"no tables at {any_store.uri}; --output is"):
@@ -244,9 +244,9 @@ def test_asking_changes_nothing(store: Store) -> None:
     publish(store, one_of_each())
     finish(store)
     before = sorted((found.key, found.etag) for found in store.scan())
-    answer(store, "SELECT * FROM images")
+    query(store, "SELECT * FROM images")
     with pytest.raises(QueryError):
-        answer(store, "DELETE FROM images")
+        query(store, "DELETE FROM images")
     assert sorted((found.key, found.etag) for found in store.scan()) == before
 
 
@@ -254,12 +254,12 @@ def test_who_asks_while_a_wave_is_being_published_is_told(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     finish(store)
-    answer(store, "SELECT 1")
+    query(store, "SELECT 1")
     assert caplog.messages == []
     store.write("_waves/run-000001.json", b"decided, but not yet carried out")
-    answer(store, "SELECT 1")
+    query(store, "SELECT 1")
     assert len(caplog.messages) == 1
-    assert "its rows may be in some tables and not yet in others" in caplog.messages[0]
+    assert "some tables may not have its rows yet" in caplog.messages[0]
 
 
 @pytest.mark.parametrize(
@@ -272,25 +272,25 @@ def test_who_asks_while_a_wave_is_being_published_is_told(
         ),
     ],
 )
-def test_answers_as_text(store: Store, form: str, expected: str) -> None:
+def test_results_as_text(store: Store, form: str, expected: str) -> None:
     publish(store, one_of_each())
     finish(store)
-    table = answer(store, "SELECT key, gate_probability, scored_at FROM images")
-    assert write_answer(table, form) == expected
+    table = query(store, "SELECT key, gate_probability, scored_at FROM images")
+    assert write_result(table, form) == expected
 
 
-def test_answers_for_people(store: Store) -> None:
+def test_results_for_people(store: Store) -> None:
     publish(store, {TableName.PREDICTIONS: [prediction(run_lengths="1 2 " * 100)]})
     finish(store)
-    text = write_answer(answer(store, "SELECT key, run_lengths FROM predictions"), "table")
+    text = write_result(query(store, "SELECT key, run_lengths FROM predictions"), "table")
     assert text.splitlines()[0].split() == ["key", "run_lengths"]
     assert "a.png" in text
     assert len(text) < 300, "long cells are cut"
-    empty = write_answer(answer(store, "SELECT key, etag FROM images"), "table")
+    empty = write_result(query(store, "SELECT key, etag FROM images"), "table")
     assert empty == "(no rows) key, etag"
 
 
-def test_the_command_answers_sql(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_result(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     publish(store, one_of_each())
     finish(store)
     arguments = ["sql", "SELECT key, bytes FROM images", "--output", store.uri, "--format", "json"]
@@ -347,4 +347,4 @@ def test_who_names_no_bundle_is_told_where_there_are_several(
 )
 def test_whole_numbers_beside_nulls_stay_whole(store: Store, form: str, expected: str) -> None:
     finish(store)
-    assert write_answer(answer(store, "SELECT unnest([1, NULL]) AS n"), form) == expected
+    assert write_result(query(store, "SELECT unnest([1, NULL]) AS n"), form) == expected

@@ -1,8 +1,8 @@
-"""How a process ends that asked tables: with its own exit code, always.
+"""A process that has queried tables always ends with its own exit code.
 
-Scans that are left early go on in Arrow's threads; a thread that calls into a Python that has shut
-down aborts, faults or hangs the process. That happens by chance, so processes are ended by the
-dozen: `STEELDEFECT_ENDS` (40) in all, 200 by `make test-ends`.
+A scan that is not read to its end goes on in Arrow's threads. A thread that calls into a Python
+that has shut down aborts, crashes or hangs the process. That happens by chance, so the tests end
+many processes: `STEELDEFECT_ENDS` (40) in all, 200 with `make test-ends`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AT_ONCE = 4
 BEGINNING = """
 import sys
 from steeldefect.stores import S3Settings, open_store
-from steeldefect.analysis.sql import answered, open_database
+from steeldefect.analysis.sql import open_database, query_result
 settings = S3Settings.model_validate_json(sys.argv[2])
 store = open_store(sys.argv[1], settings)
 """
@@ -46,21 +46,21 @@ found = database.sql("SELECT * FROM images LIMIT 1").fetchall()
 with open_database(store) as database:
     found = database.sql("SELECT * FROM images LIMIT 1").fetchall()
 """,
-    "an answer that is read by half": """
+    "a result that is read by half": """
 database = open_database(store)
-answer = database.sql("SELECT * FROM images").to_arrow_reader(1)
-found = [answer.read_next_batch()]
+result = database.sql("SELECT * FROM images").to_arrow_reader(1)
+found = [result.read_next_batch()]
 """,
     "a scan that is read by half": """
 from steeldefect.tables.delta import Tables
-from steeldefect.tables import TableName
+from steeldefect.tables.schema import TableName
 reader = Tables(store).dataset(TableName.IMAGES).scanner().to_reader()
 found = [reader.read_next_batch()]
 """,
     "an error in the middle": """
 from steeldefect.errors import QueryError
 try:
-    with answered(store, "SELECT CAST(key AS INT) FROM images") as relation:
+    with query_result(store, "SELECT CAST(key AS INT) FROM images") as relation:
         relation.fetchall()
 except QueryError as error:
     found = [error]
@@ -76,7 +76,7 @@ sys.exit(42)
 def published(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, s3: S3Settings
 ) -> tuple[Store, S3Settings]:
-    """An output whose table of images has many files."""
+    """Publish to an output until its table `images` has many files."""
     folder = tmp_path_factory.mktemp("ends")
     address = str(folder) if request.param == "local" else f"s3://plant/{folder.name}"
     store = open_store(address, s3)
@@ -86,7 +86,7 @@ def published(
 
 
 def end_of(program: str, *arguments: str) -> int | str:
-    """Run a program to its end; gives its exit code."""
+    """Run a program to its end, and return its exit code, or "hangs"."""
     command = [sys.executable, "-c", program, *arguments]
     try:
         return subprocess.run(
@@ -135,7 +135,7 @@ def test_a_signal_ends_a_query_at_once(
 
 
 def wait_until_busy(process: int) -> None:
-    """Wait until a process has used more than it takes to start: the query is running."""
+    """Wait until a process has used more CPU time than its start takes: the query is running."""
     ticks = os.sysconf("SC_CLK_TCK")
     for _ in range(600):
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

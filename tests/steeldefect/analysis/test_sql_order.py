@@ -19,7 +19,7 @@ from support.examples import (
     publish,
 )
 
-from steeldefect.analysis.sql import answer, choose_bundle, kaggle_rows, open_database
+from steeldefect.analysis.sql import choose_bundle, kaggle_rows, open_database, query
 from steeldefect.stores import Store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
@@ -28,12 +28,12 @@ OTHER = "c" * 64
 
 
 def run(number: int | None, hours: float, bundle: str = BUNDLE) -> Origin:
-    """A run with a number, on a host whose clock said so many hours after the morning."""
+    """Return a run with a number, on a host whose clock is some hours after the morning's."""
     return Origin(f"run-{number}-{hours}", bundle, MORNING + timedelta(hours=hours), number)
 
 
 def ask(store: Store, statement: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = answer(store, statement).to_pylist()
+    found: list[dict[str, Any]] = query(store, statement).to_pylist()
     return found
 
 

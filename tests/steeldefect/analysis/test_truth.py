@@ -1,4 +1,4 @@
-"""Reading the truth, and finding for each scored picture what is known of it."""
+"""Reading the truth, and matching its names with the scored pictures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from support.examples import BUNDLE, failure, finish, image, origin, prediction,
 
 from steeldefect.analysis.sql import open_database
 from steeldefect.analysis.truth import (
-    Answers,
-    Scored,
+    Predictions,
+    ScoredPictures,
     Truth,
     match,
     pair_masks,
-    read_answers,
+    read_predictions,
     read_truth,
 )
 from steeldefect.errors import DataError
@@ -39,8 +39,8 @@ def truth(masks: Masks, labels: dict[str, bool] | None = None) -> Truth:
     return Truth(table, labels, "train.csv", lines, "labels.csv")
 
 
-def answers(*keys: str, found: Masks = []) -> Answers:  # noqa: B006
-    """Answers for pictures of one run; `found` are key, class and run lengths."""
+def predictions(*keys: str, found: Masks = []) -> Predictions:  # noqa: B006
+    """Return predictions for pictures of one run; `found` are key, class and run lengths."""
     images = pd.DataFrame(
         {
             "source": "/archive",
@@ -53,12 +53,12 @@ def answers(*keys: str, found: Masks = []) -> Answers:  # noqa: B006
             "verdict": "defect",
         }
     )
-    predictions = pd.DataFrame(found, columns=["key", "class_id", "run_lengths"])
-    predictions = predictions.assign(source="/archive", run_id="run")
-    return Answers(images, predictions, {1: "bright", 2: "dark"})
+    findings = pd.DataFrame(found, columns=["key", "class_id", "run_lengths"])
+    findings = findings.assign(source="/archive", run_id="run")
+    return Predictions(images, findings, {1: "bright", 2: "dark"})
 
 
-def column(scored: Scored, name: str) -> dict[str, Any]:
+def column(scored: ScoredPictures, name: str) -> dict[str, Any]:
     return dict(zip(scored.images["key"], scored.images[name], strict=True))
 
 
@@ -131,22 +131,22 @@ def test_named_labels_that_are_not_there_are_an_error(tmp_path: Path) -> None:
         read_truth(str(tmp_path / "masks.csv"), str(tmp_path / "none.csv"), NO_S3)
 
 
-def test_answers_are_the_newest_of_one_bundle(store: Store) -> None:
+def test_predictions_are_the_newest_of_one_bundle(store: Store) -> None:
     publish(store, {TableName.IMAGES: [image("a")], TableName.PREDICTIONS: [prediction("a")]})
     publish(store, {TableName.IMAGES: [image("a", verdict="gated", etag="e2")]}, origin(1))
     publish(store, {TableName.IMAGES: [image("b")]}, origin(2, "c" * 64))
     finish(store, classes='{"1": "old name"}')
     finish(store, origin(1), classes='{"1": "bright", "10": "dark"}')
-    read = read_answers(open_database(store), BUNDLE)
+    read = read_predictions(open_database(store), BUNDLE)
     assert read.images[["key", "verdict", "run_id"]].to_numpy().tolist() == [
         ["a", "gated", "run-1"]
     ]
-    assert read.predictions["key"].tolist() == ["a"]
+    assert read.findings["key"].tolist() == ["a"]
     assert read.classes == {1: "bright", 10: "dark"}
 
 
 def test_without_labels_every_scored_picture_is_covered() -> None:
-    scored = match(answers("a.jpg", "b.jpg"), truth([("a.jpg", 1, "1 3")]))
+    scored = match(predictions("a.jpg", "b.jpg"), truth([("a.jpg", 1, "1 3")]))
     assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False}
     assert column(scored, "outlined") == {"a.jpg": True, "b.jpg": True}
     assert (scored.uncovered, scored.unscored) == (0, [])
@@ -155,7 +155,7 @@ def test_without_labels_every_scored_picture_is_covered() -> None:
 def test_labels_say_which_pictures_are_covered() -> None:
     labels = {"a.jpg": True, "b.jpg": False, "c.jpg": True, "gone.jpg": False}
     scored = match(
-        answers("a.jpg", "b.jpg", "c.jpg", "d.jpg"), truth([("a.jpg", 1, "1 3")], labels)
+        predictions("a.jpg", "b.jpg", "c.jpg", "d.jpg"), truth([("a.jpg", 1, "1 3")], labels)
     )
     assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False, "c.jpg": True}
     # c is defective, but nobody drew its masks
@@ -165,7 +165,7 @@ def test_labels_say_which_pictures_are_covered() -> None:
 
 def test_pictures_are_found_by_key_or_else_by_file_name() -> None:
     masks = [("day1/a.jpg", 1, "1 3"), ("b.jpg", 2, "1 3")]
-    scored = match(answers("day1/a.jpg", "day2/a.jpg", "day2/b.jpg"), truth(masks))
+    scored = match(predictions("day1/a.jpg", "day2/a.jpg", "day2/b.jpg"), truth(masks))
     assert column(scored, "name") == {
         "day1/a.jpg": "day1/a.jpg",
         "day2/a.jpg": "a.jpg",
@@ -180,9 +180,9 @@ def test_pictures_are_found_by_key_or_else_by_file_name() -> None:
 
 def test_a_name_that_fits_several_pictures_is_refused() -> None:
     with pytest.raises(
-        DataError, match=r"a\.jpg \(line 2: fits 'day1/a\.jpg' or 'day2/a\.jpg'\); write their keys"
+        DataError, match=r"a\.jpg \(line 2: fits 'day1/a\.jpg' or 'day2/a\.jpg'\); use the pictures"
     ):
-        match(answers("day1/a.jpg", "day2/a.jpg"), truth([("a.jpg", 1, "1 3")]))
+        match(predictions("day1/a.jpg", "day2/a.jpg"), truth([("a.jpg", 1, "1 3")]))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_name_that_fits_several_pictures_is_refused() -> None:
 )
 def test_a_picture_whose_name_is_written_otherwise_is_not_clean(name: str, key: str) -> None:
     known = truth([(name, 1, "1 3")])
-    scored = match(answers(key, "b.jpg"), known)
+    scored = match(predictions(key, "b.jpg"), known)
     assert column(scored, "defective") == {key: True, "b.jpg": False}
     table = pair_masks(scored, known)
     assert table[table["key"] == key]["truth"].tolist() == ["1 3", ""]
@@ -222,62 +222,63 @@ def test_a_name_that_may_mean_a_scored_picture_is_refused(
 ) -> None:
     known = truth([(name, 1, text) for name in names])
     with pytest.raises(DataError, match=r"train\.csv: it is not clear .*" + problem):
-        match(answers(*keys, "other.jpg"), known)
+        match(predictions(*keys, "other.jpg"), known)
 
 
 def test_a_name_that_may_mean_a_scored_picture_is_refused_in_labels_too() -> None:
     known = truth([("b.jpg", 1, "1 3")], {"a.png": True, "b.jpg": True})
     with pytest.raises(DataError, match=r"labels\.csv: .*a\.png \(line 2: is 'a\.jpg' meant"):
-        match(answers("a.jpg", "b.jpg"), known)
+        match(predictions("a.jpg", "b.jpg"), known)
 
 
 def test_two_names_that_the_truth_tells_apart_are_two_pictures() -> None:
-    scored = match(answers("a.jpg"), truth([("a.jpg", 1, "1 3"), ("a.png", 1, "1 3")]))
+    scored = match(predictions("a.jpg"), truth([("a.jpg", 1, "1 3"), ("a.png", 1, "1 3")]))
     assert scored.unscored == ["a.png"]
     known = truth([("a.png", 1, "1 3")], {"a.jpg": False, "a.png": True})
-    assert column(match(answers("a.jpg"), known), "defective") == {"a.jpg": False}
+    assert column(match(predictions("a.jpg"), known), "defective") == {"a.jpg": False}
 
 
 def test_labels_and_masks_may_write_a_name_in_two_ways() -> None:
     known = truth([("A.JPG", 1, "1 3")], {"images/a.jpg": True, "images/b.jpg": False})
-    scored = match(answers("a.jpg", "b.jpg"), known)
+    scored = match(predictions("a.jpg", "b.jpg"), known)
     assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False}
     assert pair_masks(scored, known)["truth"].tolist() == ["1 3", "", "", ""]
     with pytest.raises(DataError, match=r"labelled 0 .clean. in labels\.csv, .*A\.JPG \(line 2\)"):
-        match(answers("a.jpg"), truth([("A.JPG", 1, "1 3")], {"a.jpg": False}))
+        match(predictions("a.jpg"), truth([("A.JPG", 1, "1 3")], {"a.jpg": False}))
 
 
 def test_masks_of_pictures_that_were_not_scored_are_named() -> None:
     masks = [("a.jpg", 1, "1 3"), ("gone.jpg", 1, "1 3"), ("bad.jpg", 9, "1 3"), ("no.jpg", 1, "")]
-    answered = replace(
-        answers("a.jpg"), failed=pd.DataFrame([("/archive", "bad.jpg")], columns=["source", "key"])
+    predicted = replace(
+        predictions("a.jpg"),
+        failed=pd.DataFrame([("/archive", "bad.jpg")], columns=["source", "key"]),
     )
-    scored = match(answered, truth(masks))
+    scored = match(predicted, truth(masks))
     assert scored.unscored == ["bad.jpg", "gone.jpg", "no.jpg"]
     assert scored.notes == (
-        "1 pictures with masks are none that this bundle has seen: gone.jpg (line 3)",
+        "1 names with masks match no picture that this bundle has processed: gone.jpg (line 3)",
         "1 pictures of train.csv could not be scored: bad.jpg",
-        "the bundle does not know class 9: all its masks count as missed",
+        "the bundle has no class 9: all true masks of it count as missed",
     )
 
 
 def test_a_picture_that_failed_may_be_the_one_that_is_meant() -> None:
     failed = pd.DataFrame([("/archive", "day2/a.jpg")], columns=["source", "key"])
-    answered = replace(answers("day1/a.jpg"), failed=failed)
+    predicted = replace(predictions("day1/a.jpg"), failed=failed)
     with pytest.raises(DataError, match=r"fits 'day1/a\.jpg' or 'day2/a\.jpg'"):
-        match(answered, truth([("a.jpg", 1, "1 3")]))
+        match(predicted, truth([("a.jpg", 1, "1 3")]))
 
 
 def test_failed_pictures_are_read_from_the_tables(store: Store) -> None:
     publish(store, {TableName.IMAGES: [image("a")], TableName.QUARANTINE: [failure("bad.png")]})
     finish(store)
-    read = read_answers(open_database(store), BUNDLE)
+    read = read_predictions(open_database(store), BUNDLE)
     assert read.failed.to_numpy().tolist() == [["/archive", "bad.png"]]
 
 
 def test_masks_outside_their_picture_are_named_with_their_line() -> None:
     known = truth([("a.jpg", 1, "1 3"), ("b.jpg", 2, "8190 3"), ("c.jpg", 2, "8190 4")])
-    scored = match(answers("a.jpg", "b.jpg", "c.jpg"), known)  # of 128 x 64 = 8,192 pixels
+    scored = match(predictions("a.jpg", "b.jpg", "c.jpg"), known)  # of 128 x 64 = 8,192 pixels
     with pytest.raises(DataError, match=r"train\.csv: line 4: c\.jpg class 2: .*out of bounds"):
         pair_masks(scored, known)
 
@@ -294,18 +295,18 @@ def test_two_labels_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("labels", [None, {"x.jpg": True}])
 def test_a_truth_of_other_pictures_is_refused(labels: dict[str, bool] | None) -> None:
     with pytest.raises(DataError, match=r"no picture of train\.csv was scored by this bundle"):
-        match(answers("a.jpg"), truth([("x.jpg", 1, "1 3")], labels))
+        match(predictions("a.jpg"), truth([("x.jpg", 1, "1 3")], labels))
 
 
 def test_classes_of_bundle_and_truth_are_joined() -> None:
-    scored = match(answers("a.jpg"), truth([("a.jpg", 4, "1 3")]))
+    scored = match(predictions("a.jpg"), truth([("a.jpg", 4, "1 3")]))
     assert scored.classes == {1: "bright", 2: "dark", 4: "class_4"}
 
 
 def test_masks_lie_side_by_side() -> None:
     known = truth([("a.jpg", 1, "1 3"), ("b.jpg", 2, "5 1"), ("unscored.jpg", 1, "1 1")])
     found: Masks = [("a.jpg", 1, "2 3"), ("a.jpg", 2, "9 1")]
-    table = pair_masks(match(answers("a.jpg", "b.jpg", "c.jpg", found=found), known), known)
+    table = pair_masks(match(predictions("a.jpg", "b.jpg", "c.jpg", found=found), known), known)
     assert table["row"].tolist() == [0, 1, 2, 3, 4, 5]
     columns = ["key", "class_id", "class_name", "truth", "found"]
     assert table[columns].to_numpy().tolist() == [
@@ -322,15 +323,15 @@ def test_masks_lie_side_by_side() -> None:
 
 def test_defective_pictures_whose_masks_nobody_drew_are_left_out() -> None:
     known = truth([("a.jpg", 1, "1 3")], {"a.jpg": True, "b.jpg": True, "c.jpg": False})
-    table = pair_masks(match(answers("a.jpg", "b.jpg", "c.jpg"), known), known)
+    table = pair_masks(match(predictions("a.jpg", "b.jpg", "c.jpg"), known), known)
     assert table["key"].unique().tolist() == ["a.jpg", "c.jpg"]
 
 
 def test_masks_of_an_older_version_of_a_picture_do_not_count() -> None:
     known = truth([("a.jpg", 1, "1 3")])
-    answered = answers("a.jpg", found=[("a.jpg", 1, "2 3")])
-    older = answered.predictions.assign(run_id="an older run")
-    table = pair_masks(match(Answers(answered.images, older, answered.classes), known), known)
+    predicted = predictions("a.jpg", found=[("a.jpg", 1, "2 3")])
+    older = predicted.findings.assign(run_id="an older run")
+    table = pair_masks(match(Predictions(predicted.images, older, predicted.classes), known), known)
     assert table["found"].tolist() == ["", ""]
 
 

@@ -18,7 +18,7 @@ from support.examples import (
     visible,
 )
 
-from steeldefect.analysis.sql import answer
+from steeldefect.analysis.sql import query
 from steeldefect.errors import SettingsError
 from steeldefect.publish.foreign_tables import require_own_tables
 from steeldefect.stores import S3Settings, Store, open_store
@@ -68,7 +68,7 @@ def test_tables_work_end_to_end(
     wanted = expected("a.png")
     wanted[TableName.QUARANTINE].append("r.png")
     assert visible(store) == wanted
-    assert answer(store, "SELECT count(*) AS rows FROM runs").to_pylist() == [{"rows": 1}]
+    assert query(store, "SELECT count(*) AS rows FROM runs").to_pylist() == [{"rows": 1}]
     for table in wanted:
         delta = DeltaTable(store.delta_uri(table.value), storage_options=store.delta_options())
         assert sorted(delta.to_pyarrow_table()["key"].to_pylist()) == wanted[table]

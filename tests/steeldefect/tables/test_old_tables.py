@@ -15,7 +15,7 @@ from support.nights import QUICK, origin_of, write_parts
 from support.samples import ROOT, fill_archive, score_arguments
 from support.short_runs import score_without_spark
 
-from steeldefect.analysis.sql import answer, kaggle_rows
+from steeldefect.analysis.sql import kaggle_rows, query
 from steeldefect.bundle.files import open_bundle
 from steeldefect.cli import main as steeldefect
 from steeldefect.detection.selftest import check_selftest
@@ -95,24 +95,24 @@ def test_a_wave_that_the_older_version_left_is_completed(old: Store) -> None:
     require_sound(old)
 
 
-def test_questions_are_answered(old: Store) -> None:
+def test_queries_return_the_old_rows(old: Store) -> None:
     recover(old)
-    counts = answer(old, "select count(*) as n, sum(defects) as d from newest_images").to_pylist()
+    counts = query(old, "select count(*) as n, sum(defects) as d from newest_images").to_pylist()
     assert counts == [{"n": 10, "d": 10}]
-    assert answer(old, "select count(*) as n from newest_predictions").to_pylist() == [{"n": 10}]
-    assert answer(old, "select key, tries from not_scored").to_pylist() == [
+    assert query(old, "select count(*) as n from newest_predictions").to_pylist() == [{"n": 10}]
+    assert query(old, "select key, tries from not_scored").to_pylist() == [
         {"key": "empty.png", "tries": None}
     ]
     outcomes = "select job, outcome, scored, run_number from runs order by scored_at"
-    assert [tuple(row.values()) for row in answer(old, outcomes).to_pylist()] == [
+    assert [tuple(row.values()) for row in query(old, outcomes).to_pylist()] == [
         ("score", "success", 6, None),
         ("evaluate", "success", 0, None),
         ("score", "running", 0, None),
     ]
-    (row,) = answer(old, "select engine, took from runs where scored = 6").to_pylist()
+    (row,) = query(old, "select engine, took from runs where scored = 6").to_pylist()
     assert "openvino on cpu at" in row["took"]
     assert row["engine"] == row["took"]
-    assert answer(old, "select count(*) as n from metrics").to_pylist()[0]["n"] > 5
+    assert query(old, "select count(*) as n from metrics").to_pylist()[0]["n"] > 5
     assert kaggle_rows(old, None, True).num_rows == 20
 
 
@@ -204,7 +204,7 @@ ENTRIES: dict[str, Callable[[Store], object]] = {
         Tables(store), TableName.IMAGES, [], [], data_change=True
     ),
     "recover": recover,
-    "sql": lambda store: answer(store, "select 1"),
+    "sql": lambda store: query(store, "select 1"),
     "check": check_tables,
     "upkeep": lambda store: keep_up(store, UpkeepRules(wait_seconds=2), QUICK),
     "preview": lambda store: preview(store, UpkeepRules()),

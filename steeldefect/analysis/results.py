@@ -1,11 +1,10 @@
-"""Writes answers of SQL: as a table for people, as CSV, as JSON (one object a line), as Parquet.
+"""Write the results of SQL: as a table for people, CSV, JSON (one object a line) or Parquet.
 
-DuckDB turns values into text, a batch of rows at a time, so that a million rows need no more
-memory than a thousand. A table for people is the exception: the widths of its columns depend on
-every row.
+DuckDB converts values to text, one batch of rows at a time. So a million rows need no more memory
+than a thousand. A table for people is the exception: its column widths depend on every row.
 
-CSV is faithful: what a key holds stands in the file, quoted where CSV needs it. A table shows
-characters that could move a terminal's cursor as escapes. JSON is pure ASCII.
+CSV keeps every character of a key, quoted where CSV needs it. A table shows characters that could
+move a terminal's cursor as escapes. JSON is pure ASCII.
 """
 
 from __future__ import annotations
@@ -25,70 +24,70 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steeldefect.analysis.answer_columns import as_json, as_text, for_parquet, for_people, is_nested
 from steeldefect.analysis.forms import Form
+from steeldefect.analysis.result_columns import as_json, as_text, for_parquet, for_people, is_nested
 from steeldefect.errors import QueryError, StoreError
 
 _BATCH_ROWS = 10_000
-_WIDEST = 60  # characters of a cell that people see
+_WIDEST = 60  # characters shown of one cell in a table
 
 _PLAIN, _OTHERS = re.compile(r"[\x00-\x7e]*"), re.compile(r"[^\x00-\x7e]")
 _NO_NUMBER = {"NaN": None, "Infinity": None, "-Infinity": None}
 
 
 class Piece(NamedTuple):
-    """A part of an answer: whole lines, and how many rows they hold."""
+    """A part of a result: whole lines, and the number of rows in them."""
 
     text: str
     rows: int
 
 
-def text_of(relation: duckdb.DuckDBPyRelation | None, form: Form) -> Iterator[Piece]:
-    """Write an answer as text, piece by piece.
+def text_pieces(relation: duckdb.DuckDBPyRelation | None, form: Form) -> Iterator[Piece]:
+    """Yield a result as text, piece by piece.
 
     Args:
-        relation: the answer; None for a statement that gives none.
-        form: any but Parquet.
+        relation: result of a statement; None for a statement without one, such as `SET`.
+        form: any form except Parquet.
 
     Raises:
-        duckdb.Error: the answer cannot be read to its end.
+        duckdb.Error: DuckDB failed while the rows were read.
     """
     if relation is None:
         return iter([Piece("(no rows)\n", 0)] if form is Form.TABLE else [])
     return {Form.CSV: _csv, Form.JSON: _json, Form.TABLE: _table}[form](relation)
 
 
-def write_answer(rows: pa.Table, form: str) -> str:
-    """Write rows as text: `table`, `csv` or `json` (one object a line)."""
+def write_result(rows: pa.Table, form: str) -> str:
+    """Return rows as text: `table`, `csv` or `json` (one object a line)."""
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         relation = connection.from_arrow(rows) if rows.num_columns else None
-        text = "".join(piece.text for piece in text_of(relation, Form(form)))
+        text = "".join(piece.text for piece in text_pieces(relation, Form(form)))
     return text.removesuffix("\n")
 
 
-def print_answer(relation: duckdb.DuckDBPyRelation | None, form: Form) -> None:
-    """Write an answer to standard output, as it comes.
+def print_result(relation: duckdb.DuckDBPyRelation | None, form: Form) -> None:
+    """Write a result to standard output while its rows are read.
 
-    CSV is UTF-8 whatever the locale is. In a table, characters that the terminal's encoding lacks
-    are shown as escapes. A reader that closes the pipe (`| head`) has had enough: no error.
+    CSV is UTF-8 in every locale. A table shows characters that the terminal's encoding lacks as
+    escapes. It is no error when a reader closes the pipe early (`| head`).
 
     Args:
-        relation: the answer; None for a statement that gives none.
-        form: any but Parquet.
+        relation: result of a statement; None for a statement without one, such as `SET`.
+        form: any form except Parquet.
 
     Raises:
-        StoreError: there is no standard output.
-        duckdb.Error: the answer cannot be read to its end.
+        StoreError: standard output is closed.
+        duckdb.Error: DuckDB failed while the rows were read.
     """
     if sys.stdout is None:
         raise StoreError("standard output is closed; write a file with --to FILE")
     try:
-        for piece in text_of(relation, form):
+        for piece in text_pieces(relation, form):
             _print_text(piece.text, form)
         sys.stdout.flush()
     except BrokenPipeError:
-        # what is left would be tried again when Python ends, and end in a traceback
+        # Python flushes the rest of its buffer when it exits: to the closed pipe, that would raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -105,43 +104,44 @@ def _print_text(text: str, form: Form) -> None:
 
 
 def write_file(relation: duckdb.DuckDBPyRelation | None, form: Form, path: Path) -> int:
-    """Write an answer to a file, over what is there; text is UTF-8.
+    """Write a result to a file, replacing its content; text is UTF-8.
 
     Returns:
-        The number of rows.
+        Number of rows.
 
     Raises:
-        QueryError: the statement gives no answer.
-        duckdb.Error: the answer cannot be read to its end.
+        QueryError: the statement has no result.
+        duckdb.Error: DuckDB failed while the rows were read.
         OSError: the file cannot be written.
     """
     if relation is None:
-        raise QueryError("the statement gives no answer that a file could hold; give a query")
+        raise QueryError("the statement has no result to write to a file; use a SELECT query")
     if form is Form.PARQUET:
         return write_parquet(relation, path)
     rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        for piece in text_of(relation, form):
+        for piece in text_pieces(relation, form):
             file.write(piece.text)
             rows += piece.rows
     return rows
 
 
 def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> int:
-    """Write an answer as a Parquet file.
+    """Write a result as a Parquet file.
 
-    Columns of one name are numbered: `key`, `key_1`. Types that Parquet does not have (intervals,
-    unions, bit strings, times with a zone) become text, whole numbers of 128 bits decimals.
+    Columns of the same name are numbered: `key`, `key_1`. Types that Parquet does not have
+    (intervals, unions, bit strings, times with a zone) become text. Whole numbers of 128 bits
+    become decimals.
 
     Returns:
-        The number of rows.
+        Number of rows.
 
     Raises:
-        duckdb.Error: the answer cannot be read to its end.
+        duckdb.Error: DuckDB failed while the rows were read.
         OSError: the file cannot be written.
     """
     projected = _projected(relation, for_parquet)
-    names = _told_apart(relation.columns)
+    names = _unique_names(relation.columns)
     kinds = projected.limit(0).to_arrow_table().schema.types
     schema = pa.schema(list(zip(names, kinds, strict=True)))
     rows = 0
@@ -153,7 +153,7 @@ def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> int:
 
 
 def printable(text: str) -> str:
-    r"""Show characters that a terminal would obey, or that show nothing, as escapes.
+    r"""Return a text with control characters and invisible characters written as escapes.
 
     >>> printable("line 1/\x1b[2Ja\n.jpg")
     'line 1/\\x1b[2Ja\\n.jpg'
@@ -166,23 +166,23 @@ def printable(text: str) -> str:
 
 
 def _projected(
-    relation: duckdb.DuckDBPyRelation, written: Callable[[str, str], str]
+    relation: duckdb.DuckDBPyRelation, expression_for: Callable[[str, str], str]
 ) -> duckdb.DuckDBPyRelation:
-    """Replace each column by an expression; columns go by their places, as names may repeat.
+    """Replace each column by an expression; columns are named by position: names may repeat.
 
     Args:
-        relation: the answer.
-        written: gives the expression for a column, from how SQL names it and its type.
+        relation: result of a statement.
+        expression_for: returns the expression for a column, from its name in SQL and its type.
     """
     expressions = [
-        f"{written(f'#{place}', str(kind))} AS c{place}"
+        f"{expression_for(f'#{place}', str(kind))} AS c{place}"
         for place, kind in enumerate(relation.types, start=1)
     ]
     return relation.project(", ".join(expressions))
 
 
 def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[pa.RecordBatch]:
-    """Read an answer; what fails in the middle is DuckDB's error, as it is at the beginning."""
+    """Yield the batches of a result; Arrow's errors become DuckDB errors."""
     try:
         yield from relation.to_arrow_reader(_BATCH_ROWS)
     except (pa.ArrowException, OSError) as error:
@@ -190,23 +190,23 @@ def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[pa.RecordBatch]:
 
 
 def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[list[tuple[str | None, ...]]]:
-    """Read rows of text, a batch at a time."""
+    """Yield the rows of a result whose columns are text, one batch at a time."""
     for batch in _batches(relation):
         yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
 def _csv(relation: duckdb.DuckDBPyRelation) -> Iterator[Piece]:
     lines = _Lines()
-    writer = csv.writer(lines)  # ends lines with CR LF, and so quotes cells that hold either
+    writer = csv.writer(lines)  # its line end, CR LF, makes it quote cells that hold CR or LF
     writer.writerow(relation.columns)
-    yield Piece(lines.taken(), 0)
+    yield Piece(lines.take(), 0)
     for rows in _rows(_projected(relation, as_text)):
         writer.writerows(rows)
-        yield Piece(lines.taken(), len(rows))
+        yield Piece(lines.take(), len(rows))
 
 
 class _Lines:
-    """Takes rows from `csv.writer`, one each time, and ends them with LF alone."""
+    """Target of `csv.writer` that collects its lines and ends them with LF."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -214,28 +214,28 @@ class _Lines:
     def write(self, row: str) -> None:
         self._lines.append(row.removesuffix("\r\n"))
 
-    def taken(self) -> str:
+    def take(self) -> str:
         text = "".join(f"{line}\n" for line in self._lines)
         self._lines.clear()
         return text
 
 
 def _json(relation: duckdb.DuckDBPyRelation) -> Iterator[Piece]:
-    names = [json.dumps(name) for name in _told_apart(relation.columns)]
-    mends = [_mend(str(kind)) for kind in relation.types]
+    names = [json.dumps(name) for name in _unique_names(relation.columns)]
+    corrections = [_correction_for(str(kind)) for kind in relation.types]
     for rows in _rows(_projected(relation, as_json)):
         lines = [
             ",".join(
-                f"{name}:{'null' if value is None else mend(value)}"
-                for name, mend, value in zip(names, mends, row, strict=True)
+                f"{name}:{'null' if value is None else correct(value)}"
+                for name, correct, value in zip(names, corrections, row, strict=True)
             )
             for row in rows
         ]
         yield Piece("".join(f"{{{line}}}\n" for line in lines), len(rows))
 
 
-def _mend(kind: str) -> Callable[[str], str]:
-    """Choose what DuckDB's JSON needs: ASCII alone, and no numbers that are not finite."""
+def _correction_for(kind: str) -> Callable[[str], str]:
+    """Return what turns DuckDB's JSON of a type into ASCII without NaN and infinity."""
     return _finite if is_nested(kind) else _ascii
 
 
@@ -258,7 +258,7 @@ def _table(relation: duckdb.DuckDBPyRelation) -> Iterator[Piece]:
     rows = _projected(relation, for_people).to_arrow_table()
     columns = [_shown(column) for column in rows.columns]
     names = [printable(name) for name in relation.columns]
-    # Arrow's own types: pandas' would turn whole numbers beside nulls into fractions
+    # Arrow's types: pandas' own would turn whole numbers beside nulls into fractions
     shown = pa.Table.from_arrays(columns, names)
     frame: pd.DataFrame = shown.to_pandas(types_mapper=pd.ArrowDtype)
     if frame.empty:
@@ -274,8 +274,8 @@ def _shown(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     return pa.array(texts, pa.string())
 
 
-def _told_apart(names: Sequence[str]) -> list[str]:
-    """Number columns of one name: `key`, `key_1`."""
+def _unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names with repeated ones numbered: `key`, `key_1`."""
     found: list[str] = []
     for name in names:
         free = next(one for one in _numbered(name) if one not in found)

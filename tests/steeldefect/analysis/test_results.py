@@ -1,4 +1,4 @@
-"""Answers as people and programs get them: table, CSV, JSON, Parquet; on paper and in pipes."""
+"""Results of SQL as people and programs receive them: table, CSV, JSON, Parquet, pipes, files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ import pytest
 from support.examples import finish, image, one_of_each, publish
 from support.samples import ROOT, Ended
 
-from steeldefect.analysis.answers import text_of, write_file
 from steeldefect.analysis.forms import Form
+from steeldefect.analysis.results import text_pieces, write_file
 from steeldefect.cli import main
 from steeldefect.errors import AlreadyExistsError, QueryError, SettingsError
 from steeldefect.stores import Store
@@ -39,7 +39,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def text(database: duckdb.DuckDBPyConnection, form: Form, query: str, *params: Any) -> str:
     relation = database.sql(query, params=list(params))
-    return "".join(piece.text for piece in text_of(relation, form))
+    return "".join(piece.text for piece in text_pieces(relation, form))
 
 
 # SQL, then the value in CSV, in JSON, in Parquet
@@ -136,7 +136,7 @@ def test_columns_of_one_name(database: duckdb.DuckDBPyConnection, tmp_path: Path
     assert pq.read_schema(tmp_path / "a.parquet").names == ["key", "key_1", "key_1_1"]
 
 
-def test_empty_answers(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_empty_results(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     query = "SELECT 1 AS a, 'x' AS b WHERE false"
     assert text(database, Form.CSV, query) == "a,b\n"
     assert text(database, Form.JSON, query) == ""
@@ -167,7 +167,7 @@ def test_rows_come_batch_by_batch_in_their_order(
     database: duckdb.DuckDBPyConnection, form: Form
 ) -> None:
     relation = database.sql("SELECT range AS n FROM range(100000) ORDER BY n DESC")
-    pieces = list(text_of(relation, form))
+    pieces = list(text_pieces(relation, form))
     assert len(pieces) > 5
     assert max(len(piece.text) for piece in pieces) < 400_000
     assert sum(piece.rows for piece in pieces) == 100_000
@@ -235,7 +235,7 @@ def test_a_plain_c_locale(asked: Store) -> None:
 
 def test_an_error_in_the_middle_is_one_line(asked: Store, tmp_path: Path) -> None:
     query = "SELECT CASE WHEN range < 90000 THEN 1 ELSE CAST('x' AS INT) END FROM range(100000)"
-    file = tmp_path / "new/answer.csv"
+    file = tmp_path / "new/result.csv"
     for more in (["--format", "csv"], ["--to", str(file)], ["--to", f"{file}.parquet"]):
         ended = run(query, *more, output=asked)
         assert ended.code == QueryError.exit_code
@@ -296,11 +296,13 @@ def test_parquet_goes_to_no_terminal(asked: Store, capsys: pytest.CaptureFixture
     words = ["sql", "SELECT 1", "--output", asked.uri]
     assert main([*words, "--format", "parquet"]) == SettingsError.exit_code
     assert "add --to FILE.parquet" in capsys.readouterr().err
-    assert main([*words, "--to", "answer"]) == SettingsError.exit_code
-    assert "its name tells no form; add --format" in capsys.readouterr().err
+    assert main([*words, "--to", "result"]) == SettingsError.exit_code
+    message = capsys.readouterr().err
+    assert "result: unknown file name ending; " in message
+    assert "or add --format" in message
 
 
-def test_a_statement_without_an_answer_fills_no_file(asked: Store, tmp_path: Path) -> None:
+def test_a_statement_without_a_result_writes_no_file(asked: Store, tmp_path: Path) -> None:
     words = ["sql", ";", "--output", asked.uri]
     assert main(words) == 0
     assert main([*words, "--to", str(tmp_path / "a.csv")]) == QueryError.exit_code

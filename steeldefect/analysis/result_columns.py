@@ -1,6 +1,6 @@
-"""SQL expressions that turn a column of an answer into what a form of it needs.
+"""Build the SQL expressions that convert the columns of a result for each output form.
 
-Each takes how SQL names the column, and its type as DuckDB writes it.
+Each function takes the column as SQL names it, and the column's type as DuckDB writes it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _NESTED = re.compile(r"(STRUCT|MAP|UNION)\(|.*\[\d*\]$|JSON$", re.DOTALL)
 _NOT_IN_PARQUET = re.compile(
     r"INTERVAL|UNION|ENUM|\bBIT\b|TIME WITH TIME ZONE|UHUGEINT|VARIANT|BIGNUM"
 )
-"""Types that Parquet has not, or that Arrow changes on the way there; they go as text."""
+"""Types that Parquet does not have, or that Arrow changes on the way; they are written as text."""
 
 
 def is_nested(kind: str) -> bool:
-    """Tell whether values of a type hold others."""
+    """Return whether values of a type contain other values."""
     return _NESTED.match(kind) is not None
 
 
 def for_people(column: str, kind: str) -> str:
-    """Return the expression for a table: numbers stay, so that they are rounded and aligned."""
+    """Return the expression for a table; numbers stay numbers, to be rounded and aligned later."""
     return column if _NUMBER.match(kind) or kind == "BOOLEAN" else as_text(column, kind)
 
 
@@ -44,7 +44,7 @@ def as_text(column: str, kind: str) -> str:
 
 
 def as_json(column: str, kind: str) -> str:
-    """Return the expression for a value of JSON; numbers that are not finite become null."""
+    """Return the expression for a JSON value; numbers that are not finite become null."""
     if _BROKEN.match(kind):
         return f"CASE WHEN isfinite({column}) THEN CAST({column} AS VARCHAR) END"
     if _NUMBER.match(kind) or _EXACT.match(kind):
@@ -63,7 +63,7 @@ def _json_of(column: str) -> str:
 
 
 def for_parquet(column: str, kind: str) -> str:
-    """Return the expression for a type that Parquet has."""
+    """Return the expression for Parquet; types that Parquet does not have are converted."""
     if _NOT_IN_PARQUET.search(kind):
         return f"CAST({column} AS VARCHAR)"
     return f"CAST({column} AS DECIMAL(38, 0))" if kind == "HUGEINT" else column
