@@ -1,1 +1,1 @@
-"""Scores waves on Spark: waves into tasks, and what a task does with its pictures."""
+"""Scoring of waves on Spark: how a wave is cut into tasks, and what a task does."""

@@ -1,4 +1,4 @@
-"""Whether too many pictures fail for a run to go on."""
+"""Check whether too many pictures have failed for a run to go on."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from steeldefect.settings import ScoreSettings
 
 
 def check_failures(failures: Failures, pictures: int, settings: ScoreSettings, what: str) -> None:
-    """Stop a run in which too many pictures fail.
+    """Raise an error if too many pictures have failed.
 
-    Pictures that had failed in an earlier run never count: they must not block new ones.
+    Pictures that had failed in an earlier run do not count: they must not block new ones.
 
     Args:
-        failures: of the run or the wave so far.
-        pictures: new ones, that had not failed before, among which these failures are.
-        settings: give the share, and the least number of failures that are judged.
-        what: is stopped, in words.
+        failures: failures of the run or the wave so far.
+        pictures: number of pictures, failed or not, that had not failed in an earlier run.
+        settings: `max_failure_share` and `min_failures` count.
+        what: the part that is not published, for the message, such as "this wave".
 
     Raises:
-        SourceDownError: most of the failures are the store's.
-        FailureShareError: they are the pictures' or the models'.
+        SourceDownError: too many have failed, and the store caused at least half of the failures.
+        FailureShareError: too many have failed, mostly because of the pictures or the models.
     """
     share = failures.new / pictures if pictures else 0.0
     if failures.new < settings.min_failures or share <= settings.max_failure_share:
@@ -36,8 +36,11 @@ def check_failures(failures: Failures, pictures: int, settings: ScoreSettings, w
             "the store that holds the pictures, and the rights to read them; start again"
         )
     if failures.new == pictures:
-        raise FailureShareError(f"{counted}; every picture failed: is this the bundle for them?")
+        raise FailureShareError(
+            f"{counted}; every picture failed: check that this bundle is meant for these pictures"
+        )
     raised = min(1.0, share + 0.05)
     raise FailureShareError(
-        f"{counted}; mend the input, or raise the limit with --set max_failure_share={raised:.2f}"
+        f"{counted}; correct the input, or raise the limit with "
+        f"--set max_failure_share={raised:.2f}"
     )

@@ -1,8 +1,8 @@
-"""Fetches pictures, and decides whose fault a failure is.
+"""Fetch pictures, and decide whether a failure is final or transient.
 
-A failure is final only where the picture's own bytes show it, and these bytes are proven to be what
-the archive holds. Everything else (the store, the network, this host's memory, a model) is trouble
-that may pass: the picture is tried again.
+A failure is final only if the picture's bytes cause it, and these bytes are proven to be the ones
+in the archive. All other failures (the store, the network, this host's memory, a model) are
+transient: the picture is tried again.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from steeldefect.stores import Fetched, FetchLimits, Store
 
 @dataclass(frozen=True)
 class PictureKey:
-    """One picture, as planned or, once it was read, as read.
+    """One picture: as planned, or as read.
 
     Attributes:
-        key: below the input.
-        etag: version of its bytes; empty where an inventory does not say.
-        size: in bytes; 0 where an inventory does not say.
-        tries: how often this version has failed in earlier runs.
+        key: path below the input.
+        etag: version of the picture's bytes; empty if an inventory does not state it.
+        size: size in bytes; 0 if an inventory does not state it.
+        tries: number of earlier runs in which this version has failed.
     """
 
     key: str
@@ -44,8 +44,8 @@ class PictureKey:
     def as_read(self, fetched: Fetched) -> PictureKey:
         """Return the picture with the version and size of the bytes that were read.
 
-        The version is the one that was listed where it is the MD5 of these bytes, whatever the
-        answer says.
+        If the listed ETag is the MD5 of these bytes, it stays, even if the store's response had
+        another ETag.
         """
         etag = fetched.etag or self.etag
         if etag != self.etag and _md5(fetched.data) == self.etag.lower():
@@ -54,28 +54,29 @@ class PictureKey:
 
 
 class Breaker:
-    """Notices that the store, not a picture, is the trouble: many failures, and no success between.
+    """Circuit breaker for one source: it opens when many pictures in a row cannot be read.
 
-    One for each source and worker process, so that later tasks need not learn it again: after it
-    has opened, one failure opens it, until a picture is read. Safe for threads.
+    Then the store is down, not a picture at fault. A worker process has one breaker for each
+    source and keeps it for later tasks. Once open, one more failure opens it again, until a picture
+    is read. It is safe for threads.
     """
 
     def __init__(self, limit: int) -> None:
-        """Set how many pictures in a row may fail."""
+        """Set the number of pictures in a row whose failure opens the breaker."""
         self._limit = limit
         self._failures = 0
         self._lock = threading.Lock()
 
     def succeeded(self) -> None:
-        """Note that the store gave a picture."""
+        """Count a picture that was read."""
         with self._lock:
             self._failures = 0
 
     def failed(self, source: str, error: StoreUnavailableError) -> None:
-        """Note that the store did not answer.
+        """Count a picture for which the store did not answer.
 
         Raises:
-            SourceDownError: too many pictures in a row.
+            SourceDownError: too many pictures in a row have failed.
         """
         with self._lock:
             self._failures += 1
@@ -90,10 +91,10 @@ class Breaker:
 
 
 class Fetcher:
-    """Reads pictures from one store."""
+    """Reader of pictures from one store."""
 
     def __init__(self, source: Store, limits: FetchLimits, breaker: Breaker) -> None:
-        """Join a store with the limits of a picture and the store's breaker."""
+        """Set the store, the limits for one picture, and the store's breaker."""
         self._source = source
         self._limits = limits
         self._breaker = breaker
@@ -102,10 +103,11 @@ class Fetcher:
         """Read a picture.
 
         Raises:
-            FetchError: it is larger than the limit; by the listing, before it is asked for.
-            FetchUnavailableError: the store refused it, or does not answer.
-            SourceDownError: the store has not answered for many pictures in a row that had not
-                failed in earlier runs.
+            FetchError: the picture is larger than the limit. If the listed size already is, no
+                request is sent.
+            FetchUnavailableError: the store refused the request, or does not answer.
+            SourceDownError: the store has not answered for many pictures in a row, not counting
+                those that had failed in earlier runs.
         """
         if key.size > self._limits.max_bytes:
             raise FetchError(
@@ -114,25 +116,25 @@ class Fetcher:
         try:
             fetched = self._source.fetch(key.key, self._limits)
         except StoreUnavailableError as error:
-            if key.tries == 0:  # one that failed before says little of the store
+            if key.tries == 0:  # a picture that failed before may be the cause, not the store
                 self._breaker.failed(self._source.uri, error)
             raise FetchUnavailableError(str(error)) from None
-        except StoreError as error:  # not the picture's fault, even where it is gone: try again
+        except StoreError as error:  # not the picture's fault, even if it is gone: try again
             raise FetchUnavailableError(str(error)) from None
         self._breaker.succeeded()
         return fetched
 
-    def blame(self, key: PictureKey, fetched: Fetched | None, error: Exception) -> PictureError:
-        """Decide whose fault a failure is.
+    def classify(self, key: PictureKey, fetched: Fetched | None, error: Exception) -> PictureError:
+        """Return the error to record for a failed picture: final or transient.
 
         Args:
-            key: as planned.
-            fetched: the bytes; None where they could not be read.
-            error: what happened.
+            key: the picture as planned.
+            fetched: the bytes that were read; None if there are none.
+            error: error that the picture failed with.
 
         Returns:
-            The error itself where it is the picture's own and proven, or transient already; else
-            a transient error that says what happened.
+            `error` itself, if it is transient, or if the picture's bytes cause it and are proven;
+            else a transient error with the message of `error`.
         """
         if not isinstance(error, PictureError):
             return HostError(f"{type(error).__name__}: {error}" if str(error) else repr(error))
@@ -141,15 +143,17 @@ class Fetcher:
         if self._is_proven(key, fetched):
             return error
         return UnprovenError(
-            f"{error}; but the bytes are not proven to be what the archive holds (the store "
-            "answered with another version than it listed, or differently when asked again)"
+            f"{error}; but the bytes are not proven to be those in the archive (the store sent "
+            "another version than it listed, or sent other bytes for a second request)"
         )
 
     def _is_proven(self, key: PictureKey, fetched: Fetched) -> bool:
-        """Tell whether bytes are what the archive holds.
+        """Return whether bytes are proven to be those in the archive.
 
-        They are where the store states their MD5, and it is theirs. Else the answer must be of the
-        version that was listed, and the store must give the same bytes once more.
+        They are if the store states an MD5 and the bytes have it. Otherwise the response must have
+        an ETag, equal to the listed one if one was listed, and a second request must return the
+        same bytes. Bytes of the listed version must also have the listed size. Bytes that look like
+        a page of a proxy are not proven by a second request if no ETag was listed.
         """
         same_version = key.etag in ("", fetched.etag)
         if same_version and key.size not in (0, len(fetched.data)):
@@ -171,5 +175,5 @@ def _md5(data: bytes) -> str:
 
 
 def _looks_like_a_page(data: bytes) -> bool:
-    """Tell whether bytes begin as HTML or XML does, which proxies answer instead of a picture."""
+    """Return whether bytes begin like HTML or XML, which a proxy may send instead of a picture."""
     return data.lstrip()[:1] == b"<"

@@ -1,6 +1,6 @@
-"""How a wave's keys reach its tasks: all of them by broadcast, and each task takes its share.
+"""Send a wave's keys to its tasks: one broadcast of all keys, of which each task reads its share.
 
-A task is one row of `range`: its number. Nothing is shuffled.
+The DataFrame that Spark runs has one row for each task: the task's number. Nothing is shuffled.
 """
 
 from __future__ import annotations
@@ -20,25 +20,31 @@ Batches = Iterator[pa.RecordBatch]
 
 @dataclass(frozen=True)
 class Shares:
-    """The keys of a wave, and where each task's share ends.
+    """The broadcast keys of a wave, and each task's share of them.
 
     Attributes:
         keys: Arrow IPC stream of the wave's keys.
-        ends: row past the last one of each task.
+        ends: for each task, the row after its last key.
     """
 
     keys: Broadcast[bytes]
     ends: tuple[int, ...]
 
-    def handed_to(self, function: Callable[[Batches], Batches]) -> Callable[[Batches], Batches]:
-        """Wrap a function of a task's own keys into one of its number, column `id`."""
+    def by_task_number(
+        self, function: Callable[[Batches], Batches]
+    ) -> Callable[[Batches], Batches]:
+        """Return a function that takes a task's number (column `id`) instead of the task's keys.
+
+        Args:
+            function: takes the task's keys.
+        """
 
         def task(numbers: Batches) -> Batches:
-            yield from function(self._taken(numbers))
+            yield from function(self._keys_of(numbers))
 
         return task
 
-    def _taken(self, numbers: Batches) -> Batches:
+    def _keys_of(self, numbers: Batches) -> Batches:
         for batch in numbers:
             for number in batch.column("id").to_pylist():
                 begin, end = (0, *self.ends)[number : number + 2]
@@ -51,9 +57,9 @@ def shared(context: SparkContext, keys: pa.Table, sizes: Sequence[int]) -> Itera
     """Broadcast a wave's keys while the block runs.
 
     Args:
-        context: of Spark.
-        keys: columns key, etag, size.
-        sizes: how many of them each task takes, in order; their sum is the rows of `keys`.
+        context: Spark's context.
+        keys: columns key, etag, size, tries.
+        sizes: number of keys of each task, in order; they add up to the rows of `keys`.
     """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, keys.schema) as stream:
@@ -62,6 +68,6 @@ def shared(context: SparkContext, keys: pa.Table, sizes: Sequence[int]) -> Itera
     try:
         yield Shares(payload, tuple(accumulate(sizes)))
     finally:
-        # where Spark is gone, so is the broadcast; why it is gone, the block's own error says
+        # if Spark is gone, the broadcast is gone too; the block's own error says why
         with suppress(PySparkException, Py4JError, OSError):
             payload.destroy()

@@ -1,4 +1,4 @@
-"""What the driver sends to the executors: the bundle, once, and what every task is told."""
+"""Build what the driver sends to executors: the bundle as a broadcast, and the tasks of a wave."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from steeldefect.tables.provenance import Origin
 
 
 class Shipment:
-    """A bundle that was broadcast, and the tasks that score with it.
+    """A broadcast bundle, and the tasks that score with it.
 
     Attributes:
-        counters: how far the tasks are.
+        counters: progress of all tasks.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class Shipment:
         """Broadcast the bundle.
 
         Raises:
-            DeviceError: Spark's settings give tasks no GPU as this project needs it.
-            BundleError: the bundle lacks a form that executors need.
+            DeviceError: executors have several GPUs, and keep their worker processes.
+            BundleError: the bundle lacks a model form that executors need.
         """
         context = session.sparkContext
         conf = dict(context.getConf().getAll())
@@ -55,11 +55,11 @@ class Shipment:
         self._bundle = BundleShipment(bundle.digest, forms, context.broadcast(pack(bundle, forms)))
 
     def task(self, wave: int, failures: Accumulator[Failures]) -> WaveTask:
-        """Return what the tasks of a wave are told.
+        """Return the task of a wave.
 
         Args:
-            wave: counts from 1 within the run.
-            failures: adds up while the wave's tasks end.
+            wave: number of the wave within the run, from 1.
+            failures: accumulator for the failures of the wave's tasks.
         """
         request, settings = self._request, self._request.settings
         return WaveTask(
@@ -93,15 +93,15 @@ class Shipment:
 def needed_forms(
     settings: ScoreSettings, compiled: Compiled | None, gpus_scheduled: bool
 ) -> tuple[ModelForm, ...]:
-    """Return which forms of the models the executors will need.
+    """Return the model forms that executors may need.
 
-    Where the bundle's default is int8, `auto` ships the f32 form as well: what an executor's CPU
-    has instructions for is known there alone.
+    With OpenVINO and precision `auto`, the f32 form is always one of them: only the executor knows
+    whether its CPU has the instructions for the bundle's default precision.
 
     Args:
-        settings: of the run.
-        compiled: what the bundle says of its forms for CPUs.
-        gpus_scheduled: whether Spark gives tasks GPUs.
+        settings: settings of the run.
+        compiled: the bundle's compiled forms for CPUs; None if it has none.
+        gpus_scheduled: whether Spark assigns GPUs to tasks.
     """
     may_use_gpu = gpus_scheduled and settings.device is not DeviceChoice.CPU
     if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:

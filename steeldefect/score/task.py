@@ -1,6 +1,6 @@
-"""Binds the worker to Spark: what is shipped with each task, and what a worker process keeps.
+"""Run the worker inside a Spark task: what a task carries, and what a worker process keeps.
 
-Models are opened once for each worker process and kept for its later tasks, which needs Spark's
+A worker process opens the models once and keeps them for its later tasks. That needs Spark's
 default `spark.python.worker.reuse=true`.
 """
 
@@ -36,18 +36,20 @@ REPORT = pa.schema([("report", pa.string())])
 _OPENED: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
 
 _BREAKERS: dict[str, Breaker] = {}
-"""What this process knows of each source."""
+"""Breaker of each source, kept for later tasks of this process."""
 
 TRIES = 2
-"""Tries of a task before its pictures are looked at in smaller parts."""
+"""Number of failed tries after which a task gives its pictures back, to be scored in batches."""
 
 
 @dataclass(frozen=True)
 class BundleShipment:
-    """A bundle on its way to the executors.
+    """A bundle that is sent to the executors.
 
-    `payload` holds `bundle.pack`'s zip of the files of `forms`; it is read only where the host
-    has not unpacked it yet.
+    Attributes:
+        digest: digest of the bundle.
+        forms: model forms that are sent.
+        payload: zip file of `bundle.files.pack`; read only if the host has no unpacked copy yet.
     """
 
     digest: str
@@ -57,14 +59,19 @@ class BundleShipment:
 
 @dataclass(frozen=True)
 class Counters:
-    """Spark accumulators that show the driver how far the tasks are."""
+    """Spark accumulators for progress.
+
+    Attributes:
+        done: pictures that were scored or quarantined.
+        failed: pictures that were quarantined.
+    """
 
     done: Accumulator[int]
     failed: Accumulator[int]
 
 
 class FailuresParam(AccumulatorParam[Failures]):  # type: ignore[misc]
-    """Adds up the failures of tasks as they end."""
+    """Sum of `Failures`, for a Spark accumulator."""
 
     def zero(self, value: Failures) -> Failures:
         """Return no failures."""
@@ -78,10 +85,22 @@ class FailuresParam(AccumulatorParam[Failures]):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class WaveTask:
-    """Everything a task of one wave is told. Holds no secret: it becomes part of Spark's plan.
+    """Everything that the tasks of one wave need. It holds no secret: it is part of Spark's plan.
 
-    `isolated`: the task looks for a picture that kills its process; it raises no errors, so that a
-    second try means that the first process died.
+    Attributes:
+        origin: provenance of the rows.
+        wave: number of the wave within the run, from 1.
+        source_uri: address of the pictures.
+        output_uri: address of the tables.
+        s3: how S3 is reached.
+        options: what the run chose for runtime, device, precision and batch size.
+        any_size: whether pictures are scored whose size the models were not trained on.
+        limits: limits for pictures and for failures of the store.
+        shipment: the broadcast bundle.
+        counters: progress of all tasks of the run.
+        failures: accumulator for the failures of the wave's tasks.
+        isolated: whether the task looks for a picture that kills its process. Such a task raises
+            no errors, so a second try means that the first process died.
     """
 
     origin: Origin
@@ -98,11 +117,11 @@ class WaveTask:
     isolated: bool = False
 
     def alone(self) -> WaveTask:
-        """Return the task for pictures among which one killed its process."""
+        """Return the same task with `isolated` set, for pictures that may kill their process."""
         return replace(self, isolated=True)
 
     def function(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-        """Give the function for `mapInArrow`: planned keys in, one report out."""
+        """Return the function for `mapInArrow`: planned keys in, one report out."""
 
         def score_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield run_task(self, batches)
@@ -111,54 +130,55 @@ class WaveTask:
 
 
 def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
-    """Score one partition inside a Spark worker process.
+    """Score the pictures of one task inside a Spark worker process.
 
-    A task that failed twice gives its pictures back untouched: whether one of them kills the
-    process, `steeldefect.score.isolation` finds out.
+    A task that failed twice gives its pictures back and scores none. `steeldefect.score.isolation`
+    then finds out whether one of them kills the process.
 
     Args:
-        task: what to do, for every task of the wave alike.
-        batches: the task's own pictures; columns key, etag, size, tries.
+        task: the wave's task.
+        batches: keys of this task's pictures; columns key, etag, size, tries.
 
     Returns:
         One row, column `report`: a `TaskReport` as JSON.
+
+    Raises:
+        DeviceError: this is not a Spark task.
     """
     context = TaskContext.get()
     if context is None:
-        raise DeviceError("run_task serves inside a Spark task only")
-    report = _attempted(task, batches, context)
+        raise DeviceError("run_task runs only inside a Spark task; start it with mapInArrow")
+    report = _attempt(task, batches, context)
     task.counters.done.add(report.scored + report.quarantined)
     task.counters.failed.add(report.quarantined)
     task.failures.add(report.failures)
     return pa.record_batch([[report_to_json(report)]], schema=REPORT)
 
 
-def _attempted(
-    task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext
-) -> TaskReport:
-    """Score, give back, or report an error.
+def _attempt(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
+    """Score the pictures, give them back, or report an error.
 
-    The first try raises what is no picture's fault, since Spark may repeat it on a better host;
-    later ones report it, so that a task that is tried a third time has lost its process.
+    An error that stops the whole task is raised in the first try, because Spark may repeat the task
+    on a better host. Later tries report errors instead of raising them.
     """
     attempt = context.attemptNumber()
     if attempt >= TRIES:
         return TaskReport(given_back=True)
     try:
-        return _scored(task, batches, context)
+        return _score(task, batches, context)
     except (SteelDefectError, OSError) as error:
         if attempt == 0 and not task.isolated:
             raise
         reported = error_to_text(error)
         return TaskReport(error=reported, failures=Failures(error=reported))
-    except Exception as error:  # of a library, over one of the pictures: looked for like a death
+    except Exception as error:  # a library failed: one picture may be the cause, as with a death
         if not task.isolated:
             raise
         _LOG.warning("a task failed: %s: %s", type(error).__name__, error)
         return TaskReport(given_back=True)
 
 
-def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
+def _score(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
     gpus = context.resources().get("gpu")
     addresses = () if gpus is None else tuple(gpus.addresses)
     expose_gpus(addresses)
@@ -177,17 +197,17 @@ def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskCont
 
 
 def _opened(task: WaveTask, options: RuntimeOptions) -> Detector:
-    """Return the task's models; what `auto` means is settled here, on the executor's own CPU."""
+    """Return the opened models; `auto` is resolved here, because executors' CPUs may differ."""
     cached = (task.shipment.digest, options, task.any_size)
     if cached not in _OPENED:
         limit_threads(options.threads)
-        _OPENED.clear()  # one bundle at a time: two would need twice the memory
+        _OPENED.clear()  # keep one bundle only: two would need twice the memory
         _OPENED[cached] = open_detector(_unpacked(task.shipment), options, task.any_size)
     return _OPENED[cached]
 
 
 def _unpacked(shipment: BundleShipment) -> Bundle:
-    """Open the host's copy of a bundle, unpacking it if it is not there or was damaged."""
+    """Open the host's copy of a bundle; unpack it first if it is missing or damaged."""
     return host_copy(
         shipment.digest, shipment.forms, lambda folder: unpack(shipment.payload.value, folder)
     )

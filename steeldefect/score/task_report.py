@@ -1,4 +1,4 @@
-"""What a task tells the driver; as text, because only text crosses the JVM."""
+"""The report of a task to the driver; it is sent as JSON text through the JVM."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _EXAMPLES = 3
 
 @dataclass
 class Failures:
-    """Counts of the pictures that failed, and a few of them in words.
+    """Counts of failed pictures, with a few examples.
 
     Attributes:
-        new: pictures that had not failed before.
-        unread: of these, pictures that the store did not give, or not as it holds them.
-        again: pictures that had failed in an earlier run; they never stop a run.
-        examples: the first few of `new`, in words.
-        error: that a task has reported for all of its pictures, as `module.Type: message`.
+        new: failed pictures that had not failed in an earlier run.
+        unread: those of `new` that the store did not return, or not with proven bytes.
+        again: failed pictures that had failed in an earlier run; they never stop a run.
+        examples: the first few of `new`, with stage and message.
+        error: error that stopped a whole task, as `module.Type: message`; empty if there is none.
     """
 
     new: int = 0
@@ -33,11 +33,11 @@ class Failures:
 
     @property
     def all(self) -> int:
-        """All of them."""
+        """Number of all failed pictures."""
         return self.new + self.again
 
     def add(self, key: PictureKey, stage: str, error: Exception) -> None:
-        """Count one picture."""
+        """Count one failed picture."""
         if key.tries:
             self.again += 1
             return
@@ -59,20 +59,21 @@ class Failures:
 
 @dataclass
 class TaskReport:
-    """A task's files, and counts for progress and the run record.
+    """The files that a task wrote, and its counts for progress and the run record.
 
     Attributes:
-        parts: the files that it wrote.
-        scored: pictures in `images`.
-        quarantined: pictures in `quarantine`.
-        failures: the same pictures, by whether they had failed before.
-        defective: scored pictures with a defect.
-        seconds: from the task's start to its last file.
-        stage_seconds: by stage; of threads the sum, so that they may exceed `seconds`.
-        engine: what ran the models, and why, in words.
-        given_back: the task did nothing, because two tries of it had failed before; what it was
-            given has to be tried in smaller parts.
-        error: why it failed, as `module.Type: message`; the first try of a task raises it instead.
+        parts: files that the task wrote.
+        scored: number of pictures in `images`.
+        quarantined: number of pictures in `quarantine`.
+        defective: number of scored pictures with a defect.
+        seconds: time from the task's start to its last file, in seconds.
+        stage_seconds: seconds by stage; several threads add up, so the sum may exceed `seconds`.
+        engine: description of the engine, with the reason for its choice.
+        failures: the quarantined pictures, counted by whether they had failed before.
+        given_back: whether the task scored nothing because two tries had failed before; its
+            pictures have to be scored in smaller batches.
+        error: error that stopped the task, as `module.Type: message`; empty if there is none. The
+            first try of a task raises the error instead.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -91,10 +92,10 @@ _REPORT = TypeAdapter(TaskReport)
 
 
 def report_to_json(report: TaskReport) -> str:
-    """Write a report as the text that crosses the JVM."""
+    """Return a report as JSON text."""
     return _REPORT.dump_json(report).decode()
 
 
 def report_from_json(text: str) -> TaskReport:
-    """Read a report back."""
+    """Read a report from JSON text."""
     return _REPORT.validate_json(text)

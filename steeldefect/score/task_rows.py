@@ -1,4 +1,4 @@
-"""The rows that a task collects for its pictures, and their way into files."""
+"""Collect the rows for a task's pictures, and write them to part files."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from steeldefect.tables.schema import Stage, TableName, Verdict
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a picture was not scored; see `steeldefect.score.fetching` for whose fault it is."""
+    """Why a picture was not scored: the stage that failed, and its error."""
 
     stage: Stage
     error: Exception
 
 
 class TaskRows:
-    """Rows of `images`, `predictions` and `quarantine`, in memory until the task ends."""
+    """Rows of `images`, `predictions` and `quarantine`, kept in memory until the task ends."""
 
     def __init__(self, source: str, engine: Engine, max_tries: int) -> None:
-        """Take what all rows share.
+        """Set the values that all rows share.
 
         Args:
-            source: the input's address.
-            engine: what runs the models.
-            max_tries: runs in which a picture may fail by others' fault before it is given up.
+            source: address of the input.
+            engine: engine that runs the models.
+            max_tries: number of runs with a transient failure after which a picture is given up.
         """
         self._source = source
         self._engine = engine
@@ -49,16 +49,16 @@ class TaskRows:
 
     @property
     def scored(self) -> int:
-        """Pictures in `images` so far."""
+        """Number of pictures in `images` so far."""
         return len(self._rows[TableName.IMAGES])
 
     @property
     def quarantined(self) -> int:
-        """Pictures in `quarantine` so far."""
+        """Number of pictures in `quarantine` so far."""
         return len(self._rows[TableName.QUARANTINE])
 
     def gated(self, key: PictureKey, shape: tuple[int, int], probability: float) -> None:
-        """Note a picture that the gate stopped."""
+        """Add a picture that the gate stopped."""
         self._image(key, shape, probability, Verdict.GATED, defects=0)
 
     def segmented(
@@ -68,7 +68,7 @@ class TaskRows:
         probability: float | None,
         findings: list[Finding],
     ) -> None:
-        """Note a picture that was segmented, and what was found on it."""
+        """Add a picture that was segmented, and its findings."""
         verdict = Verdict.DEFECT if findings else Verdict.CLEAN
         self.defective += verdict is Verdict.DEFECT
         self._image(key, shape, probability, verdict, len(findings))
@@ -77,13 +77,13 @@ class TaskRows:
         ]
 
     def failed(self, key: PictureKey, failure: Failure) -> None:
-        """Note a picture that was not scored."""
+        """Add a picture that was not scored."""
         row = failed_row(self._source, key, failure, self._max_tries)
         self._rows[TableName.QUARANTINE].append(row)
         self.failures.add(key, failure.stage.value, failure.error)
 
     def write(self, output: Store, origin: Origin, label: str) -> list[Part]:
-        """Write a file for each table that has rows.
+        """Write one file for each table that has rows.
 
         Raises:
             StoreError: the output cannot be written.
@@ -124,7 +124,7 @@ class TaskRows:
 
 
 def failed_row(source: str, key: PictureKey, failure: Failure, max_tries: int) -> dict[str, Any]:
-    """Return a row of `quarantine`, less its provenance."""
+    """Return a row of `quarantine` without its provenance columns."""
     transient = isinstance(failure.error, Transient)
     return _named(source, key) | {
         "etag": key.etag,
@@ -139,7 +139,7 @@ def failed_row(source: str, key: PictureKey, failure: Failure, max_tries: int) -
 
 
 def _named(source: str, key: PictureKey) -> dict[str, Any]:
-    """Return the columns that name a picture."""
+    """Return the columns that identify a picture."""
     return {"source": source, "key": key.key, "image_id": key.key.rsplit("/", 1)[-1]}
 
 

@@ -1,44 +1,45 @@
-"""How a wave is cut into tasks, so that all of them end at about the same time.
+"""Cut a wave into tasks that all end at about the same time.
 
-Tasks are meant to take equally long, not to hold equally many pictures: how fast this run's tasks
-are is known once its first wave has ended, so that the first two waves are cut by count. Towards
-the end of the last wave tasks get smaller, so that no core is left alone with a long one; other
-waves need no such end, because the next wave already fills the cores that they leave
+Tasks should take the same time, not the same number of pictures. The run measures the rate of its
+tasks; the rate is known when the first wave has ended. Two waves have been cut by then, by a number
+of pictures. Towards the end of the last wave, tasks get smaller, so that no core works on a long
+task while the others are idle. Other waves do not need this: the next wave uses their idle cores
 (`steeldefect.score.waves`).
 """
 
 from __future__ import annotations
 
 _SHARE_OF_THE_REST = 2
-"""Near the end, a task takes at most what is left, shared by this many times the tasks at once."""
+"""Near the end, a task gets at most (pictures left) / (this factor x concurrent tasks)."""
 
-_LEAST_SECONDS = 1.0  # a task of less would cost more to start than it saves at the end
+_LEAST_SECONDS = 1.0  # a shorter task costs more to start than it saves at the end
 _LEAST_PICTURES = 8
 
 
 def pictures_for(seconds: float, rate: float | None, unknown: int) -> int:
-    """Tell how many pictures a task takes that is to run for so many seconds.
+    """Compute the number of pictures for a task of some seconds.
 
     Args:
-        seconds: a task is to take.
-        rate: pictures a second of one task, as measured in this run; None: not known yet.
-        unknown: pictures of a task while the rate is not known.
+        seconds: duration that the task should have.
+        rate: pictures per second of one task, measured in this run; None while it is not known.
+        unknown: result while the rate is not known.
     """
     return unknown if rate is None else max(1, round(seconds * rate))
 
 
 def task_sizes(pictures: int, at_once: int, target: int, least: int, last: bool) -> list[int]:
-    """Cut a wave.
+    """Compute the sizes of a wave's tasks.
 
     Args:
-        pictures: of the wave.
-        at_once: tasks that run at once.
-        target: pictures for a task; fewer where the wave would not occupy all of these.
-        least: pictures below which tasks do not shrink towards the end.
-        last: whether no other wave follows.
+        pictures: number of pictures of the wave.
+        at_once: number of tasks that run at the same time.
+        target: number of pictures for a task; tasks get fewer if the wave is too small to occupy
+            all `at_once` tasks.
+        least: smallest size of the shrinking tasks at the end.
+        last: whether this is the run's last wave.
 
     Returns:
-        How many pictures each task takes, in the order in which they start; the sum is `pictures`.
+        Number of pictures of each task, in the order in which tasks start; the sum is `pictures`.
     """
     most = max(1, min(target, -(-pictures // at_once)))
     if not last:
@@ -53,5 +54,5 @@ def task_sizes(pictures: int, at_once: int, target: int, least: int, last: bool)
 
 
 def least_pictures(rate: float | None) -> int:
-    """Tell how small tasks may get towards the end; see `task_sizes`."""
+    """Compute the smallest size of the shrinking tasks; see `task_sizes`."""
     return pictures_for(_LEAST_SECONDS, rate, _LEAST_PICTURES)

@@ -1,8 +1,8 @@
-"""Keeps a worker process to the cores that Spark gave its task.
+"""Limit the libraries of a worker process to the cores of its task.
 
-Every library would take all cores of the host, in every worker process: eight tasks of eight
-threads each on eight cores wait for each other. OpenVINO and TensorFlow are told when models are
-opened (`steeldefect.runtimes`); the others here.
+By default, each library uses all cores of the host in every worker process: on eight cores, eight
+tasks with eight threads each would slow each other down. OpenVINO and TensorFlow get their limit
+when models are opened (`steeldefect.runtimes`). This module limits the other libraries.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import threadpoolctl
 
 
 def limit_threads(cores: int) -> None:
-    """Limit this process's libraries.
+    """Limit the libraries of this process.
 
     Args:
-        cores: of the task, `spark.task.cpus`.
+        cores: number of cores of a task (`spark.task.cpus`).
     """
-    cv2.setNumThreads(0)  # no pool at all: pictures are resized in the readers' own threads
+    cv2.setNumThreads(0)  # no thread pool: the reader threads resize pictures themselves
     pa.set_cpu_count(cores)
-    threadpoolctl.threadpool_limits(limits=cores)  # BLAS and OpenMP, as far as they are loaded
+    threadpoolctl.threadpool_limits(limits=cores)  # BLAS and OpenMP, if they are loaded

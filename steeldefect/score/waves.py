@@ -1,11 +1,11 @@
-"""Waves as Spark jobs, two of them in flight: the next one fills the cores that the last leaves.
+"""Score waves as Spark jobs, two at a time: the next wave uses the cores that a wave leaves idle.
 
-While waves are in flight, their failures are watched: a wave in which too many pictures have failed
-already is stopped, not scored to its end.
+Spark starts the tasks of jobs in the order in which the jobs arrive. So a wave's tasks start when
+the wave before it has no more tasks to start. Scored waves are returned in their order. While the
+caller audits and publishes a wave, two others are in flight.
 
-Spark serves jobs in the order in which they came, so a wave's tasks start when cores are free that
-the wave before it has no task for. Waves are given back in their order; while one is audited and
-published, two others are in flight.
+The driver watches the failures of waves in flight. It stops a wave in which too many pictures have
+failed before the wave's end.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ScoredWave:
-    """One wave after its tasks; nothing of it is visible yet.
+    """One wave whose tasks have ended; nothing of it is visible to readers yet.
 
     Attributes:
-        number: within the run, from 1.
-        keys: what was planned; columns key, etag, size, tries.
-        reports: one for each task.
+        number: number of the wave within the run, from 1.
+        keys: planned pictures; columns key, etag, size, tries.
+        reports: reports of the wave's tasks.
     """
 
     number: int
@@ -55,12 +55,12 @@ class ScoredWave:
 
     @property
     def new(self) -> int:
-        """Pictures of the wave that had not failed before."""
+        """Number of the wave's pictures that had not failed in an earlier run."""
         return new_pictures(self.keys)
 
     @property
     def failures(self) -> Failures:
-        """Of all its tasks."""
+        """Failures of all its tasks."""
         return sum((report.failures for report in self.reports), Failures())
 
 
@@ -69,7 +69,7 @@ TaskOf = Callable[[int, Accumulator[Failures]], WaveTask]
 
 @dataclass(frozen=True)
 class _Flight:
-    """A wave on its way; `failures` grows while its tasks end."""
+    """A wave in flight; `failures` grows while its tasks end."""
 
     number: int
     keys: pa.Table
@@ -78,10 +78,16 @@ class _Flight:
 
 
 class Waves:
-    """Scores the waves of a run; see `scored`."""
+    """The waves of a run, scored one after another; see `scored`."""
 
     def __init__(self, session: SparkSession, settings: ScoreSettings, task_of: TaskOf) -> None:
-        """Take what makes the task of a wave from its number and the counter of its failures."""
+        """Set what all waves share.
+
+        Args:
+            session: Spark's session.
+            settings: settings of the run.
+            task_of: returns a wave's task, given the wave's number and its failures accumulator.
+        """
         self._session = session
         self._settings = settings
         self._task_of = task_of
@@ -90,13 +96,14 @@ class Waves:
         self._given_up = threading.Event()
 
     def scored(self, waves: Sequence[pa.Table]) -> Generator[ScoredWave, None, None]:
-        """Score waves, and give them back in their order.
+        """Score waves, and yield them in their order.
 
-        When the caller stops before the end, the waves in flight are given up.
+        If the caller stops before the end, the waves in flight are cancelled.
 
         Raises:
-            WaveError: Spark gave up on a wave; or the error of this project that was the cause.
-            FailureShareError, SourceDownError: too many pictures of a wave have failed already.
+            WaveError: Spark gave up on a wave. If an error of this project is the cause, that error
+                is raised instead.
+            FailureShareError, SourceDownError: too many pictures of a wave have failed.
         """
         running: deque[tuple[_Flight, Future[ScoredWave]]] = deque()
         to_come = iter(enumerate(waves, start=1))
@@ -112,18 +119,18 @@ class Waves:
                 submit(_IN_FLIGHT)
                 while running:
                     wave = self._next(running)
-                    submit(1)  # before the caller publishes: the cores go on meanwhile
+                    submit(1)  # before the caller publishes, so that no core is idle meanwhile
                     yield wave
             finally:
                 if running:
                     self._give_up([future for _, future in running])
 
     def _next(self, running: deque[tuple[_Flight, Future[ScoredWave]]]) -> ScoredWave:
-        """Wait for the oldest wave, watch all, and learn from it how fast tasks are."""
-        future = running[0][1]  # until it is there, it is one of those to give up
+        """Wait for the oldest wave, check all waves meanwhile, and measure the rate of tasks."""
+        future = running[0][1]  # stays in `running` until it is done: an error here cancels it too
         while not future.done():
             for flight, _ in running:
-                self._look_at(flight)
+                self._check(flight)
             wait([future], _LOOK_SECONDS)
         wave = future.result()
         running.popleft()
@@ -131,8 +138,8 @@ class Waves:
         self._seconds += sum(report.seconds for report in wave.reports)
         return wave
 
-    def _look_at(self, flight: _Flight) -> None:
-        """Stop where a task has reported an error, or too many pictures have failed."""
+    def _check(self, flight: _Flight) -> None:
+        """Raise an error if a task has reported one, or too many pictures have failed."""
         failures = flight.failures.value
         raise_reported(failures.error)
         check_failures(failures, new_pictures(flight.keys), self._settings, "a wave")
@@ -145,17 +152,17 @@ class Waves:
         return ScoredWave(flight.number, keys, reports)
 
     def _run_tasks(self, task: WaveTask, keys: pa.Table, sizes: Sequence[int]) -> list[TaskReport]:
-        """Run one Spark job; gives the report of each task, in their order."""
+        """Run one Spark job, and return the reports of its tasks, in their order."""
         numbers = self._session.range(0, len(sizes), 1, len(sizes))
         if self._given_up.is_set():
             raise WaveError("the wave was given up")
         try:
             with shared(self._session.sparkContext, keys, sizes) as shares:
-                own = shares.handed_to(task.function())
-                answers = numbers.mapInArrow(own, "report string").collect()
+                function = shares.by_task_number(task.function())
+                rows = numbers.mapInArrow(function, "report string").collect()
         except (PySparkException, Py4JError) as error:
             raise explain_failure(error) from error
-        return [report_from_json(answer[REPORT.names[0]]) for answer in answers]
+        return [report_from_json(row[REPORT.names[0]]) for row in rows]
 
     def _cut(self, pictures: int, last: bool) -> list[int]:
         at_once = tasks_at_once(self._session.sparkContext)
@@ -165,9 +172,10 @@ class Waves:
         return task_sizes(pictures, at_once, target, least_pictures(rate), last)
 
     def _give_up(self, running: Sequence[Future[ScoredWave]]) -> None:
-        """Stop what is in flight; Spark may be gone already.
+        """Cancel the waves in flight; Spark may be gone already.
 
-        A job that was on its way to Spark is stopped when it has got there.
+        A wave's thread may submit its Spark job after the first call to cancel all jobs. So jobs
+        are cancelled until all threads have ended.
         """
         self._given_up.set()
         for wave in running:

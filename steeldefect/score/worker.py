@@ -1,10 +1,10 @@
-"""What a Spark task runs: keys come in, pictures are scored, files are written, a report goes out.
+"""Score the pictures of one task: keys in, part files written, a report out.
 
-Pixels never cross into the JVM. Inside the task three things happen at once: threads fetch, decode
-and resize ahead; the models run, one after the other, on all of the task's cores; a thread turns
-their maps into masks and run lengths. The models wait for nothing but each other: on a CPU two of
-them at once would only fight for the same cores. A picture that fails is a row of `quarantine`,
-never a failed task.
+Pixels never enter the JVM. Three things run at the same time: threads fetch, decode and resize
+pictures ahead of the models; the models run one after the other on all of the task's cores; one
+thread turns class maps into masks and run lengths. The models do not run in parallel, because on a
+CPU they would compete for the same cores. A picture that fails becomes a row of `quarantine`, never
+a failed task.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from steeldefect.tables.provenance import Origin
 from steeldefect.tables.schema import Stage
 
 _READY = 8
-"""Least number of pictures that may wait between two stages, however small a batch is."""
+"""Pictures that may wait between two stages: this many, or two batches if that is more."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one picture may cost, and how often the store may fail.
+    """Limits for one picture, and for failures of the store.
 
     Attributes:
-        max_bytes: larger files are refused.
-        decode: larger pictures are refused.
-        fetch_threads: of a task.
-        fetch_seconds: from the request for a picture to its last byte.
-        store_failures: pictures in a row that the store may not give before the run stops.
-        max_tries: runs in which a picture may fail by others' fault before it is given up.
+        max_bytes: largest file that is read, in bytes.
+        decode: limits for decoding.
+        fetch_threads: number of threads of a task that fetch and decode.
+        fetch_seconds: longest time from the request for a picture to its last byte, in seconds.
+        store_failures: number of pictures in a row that cannot be read after which the run stops.
+        max_tries: number of runs with a transient failure after which a picture is given up.
     """
 
     max_bytes: int
@@ -57,14 +57,14 @@ class Limits:
 
 
 class _Ready(NamedTuple):
-    """A picture as read, with its model inputs or why there are none."""
+    """A picture as read, with its model inputs or its failure."""
 
     key: PictureKey
     result: Prepared | Failure
 
 
 class _Passed(NamedTuple):
-    """A picture that goes to the segmenter; `probability` is the gate's, NaN without one."""
+    """A picture that goes to the segmenter; `probability` is the gate's, or NaN without a gate."""
 
     key: PictureKey
     prepared: Prepared
@@ -72,14 +72,14 @@ class _Passed(NamedTuple):
 
 
 class _Segmented(NamedTuple):
-    """A picture with its class maps, float32 (h, w, classes)."""
+    """A picture with its class maps: float32 (h, w, classes)."""
 
     picture: _Passed
     maps: Float32
 
 
 class TaskScorer:
-    """Scores the pictures of one task and writes their rows."""
+    """Scorer of one task: it scores the pictures and writes their rows."""
 
     def __init__(
         self,
@@ -90,15 +90,15 @@ class TaskScorer:
         limits: Limits,
         breaker: Breaker | None = None,
     ) -> None:
-        """Join everything a task needs.
+        """Set everything that the task needs.
 
         Args:
             detector: the opened models.
-            source: where the pictures are.
-            output: where rows go.
-            origin: of the rows.
-            limits: of a picture.
-            breaker: what the process knows of the source; None for one of the task's own.
+            source: store of the pictures.
+            output: store of the tables.
+            origin: provenance of the rows.
+            limits: limits for pictures and for failures of the store.
+            breaker: the process's breaker for the source; None to use a new one.
         """
         self._detector = detector
         fetch_limits = FetchLimits(limits.max_bytes, limits.fetch_seconds)
@@ -107,7 +107,7 @@ class TaskScorer:
         self._origin = origin
         self._limits = limits
         self._batch_size = detector.engine.batch_size
-        self._waiting = max(_READY, 2 * self._batch_size)  # pictures, between two stages
+        self._waiting = max(_READY, 2 * self._batch_size)  # pictures between two stages
         self._rows = TaskRows(source.uri, detector.engine, limits.max_tries)
         self._watch = Stopwatch()
 
@@ -115,8 +115,8 @@ class TaskScorer:
         """Score all pictures and write the part files.
 
         Args:
-            keys: the pictures, each once.
-            label: wave and task, for the files' names.
+            keys: the pictures, each one once.
+            label: numbers of wave and task, for the names of files.
 
         Raises:
             StoreError: the output cannot be written.
@@ -128,8 +128,8 @@ class TaskScorer:
         ):
             segmented = self._segmented(keys, readers)
             outlined = read_ahead(segmented, self._outline, outliner, self._waiting)
-            for (picture, _), found in outlined:
-                self._note(picture, found)
+            for (picture, _), findings in outlined:
+                self._add(picture, findings)
         with self._watch.measure("write"):
             parts = self._rows.write(self._output, self._origin, label)
         return TaskReport(
@@ -147,7 +147,7 @@ class TaskScorer:
     def _prepared(
         self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
     ) -> Iterator[tuple[PictureKey, Prepared]]:
-        """Yield the pictures that could be prepared; the others go to quarantine."""
+        """Yield the pictures that are ready for the models; the others go to quarantine."""
         ahead = self._limits.fetch_threads + self._waiting
         results = read_ahead(keys, self._fetch_and_prepare, readers, ahead)
         while True:
@@ -162,7 +162,7 @@ class TaskScorer:
                 yield key, result
 
     def _fetch_and_prepare(self, key: PictureKey) -> _Ready:
-        """Turn bytes into model inputs. Every error but one concerns this picture alone."""
+        """Turn bytes into model inputs. All errors but `SourceDownError` concern this picture."""
         stage, fetched = Stage.FETCH, None
         try:
             with self._watch.measure(stage.value):
@@ -175,13 +175,13 @@ class TaskScorer:
                 return _Ready(key.as_read(fetched), self._detector.prepare(picture))
         except SourceDownError:
             raise
-        except Exception as error:  # a surprise, too, must not fail the other pictures
+        except Exception as error:  # an unexpected error must not fail the other pictures
             return self._failed(key, stage, fetched, error)
 
     def _failed(
         self, key: PictureKey, stage: Stage, fetched: Fetched | None, error: Exception
     ) -> _Ready:
-        failure = Failure(stage, self._fetcher.blame(key, fetched, error))
+        failure = Failure(stage, self._fetcher.classify(key, fetched, error))
         return _Ready(key if fetched is None else key.as_read(fetched), failure)
 
     # -- the models: in the task's own thread -----------------------------------------------------
@@ -189,14 +189,14 @@ class TaskScorer:
     def _segmented(
         self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
     ) -> Iterator[_Segmented]:
-        """Ask the models; yield what passes the gate with its maps, in full batches."""
+        """Run the models; yield the pictures that pass the gate with their class maps."""
         for passed in in_batches(self._passed(keys, readers), self._batch_size):
             with self._watch.measure("segment"):
                 maps = self._detector.maps([picture.prepared for picture in passed])
             yield from map(_Segmented, passed, maps)
 
     def _passed(self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor) -> Iterator[_Passed]:
-        """Ask the gate; yield what passes, note what does not."""
+        """Run the gate; yield the pictures that pass, and add rows for the others."""
         for batch in in_batches(self._prepared(keys, readers), self._batch_size):
             with self._watch.measure("gate"):
                 probabilities = self._detector.gate([prepared for _, prepared in batch])
@@ -205,7 +205,7 @@ class TaskScorer:
                 batch, probabilities.tolist(), passes, strict=True
             ):
                 if self._detector.has_gate and math.isnan(probability):
-                    error = InferenceError("the gate's answer is not finite")
+                    error = InferenceError("the gate's probability is not finite")
                     self._rows.failed(key, Failure(Stage.GATE, error))
                 elif ok:
                     yield _Passed(key, prepared, probability)
@@ -219,19 +219,19 @@ class TaskScorer:
         with self._watch.measure("outline"):
             return self._detector.outline(maps, picture.prepared.shape, picture.probability)
 
-    def _note(self, picture: _Passed, found: list[Finding] | InferenceError) -> None:
-        if isinstance(found, InferenceError):
-            self._rows.failed(picture.key, Failure(Stage.SEGMENT, found))
+    def _add(self, picture: _Passed, findings: list[Finding] | InferenceError) -> None:
+        if isinstance(findings, InferenceError):
+            self._rows.failed(picture.key, Failure(Stage.SEGMENT, findings))
             return
         probability = picture.probability if self._detector.has_gate else None
-        self._rows.segmented(picture.key, picture.prepared.shape, probability, found)
+        self._rows.segmented(picture.key, picture.prepared.shape, probability, findings)
 
 
 def keys_of(batches: Iterable[pa.RecordBatch]) -> Iterator[PictureKey]:
-    """Read planned pictures from the Arrow batches of a task.
+    """Yield the planned pictures from the Arrow batches of a task.
 
     Args:
-        batches: columns key, etag, size, and tries where the pictures come from a plan.
+        batches: columns key, etag, size, and tries if the batches come from a plan.
     """
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in LISTING.names]

@@ -199,8 +199,8 @@ def test_the_message_says_what_failed_and_what_to_do() -> None:
         check_failures(failures(30), 200, ScoreSettings(), "this wave")
     assert str(caught.value) == (
         "30 of 200 pictures failed (15.0%), over max_failure_share=0.05; this wave was not "
-        "published; for example a.png (decode: empty file: 0 bytes); mend the input, or raise the "
-        "limit with --set max_failure_share=0.20"
+        "published; for example a.png (decode: empty file: 0 bytes); correct the input, or raise "
+        "the limit with --set max_failure_share=0.20"
     )
 
 

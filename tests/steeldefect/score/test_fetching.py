@@ -1,4 +1,4 @@
-"""Whose fault a failure is: the picture's only where its own bytes, proven whole, show it."""
+"""A failure is final only if the picture's own bytes cause it and are proven."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ DATA = b"no picture"
 MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
 
 
-class Answers:
-    """A store that gives one answer after another, the last one for ever."""
+class Responses:
+    """Store that returns its responses in turn; it repeats the last one."""
 
     uri = "/archive"
 
-    def __init__(self, *answers: Fetched | Exception) -> None:
-        self._answers = list(answers)
+    def __init__(self, *responses: Fetched | Exception) -> None:
+        self._responses = list(responses)
 
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
         del key, limits
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return response
 
 
-def fetcher(*answers: Fetched | Exception, limit: int = 8) -> Fetcher:
-    source: Any = Answers(*answers)
+def fetcher(*responses: Fetched | Exception, limit: int = 8) -> Fetcher:
+    source: Any = Responses(*responses)
     return Fetcher(source, LIMITS, Breaker(limit))
 
 
@@ -56,7 +56,7 @@ def key(etag: str = "e1", size: int = len(DATA)) -> PictureKey:
 
 
 @pytest.mark.parametrize(
-    ("listed", "answer", "again", "proven"),
+    ("listed", "response", "again", "proven"),
     [
         # the store states the MD5 of the bytes, and it is theirs
         (key(MD5), Fetched(DATA, MD5, MD5), None, True),
@@ -81,15 +81,15 @@ def key(etag: str = "e1", size: int = len(DATA)) -> PictureKey:
 )
 @pytest.mark.parametrize("error", [DecodeError("corrupt"), PictureSizeError("64x64")])
 def test_bytes_are_proven_before_they_are_blamed(
-    listed: PictureKey, answer: Fetched, again: Any, proven: bool, error: Exception
+    listed: PictureKey, response: Fetched, again: Any, proven: bool, error: Exception
 ) -> None:
-    blamed = fetcher(again or answer).blame(listed, answer, error)
+    classified = fetcher(again or response).classify(listed, response, error)
     if proven:
-        assert blamed is error
+        assert classified is error
     else:
-        assert isinstance(blamed, UnprovenError)
-        assert str(error) in str(blamed)
-        assert isinstance(blamed, Transient)
+        assert isinstance(classified, UnprovenError)
+        assert str(error) in str(classified)
+        assert isinstance(classified, Transient)
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,15 @@ def test_bytes_are_proven_before_they_are_blamed(
     ],
 )
 def test_trouble_of_the_host_is_not_the_pictures(error: Exception) -> None:
-    blamed = fetcher(Fetched(DATA, MD5, MD5)).blame(key(MD5), Fetched(DATA, MD5, MD5), error)
-    assert isinstance(blamed, HostError)
-    assert type(error).__name__ in str(blamed)
-    assert isinstance(blamed, Transient)
+    classified = fetcher(Fetched(DATA, MD5, MD5)).classify(key(MD5), Fetched(DATA, MD5, MD5), error)
+    assert isinstance(classified, HostError)
+    assert type(error).__name__ in str(classified)
+    assert isinstance(classified, Transient)
 
 
 def test_what_is_transient_stays_so_and_what_was_never_read_is_judged_by_the_listing() -> None:
     for error in (FetchUnavailableError("gone"), InferenceError("not finite"), FetchError("big")):
-        assert fetcher(Fetched(DATA, "e")).blame(key(), None, error) is error
+        assert fetcher(Fetched(DATA, "e")).classify(key(), None, error) is error
 
 
 def test_a_picture_that_the_listing_calls_too_large_is_never_asked_for() -> None:
@@ -191,7 +191,7 @@ def test_the_breaker_counts_for_all_threads() -> None:
 
 
 def test_pictures_that_failed_in_earlier_runs_do_not_open_the_breaker() -> None:
-    """Many of them come one after the other; each uses up one of its tries."""
+    """Many such pictures may follow each other: each one uses up one of its tries."""
     fetching = fetcher(StoreUnavailableError("no answer"), limit=2)
     for _ in range(5):
         with pytest.raises(FetchUnavailableError):
@@ -208,7 +208,7 @@ def test_a_store_that_refuses_is_not_a_store_that_is_down() -> None:
 
 
 def test_a_row_carries_the_version_whose_md5_its_bytes_have() -> None:
-    """Another ETag in the answer would have the picture scored again as a new version."""
+    """With another ETag from the response, the next run would score the picture again."""
     listed = key(hashlib.md5(DATA, usedforsecurity=False).hexdigest())
     assert listed.as_read(Fetched(DATA, "e2")).etag == listed.etag
     assert listed.as_read(Fetched(DATA + b"more", "e2")).etag == "e2"

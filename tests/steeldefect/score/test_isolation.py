@@ -1,4 +1,4 @@
-"""One picture kills every process that scores it: it is found, and the others are scored."""
+"""A picture that kills every process that scores it is found, and the others are scored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def keys(count: int) -> pa.Table:
 
 
 class Task:
-    """Stands in for `WaveTask`: notes what was given up."""
+    """Replacement for `WaveTask` that records the pictures that are given up."""
 
     def __init__(self) -> None:
         self.given_up: list[str] = []
@@ -37,7 +37,7 @@ def note_given_up(task: Task, part: pa.Table) -> TaskReport:
 
 
 class Jobs:
-    """Runs tasks that die with certain pictures."""
+    """Replacement for Spark: tasks with certain pictures die."""
 
     def __init__(self, deadly: set[str], error: str = "") -> None:
         self._deadly, self._error = deadly, error

@@ -1,4 +1,4 @@
-"""How a wave's keys reach its tasks."""
+"""Each task reads its share of a wave's keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def session() -> Iterator[SparkSession]:
 
 
 def teller() -> Callable[[Batches], Batches]:
-    """A function that gives a task's keys back, as one text; a worker cannot import this file."""
+    """Return a function that returns a task's keys as one text; workers cannot import this file."""
 
     def tell(batches: Batches) -> Batches:
         keys = [key for batch in batches for key in batch.column("key").to_pylist()]
@@ -39,7 +39,7 @@ def test_every_task_takes_its_own_keys(session: SparkSession, sizes: list[int]) 
     everything = pa.table([["x", *names], ["e"] * rows, [1] * rows], schema=LISTING)
     tasks = session.range(0, len(sizes), 1, len(sizes))
     with shared(session.sparkContext, everything.slice(1), sizes) as shares:
-        told = tasks.mapInArrow(shares.handed_to(teller()), "keys string").collect()
+        told = tasks.mapInArrow(shares.by_task_number(teller()), "keys string").collect()
     expected, begin = [], 0
     for size in sizes:
         expected.append(" ".join(names[begin : begin + size]))

@@ -1,4 +1,4 @@
-"""What a task is shipped."""
+"""The model forms that are sent to executors, and tasks outside Spark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL = tuple(ModelForm)
 
 
 def test_outside_spark_there_is_no_task_to_run() -> None:
-    with pytest.raises(DeviceError, match="inside a Spark task only"):
+    with pytest.raises(DeviceError, match="only inside a Spark task"):
         run_task(None, iter([]))  # type: ignore[arg-type]
 
 

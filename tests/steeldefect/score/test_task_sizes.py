@@ -1,4 +1,4 @@
-"""How a wave is cut into tasks."""
+"""The sizes of a wave's tasks."""
 
 from __future__ import annotations
 

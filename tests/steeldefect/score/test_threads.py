@@ -1,4 +1,4 @@
-"""A worker process keeps to its task's cores."""
+"""A worker process uses only the cores of its task."""
 
 from __future__ import annotations
 

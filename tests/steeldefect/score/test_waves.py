@@ -27,7 +27,7 @@ Batches = Iterator[pa.RecordBatch]
 
 
 class Tasks:
-    """Stands in for `WaveTask`: its tasks note when they ran, and report what they were given."""
+    """Replacement for `WaveTask`: its tasks write down when they ran, and report their keys."""
 
     def __init__(self, notes: Path, wave: int, slow: str = "", bad: str = "") -> None:
         self._notes, self._wave, self._slow, self._bad = notes, wave, slow, bad
@@ -135,7 +135,7 @@ def test_a_caller_who_stops_leaves_nothing_running(session: SparkSession, tmp_pa
 def test_a_wave_that_has_not_reached_spark_yet_is_given_up_as_well(
     session: SparkSession, tmp_path: Path
 ) -> None:
-    """Its thread may be about to hand a job to Spark when the caller stops."""
+    """When the caller stops, the wave's thread may not have submitted its job to Spark yet."""
 
     def tasks(number: int, _: Accumulator[Failures]) -> Tasks:
         if number > 1:
@@ -149,7 +149,7 @@ def test_a_wave_that_has_not_reached_spark_yet_is_given_up_as_well(
 
 
 class Reporting(Tasks):
-    """Its tasks report that the store of the pictures is down."""
+    """Replacement for `WaveTask`: its tasks report that the store of the pictures is down."""
 
     def __init__(self, notes: Path, wave: int, failures: Accumulator[Failures]) -> None:
         super().__init__(notes, wave)

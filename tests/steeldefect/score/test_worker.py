@@ -56,7 +56,7 @@ Score = Callable[..., TaskReport]
 
 
 class Failing:
-    """A runtime whose model goes wrong over pictures with a black corner."""
+    """Runtime whose model fails on pictures with a black corner."""
 
     engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
 
@@ -70,7 +70,7 @@ class Failing:
 
 
 class Sized:
-    """A runtime that says that it takes batches of another size."""
+    """Runtime with another batch size."""
 
     def __init__(self, runtime: Runtime, batch_size: int) -> None:
         self.engine = replace(runtime.engine, batch_size=batch_size)
@@ -89,7 +89,7 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def score(archive: Path, store: Store, detector: Detector) -> Score:
-    """Score all pictures of the archive, or those that are named; `store` is the output."""
+    """Score all pictures of the archive, or the named ones; `store` is the output."""
 
     def run(
         *keys: PictureKey,
@@ -105,7 +105,7 @@ def score(archive: Path, store: Store, detector: Detector) -> Score:
 
 
 def rows(store: Store, report: TaskReport, table: TableName) -> list[Row]:
-    """Read what a task wrote, sorted by key and class."""
+    """Read the rows that a task wrote, sorted by key and class."""
     found: list[Row] = []
     for part in report.parts:
         if part.table is table:
@@ -355,7 +355,7 @@ def test_an_output_that_cannot_be_written_fails_the_task(
 
 
 class SurprisingStore(LocalStore):
-    """A folder in which one file raises what no store raises."""
+    """Folder in which reading one file raises an error that stores do not raise."""
 
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
         if key == "p001.png":
@@ -405,7 +405,7 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
     handed_out = gated = most_ahead = 0
 
     class Watching(Failing):
-        """A gate that notes how many pictures were asked for beyond those it has seen."""
+        """Gate that counts how many pictures were requested beyond those that it has seen."""
 
         def predict(self, batch: Float32) -> Float32:
             nonlocal gated, most_ahead
