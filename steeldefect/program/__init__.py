@@ -1,1 +1,1 @@
-"""How a program of this project starts, reports progress, and ends."""
+"""Start, progress and end of every program of this project."""

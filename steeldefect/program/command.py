@@ -1,4 +1,4 @@
-"""What all commands share: arguments for settings, one-line errors, exit codes."""
+"""Run a command: arguments for settings, one-line errors, exit codes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = [
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose errors are those of this project: one line, and the exit code of settings."""
+    """Argument parser that raises `SettingsError` for a wrong command line."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the command line.
+        """Raise the error of a wrong command line.
 
         Raises:
             SettingsError: always.
@@ -48,15 +48,15 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="key=value",
-        help="one setting, over the file's; dots reach into sections; may be repeated",
+        help="one setting, which overrides the file; dots reach into sections; may be repeated",
     )
 
 
 def local_path(text: str) -> Path:
-    """Read a command-line argument that has to be a local path; for argparse's `type`.
+    """Return a command-line argument as a local path; for argparse's `type`.
 
     Raises:
-        argparse.ArgumentTypeError: it is empty, or looks like the address of something else.
+        argparse.ArgumentTypeError: the argument is empty, or an address with a scheme.
     """
     if not text or has_scheme(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a local path")
@@ -64,10 +64,10 @@ def local_path(text: str) -> Path:
 
 
 def positive(text: str) -> int:
-    """Read a command-line argument that counts something; for argparse's `type`.
+    """Return a command-line argument as a positive number; for argparse's `type`.
 
     Raises:
-        argparse.ArgumentTypeError: not a whole number above 0.
+        argparse.ArgumentTypeError: the argument is not a whole number above 0.
     """
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
@@ -79,36 +79,46 @@ def run_command(
     action: Callable[[argparse.Namespace], None],
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Parse arguments, act, and turn whatever ends the action into one line and an exit code.
+    """Parse the arguments and run the action; an error becomes one line on standard error.
 
-    An error that nobody foresaw is a fault of the program: its traceback goes to a file, which the
-    line names. A signal that asks the program to end outweighs the errors that follow from it.
+    An unexpected error is a fault of the program: its traceback is written to a file, and the line
+    names the file. After a signal that interrupts the program, errors are not reported: they may
+    follow from the interruption.
+
+    Args:
+        parser: parser of the command line.
+        action: takes the parsed arguments.
+        arguments: command-line arguments; None for those of this process.
+
+    Returns:
+        The exit code.
     """
     with one_line_each(), interruption.heard():
         try:
             action(parser.parse_args(arguments))
-        except SystemExit:  # what argparse ends `--help` with
+        except SystemExit:  # argparse raises it after `--help`
             raise
-        except BaseException as error:  # the panics of libraries in Rust are no `Exception`
-            refused = _refused_output()
+        except BaseException as error:  # a panic of a library in Rust is not an `Exception`
+            output_error = _flush_output()
             if interruption.requested() or isinstance(error, KeyboardInterrupt):
-                say("interrupted: what was published stays whole, nothing else was")
+                say("interrupted: everything published is complete; nothing else was published")
                 return ExitCode.INTERRUPTED
-            of_output = refused is not None and isinstance(error, OSError) and not error.filename
+            # an OSError without a file's name comes from standard output, if that fails too
+            of_output = isinstance(error, OSError) and not error.filename
             given = sys.argv[1:] if arguments is None else arguments
-            return _tell(refused or error if of_output else error, parser.prog, given)
-        refused = _refused_output()
-        return ExitCode.DONE if refused is None else _tell(refused, parser.prog, [])
+            return _report(output_error or error if of_output else error, parser.prog, given)
+        output_error = _flush_output()
+        return ExitCode.DONE if output_error is None else _report(output_error, parser.prog, [])
 
 
-def _tell(error: BaseException, program: str, arguments: Sequence[str]) -> int:
-    code, line = _ending(error, program, arguments)
+def _report(error: BaseException, program: str, arguments: Sequence[str]) -> int:
+    code, line = _code_and_line(error, program, arguments)
     say(f"error: {masked(line)}")
     return code
 
 
-def _ending(error: BaseException, program: str, arguments: Sequence[str]) -> tuple[int, str]:
-    """Give the exit code and the line for an error."""
+def _code_and_line(error: BaseException, program: str, arguments: Sequence[str]) -> tuple[int, str]:
+    """Return the exit code and the line for an error."""
     if isinstance(error, SteelDefectError):
         return error.exit_code, one_line(error)
     if is_of_spark(error):
@@ -125,22 +135,23 @@ def _ending(error: BaseException, program: str, arguments: Sequence[str]) -> tup
     )
 
 
-def _refused_output() -> StoreError | None:
-    """Notice here, not when Python shuts down, that standard output takes nothing more.
+def _flush_output() -> StoreError | None:
+    """Flush standard output, and return the error if that fails; None: everything was written.
 
-    Its reader has gone, or its disk is full. None: all was written.
+    It fails if the reader of a pipe has gone, or the disk is full. Without this, the error would
+    come when Python shuts down.
     """
     if sys.stdout is None:
         return None
     try:
         sys.stdout.flush()
     except OSError as error:
-        # what is left would be tried again at shutdown, and end in a traceback
+        # Python flushes again at shutdown: that must not fail, it would print a traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return StoreError(f"cannot write to standard output: {error.strerror}")
     return None
 
 
 def one_line(error: SteelDefectError) -> str:
-    """Join a message's lines."""
+    """Return an error's message in one line."""
     return " ".join(str(error).split())

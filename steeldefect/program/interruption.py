@@ -1,11 +1,11 @@
-"""Turns the signals that end a program into one `KeyboardInterrupt`, so that it ends tidily.
+"""Turn the signals that end a program into one `KeyboardInterrupt`, so that it ends cleanly.
 
-SIGTERM comes from schedulers, SIGINT from Ctrl-C, SIGHUP from a terminal that was closed. One that
+Schedulers send SIGTERM, Ctrl-C sends SIGINT, and a terminal that closes sends SIGHUP. A signal that
 is ignored when the program starts (`nohup`, `command &`) stays ignored.
 
-The first signal interrupts. Another one within two seconds belongs to the same request: a signal to
-a process group reaches this process, and again through Spark's JVM. A later one ends the process at
-once; what it leaves is what a killed process leaves, and the next start completes that.
+The first signal interrupts the program. Another signal within two seconds belongs to the same
+request: a signal to a process group reaches this process directly, and again through Spark's JVM. A
+later signal ends the process at once, as if it was killed; the next start completes its work.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ _AT_ONCE = b"interrupted again: ends at once; the next start completes what was 
 
 
 class _State:
-    """When this process was asked to end (None: it was not), and how many blocks postpone that."""
+    """State of the interruption.
+
+    Attributes:
+        asked: time of the first signal, in seconds of the monotonic clock; None if there was none.
+        postponed: number of `postponed` blocks that are running.
+    """
 
     asked: float | None = None
     postponed = 0
@@ -37,13 +42,13 @@ class _State:
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Listen to the signals while the block runs; in a thread other than the main one, do not.
+    """Handle the signals while the block runs; does nothing in a thread other than the main one.
 
-    After an interruption this goes on to the end of the process: the rest of one request may
-    still come.
+    After an interruption, the signals are handled until the process ends: more signals of the same
+    request may follow.
 
     Raises:
-        KeyboardInterrupt: somebody asked this process to end.
+        KeyboardInterrupt: a signal asked this process to end.
     """
     _State.asked, _State.postponed = None, 0
     if threading.current_thread() is not threading.main_thread():
@@ -63,10 +68,10 @@ def heard() -> Iterator[None]:
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """Let a short block that belongs together end first, where a signal comes within it.
+    """Postpone an interruption to the end of the block; for short blocks that must not be cut.
 
     Raises:
-        KeyboardInterrupt: after the block, because a signal came within it.
+        KeyboardInterrupt: a signal came while the block ran; raised when the block has ended.
     """
     before = _State.asked
     _State.postponed += 1
@@ -79,17 +84,17 @@ def postponed() -> Iterator[None]:
 
 
 def requested() -> bool:
-    """Tell whether a signal has asked this process to end."""
+    """Return whether a signal has asked this process to end."""
     return _State.asked is not None
 
 
 def listened_to() -> tuple[signal.Signals, ...]:
-    """List the signals that interrupt this process tidily."""
+    """Return the signals that `heard` handles now."""
     return tuple(number for number in SIGNALS if signal.getsignal(number) is _interrupt)
 
 
 def interrupt_again() -> None:
-    """Repeat an interruption whose `KeyboardInterrupt` was lost in code that cannot raise."""
+    """Interrupt again, because a `KeyboardInterrupt` was lost in code that cannot raise errors."""
     _State.asked = None
     timer = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True

@@ -1,4 +1,4 @@
-"""What libraries and threads have to say becomes one line for each message, on standard error."""
+"""Write log records, warnings and uncaught errors of threads as one line each to standard error."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ _LOG = logging.getLogger(__name__)
 
 
 class _OneLine(logging.Formatter):
-    """A format without line breaks, tracebacks and secrets.
+    """Log format without line breaks, tracebacks and secrets.
 
-    Of an exception, type and message are shown.
+    For an exception, it has the type and the message.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record as one line."""
+        """Return a record as one line."""
         text = " ".join(record.getMessage().split())
         if record.exc_info and record.exc_info[1] is not None:
             text = f"{text} ({described(record.exc_info[1])})"
         return masked(f"{record.levelname}: {text}")
 
 
-def _is_told_by_others(record: logging.LogRecord) -> bool:
-    """Tell py4j's records, some of them the root logger's: what they report, its caller raises."""
+def _is_of_py4j(record: logging.LogRecord) -> bool:
+    """Return whether py4j wrote a record; it also uses the root logger.
+
+    Such records are not needed: PySpark raises the errors that they report.
+    """
     return "/py4j/" in record.pathname
 
 
 @contextmanager
 def one_line_each() -> Iterator[None]:
-    """Write warnings, log records and errors that nobody can catch as one line each.
+    """Write warnings, log records and uncaught errors as one line each while the block runs.
 
-    The error that ends a thread is written into a report, which the line names.
+    The error that ends a thread also gets a report file, and the line names the file.
     """
     _configure_logging()
     before = threading.excepthook, sys.unraisablehook
     threading.excepthook = _report_thread
-    sys.unraisablehook = _tell_unraisable
+    sys.unraisablehook = _report_unraisable
     try:
         yield
     finally:
@@ -53,14 +56,14 @@ def one_line_each() -> Iterator[None]:
 
 def _configure_logging() -> None:
     root = logging.getLogger()
-    if root.handlers:  # the program that calls this one has its own
+    if root.handlers:  # the calling program has configured logging itself
         return
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())
-    handler.addFilter(lambda record: not _is_told_by_others(record))
+    handler.addFilter(lambda record: not _is_of_py4j(record))
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    logging.raiseExceptions = False  # a line that cannot be written is lost; the work goes on
+    logging.raiseExceptions = False  # if a line cannot be written, it is lost and the work goes on
     logging.captureWarnings(capture=True)
 
 
@@ -75,7 +78,7 @@ def _report_thread(ended: threading.ExceptHookArgs) -> None:
     _LOG.warning("%s ended: %s; %s", name, described(ended.exc_value), where)
 
 
-def _tell_unraisable(lost: sys.UnraisableHookArgs) -> None:
+def _report_unraisable(lost: sys.UnraisableHookArgs) -> None:
     if isinstance(lost.exc_value, KeyboardInterrupt):
         interruption.interrupt_again()
     elif lost.exc_value is not None:

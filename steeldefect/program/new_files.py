@@ -1,4 +1,4 @@
-"""Writes the files that people name: whole or not at all, and never over another by accident."""
+"""Write files that users name: completely or not at all, and never over a file by accident."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steeldefect.errors import AlreadyExistsError, StoreError
 
 
 class Existing(Enum):
-    """What becomes of a file that is there already."""
+    """Whether an existing file is kept or replaced."""
 
     KEEP = "refuse to write"
     REPLACE = "write in its place"
@@ -22,18 +22,19 @@ class Existing(Enum):
 
 @contextmanager
 def new_file(path: Path, existing: Existing = Existing.KEEP) -> Iterator[Path]:
-    """Give a path to write to; when the block ends well, what was written moves to `path`.
+    """Yield a temporary file to write to; when the block ends without error, rename it to `path`.
 
     Args:
-        path: of the file; its folder is made. A link is followed.
-        existing: what becomes of a file that is there.
+        path: path of the new file; its folder is created. A link is followed.
+        existing: whether an existing file is replaced.
 
     Yields:
-        An empty file beside it. It is deleted where the block raises.
+        Path of an empty file in the same folder. It is deleted if the block raises an error.
 
     Raises:
-        AlreadyExistsError: the file exists, and is to be kept. Raised before the block runs.
-        StoreError: something lies there that is not a regular file.
+        AlreadyExistsError: the file exists and must be kept; raised before the block runs if it
+            exists then.
+        StoreError: `path` exists and is not a regular file.
         OSError: the file cannot be written.
     """
     target = Path(os.path.realpath(path))
@@ -67,7 +68,7 @@ def _refuse(path: Path, existing: Existing) -> None:
 
 
 def _move_new(staged: Path, target: Path, path: Path) -> None:
-    """Move a file to a name that must be free, also if another program takes it just now."""
+    """Move a file to a name that must be free, even if another program takes it at this moment."""
     try:
         os.link(staged, target)
     except FileExistsError:
@@ -84,7 +85,7 @@ def _exists(path: Path) -> AlreadyExistsError:
 
 
 def _mask() -> int:
-    """Read the process's mask for the rights of new files."""
+    """Return the process's umask."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

@@ -1,6 +1,6 @@
-"""Shows how far a run is: pictures done, rate, time left, failures.
+"""Show the progress of a run: pictures done, rate, time left, failures.
 
-On a terminal as a bar (tqdm); in a log as one line every half minute.
+A terminal gets a bar (tqdm), a log one line every half minute.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def shown(
 ) -> Iterator[None]:
     """Show progress while the block runs.
 
-    Where the stream takes nothing more (a terminal that was closed, a full disk), showing ends; the
-    block goes on.
+    If the stream cannot be written to any more (a closed terminal, a full disk), progress is no
+    longer shown, and the block goes on.
 
     Args:
-        total: pictures to do.
-        done: asks how many are done, from another thread.
-        failed: asks how many of these failed.
-        stream: where to; None for standard error.
+        total: number of pictures to score.
+        done: returns the number of pictures done; called in another thread.
+        failed: returns the number of pictures that failed; called in another thread.
+        stream: stream to write to; None for standard error.
     """
     stream = stream or sys.stderr
     stop = threading.Event()
@@ -55,7 +55,7 @@ def shown(
         began = logged = time.monotonic()
         while True:
             ended = stop.wait(_LOOK_SECONDS)
-            now = min(done(), total)  # a task that Spark repeats may count twice
+            now = min(done(), total)  # Spark counts a repeated task twice
             bar.set_postfix(failed=failed(), refresh=False)
             bar.update(now - bar.n)
             due = time.monotonic() - logged > _LOG_SECONDS
@@ -78,7 +78,7 @@ def shown(
 
 
 def line_of(done: int, total: int, failed: int, seconds: float) -> str:
-    """Say in one line how far a run is."""
+    """Return a line with the progress of a run."""
     rate = done / seconds if seconds > 0 else 0.0
     left = tqdm.format_interval((total - done) / rate) if rate else "?"
     share = f"{100 * done / total:.0f}%" if total else "100%"
@@ -89,11 +89,11 @@ def line_of(done: int, total: int, failed: int, seconds: float) -> str:
 
 
 def say(line: str) -> None:
-    """Write one line for whoever watches; results go to standard output instead.
+    """Write one line to standard error. Results go to standard output instead.
 
-    Nobody may watch: the line is lost then, the work goes on.
+    If standard error is closed or broken, the line is lost and the work goes on.
     """
-    if sys.stderr is None:  # the program was started with it closed
+    if sys.stderr is None:  # the program was started with standard error closed
         return
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)

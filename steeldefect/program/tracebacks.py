@@ -1,4 +1,4 @@
-"""What becomes of errors that nobody foresaw: a report in a file, and one line."""
+"""Report unexpected errors: one line, and a file with the traceback."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _SPARK = ("py4j", "pyspark")
 
 
 def is_of_spark(error: BaseException) -> bool:
-    """Tell errors of PySpark and of the sockets to its JVM, without importing either.
+    """Return whether an error comes from PySpark or py4j; neither is imported for this.
 
-    An `OSError` or `EOFError` is Spark's where it came out of their code, at whatever depth.
+    An `OSError`, an `EOFError` or an error of pickling comes from them if their code is in its
+    traceback.
     """
     if _package(type(error).__module__) in _SPARK:
         return True
@@ -35,7 +36,7 @@ def is_of_spark(error: BaseException) -> bool:
 
 
 def _is_of_pickling(error: BaseException) -> bool:
-    """Tell errors of the pickling that Spark does, without importing what could unpickle."""
+    """Return whether an error is a `PickleError`; no module that can unpickle is imported."""
     return any(kind.__name__ == "PickleError" for kind in type(error).__mro__)
 
 
@@ -44,26 +45,26 @@ def _package(module: str) -> str:
 
 
 def described(error: BaseException) -> str:
-    """Write an error as one line, type and message, without secrets."""
+    """Return an error as one line: type and message, without secrets."""
     return masked(" ".join("".join(traceback.format_exception_only(error)).split())[:500])
 
 
 def write_report(error: BaseException, program: str, arguments: Sequence[str]) -> Path:
-    """Write down what somebody needs to find the fault; the environment is left out.
+    """Write a report with everything that is needed to find the fault, but no environment.
 
-    The file is new: in the working folder, or where that cannot be written to, in the one for
-    temporary files. Only its owner can read it.
+    The report is a new file in the working folder. If that folder cannot be written to, the file is
+    in the folder for temporary files. Only its owner can read it.
 
     Args:
-        error: that nobody foresaw.
-        program: its name.
-        arguments: of its command line; values that look like secrets are hidden.
+        error: the unexpected error.
+        program: name of the program.
+        arguments: arguments of its command line; values that look like secrets are masked.
 
     Returns:
-        Where the report lies.
+        Path of the report.
 
     Raises:
-        StoreError: it can be written to neither folder.
+        StoreError: neither folder can be written to.
     """
     text = _report(error, program, arguments)
     name = f"steeldefect-crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"

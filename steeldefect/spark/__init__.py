@@ -1,1 +1,1 @@
-"""Spark itself: its session, its JVM, what its errors mean, and what is packed for clusters."""
+"""Spark: its session, its JVM, the meaning of its errors, and the archive for clusters."""

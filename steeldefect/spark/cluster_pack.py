@@ -1,13 +1,13 @@
-r"""Packs this environment for `spark-submit --archives`: executors then need Java and Spark alone.
+r"""Pack this environment for `spark-submit --archives`: then executors need only Java and Spark.
 
     steeldefect pack dist/steeldefect-env.tar.gz
     spark-submit --archives dist/steeldefect-env.tar.gz#env \
         --conf spark.pyspark.python=env/bin/python ...
 
-In the archive lie this very Python, its standard library with the shared libraries that it loads,
-and the packages that scoring needs, in the versions that are installed here; not what training
-alone needs, and not PySpark, which every Spark brings. `bin/python` starts it from wherever the
-archive was unpacked. It runs on Linux with a C library as new as this host's.
+The archive holds the Python that runs this program, its standard library, the shared libraries that
+it loads, and the packages that scoring needs, in their installed versions. It does not hold
+packages that only training needs, nor PySpark, which is part of every Spark. `bin/python` starts
+the packed Python from any folder. It needs Linux with a C library at least as new as this host's.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _NOT_NEEDED = re.compile(
     r"|lib2to3|config-[^/]*)(/|$)|(^|/)_tkinter[^/]*$|\.(pyc|a)$"
 )
 _OF_LINUX = re.compile(r"^(ld-linux|lib(c|m|dl|rt|pthread|util|resolv|nsl|crypt)\.so)")
-"""Shared libraries that every Linux has; taking them along would break what it has."""
+"""Shared libraries that are not packed: every Linux has its own, which match its loader."""
 
 _STARTER = """\
 #!/bin/sh
-# Starts the Python beside it, wherever this archive was unpacked; needs no PATH.
+# Start the Python beside this script, in any folder; PATH is not needed.
 home=$(cd -- "${0%/*}/.." && pwd -P) || exit 1
 export PYTHONHOME="$home"
 export PYTHONPATH="$home/packages${PYTHONPATH:+:$PYTHONPATH}"
@@ -57,21 +57,22 @@ def pack(target: Path, gpu: bool = False, existing: Existing = Existing.REPLACE)
     """Write the archive.
 
     Args:
-        target: `.tar.gz` to write; its folder is made.
-        gpu: take TensorFlow along, as it is installed here; with the extra `gpu`, CUDA's libraries.
-        existing: what becomes of a file that is there.
+        target: path of the `.tar.gz` file; its folder is created.
+        gpu: whether TensorFlow is packed too, as it is installed here (with CUDA's libraries if the
+            extra `gpu` is installed).
+        existing: whether an existing file is replaced.
 
     Returns:
-        Its size in bytes.
+        Size of the archive in bytes.
 
     Raises:
         DataError: a package that scoring needs is not installed here.
-        StoreError: the file exists and is to be kept, or is not a regular file.
+        StoreError: the file exists and must be kept, or it is not a regular file.
         OSError: the archive cannot be written.
     """
     excluded = _OF_SPARK | (_OF_TRAINING - _ON_GPUS if gpu else _OF_TRAINING)
-    # level 1: the archive is written once, and unpacked by every executor
-    # links become the files that they lead to: what is unpacked elsewhere leads nowhere else
+    # level 1: the archive is written once, and every executor unpacks it
+    # links are packed as the files that they point to: their targets are missing on other hosts
     with (
         new_file(target, existing) as staged,
         tarfile.open(staged, "w:gz", compresslevel=1, dereference=True) as archive,
@@ -83,14 +84,14 @@ def pack(target: Path, gpu: bool = False, existing: Existing = Existing.REPLACE)
 
 
 def needed_distributions(root: str, excluded: Iterable[str]) -> list[Distribution]:
-    """Find what is installed of a package's requirements, theirs, and so on.
+    """List the installed packages that a package requires, directly or through others.
 
     Args:
-        root: the package; it is not among what is found.
-        excluded: names that are not followed.
+        root: name of the package, which is not in the list itself.
+        excluded: names of packages to leave out, with what only they require.
 
     Raises:
-        DataError: one is not installed.
+        DataError: a required package is not installed.
     """
     seen = {canonicalize_name(name) for name in (root, *excluded)}
     waiting, found = list(_requirements(_installed(root), ())), []
@@ -100,14 +101,14 @@ def needed_distributions(root: str, excluded: Iterable[str]) -> list[Distributio
         if name in seen:
             continue
         seen.add(name)
-        one = _installed(requirement.name)
-        found.append(one)
-        waiting += _requirements(one, tuple(requirement.extras))
-    return sorted(found, key=lambda one: str(one.name))
+        package = _installed(requirement.name)
+        found.append(package)
+        waiting += _requirements(package, tuple(requirement.extras))
+    return sorted(found, key=lambda package: str(package.name))
 
 
-def _requirements(one: Distribution, extras: Sequence[str]) -> Iterator[Requirement]:
-    for text in one.requires or ():
+def _requirements(package: Distribution, extras: Sequence[str]) -> Iterator[Requirement]:
+    for text in package.requires or ():
         requirement = Requirement(text)
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
@@ -122,15 +123,15 @@ def _installed(name: str) -> Distribution:
 
 
 def _files(distributions: Sequence[Distribution]) -> Iterator[tuple[Path, str]]:
-    """Give every file of the archive with its place there."""
+    """Yield every file to pack, with its path in the archive."""
     yield from _files_of_python()
-    for one in distributions:
-        yield from _files_of(one)
+    for package in distributions:
+        yield from _files_of(package)
     own = Path(steeldefect.__file__).parent
     for path in own.rglob("*"):
         if path.is_file() and path.suffix in (".py", ".typed"):
             yield path, f"packages/{OWN}/{path.relative_to(own)}"
-    yield from _metadata_of_own()
+    yield from _own_metadata()
 
 
 def _files_of_python() -> Iterator[tuple[Path, str]]:
@@ -145,22 +146,22 @@ def _files_of_python() -> Iterator[tuple[Path, str]]:
         yield path, f"lib/shared/{path.name}"
 
 
-def _files_of(one: Distribution) -> Iterator[tuple[Path, str]]:
-    for file in one.files or ():
-        path = Path(str(one.locate_file(file)))
+def _files_of(package: Distribution) -> Iterator[tuple[Path, str]]:
+    for file in package.files or ():
+        path = Path(str(package.locate_file(file)))
         inside = ".." not in file.parts and not file.is_absolute()
         if inside and path.suffix != ".pyc" and path.is_file():
             yield path, f"packages/{file}"
 
 
-def _metadata_of_own() -> Iterator[tuple[Path, str]]:
-    """Give the files that say which version of this project it is."""
-    one = _installed(OWN)
+def _own_metadata() -> Iterator[tuple[Path, str]]:
+    """Yield the file that states the version of this project, with its path in the archive."""
+    package = _installed(OWN)
     for name in ("METADATA", "PKG-INFO"):
-        for file in one.files or ():
-            path = Path(str(one.locate_file(file)))
+        for file in package.files or ():
+            path = Path(str(package.locate_file(file)))
             if file.name == name and path.is_file():
-                yield path, f"packages/{OWN}-{one.version}.dist-info/METADATA"
+                yield path, f"packages/{OWN}-{package.version}.dist-info/METADATA"
                 return
 
 
@@ -175,14 +176,14 @@ def _interpreter() -> Path:
 
 
 def _shared_libraries(native: Sequence[Path]) -> set[Path]:
-    """Find the libraries that programs load, but for those of every Linux; as `ldd` finds them."""
-    told = subprocess.run(
+    """Return the shared libraries that programs load, as `ldd` finds them, without `_OF_LINUX`."""
+    listed = subprocess.run(
         ["ldd", *map(str, native)],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,
     )
-    found = re.findall(r"^\s+(\S+) => (/\S+)", told.stdout, re.MULTILINE)
+    found = re.findall(r"^\s+(\S+) => (/\S+)", listed.stdout, re.MULTILINE)
     return {Path(path) for name, path in found if not _OF_LINUX.match(name)}
 
 

@@ -1,4 +1,4 @@
-"""The JVM beneath Spark: its start, what it says then, whether it still runs, and its signals."""
+"""Start Spark's JVM, keep its output, find out how it ended, and forward its signals."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pyspark import SparkConf, SparkContext, java_gateway
 from steeldefect.program import interruption
 
 _KEPT_LINES = 500
-_END_SECONDS = 3.0  # what the end of a process may take to be seen, once its socket is closed
+_END_SECONDS = 3.0  # longest time between the end of the JVM's socket and of its process
 _PARENT = os.getppid()
-_SUBMIT = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, and by clusters' own launchers
+_SUBMIT = "PYSPARK_GATEWAY_PORT"  # set by spark-submit, and by the launchers of clusters
 _SUBMIT_CLASS = "org.apache.spark.deploy.SparkSubmit"
 
 
 class _Output:
-    """What a JVM writes: held back at first, then passed on to standard error line by line."""
+    """The output of a JVM: kept at first, later passed to standard error line by line."""
 
     def __init__(self) -> None:
-        """Open a pipe for the JVM, and read from it."""
+        """Open a pipe for the JVM, and start to read from it."""
         reading, self.writing = os.pipe()
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._passing = False
@@ -38,13 +38,13 @@ class _Output:
         self._reader.start()
 
     def text(self, wait: float) -> str:
-        """Give the lines held back, once the JVM has ended, or after so many seconds."""
+        """Return the kept lines, after the JVM has ended or after `wait` seconds."""
         self._reader.join(wait)
         with self._lock:
             return "".join(self._lines)
 
     def pass_on(self) -> None:
-        """Show what was held back, and what is still to come."""
+        """Write the kept lines and all later ones to standard error."""
         with self._lock:
             self._passing = True
             for line in self._lines:
@@ -62,14 +62,14 @@ class _Output:
 
 
 class _Started:
-    """The JVM that this process started; None: there is none, or it is another's."""
+    """The JVM that this process started; None: there is none, or another process started it."""
 
     output: _Output | None = None
     process: Popen[bytes] | None = None
 
 
 class _NotedPopen(Popen[bytes]):
-    """A process that is known even where PySpark gives up waiting for it to start."""
+    """A process that stays known to this module if PySpark gives up waiting for its start."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -79,11 +79,11 @@ class _NotedPopen(Popen[bytes]):
 def start(conf: SparkConf) -> None:
     """Start the JVM, or join that of `spark-submit`; a second call does nothing.
 
-    What a JVM of its own writes is held back until `pass_output_on`.
+    The output of a JVM that this function starts is kept until `pass_output_on`.
 
     Raises:
-        PySparkException: the JVM ended at once; `said` gives its words.
-        OSError: it cannot be started, or does not answer.
+        PySparkException: the JVM ended at once; `output` returns what it wrote.
+        OSError: the JVM cannot be started, or does not answer.
     """
     if SparkContext._gateway is not None or _SUBMIT in os.environ:
         SparkContext._ensure_initialized(conf=conf)
@@ -91,7 +91,7 @@ def start(conf: SparkConf) -> None:
     _Started.output = _Output()
     try:
         gateway = _launch(conf, _Started.output.writing)
-    except BaseException:  # a JVM that nobody waits for any more does not end by itself
+    except BaseException:  # a JVM that PySpark no longer waits for does not end by itself
         if _Started.process is not None:
             _Started.process.kill()
         raise
@@ -108,24 +108,24 @@ def _launch(conf: SparkConf, pipe: int) -> object:
         java_gateway.Popen = Popen
 
 
-def said() -> str:
-    """Give what the JVM wrote so far, unless it was passed on."""
+def output() -> str:
+    """Return what the JVM has written so far, unless it was passed on."""
     return "" if _Started.output is None else _Started.output.text(wait=1.0)
 
 
 def pass_output_on() -> None:
-    """Show what the JVM writes, from its first line on."""
+    """Write the output of the JVM to standard error, from its first line on."""
     if _Started.output is not None:
         _Started.output.pass_on()
 
 
 def started_here() -> bool:
-    """Tell whether the JVM is this process's own to start, not `spark-submit`'s."""
+    """Return whether this process starts the JVM itself, without `spark-submit`."""
     return _SUBMIT not in os.environ
 
 
 def how_it_ended() -> str | None:
-    """Say how the JVM ended, waiting a moment for its end; None where it runs, or never ran."""
+    """Return how the JVM ended, after a short wait for its end; None: it runs, or never ran."""
     if _SUBMIT in os.environ:
         return None if os.getppid() == _PARENT else "with spark-submit"
     if _Started.process is None:
@@ -138,18 +138,19 @@ def how_it_ended() -> str | None:
 
 
 def hand_signals_on() -> None:
-    """Make the JVM pass the signals that interrupt a program on to this process, and live on.
+    """Make the JVM forward interrupting signals to this process instead of ending.
 
-    Left to itself, the JVM would end at once: Spark would vanish from under the run, and
-    `spark-submit`, which is that JVM, would end with its exit code (143) before this process has
-    recorded anything. So it waits for this process, and ends with its exit code.
+    By default, the JVM ends at once: the run loses Spark, and `spark-submit`, which is that JVM,
+    ends with its own exit code (143) before this process has recorded anything. With this,
+    `spark-submit` waits for this process and ends with this process's exit code.
 
-    Only a JVM that serves this process alone is changed: one that it started, or `spark-submit`.
+    Only a JVM that serves this process alone is changed: one that this process started, or
+    `spark-submit`.
     """
     listened = interruption.listened_to()
     if not listened or SparkContext._jvm is None:
         return
-    # what a Java without the module java.desktop lacks is a package for py4j, and not called
+    # without the module java.desktop, py4j takes the missing class for a package: a TypeError
     with contextlib.suppress(Py4JError, OSError, TypeError):
         _hand_on(SparkContext._jvm, listened)
 
@@ -161,7 +162,7 @@ def _hand_on(jvm: object, listened: tuple[signal.Signals, ...]) -> None:
     command = java.lang.System.getProperty("sun.java.command") or ""
     if handles.current().pid() != its_own or not command.startswith(_SUBMIT_CLASS):
         return
-    # Java's SignalHandler has one method, which becomes `destroy` of this process: SIGTERM
+    # the one method of Java's SignalHandler becomes `destroy` of this process: it sends SIGTERM
     interface = java.lang.Class.forName("sun.misc.SignalHandler")
     handler = java.beans.EventHandler.create(interface, handles.of(os.getpid()).get(), "destroy")
     for number in listened:

@@ -1,4 +1,4 @@
-"""Starts Spark, or joins the session that `spark-submit` prepared; words what it reports."""
+"""Start Spark, or join the session of `spark-submit`; explain Spark's errors."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from steeldefect.spark.start_failures import (
 )
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
-_LOCAL_TRIES = 4  # what Spark grants on a cluster; plain local mode gives up at the first failure
-# the last line of a traceback
+_LOCAL_TRIES = 4  # Spark's default on clusters; its plain local mode has one try only
+# last line of a traceback
 _ANY_ERROR = re.compile(r"^(?:: )?([\w.]*(?:Error|Exception)(?:: .*)?)$", re.MULTILINE)
 
 
@@ -50,9 +50,9 @@ _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|Read-only fi
 _NO_ROOM_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 _JAVA = ("spark.driver.defaultJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-"""For a JVM that passes keys and reports on: compiled lightly, it starts several seconds earlier.
+"""Java options for the driver: less compilation, so that the JVM starts several seconds earlier.
 
-`spark.driver.extraJavaOptions` come after these, and have the last word.
+The JVM only forwards keys and reports. `spark.driver.extraJavaOptions` override these options.
 """
 
 
@@ -62,8 +62,8 @@ def opened_session(name: str) -> Iterator[SparkSession]:
 
     Raises:
         SettingsError: Spark does not start.
-        WaveError: an error of Spark's ended the block, its JVM was killed for one; or the error of
-            this project that was the cause.
+        WaveError: an error of Spark ended the block, for example because its JVM was killed. If an
+            error of this project is the cause, that error is raised instead.
     """
     session = open_session(name)
     try:
@@ -81,11 +81,11 @@ def opened_session(name: str) -> Iterator[SparkSession]:
 def open_session(name: str) -> SparkSession:
     """Open a Spark session with the settings of `spark-submit` and `spark-defaults.conf`.
 
-    Without any, it is a local one on all cores, and its workers run this very Python.
+    Without such settings, the session is local, uses all cores, and its workers run this Python.
 
     Raises:
         SettingsError: Spark does not start: no Java, an unreachable master, or wrong settings.
-        WaveError: its JVM was killed.
+        WaveError: Spark's JVM was killed.
     """
     try:
         session = _open_session(name)
@@ -96,9 +96,9 @@ def open_session(name: str) -> SparkSession:
 
 
 def follow_signals() -> None:
-    """Take part in the signals that reach `spark-submit`, before Spark itself is needed.
+    """Make `spark-submit` forward interrupting signals to this process, before Spark is needed.
 
-    Without `spark-submit` there is nothing to follow yet; `open_session` sees to it then.
+    Without `spark-submit` this does nothing: `open_session` does it for the JVM that it starts.
 
     Raises:
         WaveError: `spark-submit` has ended already.
@@ -113,19 +113,19 @@ def follow_signals() -> None:
 
 
 def _explain_start(error: Exception) -> SteelDefectError:
-    said, ended = jvm.said(), jvm.how_it_ended()
+    output, ended = jvm.output(), jvm.how_it_ended()
     if ended is not None and ended.startswith("killed"):
         return WaveError(f"{_jvm_ended(ended)} while Spark started; start again")
-    if blame := blame_for(f"{said}\n{error}"):
+    if blame := blame_for(f"{output}\n{error}"):
         return SettingsError(f"Spark does not start: {blame}")
-    if ended is not None and not said:
-        return WaveError(f"{_jvm_ended(ended)} while Spark started; see its own lines above")
-    cause = cause_of(error, said)
-    if cause is None:  # what the JVM wrote is all there is to go by
+    if ended is not None and not output:
+        return WaveError(f"{_jvm_ended(ended)} while Spark started; see its messages above")
+    cause = cause_of(error, output)
+    if cause is None:  # the JVM's output is then the only hint for the reader
         jvm.pass_output_on()
         cause = " ".join(str(error).split())[:300] or type(error).__name__
     return SettingsError(
-        f"Spark does not start: {cause}; look at its settings: PYSPARK_SUBMIT_ARGS, the options of "
+        f"Spark does not start: {cause}; check its settings: PYSPARK_SUBMIT_ARGS, the options of "
         "spark-submit, spark-defaults.conf"
     )
 
@@ -133,7 +133,7 @@ def _explain_start(error: Exception) -> SteelDefectError:
 def _open_session(name: str) -> SparkSession:
     if jvm.started_here() and (problem := refuse_submit_arguments()):
         raise SettingsError(f"Spark does not start: {problem}")
-    # before the JVM is there, a SparkConf knows nothing of the settings
+    # a SparkConf has the settings only after the JVM has started
     jvm.start(_first_conf())
     jvm.hand_signals_on()
     conf = SparkConf()
@@ -144,7 +144,7 @@ def _open_session(name: str) -> SparkSession:
     builder = SparkSession.builder.appName(name).config("spark.ui.showConsoleProgress", "false")
     if local := _LOCAL.fullmatch(master):
         master = f"local[{local[1] or 1},{_LOCAL_TRIES}]"
-        # nothing outside this host has to reach a local session
+        # no other host has to reach a local session
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
         builder = builder.config("spark.driver.host", "127.0.0.1")
         if conf.get("spark.pyspark.python", None) is None:
@@ -154,7 +154,7 @@ def _open_session(name: str) -> SparkSession:
     with _own_interrupt_kept():
         session = builder.master(master).getOrCreate()
     _keep_quiet(session.sparkContext)
-    # a local executor's errors come back with the wave's, in words; on a cluster they are logged
+    # errors of a local executor are part of the wave's error; those of a cluster must be logged
     level = "FATAL" if local else "ERROR"
     session.sparkContext.setLogLevel(conf.get("spark.log.level", None) or level)
     return session
@@ -166,7 +166,7 @@ def _first_conf() -> SparkConf:
 
 @contextmanager
 def _own_interrupt_kept() -> Iterator[None]:
-    """Undo what PySpark does to SIGINT: its handler asks a JVM that may be gone."""
+    """Restore the handler of SIGINT when the block ends: PySpark's handler needs a living JVM."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -178,25 +178,25 @@ def _own_interrupt_kept() -> Iterator[None]:
 
 
 def _keep_quiet(context: SparkContext) -> None:
-    """Keep PySpark from printing the traceback of an error that it raises as well."""
+    """Stop PySpark from printing the traceback of an error that it also raises."""
     server = getattr(context, "_accumulatorServer", None)
-    if server is not None:  # receives counters until the JVM ends, by whatever cause
+    if server is not None:  # its connection breaks when the JVM ends
         server.handle_error = lambda request, client_address: None
     broadcast.print_exec = lambda stream: None
 
 
 def _stop(session: SparkSession) -> None:
-    """Stop Spark; where it is gone already, why it is gone has been said."""
+    """Stop Spark. If it is gone already, another error has said why."""
     with warnings.catch_warnings(), suppress(PySparkException, Py4JError, OSError, EOFError):
         warnings.simplefilter("ignore", RuntimeWarning)
         session.stop()
 
 
 def tasks_at_once(context: SparkContext) -> int:
-    """Tell how many tasks the executors that there are can run at once; at least one.
+    """Compute how many tasks the present executors can run at the same time; at least 1.
 
-    Of an executor with GPUs, its cores and its GPUs both bound that, in Spark's own way:
-    `spark.task.cpus`, `spark.task.resource.gpu.amount`.
+    The tasks of an executor are limited by its cores (`spark.task.cpus`) and by its GPUs
+    (`spark.task.resource.gpu.amount`), as in Spark itself.
     """
     conf, cores = context.getConf(), max(1, context.defaultParallelism)
     cpus = int(conf.get("spark.task.cpus", "1") or 1)
@@ -204,19 +204,23 @@ def tasks_at_once(context: SparkContext) -> int:
     each = cores if local else int(conf.get("spark.executor.cores", "0") or 0) or cores
     gpus = float(conf.get("spark.executor.resource.gpu.amount", "0") or 0)
     share = float(conf.get("spark.task.resource.gpu.amount", "0") or 0)
-    on_an_executor = max(1, each // cpus)
+    tasks_each = max(1, each // cpus)
     if gpus and share:
-        on_an_executor = min(on_an_executor, max(1, int(gpus / share)))
+        tasks_each = min(tasks_each, max(1, int(gpus / share)))
     executors = max(1, int(cores) // each)
-    return executors * on_an_executor
+    return executors * tasks_each
 
 
 def explain_failure(error: Exception) -> SteelDefectError:
-    """Find the error of this project inside what Spark reports, or the last line of the cause."""
+    """Return this project's error for an error of Spark.
+
+    It is the error of this project that Spark's text contains, if there is one. Otherwise the
+    message has the last line of the cause.
+    """
     if _is_silence(error) and (ended := jvm.how_it_ended()):
         return WaveError(
-            f"{_jvm_ended(ended)}; nothing that was in flight was published; start again, and if "
-            "it stays, look for memory: in the kernel's log, and at spark.driver.memory"
+            f"{_jvm_ended(ended)}; nothing that was in flight was published; start again; if it "
+            "happens again, check whether memory ran out (kernel log, spark.driver.memory)"
         )
     text = str(error)
     if (ours := error_from_text(text)) is not None:
@@ -224,28 +228,28 @@ def explain_failure(error: Exception) -> SteelDefectError:
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["unknown"]
     cause = (_ANY_ERROR.findall(text) or lines[:1])[-1][:500]
     return _of_the_host(error, text, cause) or WaveError(
-        f"Spark gave up on a wave: {cause}; nothing of it was published; start again, and "
-        "see the executors' logs if it stays"
+        f"Spark gave up on a wave: {cause}; nothing of it was published; start again; if it "
+        "happens again, see the executors' logs"
     )
 
 
 def _of_the_host(error: Exception, text: str, cause: str) -> SteelDefectError | None:
-    """Name what a host lacks: a Python that can run the tasks, or room on its disk."""
+    """Return the error for a host without a usable Python or without disk space; else None."""
     if found := _NO_PYTHON.search(text):
         return SettingsError(
             f"an executor cannot run Python: {found[0]}; set PYSPARK_PYTHON (or "
-            "spark.pyspark.python) to a Python that is on every host and has what scoring needs"
+            "spark.pyspark.python) to a Python that every host has, with the packages of scoring"
         )
     if _NO_ROOM.search(text) or getattr(error, "errno", None) in _NO_ROOM_CODES:
         return StoreError(
-            f"the disk for temporary files is full, or cannot be written to: {cause}; make room in "
-            "TMPDIR and SPARK_LOCAL_DIRS (/tmp where they are not set) and start again"
+            f"the disk for temporary files is full, or cannot be written to: {cause}; free space "
+            "in TMPDIR and SPARK_LOCAL_DIRS (/tmp if they are not set) and start again"
         )
     return None
 
 
 def _is_silence(error: Exception) -> bool:
-    """Tell the errors of a connection to the JVM from those that the JVM itself reports."""
+    """Return whether an error means that the JVM does not answer, not that it reports an error."""
     if isinstance(error, OSError):
         return error.errno not in _NO_ROOM_CODES
     silent = isinstance(error, Py4JError) and not isinstance(error, Py4JJavaError)

@@ -1,7 +1,8 @@
-"""Why Spark does not start: names the variable, the file or the setting that is to blame.
+"""Find out why Spark does not start: name the variable, the file or the setting that is wrong.
 
-Looked at only after a start that failed. Spark's own words decide where there are any; where the
-JVM has ended without telling this process, what can be looked up here does.
+This is used after a start has failed, except for the `refuse_...` functions, which check settings
+before the start. Some checks look for a text in Spark's output. Others test the host itself,
+because a JVM may end without any output.
 """
 
 from __future__ import annotations
@@ -26,31 +27,31 @@ _CAUSE = re.compile(
 
 
 def blame_for(text: str) -> str | None:
-    """Name what keeps Spark from starting, and say what to do; None where it is not known.
+    """Return why Spark does not start and what to do; None if the cause is not known.
 
     Args:
-        text: what the start raised, and what the JVM wrote.
+        text: output of the JVM, and message of the error that the start raised.
     """
     return next((blame for look in _LOOKS if (blame := look(text))), None)
 
 
-def cause_of(error: BaseException, said: str) -> str | None:
-    """Find the innermost cause that Java names; None where it names none.
+def cause_of(error: BaseException, output: str) -> str | None:
+    """Return the innermost cause that Java names; None if it names none.
 
     Args:
-        error: what the start raised.
-        said: what the JVM wrote.
+        error: error that the start raised.
+        output: output of the JVM.
     """
-    for text in (str(error), said):
+    for text in (str(error), output):
         if causes := _CAUSE.findall(text):
             return str(causes[-1])[:300]
     return None
 
 
 def refuse_submit_arguments() -> str | None:
-    """Say what is wrong with `PYSPARK_SUBMIT_ARGS`; None for nothing.
+    """Return what is wrong with `PYSPARK_SUBMIT_ARGS`; None if nothing is.
 
-    To be asked before the JVM starts: with some of these, PySpark waits for ever.
+    Call this before the JVM starts: with some wrong values, PySpark waits for ever.
     """
     given = os.environ.get("PYSPARK_SUBMIT_ARGS")
     if given is None:
@@ -58,32 +59,33 @@ def refuse_submit_arguments() -> str | None:
     try:
         words = shlex.split(given)
     except ValueError as error:
-        return f"PYSPARK_SUBMIT_ARGS={given!r}: {error}; mend it, or unset it"
+        return f"PYSPARK_SUBMIT_ARGS={given!r}: {error}; correct it, or unset it"
     options = words[: words.index("pyspark-shell")] if "pyspark-shell" in words else words
     if "pyspark-shell" not in words or _ENDS_AT_ONCE & set(options):
         return (
-            f"PYSPARK_SUBMIT_ARGS={given!r} starts no Spark: options of spark-submit, then the "
-            'word pyspark-shell, such as "--driver-memory 2g pyspark-shell"; mend it, or unset it'
+            f"PYSPARK_SUBMIT_ARGS={given!r} starts no Spark: expected options of spark-submit, "
+            'then the word pyspark-shell, such as "--driver-memory 2g pyspark-shell"; correct it, '
+            "or unset it"
         )
     return None
 
 
 def refuse_address() -> str | None:
-    """Say that `SPARK_LOCAL_IP` is no address of this host; None where it is one, or is not set.
+    """Return a message if `SPARK_LOCAL_IP` is no address of this host; None if it is, or is unset.
 
-    To be asked before Spark starts: its page (`spark.ui.enabled`) cannot be opened then, which ends
-    the JVM. That of `spark-submit` would take along the way to say why.
+    Call this before Spark starts. Spark cannot open its web page (`spark.ui.enabled`) on a foreign
+    address, which ends the JVM. If the JVM is `spark-submit`, this process could not report why.
     """
     return None if "SPARK_LOCAL_IP" not in os.environ else _blame_address("")
 
 
 def refuse_folders() -> str | None:
-    """Say that no folder of `SPARK_LOCAL_DIRS` can be written to; None where one can.
+    """Return a message if no folder of `SPARK_LOCAL_DIRS` can be written to; None if one can.
 
-    To be asked before Spark starts, for the same reason.
+    Call this before Spark starts, for the same reason as `refuse_address`.
     """
     folders = [name for name in os.environ.get("SPARK_LOCAL_DIRS", "").split(",") if name]
-    if "CONTAINER_ID" in os.environ:  # YARN's own folders count there
+    if "CONTAINER_ID" in os.environ:  # on YARN, its own folders are used instead
         return None
     if folders and all(_cannot_write(folder) for folder in folders):
         return _blame_folders("")
@@ -109,7 +111,7 @@ def _blame_java(text: str) -> str | None:
     if "UnsupportedClassVersionError" in text or "Unrecognized option: --add" in text:
         return f"{where} is older than Java 17; {install}"
     if "jdk.incubator.vector not found" in text:
-        return f"{where} lacks the module jdk.incubator.vector; take a whole JDK or JRE; {install}"
+        return f"{where} lacks the module jdk.incubator.vector; use a full JDK or JRE; {install}"
     return None
 
 
@@ -144,7 +146,7 @@ def _blame_option(text: str) -> str | None:
     given = os.environ.get("PYSPARK_SUBMIT_ARGS")
     if found is None or given is None or found[1] not in given:
         return None
-    return f"PYSPARK_SUBMIT_ARGS={given!r}: spark-submit has no option {found[1]}; mend it"
+    return f"PYSPARK_SUBMIT_ARGS={given!r}: spark-submit has no option {found[1]}; correct it"
 
 
 def _blame_user(text: str) -> str | None:
@@ -158,16 +160,16 @@ def _blame_user(text: str) -> str | None:
     if not re.search(r"basedir must be absolute|invalid null input|LoginException", text):
         return None
     return (
-        f"user id {number} has no entry in /etc/passwd, and Spark needs a name and a home; add "
-        "one, or run as another user"
+        f"user id {number} has no entry in /etc/passwd, and Spark needs a user name and a home; "
+        "add an entry, or run as another user"
     )
 
 
 def _blame_folders(text: str) -> str | None:
-    """Try the folders in which Spark and Python keep temporary files."""
+    """Check the folders in which Spark and Python keep temporary files."""
     local = os.environ.get("SPARK_LOCAL_DIRS", "")
     folders = {name: "SPARK_LOCAL_DIRS" for name in local.split(",") if name}
-    folders |= {"/tmp": "spark.local.dir"}  # noqa: S108 - Java's own, whatever TMPDIR is
+    folders |= {"/tmp": "spark.local.dir"}  # noqa: S108 - Java's default, which ignores TMPDIR
     with_python = os.environ.get("TMPDIR")
     if with_python and "No usable temporary directory" in text:
         folders |= {with_python: "TMPDIR"}
@@ -180,7 +182,7 @@ def _blame_folders(text: str) -> str | None:
 _ROOM = {
     "SPARK_LOCAL_DIRS": "name a folder that can be written to, or unset it",
     "spark.local.dir": (
-        "make room there, or give --driver-java-options -Djava.io.tmpdir=FOLDER and "
+        "free space there, or set --driver-java-options -Djava.io.tmpdir=FOLDER and "
         "SPARK_LOCAL_DIRS=FOLDER"
     ),
     "TMPDIR": "name a folder that can be written to, or unset it",
@@ -199,7 +201,7 @@ def _blame_ports(text: str) -> str | None:
 
 def _blame_master(text: str) -> str | None:
     if "All masters are unresponsive" in text or "stopped SparkContext" in text:
-        return "the master does not answer; look at spark.master, and whether it runs"
+        return "the master does not answer; check spark.master, and whether the master runs"
     return None
 
 

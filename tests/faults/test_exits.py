@@ -33,7 +33,7 @@ pytestmark = pytest.mark.spark
 
 PICTURES = 12
 WAVES = ("--set", "wave_pictures=6", "--set", "task_pictures=3")
-INTERRUPTED = "interrupted: what was published stays whole, nothing else was"
+INTERRUPTED = "interrupted: everything published is complete; nothing else was published"
 
 
 @dataclass

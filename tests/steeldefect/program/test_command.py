@@ -1,4 +1,4 @@
-"""What all commands share: one-line errors and exit codes."""
+"""One-line errors and exit codes of all commands."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_fault_of_the_program_is_one_line_and_a_report(
 
 
 class Panic(BaseException):
-    """As libraries written in Rust raise it."""
+    """Error as libraries in Rust raise it."""
 
 
 def test_a_panic_of_a_library_is_a_report_too(
@@ -103,7 +103,7 @@ def test_a_panic_of_a_library_is_a_report_too(
 
 
 def refuse_connection(_: argparse.Namespace) -> None:
-    """Ask a JVM that is not there, as PySpark does."""
+    """Connect to a JVM that is not there, as PySpark does."""
     parameters = GatewayParameters(port=free_port())
     GatewayClient(gateway_parameters=parameters).send_command("c\n")
 
@@ -116,7 +116,7 @@ def test_an_error_of_the_sockets_to_spark_is_none_of_a_store(
 
 
 def ended(act: str, *before: str) -> Ended:
-    """Run a program whose command is `act`, and see how it ends."""
+    """Run a program whose action is `act`, and return how it ended."""
     program = (
         "import argparse, logging, os, signal, sys, threading, time, warnings\n"
         "from steeldefect.program.command import run_command\n"
@@ -180,7 +180,7 @@ def test_the_error_that_ends_a_thread_is_one_line_and_a_report(tmp_path: Path) -
 
 def test_an_interrupted_command_says_what_stays(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(parser(), raising(KeyboardInterrupt()), []) == ExitCode.INTERRUPTED == 130
-    assert "what was published stays" in capsys.readouterr().err
+    assert "everything published is complete" in capsys.readouterr().err
 
 
 def test_a_wrong_command_line_ends_with_2() -> None:

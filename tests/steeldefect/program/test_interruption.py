@@ -1,4 +1,4 @@
-"""Signals that end a program: tidily at first, at once when they come again."""
+"""Signals end a program: cleanly at first, at once if they come again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def run(*lines: str) -> Ended:
 def test_a_signal_interrupts_a_command(name: str) -> None:
     ended = run(f"send({name!r}); time.sleep(60)")
     assert ended.code == ExitCode.INTERRUPTED
-    assert ended.err == "interrupted: what was published stays whole, nothing else was\n"
+    assert (
+        ended.err == "interrupted: everything published is complete; nothing else was published\n"
+    )
 
 
 def test_a_signal_that_was_ignored_from_the_start_stays_so() -> None:

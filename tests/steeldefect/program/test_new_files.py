@@ -1,4 +1,4 @@
-"""Files that people name are written whole, and over another one only if that is said."""
+"""Files that users name are written completely, and replace a file only if that is requested."""
 
 from __future__ import annotations
 

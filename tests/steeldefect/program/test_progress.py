@@ -1,4 +1,4 @@
-"""The lines that show how far a run is."""
+"""The lines that show the progress of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from steeldefect.program.progress import line_of, say, shown
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """Stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw: what the report of one holds, and where it lies."""
+"""Unexpected errors: the content of their reports, and where reports are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from steeldefect.program.tracebacks import described, is_of_spark, write_report
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder of one's own."""
+    """Run the test in an empty working folder."""
     made = tmp_path / "work"
     made.mkdir()
     monkeypatch.chdir(made)

@@ -1,4 +1,4 @@
-"""What is packed for executors. Whether it runs there, `tests/cluster` shows."""
+"""The content of the archive for executors. `tests/cluster` tests whether it runs there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of an error that Spark reports."""
+"""This project's errors for errors of Spark, and the number of concurrent tasks."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def test_any_other_error_is_a_wave_that_spark_gave_up(text: str, cause: str) -> 
     error = explain_failure(RuntimeError(text))
     assert type(error) is WaveError
     assert str(error) == (
-        f"Spark gave up on a wave: {cause}; nothing of it was published; start again, and see the "
-        "executors' logs if it stays"
+        f"Spark gave up on a wave: {cause}; nothing of it was published; start again; if it "
+        "happens again, see the executors' logs"
     )
 
 

@@ -1,4 +1,4 @@
-"""What is named when Spark does not start."""
+"""The cause that is reported when Spark does not start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NONE_SET = ("SPARK_HOME", "SPARK_LOCAL_IP", "SPARK_LOCAL_DIRS", "PYSPARK_SUBMIT_
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Set none of the variables that are looked at."""
+    """Unset all variables that the checks read."""
     for name in NONE_SET:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -52,7 +52,7 @@ def test_where_nothing_is_known_nothing_is_blamed() -> None:
         (
             "ERROR StandaloneSchedulerBackend: Application has been killed. Reason: All masters "
             "are unresponsive! Giving up.",
-            "the master does not answer; look at spark.master",
+            "the master does not answer; check spark.master",
         ),
     ],
 )
