@@ -1,7 +1,7 @@
-"""Reads addresses: tells them from local paths, and refuses those that could mean two places.
+"""Read and check addresses: local paths, `file:` URLs and `s3://` addresses.
 
-An address has one meaning. What Python, boto3 and the Delta library would understand differently
-is refused here, before anything is read or scored.
+Every accepted address means one place. An address that Python, boto3 and the Delta library would
+understand differently is refused here, before anything is read or scored.
 """
 
 from __future__ import annotations
@@ -20,36 +20,41 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _S3_SCHEMES = ("s3://", "s3a://", "s3n://")
 _FILE = "file:"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_ENCODED = re.compile(r"%(?:2f|00)", re.IGNORECASE)  # no file's name holds a slash or a zero byte
+_ENCODED = re.compile(r"%(?:2f|00)", re.IGNORECASE)  # file names have no slash and no zero byte
 _NO_TABLE = re.compile(r"%[0-9A-Fa-f]{2}|[\0-\x1f\x7f-\x9f\u2028\u2029]")
-"""What the Delta library decodes twice, or does not take, wherever tables lie."""
-_NO_LOCAL_TABLE = re.compile(r"[\\\[\]^|]")  # and in local paths alone
+"""What the Delta library decodes twice, or does not accept, in any address."""
+_NO_LOCAL_TABLE = re.compile(r"[\\\[\]^|]")  # what it does not accept in local paths
 _UTF8 = "set LC_ALL=C.UTF-8 for the whole command (a crontab sets no locale), and start again"
 
 
 class S3Address(NamedTuple):
-    """Where objects lie; `prefix` has no slash at either end, and is empty for a whole bucket."""
+    """Bucket and prefix of objects.
+
+    Attributes:
+        bucket: name of the bucket.
+        prefix: prefix without a slash at its ends; empty for the whole bucket.
+    """
 
     bucket: str
     prefix: str
 
 
 def has_scheme(text: str) -> bool:
-    """Tell whether a text begins as an address does: `s3:/bucket` is no folder, but a slip."""
+    """Return whether a text begins with a scheme; then it is no folder, even `s3:/bucket`."""
     return _SCHEME.match(text) is not None
 
 
 def is_s3(address: str) -> bool:
-    """Tell whether an address lies in an object store."""
+    """Return whether an address is in an object store."""
     return address.startswith(_S3_SCHEMES)
 
 
 def check_text(address: str) -> None:
-    """Refuse an address that is no text, or not the text that was typed.
+    """Raise an error for an address that is not text, or not the text that was typed.
 
     Raises:
-        SettingsError: it holds a zero byte, bytes that are not UTF-8, or what Java puts in the
-            place of characters that the locale does not have.
+        SettingsError: the address has a zero byte, bytes that are not UTF-8, or the replacement
+            characters that Java writes for characters outside its locale.
     """
     if "\0" in address:
         raise SettingsError(f"{address!r} holds a zero byte; no file or object has such a name")
@@ -66,28 +71,29 @@ def check_text(address: str) -> None:
 
 
 def check_table_address(uri: str) -> None:
-    """Refuse the address of an output that the Delta library would take for another place.
+    """Raise an error for an address of an output that the Delta library would misread.
 
     Args:
-        uri: of a store.
+        uri: address of a store.
 
     Raises:
-        SettingsError: it holds such characters, or an empty part.
+        SettingsError: the address has such characters, or an empty part.
     """
     found = _NO_TABLE.search(uri) or (None if is_s3(uri) else _NO_LOCAL_TABLE.search(uri))
     problem = found[0] if found else "//" if "//" in uri.split("://", 1)[-1] else None
     if problem:
         raise SettingsError(
-            f"{uri!r}: tables cannot lie there, because the Delta library misreads {problem!r} in "
-            "an address; choose an --output without it"
+            f"{uri!r}: the Delta library misreads {problem!r} in the address of tables; choose an "
+            "--output without it"
         )
 
 
 def s3_address(address: str) -> S3Address:
-    """Split `s3://bucket/prefix`; `s3a://` and `s3n://` are the same.
+    """Split `s3://bucket/prefix`; `s3a://` and `s3n://` mean the same.
 
     Raises:
-        SettingsError: no bucket, credentials, or a part that a library would drop.
+        SettingsError: the address has no bucket, has credentials, or has a part that a library
+            would drop.
     """
     bucket, _, prefix = address.split("://", 1)[1].partition("/")
     if "@" in bucket or ":" in bucket:
@@ -108,34 +114,35 @@ def s3_address(address: str) -> S3Address:
 
 
 def local_folder(address: str) -> Path:
-    """Read a local path, or a `file:` URL of this host, whose `%20` and the like are decoded once.
+    """Return a local path or a `file:` URL of this host as a path; `%20` etc. are decoded once.
 
     Raises:
-        SettingsError: neither of these.
+        SettingsError: the address is neither of these.
     """
     if address.lower().startswith(_FILE):
         return Path(_file_path(address))
     if not address or has_scheme(address.strip()):
         raise SettingsError(
-            f"{address!r}: expected a local folder or s3://bucket/prefix (a folder with a colon in "
-            "its name: ./name)"
+            f"{address!r}: expected a local folder or s3://bucket/prefix (write ./name for a "
+            "folder with a colon in its name)"
         )
     try:
         path = Path(address).expanduser()
     except RuntimeError:
         raise SettingsError(
-            f"{address!r}: there is no such user; a folder with that name: ./{address}"
+            f"{address!r}: there is no such user; write ./{address} for a folder with that name"
         ) from None
     return _checked_encoding(path)
 
 
 def absolute(path: Path) -> str:
-    """Make a path absolute; `..` behind a link leads where the operating system goes.
+    """Return a path as an absolute one; `..` after a link is resolved as the system resolves it.
 
-    Links stay as they are named, so that an archive keeps its address when its link moves.
+    Other links are not resolved, so an archive behind a link keeps its address when the link
+    changes.
 
     Raises:
-        SettingsError: the folder that this process runs in has a name that is not UTF-8.
+        SettingsError: the absolute path is not UTF-8.
     """
     whole = os.path.join(os.getcwd(), path)
     if not _is_text(whole):
@@ -156,7 +163,7 @@ def split_file(address: str) -> tuple[str, str]:
     """Split the address of a file into its folder's address and its name.
 
     Raises:
-        SettingsError: it is a `file:` URL that names no file of this host.
+        SettingsError: the address is a `file:` URL, but not of a file on this host.
     """
     if address.lower().startswith(_FILE):
         address = _file_path(address)
@@ -170,8 +177,8 @@ def _file_path(url: str) -> str:
         host, slash, path = rest[2:].partition("/")
         if host.lower() not in ("", "localhost"):
             raise SettingsError(
-                f"{url!r} names the host {host}; expected file:///path, of a folder that is "
-                "mounted here"
+                f"{url!r} names the host {host}; expected file:///path; mount the folder on this "
+                "host first"
             )
         rest = slash + path
     if not rest.startswith("/"):
@@ -188,24 +195,24 @@ def _file_path(url: str) -> str:
 
 
 def _checked_encoding(path: Path) -> Path:
-    """Refuse a name that this process would write other bytes for than the Delta library does."""
+    """Return the path; raise an error if its bytes differ between this process and Delta."""
     if not str(path).isascii() and sys.getfilesystemencoding() != "utf-8":
-        raise SettingsError(f"{str(path)!r}: names are UTF-8 here, and the locale is not; {_UTF8}")
+        raise SettingsError(f"{str(path)!r}: names must be UTF-8, but the locale is not; {_UTF8}")
     return path
 
 
 def _is_text(name: str) -> bool:
-    """Tell whether a name is Unicode text; bytes that are not UTF-8 arrive as surrogates."""
+    """Return whether a name is Unicode text; Python reads bytes that are not as surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _java_lost_characters() -> bool:
-    """Tell whether `spark-submit` handed our arguments through Java in a locale without UTF-8.
+    """Return whether `spark-submit` passed the arguments through Java in a locale without UTF-8.
 
-    Java then replaces each byte of all other characters by `?`. This process cannot ask its own
-    locale: Python replaces plain C by C.UTF-8 when it starts.
+    Java then replaces each byte of a character outside the locale by `?`. The parent's locale is
+    checked, because Python replaces the locale C of this process by C.UTF-8 when it starts.
     """
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # set by spark-submit alone
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # only spark-submit sets it
         return False
     try:
         lines = Path(f"/proc/{os.getppid()}/environ").read_bytes().split(b"\0")
@@ -217,7 +224,7 @@ def _java_lost_characters() -> bool:
 
 
 def _is_utf8(name: str) -> bool:
-    """Tell whether a locale is there and its text is UTF-8."""
+    """Return whether a locale is installed and uses UTF-8."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         locale.setlocale(locale.LC_CTYPE, name)

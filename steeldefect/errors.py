@@ -1,15 +1,15 @@
-"""Every error this project raises on purpose.
+"""The errors that this project raises.
 
-Three facts decide what happens to an error, and the type tells all three: whether another try
-can help (`Transient`) or somebody has to act (all others), which exit code a job ends with
-(`steeldefect.exit_codes`), and whether it concerns one picture (`PictureError`, one row in
-`quarantine`) or the whole run.
+The type of an error states three facts: whether another try can help (`Transient`) or somebody has
+to act (all others); the exit code of a job (`steeldefect.exit_codes`); and whether the error
+concerns one picture (`PictureError`, one row of `quarantine`) or the whole run.
 
-Messages are one line and end with what to do next. They never hold a secret: what looks like one
-is masked when the error is made.
+A message is one line and ends with what to do next. It never contains a secret: text that looks
+like a secret is masked when the error is created.
 
 Spark passes the errors of its tasks to the driver as text, inside a traceback. `error_to_text`
-writes an error so that `error_from_text` finds it there and rebuilds it, type and message.
+writes an error as text. `error_from_text` finds it in a traceback and rebuilds its type and
+message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SteelDefectError(Exception):
     """Root of all errors of this project.
 
     Attributes:
-        exit_code: what a job or command ends with.
+        exit_code: exit code of a job or command that ends with this error.
     """
 
     exit_code: ExitCode = ExitCode.FAULT
@@ -34,29 +34,29 @@ class SteelDefectError(Exception):
 
 
 class Transient:
-    """Mixin: the same call may succeed later."""
+    """Mixin for errors after which the same call may succeed later."""
 
 
 class SettingsError(SteelDefectError):
-    """Settings, arguments or a recipe are wrong. Lists every problem found."""
+    """Settings, arguments or a recipe are wrong. The message lists every problem."""
 
     exit_code = ExitCode.SETTINGS
 
 
 class BundleError(SteelDefectError):
-    """A model bundle is missing, incomplete, altered, or of a format that is not understood."""
+    """A bundle is missing, incomplete, altered, or of an unknown format."""
 
     exit_code = ExitCode.BUNDLE
 
 
 class StoreError(SteelDefectError):
-    """A folder or an object store refused a request for good: missing or forbidden."""
+    """A folder or an object store refused a request: something is missing or forbidden."""
 
     exit_code = ExitCode.STORE
 
 
 class StoreUnavailableError(StoreError, Transient):
-    """An object store did not answer, or answered that it is overloaded, after all retries."""
+    """An object store did not answer, or reported that it is overloaded, in every retry."""
 
 
 class SourceDownError(StoreUnavailableError):
@@ -80,13 +80,13 @@ class OutputBusyError(SteelDefectError, Transient):
 
 
 class FailureShareError(SteelDefectError):
-    """More pictures failed than `max_failure_share` allows; the wave was not published."""
+    """More pictures have failed than `max_failure_share` allows; the wave was not published."""
 
     exit_code = ExitCode.FAILURE_SHARE
 
 
 class AuditError(SteelDefectError):
-    """What the tasks wrote is not what was planned; the wave was not published."""
+    """The parts of a wave do not match its plan; the wave was not published."""
 
     exit_code = ExitCode.AUDIT
 
@@ -98,7 +98,7 @@ class WaveError(SteelDefectError, Transient):
 
 
 class TableError(SteelDefectError):
-    """The output tables are missing, or hold something that the schema does not know."""
+    """The output tables are missing, damaged, or do not match the schema."""
 
     exit_code = ExitCode.TABLES
 
@@ -112,7 +112,7 @@ class UnreadableFileError(TableError):
 
 
 class DeviceError(SteelDefectError):
-    """The device or the runtime that the settings ask for is not there."""
+    """The device or the runtime that the settings ask for is not available."""
 
     exit_code = ExitCode.DEVICE
 
@@ -124,7 +124,7 @@ class DataError(SteelDefectError):
 
 
 class QueryError(SteelDefectError):
-    """SQL that the tables cannot answer."""
+    """An SQL statement is wrong, or failed on these tables."""
 
     exit_code = ExitCode.QUERY
 
@@ -139,8 +139,8 @@ class RunLengthError(DataError, ValueError):
     """Malformed run lengths.
 
     Args:
-        problem: what is wrong, in words.
-        run: index of the offending run, counted from 0; None where no single run is to blame.
+        problem: description of the error.
+        run: index of the wrong run, from 0; None if no single run is wrong.
     """
 
     def __init__(self, problem: str, run: int | None = None) -> None:
@@ -150,36 +150,36 @@ class RunLengthError(DataError, ValueError):
         super().__init__(f"malformed run lengths: {where}{problem}")
 
     def __reduce__(self) -> tuple[type[RunLengthError], tuple[str, int | None]]:
-        """Rebuild from the constructor's own arguments, so that pickling keeps them."""
+        """Return how to rebuild the error from its own arguments, so that pickling keeps them."""
         return type(self), (self.problem, self.run)
 
 
 class PictureError(SteelDefectError):
-    """One picture cannot be scored. Becomes one row of `quarantine`, never a failed task."""
+    """One picture cannot be scored. It becomes one row of `quarantine`, never a failed task."""
 
 
 class FetchError(PictureError):
-    """The picture's bytes are more than is allowed."""
+    """The picture's file is larger than the limit."""
 
 
 class FetchUnavailableError(FetchError, Transient):
-    """The store did not give the picture's bytes (overloaded, gone, forbidden)."""
+    """The store did not return the picture's bytes (overloaded, gone, forbidden)."""
 
 
 class DecodeError(PictureError):
-    """The bytes are not a picture of a kind that is scored: empty, truncated, CMYK, huge."""
+    """The bytes are not a picture that can be scored: empty, truncated, CMYK, too large."""
 
 
 class PictureSizeError(PictureError):
-    """The picture decodes, but its size is not what the bundle's models were trained on."""
+    """The picture is valid, but the bundle's models were not trained on pictures of its size."""
 
 
 class UnprovenError(PictureError, Transient):
-    """The bytes are no picture, and are not proven to be what the archive holds."""
+    """The picture failed, and its bytes are not proven to be those in the archive."""
 
 
 class InferenceError(PictureError, Transient):
-    """A model failed on this picture, or answered with numbers that are not finite."""
+    """A model failed on this picture, or returned numbers that are not finite."""
 
 
 class HostError(PictureError, Transient):
@@ -187,26 +187,26 @@ class HostError(PictureError, Transient):
 
 
 class WorkerDiedError(PictureError, Transient):
-    """The worker process died each time it scored this picture alone; mostly for want of memory."""
+    """The worker process died each time it scored this picture alone; often memory ran out."""
 
 
 _AS_TEXT = re.compile(r"steeldefect\.errors\.(\w+): ([^\n]+)")
 
 
 def error_to_text(error: Exception) -> str:
-    """Return an error in one line, as Python's tracebacks end: `module.Type: message`."""
+    """Return an error as one line, like the last line of a traceback: `module.Type: message`."""
     return f"{type(error).__module__}.{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def error_from_text(text: str) -> SteelDefectError | None:
-    """Return the last error of this project that a text holds; None where it holds none.
+    """Return the last error of this project in a text; None if there is none.
 
     Args:
-        text: a traceback, or what `error_to_text` wrote.
+        text: a traceback, or the output of `error_to_text`.
 
     Returns:
-        The error, of its own type. Only a `RunLengthError` comes back as a `DataError`: it words
-        its message itself.
+        The error with its own type. Only a `RunLengthError` becomes a `DataError`, because its
+        constructor does not take a whole message.
     """
     for name, message in reversed(_AS_TEXT.findall(text)):
         kind = globals().get(name)

@@ -1,4 +1,4 @@
-"""One scoring run, step by step; `jobs/score.py` puts the steps in order."""
+"""The steps of a scoring run; `jobs/score.py` calls them in order."""
 
 from __future__ import annotations
 
@@ -44,7 +44,15 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass
 class Totals:
-    """What a run has done so far; only published waves count."""
+    """The counts of a run so far; only published waves count.
+
+    Attributes:
+        new: number of pictures, failed or not, that had not failed in an earlier run.
+        failures: the quarantined pictures, counted by whether they had failed before.
+        seconds: time from the start of the first wave to the last publication, in seconds.
+        stage_seconds: seconds of all tasks, by stage.
+        engines: number of scored pictures, by engine.
+    """
 
     scored: int = 0
     quarantined: int = 0
@@ -58,12 +66,12 @@ class Totals:
 
     @property
     def done(self) -> int:
-        """Pictures dealt with."""
+        """Number of pictures that were scored or quarantined."""
         return self.scored + self.quarantined
 
     @property
     def rate(self) -> float:
-        """Pictures dealt with in a second, starting Spark not counted."""
+        """Pictures that were scored or quarantined per second, without the start of Spark."""
         return self.done / self.seconds if self.seconds else 0.0
 
     def add(self, wave: ScoredWave) -> None:
@@ -80,7 +88,7 @@ class Totals:
 
 
 class ScoringRun:
-    """A run that holds the output; see `open_run`."""
+    """A scoring run that holds the lease of its output; see `open_run`."""
 
     def __init__(
         self,
@@ -92,7 +100,7 @@ class ScoringRun:
         watch: Stopwatch,
         session: SparkSession | None = None,
     ) -> None:
-        """Use `open_run`."""
+        """Set the parts of a run; callers use `open_run` instead."""
         self.origin = origin
         self._watch = watch
         self.bundle = bundle
@@ -110,11 +118,11 @@ class ScoringRun:
         self._log = WaveLog(self._tables)
 
     def recover(self) -> None:
-        """Complete what a dead run left, then hold the tables against each other.
+        """Complete the waves that a dead run left unfinished, then check that all tables agree.
 
         Raises:
-            OutputBusyError: another run has taken over.
-            TableError: what it left cannot be completed, or the tables are damaged.
+            OutputBusyError: another run has taken the output over.
+            TableError: a wave cannot be completed, or the tables are damaged.
         """
         for record in self._log.recover(self._lease.number):
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
@@ -124,7 +132,7 @@ class ScoringRun:
             require_sound(self._output)
 
     def make_plan(self) -> Plan:
-        """Find what is still to be scored."""
+        """Find the pictures that are still to be scored."""
         with self._watch.measure("plan"):
             self.plan = plan_run(
                 self._listing,
@@ -143,9 +151,9 @@ class ScoringRun:
 
     @contextmanager
     def scored_waves(self) -> Iterator[Iterator[ScoredWave]]:
-        """Score what is planned on Spark, and show progress; the waves come in their order.
+        """Score the planned pictures on Spark and show progress; yield the waves in their order.
 
-        Without anything to score, Spark is not started.
+        If there is nothing to score, Spark is not started.
         """
         todo = self.plan.todo.num_rows
         if not todo:
@@ -163,7 +171,7 @@ class ScoringRun:
                 yield scored
 
     def _spark(self) -> AbstractContextManager[SparkSession]:
-        """Use the caller's session, which stays open, or open one."""
+        """Return the caller's session, which stays open, or open a new one."""
         if self._session is not None:
             return nullcontext(self._session)
         return opened_session("steeldefect score")
@@ -172,12 +180,12 @@ class ScoringRun:
         return self.plan.waves(self.settings.wave_pictures)
 
     def publish(self, wave: ScoredWave) -> None:
-        """Audit one scored wave, and make it visible.
+        """Audit a scored wave, and publish it.
 
         Raises:
-            AuditError: what was written is not what was planned.
-            FailureShareError: too many pictures failed.
-            OutputBusyError: another run took over.
+            AuditError: the wave's parts do not match its plan.
+            FailureShareError: too many pictures have failed.
+            OutputBusyError: another run has taken the output over.
         """
         with self._watch.measure("publish"):
             self._publish(wave)
@@ -193,7 +201,7 @@ class ScoringRun:
         if totals.waves == 0:
             self._lease.check()
             self._tables.create_all()
-            self.record(Outcome.RUNNING, None, 0.0)  # its rows are traced to it even if it dies
+            self.record(Outcome.RUNNING, None, 0.0)  # rows need their run, even if it dies later
         parts = [part for report in wave.reports for part in report.parts]
         record = WaveRecord(self.origin.run_id, wave.number, parts, self._lease.number)
         with interruption.postponed():
@@ -201,10 +209,10 @@ class ScoringRun:
             totals.add(wave)
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
-        """Add this run to the table `runs`.
+        """Write the row of this run to the table `runs`.
 
         Raises:
-            OutputBusyError: another run has taken over; nothing is written.
+            OutputBusyError: another run has taken the output over; nothing is written.
         """
         self._lease.check()
         totals = self.totals
@@ -232,7 +240,7 @@ class ScoringRun:
         )
 
     def summary(self) -> str:
-        """Say what the run did, in a few words."""
+        """Return one line about what the run did."""
         totals = self.totals
         if totals.done == 0:
             return (
@@ -251,20 +259,20 @@ class ScoringRun:
 
 @contextmanager
 def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iterator[ScoringRun]:
-    """Check everything that can be checked, then hold the output while the block runs.
+    """Check bundle, input and output, then hold the output's lease while the block runs.
 
-    Until the bundle is verified and the input listed, nothing is written. However the block ends,
-    the run is recorded in the table `runs`.
+    Nothing is written before the bundle is verified and the input is listed. The run is recorded in
+    the table `runs` when the block ends, with or without an error.
 
     Args:
-        request: what is scored, with what, into what.
-        session: of Spark, which stays open; None: one is opened for the waves.
+        request: input, bundle, output and settings of the run.
+        session: Spark's session, which stays open; None to open one for the waves.
 
     Raises:
-        BundleError: the bundle is missing, damaged, or not signed as the settings ask.
+        BundleError: the bundle is missing, damaged, or not signed as the settings require.
         EmptyInputError: no picture lies under the input.
         StoreError: input or output cannot be read.
-        OutputBusyError: another run holds the output for too long.
+        OutputBusyError: another run held the output longer than `lock_wait_seconds`.
     """
     settings = request.settings
     began = time.monotonic()
@@ -304,10 +312,10 @@ def _say_waiting(holder: str) -> None:
 
 
 def _record_failure(run: ScoringRun, error: BaseException, seconds: float) -> None:
-    """Note how a run ended, without hiding why where that cannot be noted either."""
+    """Record how a run failed; if that fails too, only log it, so that `error` stays the cause."""
     outcome, reason = Outcome.FAILED, str(error) or type(error).__name__
     if isinstance(error, KeyboardInterrupt) or interruption.requested():
-        outcome, reason = Outcome.INTERRUPTED, "interrupted"  # what else failed comes of that
+        outcome, reason = Outcome.INTERRUPTED, "interrupted"  # other errors follow from it
     try:
         run.record(outcome, reason, seconds)
     except Exception as second:

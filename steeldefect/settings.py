@@ -1,7 +1,8 @@
-"""Settings of a scoring run: one frozen model, validated at the door with every problem listed.
+"""The settings of a scoring run: one frozen model; all errors in settings are reported together.
 
-Sources, later ones win: the defaults below, a YAML file (`--config`), and `--set key=value`,
-where dots reach into sections (`--set s3.region=eu-central-1`). `conf/score.yaml` explains each.
+There are three sources; a later one overrides an earlier one: the defaults below, a YAML file
+(`--config`), and `--set key=value`, where dots reach into sections (`--set
+s3.region=eu-central-1`). `conf/score.yaml` explains each setting.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ Model = TypeVar("Model", bound=BaseModel)
 HIDDEN = (
     ".*",  # hidden on Unix: ._a.jpg of macOS, .snapshot, .Trash-1000
     "__MACOSX",
-    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot"),  # of network storage
-    *("$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "~snapshot"),  # of Windows
+    *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot"),  # network storage
+    *("$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "~snapshot"),  # Windows
     "lost+found",
 )
-"""Names of files and folders that are no pictures of an archive; see `list_pictures`."""
+"""Names of files and folders that hold no pictures of the archive; see `list_pictures`."""
 
 _DEFAULT_PATTERNS = ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff")
 
 
 def _as_key(text: str) -> str:
-    """Read a public key, so that settings hold the key itself and not the name of a file."""
+    """Return a public key as text, so that settings hold the key and not the name of its file."""
     try:
         return read_public_key(text).text
     except SettingsError as error:  # pydantic collects ValueErrors only
@@ -51,7 +52,7 @@ def _as_key(text: str) -> str:
 
 
 class ScoreSettings(BaseModel):
-    """What a run may be told. Thresholds are not here: they belong to the bundle."""
+    """The settings of a scoring run. Thresholds are not among them: they belong to the bundle."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,14 +97,15 @@ class ScoreSettings(BaseModel):
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What a scoring run is asked to do.
+    """The request for a scoring run.
 
     Attributes:
-        input_uri: the pictures: a folder or s3://bucket/prefix.
-        bundle_uri: the model bundle, or an alias of a registry.
-        output_uri: the tables.
-        settings: of the run.
-        inventory_uri: a table of the input's keys (`steeldefect.plan.inventory`); None: list them.
+        input_uri: address of the pictures: a folder or s3://bucket/prefix.
+        bundle_uri: address of the bundle, or of an alias in a registry.
+        output_uri: address of the tables.
+        settings: settings of the run.
+        inventory_uri: address of a table of the input's keys (`steeldefect.plan.inventory`); None
+            to list the input.
     """
 
     input_uri: str
@@ -117,11 +119,11 @@ def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSetting
     """Read the settings of a run.
 
     Args:
-        config: YAML file, or None.
-        overrides: `key=value` texts; values are read as YAML.
+        config: path of a YAML file, or None.
+        overrides: texts `key=value`; values are read as YAML.
 
     Raises:
-        SettingsError: one line that lists every problem.
+        SettingsError: settings are wrong; the message lists every problem in one line.
     """
     values = {} if config is None else read_yaml(config)
     problems = apply_overrides(values, overrides)
@@ -132,7 +134,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; an empty file is an empty mapping.
 
     Raises:
-        SettingsError: missing, not YAML, or not a mapping.
+        SettingsError: the file is missing, not YAML, or not a mapping.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -148,10 +150,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> list[str]:
-    """Put `a.b=value` texts into nested `values`.
+    """Write the values of texts `a.b=value` into the nested dictionary `values`.
 
     Returns:
-        What is wrong with them: no `=`, a value that is not YAML, or a section that is none.
+        The problems of the texts: no `=`, a value that is not YAML, or a part of the key that is
+        not a section.
     """
     return [problem for text in overrides if (problem := _override(values, text))]
 
@@ -159,16 +162,17 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> list[st
 def validate(
     model: type[Model], values: dict[str, Any], what: str, problems: Sequence[str] = ()
 ) -> Model:
-    """Build a frozen model, or list all problems in one line.
+    """Build a frozen model, or raise one error that lists all problems.
 
     Args:
-        model: to build.
-        values: its fields, nested.
-        what: the values are, for the message.
-        problems: found earlier, listed with the others.
+        model: model to build.
+        values: values of its fields, nested.
+        what: name of the values in the message, such as "settings".
+        problems: problems that were found before; they are listed too.
 
     Raises:
-        SettingsError: each problem with its place and what was received.
+        SettingsError: values are wrong; the message has the place of each problem and the value
+            that was received.
     """
     try:
         built = model.model_validate(values)
@@ -180,15 +184,15 @@ def validate(
 
 
 def _yaml_problem(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    """Say what is wrong and where, without the line itself: it may hold a secret."""
+    """Return what is wrong and where, without the text of the line: it may hold a secret."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return "its characters are not UTF-8, or not allowed in YAML"
+        return "it has characters that are not UTF-8, or that YAML does not allow"
     mark = error.problem_mark
     return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def _override(values: dict[str, Any], text: str) -> str | None:
-    """Apply one `a.b=value`; returns the problem, if any."""
+    """Write the value of one text `a.b=value`, and return the problem, if there is one."""
     name, equals, value = text.partition("=")
     *sections, last = name.strip().split(".")
     if not equals or not last:
@@ -197,7 +201,7 @@ def _override(values: dict[str, Any], text: str) -> str | None:
     for section in sections:
         target = target.setdefault(section, {})
         if not isinstance(target, dict):
-            return f"--set {without_value(text)!r}: {section} is no section"
+            return f"--set {without_value(text)!r}: {section} is not a section"
     try:
         target[last] = yaml.safe_load(value)
     except yaml.YAMLError:
@@ -215,14 +219,14 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorD
     message = problem["msg"].removeprefix("Value error, ")
     if not place:
         return str(message)
-    # a whole section says less than the rule that refused it, and an address may hold a secret
+    # a whole section is too long to repeat, and some values may hold a secret
     whole = isinstance(problem["input"], dict) or problem["type"] == "model_type"
-    silent = whole or _may_hold_secret(problem["loc"])
-    received = "" if silent else f", received {problem['input']!r}"
+    hidden = whole or _may_hold_secret(problem["loc"])
+    received = "" if hidden else f", received {problem['input']!r}"
     return f"{place}: {message}{received}"
 
 
 def _may_hold_secret(location: tuple[int | str, ...]) -> bool:
-    """Tell whether what was received at a place should not be repeated."""
+    """Return whether the value at a place may hold a secret."""
     names = [str(part) for part in location]
     return "endpoint_url" in names or "trusted_keys" in names or any(map(names_secret, names))

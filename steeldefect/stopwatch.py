@@ -1,4 +1,4 @@
-"""Where a task's time goes: seconds by stage, added up over threads."""
+"""Measure the seconds of a task's stages, added up over threads."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up seconds by name; any thread may measure."""
+    """Stopwatch that adds up seconds by name; it is safe for threads."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start the stopwatch; no name has any seconds yet."""
         self._began = time.perf_counter()
         self._lock = threading.Lock()
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes, however it ends."""
+        """Add the seconds that the block takes, even if it ends with an error."""
         began = time.perf_counter()
         try:
             yield
@@ -31,11 +31,11 @@ class Stopwatch:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """What was measured so far; of several threads the sum, which may exceed the clock's."""
+        """Seconds so far, by name; they are summed over threads, so they may exceed `elapsed`."""
         with self._lock:
             return dict(self._seconds)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the stopwatch was made."""
+        """Seconds since the stopwatch was created."""
         return time.perf_counter() - self._began

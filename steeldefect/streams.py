@@ -1,4 +1,4 @@
-"""Streams: work that runs ahead in threads, and batches."""
+"""Run work ahead in threads, and cut streams into batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ Result = TypeVar("Result")
 def read_ahead(
     items: Iterable[Item], work: Callable[[Item], Result], pool: ThreadPoolExecutor, depth: int
 ) -> Iterator[tuple[Item, Result]]:
-    """Run `work` in threads for up to `depth` items in front of the one that is given back."""
+    """Run `work` in threads, at most `depth` items ahead of the consumer.
+
+    Args:
+        items: items to work on.
+        work: function of one item.
+        pool: threads that run `work`.
+        depth: largest number of items whose work has started ahead of the consumer.
+
+    Yields:
+        Each item with its result, in the order of the items.
+    """
     running: deque[tuple[Item, Future[Result]]] = deque()
     for item in items:
         running.append((item, pool.submit(work, item)))
@@ -27,7 +37,7 @@ def read_ahead(
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Cut a stream into lists of `size`; the last one may be shorter."""
+    """Yield lists of `size` items; the last list may be shorter."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)

@@ -1,4 +1,4 @@
-"""Versions of what a number, or a fault, can depend on."""
+"""List the versions of Python and of the libraries that affect results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LIBRARIES = (
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of Python and of the libraries that a number can depend on."""
+    """Return the versions of Python and of the libraries that affect results, by name."""
     found = {"python": platform.python_version()}
     for library in _LIBRARIES:
         try:

@@ -1,4 +1,4 @@
-"""What the library's own tests share: stores, an S3 server that runs in a thread, tables."""
+"""Fixtures of the library's tests: stores, an S3 server that runs in a thread, tables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from steeldefect.tables.delta import Tables
 
 @pytest.fixture(scope="session")
 def gateless_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The rule bundle without its gate: every picture is segmented."""
+    """Build the rule bundle without its gate: every picture is segmented."""
     target = tmp_path_factory.mktemp("bundles") / "gateless"
     return build_rule_bundle(target, with_gate=False)
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Settings]:
-    """Settings that reach an S3 server of this process, with an empty bucket."""
+    """Start an S3 server in this process, with an empty bucket; yield settings that reach it."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -48,13 +48,13 @@ def s3() -> Iterator[S3Settings]:
 
 @pytest.fixture
 def s3_address() -> str:
-    """An address in the server's bucket that no other test uses."""
+    """Return an address in the server's bucket that no other test uses."""
     return f"s3://{BUCKET}/{uuid4().hex}"
 
 
 @pytest.fixture(params=["local", "s3"])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """An empty store of either kind."""
+    """Open an empty store of either kind."""
     if request.param == "local":
         return open_store(str(tmp_path / "store"))
     address: str = request.getfixturevalue("s3_address")
@@ -63,11 +63,11 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """An empty local store."""
+    """Open an empty local store."""
     return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture
 def tables(store: Store) -> Tables:
-    """The tables of that store; none is written yet."""
+    """Open the tables of that store; none is written yet."""
     return Tables(store)

@@ -1,4 +1,4 @@
-"""Every error of the project: it pickles, it has an exit code, and it says whether to try again."""
+"""Every error of the project pickles, has an exit code, and states whether a retry may help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is reported to anybody: the libraries find their telemetry missing."""
+"""Nothing is reported to anybody: the telemetry package of the libraries is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scoring run counts."""
+"""The counts of a scoring run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from steeldefect.score.waves import ScoredWave
 
 
 def planned(*tries: int) -> pa.Table:
-    """Pictures of a wave, by how often each has failed before."""
+    """Return the planned pictures of a wave, given how often each one has failed before."""
     rows = [{"key": f"{n}", "etag": "e", "size": 1, "tries": one} for n, one in enumerate(tries)]
     return pa.Table.from_pylist(rows, PLANNED)
 

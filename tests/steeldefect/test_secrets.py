@@ -1,4 +1,4 @@
-"""Secrets are masked in whatever is printed, raised or recorded."""
+"""Secrets are masked in everything that is printed, raised or recorded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CANARY = "canary/7+Vq=Zz9"
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A secret in this process's environment."""
+    """Set a secret in the environment of this process."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
     return CANARY
 

@@ -1,4 +1,4 @@
-"""Settings of a scoring run: where they come from, and every problem in one line."""
+"""The settings of a scoring run: their sources, and messages that list every problem."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_dots_reach_into_sections_that_are_not_there_yet() -> None:
 def test_what_is_no_section_has_nothing_below_it() -> None:
     values = {"a": 1}
     assert apply_overrides(values, ["a.b=2", "c=3", "="]) == [
-        "--set 'a.b=2': a is no section",
+        "--set 'a.b=2': a is not a section",
         "--set '=': expected key=value",
     ]
     assert values == {"a": 1, "c": 3}

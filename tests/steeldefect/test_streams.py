@@ -1,4 +1,4 @@
-"""The streams inside a task: keys in, threads that read ahead, batches."""
+"""The streams in a task: keys, work that runs ahead in threads, batches."""
 
 from __future__ import annotations
 
