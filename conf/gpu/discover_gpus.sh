@@ -1,8 +1,8 @@
 #!/bin/sh
-# Tells Spark which GPUs a host has (spark.worker.resource.gpu.discoveryScript, or
-# spark.executor.resource.gpu.discoveryScript on YARN and Kubernetes): {"name": "gpu",
-# "addresses": ["0", "1"]}. Where CUDA_VISIBLE_DEVICES is set, addresses count what is visible,
-# because tasks take them as indices into it. A host without GPUs has none, and that is no error.
+# Print the GPUs of a host for Spark, as {"name": "gpu", "addresses": ["0", "1"]}. Spark runs it as
+# spark.worker.resource.gpu.discoveryScript, or spark.executor.resource.gpu.discoveryScript on YARN
+# and Kubernetes. If CUDA_VISIBLE_DEVICES is set, the addresses are indices into it, because tasks
+# use them so. A host without GPUs has no addresses; that is not an error.
 set -eu
 
 if [ -n "${CUDA_VISIBLE_DEVICES:-}" ]; then

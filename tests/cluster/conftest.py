@@ -1,4 +1,4 @@
-"""A cluster whose workers see nothing of this project: another user, another host, no PATH."""
+"""A cluster whose workers have no access to this project: another user, another host, no PATH."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from steeldefect.spark.cluster_pack import pack
 
 @pytest.fixture(scope="session")
 def hosts() -> Iterator[Network]:
-    """This host and three others, with addresses of their own where the machine allows it."""
+    """Set up this host and three others, with separate addresses if the machine allows it."""
     with network(3) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
-    """A folder that every user can read; pytest's own ones are private."""
+    """Create a folder that every user can read; pytest's folders are private."""
     folder = Path(tempfile.mkdtemp(prefix="steeldefect-cluster-"))
     folder.chmod(0o755)
     yield folder
@@ -35,13 +35,13 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def spark(open_folder: Path) -> Path:
-    """The Spark that the cluster's hosts have."""
+    """Copy the Spark that the cluster's hosts use."""
     return copy_spark(open_folder / "spark")
 
 
 @pytest.fixture(scope="session")
 def packed(open_folder: Path) -> Path:
-    """This environment, packed; or the archive that STEELDEFECT_PACKED names."""
+    """Pack this environment, or use the archive that STEELDEFECT_PACKED names."""
     target = open_folder / "steeldefect-env.tar.gz"
     if made := os.environ.get("STEELDEFECT_PACKED"):
         shutil.copyfile(made, target)
@@ -52,14 +52,14 @@ def packed(open_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def server(hosts: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An S3 server that all hosts reach: Ceph's gateway where it is installed, else moto's."""
+    """Start an S3 server that all hosts reach: Ceph's gateway if it is installed, else moto's."""
     start = run_moto if missing_of_ceph() else run_ceph
     yield from start(tmp_path_factory.mktemp("s3"), hosts.here.address)
 
 
 @pytest.fixture
 def cluster(hosts: Network, spark: Path, server: Server, open_folder: Path) -> Iterator[Cluster]:
-    """A master without workers; what its workers run finds S3's credentials, and no more."""
+    """Start a master without workers; processes of its workers get S3's credentials, no more."""
     folder = Path(tempfile.mkdtemp(dir=open_folder))
     folder.chmod(0o755)
     started = Cluster(spark, folder, hosts, server.environment)
@@ -74,7 +74,7 @@ def cluster(hosts: Network, spark: Path, server: Server, open_folder: Path) -> I
 
 @pytest.fixture
 def driver_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What the driver finds on its host: S3's credentials; no Python stated for the executors."""
+    """Return the driver's environment: S3's credentials, and no Python named for executors."""
     for name in ("PYSPARK_PYTHON", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS"):
         monkeypatch.delenv(name, raising=False)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

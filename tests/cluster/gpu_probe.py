@@ -1,4 +1,4 @@
-"""A program whose tasks say which GPUs they were given, and see; one line of JSON for each."""
+"""A program whose tasks report the GPUs that they were given and can see, one JSON line each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TASKS = 12
 
 
 def look(_: Iterator[int]) -> Iterator[str]:
-    """Take the task's GPUs as scoring does, and keep them for a while."""
+    """Use the task's GPUs as scoring does, and keep them for a while."""
     began = time.time()
     context = TaskContext.get()
     assert context is not None

@@ -1,7 +1,7 @@
-"""Hosts with addresses of their own on this one machine: network namespaces, joined by a bridge.
+"""Several hosts on this one machine: network namespaces with their own addresses, on a bridge.
 
-Where the machine does not allow that, has no `ip`, or lets nothing through between them, every host
-is this one, on loopback.
+If the machine does not allow that, has no `ip`, or lets no packets through between them, every host
+is this host, on the loopback address.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _SUBNET = f"10.207.{os.getpid() % 250}"
 
 @dataclass(frozen=True)
 class Host:
-    """Where a process can be started.
+    """A host on which processes can be started.
 
     Attributes:
-        address: of the host, in IPv4.
-        inside: what a command begins with to run there.
+        address: IPv4 address of the host.
+        inside: words before a command that make it run on the host.
     """
 
     address: str
@@ -34,20 +34,20 @@ class Host:
 
 @dataclass(frozen=True)
 class Network:
-    """This host as the others see it, and the others."""
+    """This host, as the other hosts see it, and the other hosts."""
 
     here: Host
     others: Sequence[Host]
 
     @property
     def separate(self) -> bool:
-        """Whether the hosts have addresses of their own."""
+        """Whether the hosts have separate addresses."""
         return bool(self.others[0].inside)
 
 
 @contextmanager
 def network(count: int) -> Iterator[Network]:
-    """Make hosts, and take them away afterwards."""
+    """Create hosts, and delete them when the block ends."""
     loopback = Host("127.0.0.1")
     names = [f"{_BRIDGE}w{number}" for number in range(count)]
     try:
@@ -85,10 +85,10 @@ def _join(names: Sequence[str]) -> list[Host]:
 
 
 def _reach(here: str, host: Host) -> None:
-    """Connect from a host to this one.
+    """Connect from a host to this host.
 
     Raises:
-        subprocess.SubprocessError: nothing gets through.
+        subprocess.SubprocessError: no connection is possible.
     """
     with closing(socket.create_server((here, 0))) as server:
         place = server.getsockname()

@@ -1,4 +1,4 @@
-"""Spark's own standalone cluster: a master here, workers on other hosts, each a process."""
+"""A standalone cluster of Spark: a master on this host, workers on others, each one a process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOBODY = 65534
 
 
 def copy_spark(folder: Path) -> Path:
-    """Lay a Spark down where every user can read it, as a cluster's hosts have one."""
+    """Copy Spark to a folder that every user can read, as on a cluster's hosts."""
 
     def link(source: str, target: str) -> None:
         try:
@@ -45,10 +45,10 @@ class Cluster:
     """A cluster.
 
     Attributes:
-        spark: home of the Spark that it runs.
-        folder: for logs, and the workers' own folders.
-        hosts: this one, and those for workers.
-        environment: what a worker's processes find there; no PATH unless it is stated.
+        spark: home folder of the Spark that the cluster runs.
+        folder: folder for logs, and for the folders of workers.
+        hosts: this host, and the hosts of workers.
+        environment: environment variables of a worker's processes; without PATH unless it is here.
     """
 
     spark: Path
@@ -57,14 +57,14 @@ class Cluster:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begin without processes."""
+        """Start with no processes."""
         self._processes: list[subprocess.Popen[bytes]] = []
         self._port = free_port(self.here.address)
         self._page = free_port(self.here.address)
 
     @property
     def here(self) -> Host:
-        """This host, as the workers see it."""
+        """This host, with the address that workers use for it."""
         return self.hosts.here
 
     @property
@@ -90,10 +90,10 @@ class Cluster:
         """Start a worker, and wait until the master knows it.
 
         Args:
-            host: where.
-            cores: that it offers.
-            settings: of Spark's, for the worker.
-            stranger: it runs as another user, who may not look into this project's folders.
+            host: host of the worker.
+            cores: number of cores that the worker offers.
+            settings: Spark's settings for the worker.
+            stranger: whether it runs as another user, who cannot read this project's folders.
         """
         port = free_port(self.here.address)
         number = len(self._processes)
@@ -114,11 +114,11 @@ class Cluster:
         return worker
 
     def executors_ran(self) -> int:
-        """Executors that ran: each has left a folder with its worker."""
+        """Count the executors that ran: each one has left a folder with its worker."""
         return len(list(self.folder.glob("worker-*/app-*/*/stderr")))
 
     def stop(self) -> None:
-        """Stop everything."""
+        """Stop all processes."""
         for process in reversed(self._processes):
             kill_family(process)
 
@@ -154,7 +154,7 @@ class Cluster:
         return process
 
     def _alive(self) -> set[tuple[str, int]]:
-        """Give address and port of the workers that the master knows as alive."""
+        """Return address and port of the workers that the master reports as alive."""
         workers = (self._status() or {}).get("workers", ())
         return {(one["host"], one["port"]) for one in workers if one["state"] == "ALIVE"}
 
@@ -166,7 +166,7 @@ class Cluster:
 
 
 def kill_family(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all that it has started, as when a host goes away."""
+    """Kill a process and all processes that it has started, as when a host fails."""
     with suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid).children(recursive=True)
         for one in family:

@@ -1,4 +1,4 @@
-"""On a cluster as on a laptop: the same rows, whatever happens to its hosts."""
+"""A cluster writes the same rows as local mode, even if its hosts fail."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def local(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same pictures scored in local mode, from a folder."""
+    """Score the same pictures in local mode, from a folder."""
     output = tmp_path_factory.mktemp("local")
     assert score_job.main(score_arguments(archive, rule_bundle.folder, output)) == 0
     return output
@@ -49,7 +49,7 @@ def local(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def arguments(server: Server, archive: Path, rule_bundle: Bundle) -> list[str]:
-    """Pictures, bundle and tables in a bucket of their own."""
+    """Upload pictures and bundle to a new bucket, and return the job's arguments."""
     bucket = server.bucket()
     source = server.upload(archive, bucket, "archive")
     bundle = server.upload(rule_bundle.folder, bucket, "models/first")
@@ -58,7 +58,7 @@ def arguments(server: Server, archive: Path, rule_bundle: Bundle) -> list[str]:
 
 @pytest.fixture
 def read(server: Server, monkeypatch: pytest.MonkeyPatch) -> Read:
-    """Reads tables back from S3."""
+    """Return a reader of the tables in S3."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     open_client.cache_clear()
@@ -66,7 +66,7 @@ def read(server: Server, monkeypatch: pytest.MonkeyPatch) -> Read:
 
 
 def submit(cluster: Cluster, *more: str) -> list[str]:
-    """Begin the command line of a driver on this host."""
+    """Return the beginning of the command line of a driver on this host."""
     address = cluster.here.address
     return [
         *(str(Path(sys.executable).with_name("spark-submit")), "--master", cluster.url),
@@ -79,7 +79,7 @@ def submit(cluster: Cluster, *more: str) -> list[str]:
 
 @pytest.fixture
 def command(cluster: Cluster, packed: Path, arguments: list[str]) -> list[str]:
-    """The scoring job by the settings ready made, with the packed environment."""
+    """Return the scoring job's command line, with standalone.conf and the packed environment."""
     settings = (
         *("--properties-file", "conf/spark/standalone.conf"),
         *("--conf", f"spark.archives={packed}#env", "--conf", "spark.executor.cores=1"),
@@ -162,7 +162,7 @@ GPUS = {"spark.executor.resource.gpu.amount": "1", "spark.task.resource.gpu.amou
 
 @pytest.fixture
 def gpu_cluster(cluster: Cluster, tmp_path: Path) -> Cluster:
-    """Two workers with two made-up GPUs each, and this project's own environment."""
+    """Start two workers with two pretended GPUs each, and this project's environment."""
     script = tmp_path / "discover.sh"
     script.write_text('#!/bin/sh\necho \'{"name": "gpu", "addresses": ["4", "7"]}\'\n')
     script.chmod(0o755)

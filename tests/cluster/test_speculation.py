@@ -1,4 +1,4 @@
-"""A slow task that Spark starts a second time elsewhere: its pictures are in the tables once."""
+"""A slow task that Spark also starts elsewhere: its pictures are in the tables only once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_task_that_runs_twice_is_published_once(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first try has written its rows, and waits for the answer when the second one starts."""
+    """The first try has written its rows, and waits for a response when the second one starts."""
     if not cluster.hosts.separate:
         pytest.skip("Spark starts the second try on another host, and this machine allows none")
     archive = fill_archive(tmp_path / "archive", PICTURES)

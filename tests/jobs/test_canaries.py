@@ -1,8 +1,9 @@
-"""Canary keys: secrets that are given to a run, and looked for in everything that it leaves behind.
+"""Canary keys: a run gets secrets, and the tests search for them in everything that it leaves.
 
-The runs are real processes against an S3 server: one that scores, and those that fail in the
-stores, in Delta, in Spark's workers and at the door. Searched are standard output and error, every
-object of the bucket (tables decoded), Spark's event log, and the pages of its web interface.
+The runs are real processes against an S3 server: one that scores, and others that fail in the
+stores, in Delta, in Spark's workers, and before they start. The tests search standard output and
+error, every object of the bucket (tables decoded), Spark's event log, and the pages of Spark's web
+interface.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ _ANSWERS = ("environment", "executors", "jobs", "stages", "sql?details=true&plan
 
 @dataclass
 class Ran:
-    """What a run left behind: texts by where they were found."""
+    """What a run left: texts, by the place where they were found."""
 
     code: int
     texts: dict[str, str]
@@ -69,7 +70,7 @@ class Ran:
 
 @dataclass
 class Watcher:
-    """Reads the pages of Spark's web interface while a run lasts."""
+    """Reader of the pages of Spark's web interface while a run lasts."""
 
     port: int
     texts: dict[str, str] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class Plant:
         return f"s3://{self.bucket}/{prefix}"
 
     def run(self, *more: str, environment: dict[str, str] | None = None) -> Ran:
-        """Score with every canary in place; `more` has the last word."""
+        """Score with every canary set; `more` overrides the other settings."""
         port = free_port()
         conf = self.folder / f"conf-{port}"
         events = self.folder / f"events-{port}"
@@ -148,7 +149,7 @@ class Plant:
         return Ran(done.returncode, texts)
 
     def objects(self) -> dict[str, str]:
-        """Read every object of the bucket, tables as the text of their rows."""
+        """Read every object of the bucket; tables become the text of their rows."""
         client, found = self.server.client(), {}
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         for item in (one for page in pages for one in page.get("Contents", [])):
@@ -173,7 +174,7 @@ def plant(server: Server, rule_bundle: Bundle, tmp_path: Path) -> Plant:
 
 
 def leaks(texts: dict[str, str]) -> list[str]:
-    """Show where a canary was found, with what stands around it."""
+    """List where a canary was found, with the text around it."""
     return [
         f"{place}: ...{text[max(0, text.index(CANARY) - 150) : text.index(CANARY) + 50]}..."
         for place, text in texts.items()

@@ -1,4 +1,4 @@
-"""The evaluation job: counts and metrics against masks that are known."""
+"""The evaluation job: counts and metrics for known masks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_csv(path: Path, header: str, lines: list[tuple[object, ...]]) -> Path:
 
 @pytest.fixture(scope="module")
 def output(rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine scored pictures: three plain, three with class 1, three with both classes."""
+    """Score nine pictures: three plain, three with class 1, three with both classes."""
     folder = tmp_path_factory.mktemp("evaluated")
     source = fill_archive(folder / "images", 9)
     arguments = score_arguments(source, rule_bundle.folder, folder / "output")
@@ -45,7 +45,7 @@ def output(rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def metrics(output: Path) -> dict[tuple[str, int | None], float]:
-    """Give the values of the newest evaluation."""
+    """Return the values of the newest evaluation."""
     found = rows(output, TableName.METRICS, "scored_at", "name", "class_id", "value")
     newest = max(row["scored_at"] for row in found)
     return {

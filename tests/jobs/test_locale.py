@@ -1,4 +1,4 @@
-"""Addresses on their way through spark-submit, whose Java reads them by the locale."""
+"""Addresses that spark-submit passes on: its Java reads them in its locale."""
 
 from __future__ import annotations
 

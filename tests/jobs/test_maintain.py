@@ -1,4 +1,4 @@
-"""Damage, repair and upkeep of tables that real runs wrote."""
+"""Damage, repair and upkeep of the tables of real runs."""
 
 from __future__ import annotations
 

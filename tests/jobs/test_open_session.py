@@ -1,4 +1,4 @@
-"""The Spark session of the jobs is the one that `spark-submit` was asked for."""
+"""The jobs use the Spark session that `spark-submit` was asked for."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_jvm_of_a_local_session_is_compiled_lightly(program: str) -> None:
 
 
 def refusal(ended: Ended) -> str:
-    """Give why Spark does not start: the one line that is told, and code 2."""
+    """Return why Spark does not start; check that it is one line, with exit code 2."""
     assert ended.code == 2, ended.err
     assert ended.out == ""
     assert ended.err.count("\n") == 1, ended.err

@@ -39,7 +39,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def score(source: Path, bundle: Bundle, output: Path, *more: str) -> int:
-    """Run the job in this process, which is quicker than a program of its own."""
+    """Run the job in this process, which is faster than starting a program."""
     return main([*score_arguments(source, bundle.folder, output), *more])
 
 

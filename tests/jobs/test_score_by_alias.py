@@ -1,4 +1,4 @@
-"""Scoring by an alias: each run takes what stands, and its rows say which bundle that was."""
+"""Scoring by an alias: each run uses the alias's present bundle, and its rows name the bundle."""
 
 from __future__ import annotations
 
