@@ -30,27 +30,27 @@ def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     if before != _NOBODY:
         signal.set_wakeup_fd(before)
-        os.close(told)
-        os.close(heard)
+        os.close(writing)
+        os.close(reading)
         yield
         return
-    watcher = threading.Thread(target=_watch, args=(heard, connection), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(reading, connection), daemon=True)
     watcher.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(_NOBODY)
-        os.close(told)  # ends the watcher
+        os.close(writing)  # ends the watcher
         watcher.join()
-        os.close(heard)
+        os.close(reading)
 
 
-def _watch(heard: int, connection: duckdb.DuckDBPyConnection) -> None:
-    while numbers := os.read(heard, 64):
+def _watch(reading: int, connection: duckdb.DuckDBPyConnection) -> None:
+    while numbers := os.read(reading, 64):
         if _ENDING.intersection(numbers):
             connection.interrupt()

@@ -14,7 +14,7 @@ import pandas as pd
 
 from steeldefect.addresses import split_file
 from steeldefect.analysis.truth_checks import (
-    Named,
+    LabelNames,
     refuse_contradictions,
     refuse_outside,
     refuse_unclear,
@@ -102,13 +102,13 @@ def read_truth(masks_uri: str, labels_uri: str | None, s3: S3Settings) -> Truth:
     folder, name = _open_beside(masks_uri, s3)
     try:
         masks = label_files.read_masks(folder.read(name), masks_uri)
-        stated = _read_labels(folder, labels_uri, s3)
+        labels = _read_labels(folder, labels_uri, s3)
     except StoreError as error:
         raise DataError(f"labels: {error}") from None
     source = f"{folder.uri}/{name}"
-    if stated is None:
+    if labels is None:
         return Truth(masks, None, source)
-    where, rows = stated
+    where, rows = labels
     drawn = masks[masks["EncodedPixels"] != ""].merge(rows[~rows["label"]], on="ImageId")
     if len(drawn):
         named = [
@@ -172,12 +172,12 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
     ]
     rows = truth.masks.drop_duplicates("ImageId")
     mask_lines = dict(zip(rows["ImageId"], rows["line"].tolist(), strict=True))
-    masks = Named(truth.source, mask_lines, match_names(mask_lines, keys, addresses))
-    stated = Named(
+    masks = LabelNames(truth.source, mask_lines, match_names(mask_lines, keys, addresses))
+    labels = LabelNames(
         truth.labels_source, truth.label_lines, match_names(truth.labels or (), keys, addresses)
     )
-    refuse_unclear(masks, stated, keys, len(images))
-    name_of = stated.names(len(images)) | masks.names(len(images))
+    refuse_unclear(masks, labels, keys, len(images))
+    name_of = labels.names(len(images)) | masks.names(len(images))
     if not name_of:
         raise DataError(
             f"no picture of {truth.source} was scored by this bundle; the labels' ImageId must be "
@@ -185,8 +185,8 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
         )
     drawn = set(truth.masks["ImageId"][truth.masks["EncodedPixels"] != ""])
     with_masks = {number for name, number in masks.pictures.items() if name in drawn}
-    label_of = {number: (truth.labels or {})[name] for name, number in stated.pictures.items()}
-    refuse_contradictions(masks, stated, with_masks, label_of)
+    label_of = {number: (truth.labels or {})[name] for name, number in labels.pictures.items()}
+    refuse_contradictions(masks, labels, with_masks, label_of)
     images["name"] = [name_of.get(*pair) for pair in enumerate(images["image_id"])]
     images["defective"] = [label_of.get(number, number in with_masks) for number in images.index]
     images["outlined"] = images.index.isin(list(with_masks)) | ~images["defective"]
@@ -194,7 +194,7 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
         images = images.loc[sorted(name_of)]
     covered = set(truth.masks["ImageId"]) | set(truth.labels or ())
     found = set(masks.names(len(predictions.images)).values())
-    found |= set(stated.names(len(predictions.images)).values())
+    found |= set(labels.names(len(predictions.images)).values())
     extra = {int(number): f"class_{number}" for number in truth.masks["ClassId"].unique()}
     return ScoredPictures(
         images=images.reset_index(drop=True),
@@ -229,19 +229,19 @@ def pair_masks(scored: ScoredPictures, truth: Truth) -> pd.DataFrame:
     return pairs.assign(row=range(len(pairs)))
 
 
-def _notes(named: Named, scored: int, drawn: set[str], unknown: set[int]) -> tuple[str, ...]:
+def _notes(masks: LabelNames, scored: int, drawn: set[str], unknown: set[int]) -> tuple[str, ...]:
     """Return remarks on the masks file for readers of the metrics."""
     notes = []
-    unseen = [name for name in named.lines if name in drawn and name not in named.pictures]
+    unseen = [name for name in masks.lines if name in drawn and name not in masks.pictures]
     if unseen:
         notes.append(
             f"{len(unseen)} names with masks match no picture that this bundle has processed: "
-            f"{label_files.listed(named.with_lines(unseen))}"
+            f"{label_files.listed(masks.with_lines(unseen))}"
         )
-    failed = [name for name, number in named.pictures.items() if number >= scored]
+    failed = [name for name, number in masks.pictures.items() if number >= scored]
     if failed:
         notes.append(
-            f"{len(failed)} pictures of {named.file} could not be scored: "
+            f"{len(failed)} pictures of {masks.file} could not be scored: "
             f"{label_files.listed(failed)}"
         )
     if unknown:

@@ -14,7 +14,7 @@ from steeldefect.pictures import run_lengths
 
 
 @dataclass(frozen=True)
-class Named:
+class LabelNames:
     """The names in one label file, and the pictures that they match.
 
     Attributes:
@@ -42,7 +42,7 @@ class Named:
         return [f"{name} (line {self.lines[name]})" for name in names]
 
 
-def refuse_unclear(masks: Named, stated: Named, keys: Sequence[str], scored: int) -> None:
+def refuse_unclear(masks: LabelNames, labels: LabelNames, keys: Sequence[str], scored: int) -> None:
     """Raise an error for names that may mean a scored picture, but not certainly.
 
     A name that only resembles the name of a scored picture is accepted in two cases: the same file
@@ -51,14 +51,14 @@ def refuse_unclear(masks: Named, stated: Named, keys: Sequence[str], scored: int
 
     Args:
         masks: names in the masks file.
-        stated: names in the labels file.
+        labels: names in the labels file.
         keys: keys of the pictures, by number.
         scored: number of scored pictures.
 
     Raises:
         DataError: a name is unclear; the message names the lines.
     """
-    for own, other in ((masks, stated), (stated, masks)):
+    for own, other in ((masks, labels), (labels, masks)):
         matches = own.matches
         taken = set(own.pictures.values())
         taken_by_both = taken | set(other.pictures.values())
@@ -79,13 +79,13 @@ def refuse_unclear(masks: Named, stated: Named, keys: Sequence[str], scored: int
 
 
 def refuse_contradictions(
-    masks: Named, stated: Named, with_masks: set[int], label_of: Mapping[int, bool]
+    masks: LabelNames, labels: LabelNames, with_masks: set[int], label_of: Mapping[int, bool]
 ) -> None:
     """Raise an error for pictures that are labelled clean and have masks.
 
     Args:
         masks: names in the masks file.
-        stated: names in the labels file.
+        labels: names in the labels file.
         with_masks: numbers of the pictures with run lengths.
         label_of: whether a picture is labelled defective, by picture number.
 
@@ -99,7 +99,7 @@ def refuse_contradictions(
     ]
     if wrong:
         raise DataError(
-            f"labelled 0 (clean) in {stated.file}, but with masks in {masks.file}: "
+            f"labelled 0 (clean) in {labels.file}, but with masks in {masks.file}: "
             f"{label_files.listed(masks.with_lines(wrong))}"
         )
 

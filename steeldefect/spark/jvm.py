@@ -137,7 +137,7 @@ def how_it_ended() -> str | None:
     return f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
 
 
-def hand_signals_on() -> None:
+def forward_signals() -> None:
     """Make the JVM forward interrupting signals to this process instead of ending.
 
     By default, the JVM ends at once: the run loses Spark, and `spark-submit`, which is that JVM,
@@ -152,10 +152,10 @@ def hand_signals_on() -> None:
         return
     # without the module java.desktop, py4j takes the missing class for a package: a TypeError
     with contextlib.suppress(Py4JError, OSError, TypeError):
-        _hand_on(SparkContext._jvm, listened)
+        _forward(SparkContext._jvm, listened)
 
 
-def _hand_on(jvm: object, listened: tuple[signal.Signals, ...]) -> None:
+def _forward(jvm: object, listened: tuple[signal.Signals, ...]) -> None:
     java, sun = jvm.java, jvm.sun  # type: ignore[attr-defined]
     handles = java.lang.ProcessHandle
     its_own = os.getppid() if _Started.process is None else _Started.process.pid

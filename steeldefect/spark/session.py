@@ -29,11 +29,11 @@ from steeldefect.program.tracebacks import is_of_spark
 from steeldefect.secrets import SPARK_REDACTION
 from steeldefect.spark import jvm
 from steeldefect.spark.start_failures import (
-    blame_for,
+    address_problem,
     cause_of,
-    refuse_address,
-    refuse_folders,
-    refuse_submit_arguments,
+    find_problem,
+    folders_problem,
+    submit_arguments_problem,
 )
 
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)\])?")
@@ -109,15 +109,15 @@ def follow_signals() -> None:
         jvm.start(_first_conf())
     except (PySparkException, Py4JError, OSError, EOFError):
         raise WaveError(f"{_jvm_ended('with spark-submit')} before the job began") from None
-    jvm.hand_signals_on()
+    jvm.forward_signals()
 
 
 def _explain_start(error: Exception) -> SteelDefectError:
     output, ended = jvm.output(), jvm.how_it_ended()
     if ended is not None and ended.startswith("killed"):
         return WaveError(f"{_jvm_ended(ended)} while Spark started; start again")
-    if blame := blame_for(f"{output}\n{error}"):
-        return SettingsError(f"Spark does not start: {blame}")
+    if problem := find_problem(f"{output}\n{error}"):
+        return SettingsError(f"Spark does not start: {problem}")
     if ended is not None and not output:
         return WaveError(f"{_jvm_ended(ended)} while Spark started; see its messages above")
     cause = cause_of(error, output)
@@ -131,14 +131,14 @@ def _explain_start(error: Exception) -> SteelDefectError:
 
 
 def _open_session(name: str) -> SparkSession:
-    if jvm.started_here() and (problem := refuse_submit_arguments()):
+    if jvm.started_here() and (problem := submit_arguments_problem()):
         raise SettingsError(f"Spark does not start: {problem}")
     # a SparkConf has the settings only after the JVM has started
     jvm.start(_first_conf())
-    jvm.hand_signals_on()
+    jvm.forward_signals()
     conf = SparkConf()
     shows_page = conf.get("spark.ui.enabled", None) != "false"
-    if problem := (shows_page and refuse_address()) or refuse_folders():
+    if problem := (shows_page and address_problem()) or folders_problem():
         raise SettingsError(f"Spark does not start: {problem}")
     master = conf.get("spark.master", None) or "local[*]"
     builder = SparkSession.builder.appName(name).config("spark.ui.showConsoleProgress", "false")

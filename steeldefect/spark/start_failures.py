@@ -1,8 +1,8 @@
 """Find out why Spark does not start: name the variable, the file or the setting that is wrong.
 
-This is used after a start has failed, except for the `refuse_...` functions, which check settings
-before the start. Some checks look for a text in Spark's output. Others test the host itself,
-because a JVM may end without any output.
+`find_problem` and `cause_of` are used after a start has failed; the other functions check settings
+before a start. Some checks look for a text in Spark's output. Others test the host itself, because
+a JVM may end without any output.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _CAUSE = re.compile(
 )
 
 
-def blame_for(text: str) -> str | None:
+def find_problem(text: str) -> str | None:
     """Return why Spark does not start and what to do; None if the cause is not known.
 
     Args:
         text: output of the JVM, and message of the error that the start raised.
     """
-    return next((blame for look in _LOOKS if (blame := look(text))), None)
+    return next((problem for look in _LOOKS if (problem := look(text))), None)
 
 
 def cause_of(error: BaseException, output: str) -> str | None:
@@ -48,7 +48,7 @@ def cause_of(error: BaseException, output: str) -> str | None:
     return None
 
 
-def refuse_submit_arguments() -> str | None:
+def submit_arguments_problem() -> str | None:
     """Return what is wrong with `PYSPARK_SUBMIT_ARGS`; None if nothing is.
 
     Call this before the JVM starts: with some wrong values, PySpark waits for ever.
@@ -70,29 +70,29 @@ def refuse_submit_arguments() -> str | None:
     return None
 
 
-def refuse_address() -> str | None:
+def address_problem() -> str | None:
     """Return a message if `SPARK_LOCAL_IP` is no address of this host; None if it is, or is unset.
 
     Call this before Spark starts. Spark cannot open its web page (`spark.ui.enabled`) on a foreign
     address, which ends the JVM. If the JVM is `spark-submit`, this process could not report why.
     """
-    return None if "SPARK_LOCAL_IP" not in os.environ else _blame_address("")
+    return None if "SPARK_LOCAL_IP" not in os.environ else _host_address_problem("")
 
 
-def refuse_folders() -> str | None:
+def folders_problem() -> str | None:
     """Return a message if no folder of `SPARK_LOCAL_DIRS` can be written to; None if one can.
 
-    Call this before Spark starts, for the same reason as `refuse_address`.
+    Call this before Spark starts, for the same reason as `address_problem`.
     """
     folders = [name for name in os.environ.get("SPARK_LOCAL_DIRS", "").split(",") if name]
     if "CONTAINER_ID" in os.environ:  # on YARN, its own folders are used instead
         return None
     if folders and all(_cannot_write(folder) for folder in folders):
-        return _blame_folders("")
+        return _temporary_folder_problem("")
     return None
 
 
-def _blame_home(text: str) -> str | None:
+def _home_problem(text: str) -> str | None:
     del text
     home = os.environ.get("SPARK_HOME")
     if home is None or Path(home, "bin", "spark-submit").is_file():
@@ -100,7 +100,7 @@ def _blame_home(text: str) -> str | None:
     return f"SPARK_HOME={home} holds no Spark (no bin/spark-submit); correct it, or unset it"
 
 
-def _blame_java(text: str) -> str | None:
+def _java_problem(text: str) -> str | None:
     home = os.environ.get("JAVA_HOME")
     where = f"JAVA_HOME={home}" if home else "the java on the PATH"
     install = "Spark needs Java 17 or newer: `make java` installs it, JAVA_HOME names another one"
@@ -115,7 +115,7 @@ def _blame_java(text: str) -> str | None:
     return None
 
 
-def _blame_memory(text: str) -> str | None:
+def _memory_problem(text: str) -> str | None:
     small = re.search(r"Please increase heap size|INVALID_DRIVER_MEMORY", text)
     large = re.search(r"Could not reserve enough space|Invalid maximum heap size", text)
     too_much = re.search(r"insufficient memory|Cannot allocate memory", text)
@@ -125,7 +125,7 @@ def _blame_memory(text: str) -> str | None:
     return f"spark.driver.memory {problem}; set --driver-memory, 1g for example"
 
 
-def _blame_address(text: str) -> str | None:
+def _host_address_problem(text: str) -> str | None:
     del text
     address = os.environ.get("SPARK_LOCAL_IP")
     if address is not None:
@@ -141,7 +141,7 @@ def _blame_address(text: str) -> str | None:
     )
 
 
-def _blame_option(text: str) -> str | None:
+def _option_problem(text: str) -> str | None:
     found = re.search(r"Unrecognized option: ?'?([^\s']+)", text)
     given = os.environ.get("PYSPARK_SUBMIT_ARGS")
     if found is None or given is None or found[1] not in given:
@@ -149,7 +149,7 @@ def _blame_option(text: str) -> str | None:
     return f"PYSPARK_SUBMIT_ARGS={given!r}: spark-submit has no option {found[1]}; correct it"
 
 
-def _blame_user(text: str) -> str | None:
+def _user_problem(text: str) -> str | None:
     number = os.getuid()
     try:
         pwd.getpwuid(number)
@@ -165,7 +165,7 @@ def _blame_user(text: str) -> str | None:
     )
 
 
-def _blame_folders(text: str) -> str | None:
+def _temporary_folder_problem(text: str) -> str | None:
     """Check the folders in which Spark and Python keep temporary files."""
     local = os.environ.get("SPARK_LOCAL_DIRS", "")
     folders = {name: "SPARK_LOCAL_DIRS" for name in local.split(",") if name}
@@ -189,7 +189,7 @@ _ROOM = {
 }
 
 
-def _blame_ports(text: str) -> str | None:
+def _ports_problem(text: str) -> str | None:
     found = re.search(r"Service '?(\w+)'? failed after \d+ retries", text)
     if found is None:
         return None
@@ -199,22 +199,22 @@ def _blame_ports(text: str) -> str | None:
     )
 
 
-def _blame_master(text: str) -> str | None:
+def _master_problem(text: str) -> str | None:
     if "All masters are unresponsive" in text or "stopped SparkContext" in text:
         return "the master does not answer; check spark.master, and whether the master runs"
     return None
 
 
 _LOOKS: tuple[Callable[[str], str | None], ...] = (
-    _blame_home,
-    _blame_java,
-    _blame_option,
-    _blame_memory,
-    _blame_user,
-    _blame_address,
-    _blame_ports,
-    _blame_folders,
-    _blame_master,
+    _home_problem,
+    _java_problem,
+    _option_problem,
+    _memory_problem,
+    _user_problem,
+    _host_address_problem,
+    _ports_problem,
+    _temporary_folder_problem,
+    _master_problem,
 )
 
 

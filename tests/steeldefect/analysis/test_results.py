@@ -177,8 +177,8 @@ def test_rows_come_batch_by_batch_in_their_order(
 
 
 @pytest.fixture
-def asked(store: Store) -> Store:
-    """An output with one picture."""
+def output(store: Store) -> Store:
+    """Publish two pictures to an output."""
     publish(store, {TableName.IMAGES: [image("a.png"), image(AWKWARD)]})
     finish(store)
     return store
@@ -201,8 +201,8 @@ def run(*words: str, output: Store, **environment: str) -> Ended:
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "table"])
-def test_a_reader_that_has_had_enough_is_no_error(asked: Store, form: str) -> None:
-    words = command("SELECT * FROM range(1000000)", "--format", form, output=asked)
+def test_a_reader_that_has_had_enough_is_no_error(output: Store, form: str) -> None:
+    words = command("SELECT * FROM range(1000000)", "--format", form, output=output)
     with subprocess.Popen(
         words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -215,29 +215,29 @@ def test_a_reader_that_has_had_enough_is_no_error(asked: Store, form: str) -> No
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
-def test_an_output_that_is_not_utf_8(asked: Store, encoding: str) -> None:
+def test_an_output_that_is_not_utf_8(output: Store, encoding: str) -> None:
     query = "SELECT 'é 日' AS \"ü\""
-    csv_file = run(query, "--format", "csv", output=asked, PYTHONIOENCODING=encoding)
+    csv_file = run(query, "--format", "csv", output=output, PYTHONIOENCODING=encoding)
     assert (csv_file.code, csv_file.err) == (0, "")
     assert csv_file.out.encode("latin-1").decode() == "ü\né 日\n"
-    table = run(query, output=asked, PYTHONIOENCODING=encoding)
+    table = run(query, output=output, PYTHONIOENCODING=encoding)
     assert (table.code, table.err) == (0, "")
     expected = "é 日".encode(encoding, "backslashreplace").decode("latin-1")
     assert table.out.splitlines()[1].strip() == expected
 
 
-def test_a_plain_c_locale(asked: Store) -> None:
+def test_a_plain_c_locale(output: Store) -> None:
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    ended = run("SELECT * FROM images", output=asked, **plain)
+    ended = run("SELECT * FROM images", output=output, **plain)
     assert (ended.code, ended.err) == (0, "")
     assert r"\u65e5" in ended.out
 
 
-def test_an_error_in_the_middle_is_one_line(asked: Store, tmp_path: Path) -> None:
+def test_an_error_in_the_middle_is_one_line(output: Store, tmp_path: Path) -> None:
     query = "SELECT CASE WHEN range < 90000 THEN 1 ELSE CAST('x' AS INT) END FROM range(100000)"
     file = tmp_path / "new/result.csv"
     for more in (["--format", "csv"], ["--to", str(file)], ["--to", f"{file}.parquet"]):
-        ended = run(query, *more, output=asked)
+        ended = run(query, *more, output=output)
         assert ended.code == QueryError.exit_code
         assert ended.err.startswith("error: Conversion Error")
         assert ended.err.count("\n") == 1
@@ -260,7 +260,7 @@ def test_a_data_file_that_is_gone_or_broken_is_named(
 
 
 def test_files_get_their_form_from_their_names(
-    asked: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    output: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, begins in (
         ("a.csv", b"key\n"),
@@ -269,7 +269,7 @@ def test_files_get_their_form_from_their_names(
         ("a.txt", b" "),
     ):
         file = tmp_path / "new" / name
-        query = ["sql", "SELECT key FROM images", "--output", asked.uri, "--to", str(file)]
+        query = ["sql", "SELECT key FROM images", "--output", output.uri, "--to", str(file)]
         assert main(query) == 0
         assert capsys.readouterr().out == f"2 rows in {file}\n"
         assert file.read_bytes().startswith(begins)
@@ -277,12 +277,12 @@ def test_files_get_their_form_from_their_names(
 
 
 def test_a_file_is_kept_unless_it_may_be_overwritten(
-    asked: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    output: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "train.csv"
     file.write_text("somebody's labels")
-    sql = ["sql", "SELECT 1", "--output", asked.uri, "--to", str(file)]
-    export = ["export-kaggle", str(file), "--output", asked.uri]
+    sql = ["sql", "SELECT 1", "--output", output.uri, "--to", str(file)]
+    export = ["export-kaggle", str(file), "--output", output.uri]
     for words in (sql, export):
         assert main(words) == AlreadyExistsError.exit_code
         assert f"{file} exists; name another file, or add --overwrite" in capsys.readouterr().err
@@ -292,8 +292,8 @@ def test_a_file_is_kept_unless_it_may_be_overwritten(
         file.write_text("somebody's labels")
 
 
-def test_parquet_goes_to_no_terminal(asked: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["sql", "SELECT 1", "--output", asked.uri]
+def test_parquet_goes_to_no_terminal(output: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["sql", "SELECT 1", "--output", output.uri]
     assert main([*words, "--format", "parquet"]) == SettingsError.exit_code
     assert "add --to FILE.parquet" in capsys.readouterr().err
     assert main([*words, "--to", "result"]) == SettingsError.exit_code
@@ -302,8 +302,8 @@ def test_parquet_goes_to_no_terminal(asked: Store, capsys: pytest.CaptureFixture
     assert "or add --format" in message
 
 
-def test_a_statement_without_a_result_writes_no_file(asked: Store, tmp_path: Path) -> None:
-    words = ["sql", ";", "--output", asked.uri]
+def test_a_statement_without_a_result_writes_no_file(output: Store, tmp_path: Path) -> None:
+    words = ["sql", ";", "--output", output.uri]
     assert main(words) == 0
     assert main([*words, "--to", str(tmp_path / "a.csv")]) == QueryError.exit_code
     assert list(tmp_path.glob("a.csv")) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from steeldefect.spark.start_failures import blame_for, cause_of, refuse_submit_arguments
+from steeldefect.spark.start_failures import cause_of, find_problem, submit_arguments_problem
 
 NONE_SET = ("SPARK_HOME", "SPARK_LOCAL_IP", "SPARK_LOCAL_DIRS", "PYSPARK_SUBMIT_ARGS")
 
@@ -20,11 +20,11 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_where_nothing_is_known_nothing_is_blamed() -> None:
-    assert blame_for("[JAVA_GATEWAY_EXITED] Java gateway process exited") is None
+    assert find_problem("[JAVA_GATEWAY_EXITED] Java gateway process exited") is None
 
 
 @pytest.mark.parametrize(
-    ("said", "blame"),
+    ("said", "problem"),
     [
         (
             "java.lang.UnsupportedClassVersionError: org/apache/spark/launcher/Main has been "
@@ -56,27 +56,29 @@ def test_where_nothing_is_known_nothing_is_blamed() -> None:
         ),
     ],
 )
-def test_what_spark_says_names_the_setting(said: str, blame: str) -> None:
-    named = blame_for(said)
+def test_what_spark_says_names_the_setting(said: str, problem: str) -> None:
+    named = find_problem(said)
     assert named is not None
-    assert blame in named
+    assert problem in named
 
 
 def test_java_that_is_not_there(variables: pytest.MonkeyPatch, tmp_path: Path) -> None:
     variables.setenv("JAVA_HOME", str(tmp_path))
     assert (
-        blame_for("") == f"JAVA_HOME={tmp_path} holds no Java (no bin/java that runs); correct "
+        find_problem("") == f"JAVA_HOME={tmp_path} holds no Java (no bin/java that runs); correct "
         "it, or unset it"
     )
     variables.delenv("JAVA_HOME")
     variables.setenv("PATH", str(tmp_path))
-    assert str(blame_for("")).startswith("there is no java on the PATH, and JAVA_HOME is not set;")
+    assert str(find_problem("")).startswith(
+        "there is no java on the PATH, and JAVA_HOME is not set;"
+    )
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
 def test_an_address_of_this_host_is_not_blamed(variables: pytest.MonkeyPatch, address: str) -> None:
     variables.setenv("SPARK_LOCAL_IP", address)
-    assert blame_for("") is None
+    assert find_problem("") is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_submit_arguments_that_start_no_spark(
     variables: pytest.MonkeyPatch, given: str, problem: str
 ) -> None:
     variables.setenv("PYSPARK_SUBMIT_ARGS", given)
-    refusal = refuse_submit_arguments()
+    refusal = submit_arguments_problem()
     assert refusal is not None
     assert refusal.startswith("PYSPARK_SUBMIT_ARGS=")
     assert problem in refusal
@@ -104,7 +106,7 @@ def test_submit_arguments_that_start_no_spark(
 )
 def test_submit_arguments_that_may_start_spark(variables: pytest.MonkeyPatch, given: str) -> None:
     variables.setenv("PYSPARK_SUBMIT_ARGS", given)
-    assert refuse_submit_arguments() is None
+    assert submit_arguments_problem() is None
 
 
 def test_the_innermost_cause_is_what_java_names() -> None:

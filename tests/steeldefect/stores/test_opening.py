@@ -84,7 +84,7 @@ def test_a_prefix_in_s3(address: str, uri: str) -> None:
         ("hdfs://host/path", "expected a local folder or s3://bucket/prefix"),
         ("https://host/bucket", "expected a local folder or s3://bucket/prefix"),
         (" s3://bucket/prefix", "expected a local folder or s3://bucket/prefix"),
-        ("line:1", "a folder with a colon in its name: ./name"),
+        ("line:1", "write ./name for a folder with a colon in its name"),
         ("file://host/data", "names the host host; expected file:///path"),
         ("file:data", "expected file:///path"),
         ("file://", "expected file:///path"),
