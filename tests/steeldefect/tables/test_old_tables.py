@@ -254,9 +254,9 @@ def test_the_bundle_answers_as_it_did(old: Store, bundle: Path, tmp_path: Path) 
 def test_the_bundle_adds_to_the_tables(old: Store, bundle: Path, tmp_path: Path) -> None:
     archive = fill_archive(tmp_path / "archive", 4)
     assert score_without_spark(score_arguments(archive, bundle, old.uri)) == 0
-    added = answer(old, "select count(*) as n, count(engine) as e from runs where run_number > 0")
+    added = query(old, "select count(*) as n, count(engine) as e from runs where run_number > 0")
     assert added.to_pylist() == [{"n": 1, "e": 1}]
-    assert answer(old, "select count(distinct bundle) as n from images").to_pylist() == [{"n": 1}]
+    assert query(old, "select count(distinct bundle) as n from images").to_pylist() == [{"n": 1}]
     assert len(keys(old, TableName.IMAGES)) == len(SCORED) + 4
     assert check_selftest(open_bundle(bundle)) is None
     require_sound(old)
