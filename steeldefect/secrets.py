@@ -67,7 +67,7 @@ def names_secret(name: str) -> bool:
 
 
 def without_value(text: str) -> str:
-    """Return a text `name=value` without its value if the name stands for a secret."""
+    """Return `name=value` with its value masked if the name stands for a secret."""
     name, equals, _ = text.partition("=")
     return f"{name}={MASK}" if equals and names_secret(name) else masked(text)
 

@@ -55,7 +55,7 @@ def shown(
         began = logged = time.monotonic()
         while True:
             ended = stop.wait(_LOOK_SECONDS)
-            now = min(done(), total)  # Spark counts a repeated task twice
+            now = min(done(), total)  # a task that Spark repeats may be counted twice
             bar.set_postfix(failed=failed(), refresh=False)
             bar.update(now - bar.n)
             due = time.monotonic() - logged > _LOG_SECONDS
