@@ -197,7 +197,7 @@ def flip_a_byte(bundle: Path) -> Path:
         (["--set", "runtime"], 2, "expected key=value"),
         (["--set", "s3.endpoint_url=http://me:not-to-be-shown@host"], 2, "holds no credentials"),
         (["--config", "nowhere.yaml"], 2, "cannot read nowhere.yaml"),
-        (["--bundle", "nowhere"], 3, "a bundle is a folder that"),
+        (["--bundle", "nowhere"], 3, "no bundle at"),
         (["--bundle", "ALTERED"], 3, "it was altered or is incomplete"),
         (["--input", "EMPTY"], 5, "no picture under"),
         (["--input", "ftp://host/x"], 2, "expected a local folder or s3://bucket/prefix"),
