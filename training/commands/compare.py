@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     """Compare, and print the table."""
     from steeldefect.stores import S3Settings
     from training.registry.comparison import compare, find_contender
-    from training.registry.report import lay_out
+    from training.registry.comparison_table import lay_out
 
     s3 = S3Settings()
     sides = [find_contender(uri, s3) for uri in (options.first, options.second)]

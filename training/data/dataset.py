@@ -24,11 +24,11 @@ from steeldefect.errors import DataError, DecodeError, RunLengthError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.progress import warn
 from training.data import labels
 from training.data.labels import listed
 from training.data.picture_files import SUFFIXES, find_pictures
 from training.data.picture_names import Naming
-from training.progress import warn
 
 LIMITS = DecodeLimits(max_pixels=200_000_000)
 """Of pictures that are trained on; they are chosen by hand, so that nothing but room is guarded."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from steeldefect.errors import DecodeError
 from steeldefect.pictures.decoding import decode_gray
 from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.progress import followed
 from training.data.dataset import LIMITS
-from training.progress import followed
 from training.splitting.duplicates import Fingerprint, digest_of, take_fingerprint
 
 _READERS = 4
@@ -51,7 +51,9 @@ def measure_pictures(
 ) -> tuple[list[PictureFacts], list[UnreadablePicture]]:
     """Read every picture once; the answers are in the order of their names."""
     with ThreadPoolExecutor(_READERS) as pool:
-        answers = list(followed(pool.map(_measure, sorted(paths.values())), len(paths), "pictures"))
+        answers = list(
+            followed(pool.map(_measure, sorted(paths.values())), len(paths), "reading", "pictures")
+        )
     facts = [one for one in answers if isinstance(one, PictureFacts)]
     return facts, [one for one in answers if isinstance(one, UnreadablePicture)]
 

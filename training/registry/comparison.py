@@ -13,8 +13,8 @@ from steeldefect.bundle.manifest import Manifest, Score
 from steeldefect.errors import PromotionError
 from steeldefect.labels.label_files import listed
 from steeldefect.stores import S3Settings
+from training.evaluation.held_out_csv import HELD_OUT_NAME, HeldOutRows, read_held_out
 from training.registry.bootstrap import Metric, difference_intervals, joint_groups
-from training.registry.held_out import HELD_OUT_NAME, HeldOutRows, read_held_out
 
 
 class _Part(BaseModel):

@@ -17,10 +17,10 @@ from steeldefect.detection.open_detector import open_detector
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import S3Settings
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
-from training.evaluation.held_out import hold_out
+from training.evaluation.held_out_csv import read_held_out
+from training.evaluation.score_held_out import score_held_out
 from training.recipe import NearDuplicates, Split
 from training.registry.comparison import Contender
-from training.registry.held_out import read_held_out
 from training.splitting.files import read_origin
 from training.splitting.split import SPLIT_NAME, parts_for
 
@@ -62,7 +62,7 @@ def measured_on(
 def _run(
     contender: Contender, dataset: DataSet, pictures: Sequence[LabelledPicture], s3: S3Settings
 ) -> Contender:
-    answers = hold_out(open_detector(fetch_bundle(contender.home, s3), _OPTIONS), pictures)
+    answers = score_held_out(open_detector(fetch_bundle(contender.home, s3), _OPTIONS), pictures)
     rows = read_held_out(answers.to_csv().encode(), contender.name.address)
     seen = _seen(contender, s3) & {picture.name for picture in pictures}
     notes: tuple[str, ...] = ()

@@ -10,7 +10,8 @@ import pytest
 
 from steeldefect.errors import DataError, DeviceError, SettingsError
 from training.backend import keras, tf
-from training.fitting.checkpoint import FitState, best_epoch, load_state, save_state
+from training.fitting.checkpoint import FitState, load_state, save_state
+from training.fitting.early_stopping import best_epoch
 from training.fitting.fit_model import STATE_FILE, Batches, Objective, fit_model, make_optimizer
 from training.fitting.schedule import share_of_rate
 from training.recipe import Gate, Optimizer, Schedule
@@ -196,7 +197,7 @@ def test_a_log_has_one_line_for_each_epoch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit_model(model(), batches(), settings(), MSE, tmp_path)
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("line 1/3  loss ")
     assert "val_loss" in lines[0]
