@@ -14,10 +14,10 @@ The rooms, in the order in which a fit goes through them:
 - `export`: models into a folder, compared in all forms, the precision accepted, sealed.
 - `report`: one HTML page of how it went.
 
-`fit` is all of it, `finish` its end from `calibration` on, `summary` what it prints. Before a fit:
-`synthetic` draws a labelled data set, `explore` shows what lies in one. After it: `registry`
-compares bundles, promotes and lists them. `commands` has one module for each command; `pages` is
-what the HTML pages share, and `backend` imports Keras.
+`fit` is all of it, `finish` the part after both models are fitted, `summary` what it prints.
+Before a fit: `synthetic` draws a labelled data set, `explore` shows what lies in one. After it:
+`registry` compares bundles, promotes and lists them. `commands` has one module for each command;
+`pages` is what the HTML pages share, and `backend` imports Keras.
 
 Nothing here imports Spark, and scoring imports nothing from here.
 """
