@@ -21,7 +21,7 @@ from training.data.dataset import DataSet, read_dataset
 from training.export.draft_manifest import draft_of_fit
 from training.export.staging import Models, refuse_existing
 from training.finish import Fitted, finish
-from training.fitting.fit_model import STATE_FILE
+from training.fitting.checkpoint import STATE_FILE
 from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
 from training.recipe import GateKind, MissingClass, Recipe
 from training.splitting.split import Parts, parts_for

@@ -69,7 +69,7 @@ def calibrate(
 
     Raises:
         DataError: no picture with known masks, or one cannot be read.
-        InferenceError: a model answered with numbers that are not finite; names the picture.
+        InferenceError: a model gave numbers that are not finite; names the picture.
     """
     measured = measure(detector, pictures)
     if measured.sweep.empty:

@@ -33,7 +33,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=local_path,
         metavar="DIR",
-        help="run both on these pictures, instead of taking the answers that they carry",
+        help="run both on these pictures, instead of taking the results that they carry",
     )
     parser.add_argument(
         "--split", type=local_path, metavar="FILE", help="whose test part counts; with --data"
@@ -42,7 +42,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure_from(options: argparse.Namespace, s3: S3Settings) -> Measure:
-    """Choose where held-out answers come from: the bundles, or `--data` and `--split`.
+    """Choose where held-out results come from: the bundles, or `--data` and `--split`.
 
     Raises:
         SettingsError: one of these without the others.

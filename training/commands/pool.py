@@ -14,7 +14,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Join the folds' held-out answers, and print their scores."""
+    """Join the folds' held-out results, and print their scores."""
     from steeldefect.analysis.score_table import score_table
     from steeldefect.stores import S3Settings
     from training.registry.comparison import find_contender

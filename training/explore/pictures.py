@@ -49,13 +49,13 @@ class UnreadablePicture:
 def measure_pictures(
     paths: Mapping[str, Path],
 ) -> tuple[list[PictureFacts], list[UnreadablePicture]]:
-    """Read every picture once; the answers are in the order of their names."""
+    """Read every picture once; what was measured is in the order of their names."""
     with ThreadPoolExecutor(_READERS) as pool:
-        answers = list(
+        measured = list(
             followed(pool.map(_measure, sorted(paths.values())), len(paths), "reading", "pictures")
         )
-    facts = [one for one in answers if isinstance(one, PictureFacts)]
-    return facts, [one for one in answers if isinstance(one, UnreadablePicture)]
+    facts = [one for one in measured if isinstance(one, PictureFacts)]
+    return facts, [one for one in measured if isinstance(one, UnreadablePicture)]
 
 
 def read_picture(path: Path) -> Gray:

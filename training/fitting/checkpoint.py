@@ -22,6 +22,8 @@ from steeldefect.errors import DataError
 Arrays = list[npt.NDArray[Any]]
 History = dict[str, list[float]]
 
+STATE_FILE = "state.npz"
+
 _ARRAYS = ("variables", "optimizer", "best")
 _VALUES = ("epochs", "finished", "history", "best_epoch", "seconds", "stopped")
 

@@ -15,13 +15,11 @@ from typing import Any
 from steeldefect.errors import DeviceError, SettingsError
 from steeldefect.program.progress import say
 from training.backend import keras, tf
-from training.fitting.checkpoint import FitState, load_state, save_state
+from training.fitting.checkpoint import STATE_FILE, FitState, load_state, save_state
 from training.fitting.early_stopping import EarlyStopping
 from training.fitting.epoch_lines import EpochLines, bar_is_seen
 from training.fitting.schedule import Clock, Pace
 from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
-
-STATE_FILE = "state.npz"
 
 _OPTIMIZERS = {
     OptimizerKind.ADAM: keras.optimizers.Adam,

@@ -32,7 +32,7 @@ class Pooled:
 
 
 def pool(contenders: Sequence[Contender]) -> Pooled:
-    """Join the held-out answers of several bundles.
+    """Join the held-out results of several bundles.
 
     Raises:
         DataError: the bundles are not folds of one data set, or share held-out pictures.
@@ -56,5 +56,5 @@ def pool(contenders: Sequence[Contender]) -> Pooled:
 
 def _rows_of(contender: Contender) -> HeldOutRows:
     if contender.rows is None:
-        raise DataError(f"{contender.name.address} carries no held-out answers; export it anew")
+        raise DataError(f"{contender.name.address} carries no held-out results; export it anew")
     return contender.rows

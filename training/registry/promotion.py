@@ -40,7 +40,7 @@ from training.registry.signing import Signer, copy_signatures, put_signature
 from training.registry.store import PromotionRecord, Registry, check_alias
 
 Measure = Callable[[Contender], Contender]
-"""Gives a bundle other held-out answers than those it carries."""
+"""Gives a bundle held-out results on other pictures than its own."""
 
 _TRIES = 20
 
@@ -83,7 +83,7 @@ class Promotion:
 
 
 def carried(contender: Contender) -> Contender:
-    """Take the answers that a bundle carries; the `Measure` of a promotion without data."""
+    """Return the bundle with its own held-out results: the `Measure` without data."""
     return contender
 
 

@@ -18,7 +18,7 @@ from training.backend import keras
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
 from training.export import staging
 from training.export.accept_precision import accept_precision, choose, evenly_chosen
-from training.export.compare_forms import FormResult, compare, run_form
+from training.export.compare_forms import run_form
 from training.export.seal import seal
 from training.export.staging import Models, Staged
 from training.models.small import small_gate, small_unet
@@ -84,31 +84,6 @@ def test_the_reason_gives_the_figures() -> None:
         "Keras on 30 validation pictures positives-only Dice changes by -0.0120 (allowed: -0.0050) "
         "and gate recall changes by +0.0000 (allowed: -0.0020)"
     )
-
-
-def result(probability: float, *masks: dict[int, str], dice: float | None = 0.5) -> FormResult:
-    """The result of as many pictures as there are masks."""
-    runs = [{number: run_lengths.parse(text) for number, text in one.items()} for one in masks]
-    return FormResult(np.full(len(runs), probability, np.float32), runs, dice, 0.75)
-
-
-def test_forms_are_compared_pixel_by_pixel() -> None:
-    expected = result(0.5, {1: "1 6"}, {2: "1 2"}, {}, dice=0.5)
-    found = result(0.75, {1: "3 6"}, {}, {}, dice=0.25)
-    measured = compare(INT8, expected, found)
-    assert measured.pictures == 3
-    assert measured.gate_difference == 0.25
-    assert measured.segmenter_pixels == (4 + 2) / (8 + 2)
-    assert (measured.positives_dice_drop, measured.gate_recall_drop) == (0.25, 0.0)
-
-
-def test_what_there_is_not_is_not_compared() -> None:
-    nothing = FormResult(np.full(2, np.nan, np.float32), [{}, {}], None, None)
-    measured = compare(BF16, nothing, nothing)
-    assert measured.segmenter_pixels == 0.0
-    assert measured.gate_difference is None
-    assert measured.positives_dice_drop is None
-    assert measured.gate_recall_drop is None
 
 
 def picture(number: int, defective: bool) -> LabelledPicture:
