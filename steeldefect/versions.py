@@ -11,6 +11,7 @@ _LIBRARIES = (
     "tensorflow",
     "keras",
     "openvino",
+    "nncf",
     "deltalake",
     "pyarrow",
     "opencv-python-headless",

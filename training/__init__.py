@@ -2,16 +2,24 @@
 
     python -m training fit --data DIR --recipe conf/recipes/strong.yaml --bundle DIR
 
-In the order a fit runs: `recipe` (settings, from the words of `choices`), `dataset` and `labels`
-(what lies in the folder), `split` and `splitting` (who is trained on, who is measured on),
-`samples`, `augmentation` and `pipeline` (pictures to batches), `models`, `losses`, `fitting` with
-`schedule` and `state` (one model), `fit_models` (both), `export` and `staging` (models into a
-folder), and `finish`: `calibration` (thresholds), `quantising` and `compiling` (forms for CPUs),
-`evaluation` (held-out scores), `report`. `fit` is all of it.
+The rooms, in the order in which a fit goes through them:
 
-Before a fit: `explore` (look at the data), `synthetic` (draw a labelled data set). After it:
-`registry` (compare, promote, list). Nothing here imports Spark, and scoring imports nothing from
-here.
+- `recipe`: all settings.
+- `data`: the labelled pictures, from the folder's files to batches.
+- `splitting`: which pictures are trained on, validated on and held out.
+- `models`: the networks, and the weights to begin with.
+- `fitting`: losses, schedule, early stopping, checkpoints; both models.
+- `calibration`: the gate's temperature and threshold, the classes' thresholds and minimum areas.
+- `evaluation`: a detector run over labelled pictures; scores on the held-out ones.
+- `export`: models into a folder, compared in all forms, the precision accepted, sealed.
+- `report`: one HTML page of how it went.
+
+`fit` is all of it, `finish` the part after both models are fitted, `summary` what it prints.
+Before a fit: `synthetic` draws a labelled data set, `explore` shows what lies in one. After it:
+`registry` compares bundles, promotes and lists them. `commands` has one module for each command;
+`pages` is what the HTML pages share, and `backend` imports Keras.
+
+Nothing here imports Spark, and scoring imports nothing from here.
 """
 
 import steeldefect as steeldefect  # before OpenVINO: its telemetry is never loaded

@@ -1,4 +1,4 @@
-"""The end of a fit: models are calibrated, compiled, measured and reported on.
+"""The end of a fit, step by step: two models and a draft manifest in, a sealed bundle out.
 
 Thresholds are chosen and forms compared on the validation part. The test part comes last, once,
 in the form that scoring will run: nothing is chosen by what it says.
@@ -9,68 +9,102 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from steeldefect.bundle.manifest import CpuPrecision
-from training.calibration.calibrate import calibrate
-from training.evaluation.held_out import hold_out
-from training.export.choose_precision import prove
-from training.export.staging import Staged
-from training.export.write_bundle import Completed
+from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.manifest import CpuPrecision, Manifest
+from steeldefect.program.progress import say
+from training.calibration.calibrate import Calibrated, calibrate
+from training.evaluation.held_out_csv import HELD_OUT_NAME
+from training.evaluation.score_held_out import score_held_out
+from training.export.accept_precision import accept_precision
+from training.export.agreement import check_agreement
+from training.export.seal import seal
+from training.export.staging import Models, staging
 from training.fitting.checkpoint import History
-from training.progress import say
 from training.recipe import Recipe
-from training.registry.held_out import HELD_OUT_NAME
 from training.report import Report, write_report
 from training.splitting.split import SPLIT_NAME, Parts
 
 HISTORY_NAME = "history.json"
 REPORT_NAME = "report.html"
 
+_CHECKED_PICTURES = 8  # of the validation part, on which Keras and OpenVINO have to agree
+
 
 @dataclass(frozen=True)
-class Finish:
-    """Completes a bundle from its staged models.
+class Fitted:
+    """What there is once both models are fitted.
 
     Attributes:
+        models: float32, for whole pictures.
+        draft: manifest with the recipe's own thresholds.
+        history: of each model.
         recipe: with the sizes of its inputs fixed.
         parts: of the split.
-        history: of each model.
     """
 
+    models: Models
+    draft: Manifest
+    history: Mapping[str, History]
     recipe: Recipe
     parts: Parts
-    history: Mapping[str, History]
 
-    def __call__(self, staged: Staged) -> Completed:
-        """Choose, compare, measure, report; see `training.export.write_bundle.write_bundle`."""
-        parts, draft = self.parts, staged.draft
+
+def finish(fitted: Fitted, target: Path) -> Bundle:
+    """Stage, check, calibrate, choose the precision, measure, report, seal.
+
+    Args:
+        fitted: models, and what is known of them.
+        target: folder of the bundle; must not exist.
+
+    Returns:
+        The bundle, opened and checked.
+
+    Raises:
+        AlreadyExistsError: `target` exists.
+        BundleError: models and draft do not match, or the forms do not agree.
+        DataError: nothing to calibrate on, or a picture cannot be read.
+        InferenceError: a model gave numbers that are not finite.
+        StoreError: the bundle cannot be written.
+    """
+    draft, recipe, parts = fitted.draft, fitted.recipe, fitted.parts
+    with staging(target, fitted.models, draft) as staged:
+        check_agreement(staged, [one.read() for one in parts.validation[:_CHECKED_PICTURES]])
+
         say(f"calibrating on {len(parts.validation)} validation pictures")
         exact = staged.detector(draft, CpuPrecision.F32)
-        calibrated = calibrate(exact, draft, parts.validation, self.recipe.calibrate)
-        notes = [*draft.training.notes, *calibrated.notes]
-        manifest = calibrated.manifest.model_copy(
-            update={"training": draft.training.model_copy(update={"notes": notes})}
-        )
-        compiled = prove(staged, manifest, parts.train, parts.validation, self.recipe.compile)
+        calibrated = calibrate(exact, draft, parts.validation, recipe.calibrate)
+        manifest = _with_notes(calibrated)
+
+        compiled = accept_precision(staged, manifest, parts.train, parts.validation, recipe.compile)
+
         say(f"measuring on {len(parts.test)} test pictures, in {compiled.default.value}")
-        held_out = hold_out(staged.detector(manifest, compiled.default), parts.test)
-        final = manifest.model_copy(
+        held_out = score_held_out(staged.detector(manifest, compiled.default), parts.test)
+        manifest = manifest.model_copy(
             update={"compiled": compiled, "held_out_scores": held_out.scores}
         )
+
         report = Report(
-            manifest=final,
-            history=self.history,
+            manifest=manifest,
+            history=fitted.history,
             held_out=held_out.table,
             curves=calibrated.curves,
             pictures=parts.test,
             found=held_out.found,
         )
-        return Completed(
-            final,
-            {
-                SPLIT_NAME: parts.to_csv(),
-                HISTORY_NAME: json.dumps(self.history, indent=1) + "\n",
-                HELD_OUT_NAME: held_out.to_csv(),
-                REPORT_NAME: write_report(report),
-            },
-        )
+        attachments = {
+            SPLIT_NAME: parts.to_csv(),
+            HISTORY_NAME: json.dumps(fitted.history, indent=1) + "\n",
+            HELD_OUT_NAME: held_out.to_csv(),
+            REPORT_NAME: write_report(report),
+        }
+        return seal(staged, target, manifest, attachments)
+
+
+def _with_notes(calibrated: Calibrated) -> Manifest:
+    """Add what calibration notes to the notes of the fit."""
+    manifest = calibrated.manifest
+    notes = [*manifest.training.notes, *calibrated.notes]
+    training = manifest.training.model_copy(update={"notes": notes})
+    return manifest.model_copy(update={"training": training})

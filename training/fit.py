@@ -16,13 +16,13 @@ from typing import Any
 
 from steeldefect.bundle.files import Bundle
 from steeldefect.errors import DataError, SettingsError
+from steeldefect.program.progress import say, warn
 from training.data.dataset import DataSet, read_dataset
-from training.export import write_bundle
-from training.export.draft_manifest import draft_of
-from training.finish import Finish
-from training.fitting.fit_model import STATE_FILE
+from training.export.draft_manifest import draft_of_fit
+from training.export.staging import Models, refuse_existing
+from training.finish import Fitted, finish
+from training.fitting.checkpoint import STATE_FILE
 from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
-from training.progress import say, warn
 from training.recipe import GateKind, MissingClass, Recipe
 from training.splitting.split import Parts, parts_for
 
@@ -35,7 +35,6 @@ _AFTERWARDS: Any = {
 }
 """What counts only once the models are fitted, and may differ from one start to the next."""
 
-_CHECKED_PICTURES = 8  # of the validation part, on which Keras and OpenVINO have to agree
 _FOR_MODELS = 0.9  # of a time budget; the rest is for calibration and export
 
 
@@ -88,7 +87,7 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
             the work folder holds another fit.
         AlreadyExistsError: `bundle` exists.
     """
-    write_bundle.refuse_existing(bundle)
+    refuse_existing(bundle)
     dataset = read_dataset(data)
     recipe = recipe.for_pictures([picture.shape for picture in dataset.pictures])
     parts = parts_for(dataset, recipe.split, recipe.seed, options.split_file, options.fold)
@@ -100,31 +99,29 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     job = Job(recipe, parts, tuple(dataset.class_names), work, seconds)
     segmenter = fit_segmenter(job)
     gate = fit_gate(job, segmenter)
-    written = _write(dataset, job, segmenter, gate, missing, bundle)
+    written = finish(_fitted(dataset, job, segmenter, gate, missing), bundle)
     if not options.keep_states:
         _forget_states(work)
     return FitResult(written)
 
 
-def _write(
+def _fitted(
     dataset: DataSet,
     job: Job,
     segmenter: FittedModel,
     gate: FittedModel | None,
     missing: list[str],
-    bundle: Path,
-) -> Bundle:
+) -> Fitted:
+    """Put together what the end of a fit needs."""
     models = {"segmenter": segmenter} | ({} if gate is None else {"gate": gate})
     minutes = sum(one.seconds for one in models.values()) / 60
     notes = [*missing, *(note for one in models.values() for note in one.notes)]
-    history = {name: one.history for name, one in models.items()}
-    parts = job.parts
-    return write_bundle.write_bundle(
-        bundle,
-        write_bundle.Models(None if gate is None else gate.model, segmenter.model),
-        draft_of(dataset, parts.counts(), job.recipe, notes, minutes),
-        check_on=[picture.read() for picture in parts.validation[:_CHECKED_PICTURES]],
-        complete=Finish(job.recipe, parts, history),
+    return Fitted(
+        models=Models(None if gate is None else gate.model, segmenter.model),
+        draft=draft_of_fit(dataset, job.parts.counts(), job.recipe, notes, minutes),
+        history={name: one.history for name, one in models.items()},
+        recipe=job.recipe,
+        parts=job.parts,
     )
 
 

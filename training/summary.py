@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from steeldefect.analysis.score_table import score_table
 from steeldefect.bundle.manifest import Calibration, Manifest
-from training.evaluation.score_table import score_table
 from training.finish import REPORT_NAME
 from training.fit import FitResult
 
@@ -17,7 +17,7 @@ def summarise(result: FitResult) -> str:
     return "\n".join(
         [
             f"held-out scores on {pictures} pictures ({result.minutes:.1f} min of training)",
-            *score_table(manifest.classes, manifest.held_out_scores),
+            *score_table(manifest.class_names, manifest.held_out_scores),
             *_chosen(manifest),
             *(f"note: {note}" for note in manifest.training.notes),
             f"report {result.bundle.folder / REPORT_NAME}",

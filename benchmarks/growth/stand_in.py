@@ -39,7 +39,9 @@ def make_bundle(folder: Path) -> Path:
     if (folder / SEAL_NAME).exists():
         return folder
     from training.backend import keras
-    from training.export.write_bundle import Models, draft_manifest, write_bundle
+    from training.export.draft_manifest import draft_manifest
+    from training.export.staging import Models
+    from training.export.write_bundle import write_bundle
 
     spec = InputSpec(height=HEIGHT, width=WIDTH, channels=1, scaling=Scaling.UNIT)
     inputs = keras.Input((HEIGHT, WIDTH, 1))

@@ -182,16 +182,16 @@ def agreement(masks: Masks, reference: Masks) -> float:
     """
     expected = {_name(key): found for key, found in reference.items()}
     both = total = 0
-    seen: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    seen: dict[tuple[str, str, str, str], run_lengths.Confusion] = {}
     for key, found in masks.items():
         for class_id in found.keys() | expected[_name(key)].keys():
             one, other = (answers.get(class_id, "") for answers in (found, expected[_name(key)]))
             pair = (_name(key), class_id, one, other)
             if pair not in seen:
-                runs = run_lengths.parse(one), run_lengths.parse(other)
-                seen[pair] = run_lengths.overlap(*runs), sum(map(run_lengths.area, runs))
-            both += seen[pair][0]
-            total += seen[pair][1]
+                seen[pair] = run_lengths.confusion(run_lengths.parse(other), run_lengths.parse(one))
+            counts = seen[pair]
+            both += counts.tp
+            total += 2 * counts.tp + counts.fp + counts.fn
     return 2 * both / total if total else 1.0
 
 

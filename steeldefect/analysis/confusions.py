@@ -80,9 +80,5 @@ def _count_pair(
         true_runs = run_lengths.parse(truth, shape)
     except RunLengthError as error:
         return row, 0, 0, 0, 0, str(error)
-    found_runs = run_lengths.parse(found, shape)
-    both = run_lengths.overlap(true_runs, found_runs)
-    false_positives = run_lengths.area(found_runs) - both
-    false_negatives = run_lengths.area(true_runs) - both
-    neither = shape[0] * shape[1] - both - false_positives - false_negatives
-    return row, both, false_positives, false_negatives, neither, ""
+    counts = run_lengths.confusion(true_runs, run_lengths.parse(found, shape))
+    return row, *counts, counts.tn(shape), ""

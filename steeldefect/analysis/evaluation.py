@@ -25,6 +25,7 @@ from steeldefect.analysis.confusions import (
     join_counts,
     refuse_problems,
 )
+from steeldefect.analysis.score_table import score_table
 from steeldefect.analysis.sql import choose_bundle, opened_database
 from steeldefect.analysis.truth import match, pair_masks, read_predictions, read_truth
 from steeldefect.bundle.manifest import Score
@@ -180,7 +181,7 @@ class Evaluation:
             *self.scored.notes,
             f"convention: {metrics.CONVENTION}",
             "",
-            _metric_table(scores, self.scored.classes),
+            *score_table(self.scored.classes, scores),
         ]
         if self.scored.images["gate_probability"].notna().all():
             lines += ["", "gate, by picture:", self._gate_report()]
@@ -202,24 +203,3 @@ class Evaluation:
             truth, passed, labels=[False, True], target_names=names, digits=3, zero_division=0
         )
         return f"{counts.to_string()}\n\n{report}"
-
-
-def _metric_table(scores: list[Score], classes: dict[int, str]) -> str:
-    """Lay out the scores: mask metrics a line for each scope, then the others a line each."""
-    masks = [score for score in scores if score.name in metrics.MASK_METRICS]
-    titles = {None: "all pairs"} | {number: f"{number} {name}" for number, name in classes.items()}
-    table = pd.DataFrame(
-        {
-            name: {titles[score.class_id]: score.value for score in masks if score.name == name}
-            for name in metrics.MASK_METRICS
-        }
-    )
-    pairs = {titles[one.class_id]: one.support for one in masks if one.name == "positives_dice"}
-    table.insert(0, "positive pairs", pd.Series(pairs))
-    others = [score for score in scores if score.name not in metrics.MASK_METRICS]
-    lines = [f"{score.name:<22}{_number(score.value)}  ({score.support})" for score in others]
-    return table.to_string(float_format="{:.4f}".format, na_rep="-") + "\n\n" + "\n".join(lines)
-
-
-def _number(value: float | None) -> str:
-    return "     -" if value is None else f"{value:.4f}"

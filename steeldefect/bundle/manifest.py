@@ -222,6 +222,11 @@ class Manifest(_Part):
     versions: dict[str, str]
     files: dict[str, BundleFile]
 
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Names of the classes by id, in the bundle's order."""
+        return {one.id: one.name for one in self.classes}
+
     @field_validator("format_version")
     @classmethod
     def _known_format(cls, version: int) -> int:

@@ -43,6 +43,18 @@ def temper(probability: Float32, temperature: float) -> Float32:
     return np.asarray(tempered, dtype=np.float32)
 
 
+def reaches_threshold(gate: Gate, probability: Float32) -> npt.NDArray[np.bool_]:
+    """Return which pictures are at or above the gate's threshold, whatever its mode: bool (n,).
+
+    Compared as float32, the threshold rounded to it. NaN never reaches a threshold.
+
+    Args:
+        gate: of the manifest.
+        probability: float32 (n,), calibrated.
+    """
+    return np.asarray(probability >= np.float32(gate.threshold))
+
+
 def passes(gate: Gate, probability: Float32) -> npt.NDArray[np.bool_]:
     """Return which pictures go to the segmenter: bool (n,).
 
@@ -54,7 +66,7 @@ def passes(gate: Gate, probability: Float32) -> npt.NDArray[np.bool_]:
     """
     if gate.mode is GateMode.SOFT:
         return ~np.isnan(probability)
-    return np.asarray(probability >= gate.threshold)
+    return reaches_threshold(gate, probability)
 
 
 def added_area(gate: Gate, probability: Float32) -> npt.NDArray[np.int64]:

@@ -43,6 +43,35 @@ class BoundingBox(NamedTuple):
     right: int
 
 
+class Confusion(NamedTuple):
+    """A true and a found mask of one picture, compared; in pixels.
+
+    Attributes:
+        tp: true positives, true and found.
+        fp: false positives, found but not true.
+        fn: false negatives, true but not found.
+    """
+
+    tp: int
+    fp: int
+    fn: int
+
+    @property
+    def union(self) -> int:
+        """Pixels of either mask."""
+        return self.tp + self.fp + self.fn
+
+    @property
+    def dice(self) -> float:
+        """Dice: 2 tp / (2 tp + fp + fn), and 1 where both masks are empty."""
+        total = 2 * self.tp + self.fp + self.fn
+        return 2 * self.tp / total if total else 1.0
+
+    def tn(self, shape: tuple[int, int]) -> int:
+        """Count the true negatives, the other pixels of a picture of `shape` (height, width)."""
+        return shape[0] * shape[1] - self.union
+
+
 def parse(text: str, shape: tuple[int, int] | None = None) -> Runs:
     """Read run lengths from text and check them.
 
@@ -191,6 +220,20 @@ def overlap(one: Runs, other: Runs) -> int:
     if len(one) == 0 or len(other) == 0:
         return 0
     return int((_covered_before(other, one.sum(axis=1)) - _covered_before(other, one[:, 0])).sum())
+
+
+def confusion(truth: Runs, found: Runs) -> Confusion:
+    """Count the pixels of a true and a found mask of one picture, from their runs alone.
+
+    Args:
+        truth: int64 (n, 2).
+        found: int64 (m, 2).
+
+    Returns:
+        tp, fp and fn.
+    """
+    both = overlap(truth, found)
+    return Confusion(tp=both, fp=area(found) - both, fn=area(truth) - both)
 
 
 def _covered_before(runs: Runs, points: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

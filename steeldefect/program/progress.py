@@ -1,6 +1,7 @@
-"""Show the progress of a run: pictures done, rate, time left, failures.
+"""Show the progress of long work: items done, rate, time left, failures.
 
-A terminal gets a bar (tqdm), a log one line every half minute.
+A terminal gets a bar (tqdm), a log one line every half minute. Both go to standard error: standard
+output is for results.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from tqdm import tqdm
+
+Item = TypeVar("Item")
 
 _LOG_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
@@ -61,8 +64,8 @@ def shown(
             due = time.monotonic() - logged > _LOG_SECONDS
             if not on_terminal and (ended or due):
                 logged = time.monotonic()
-                line = line_of(now, total, failed(), logged - began)
-                print(line, file=stream, flush=True)
+                line = line_of("scoring", now, total, "pictures", logged - began)
+                print(f"{line}, {failed()} failed", file=stream, flush=True)
             if ended:
                 return
 
@@ -77,15 +80,39 @@ def shown(
             bar.close()
 
 
-def line_of(done: int, total: int, failed: int, seconds: float) -> str:
-    """Return a line with the progress of a run."""
+def followed(
+    items: Iterable[Item], total: int, work: str, unit: str, stream: TextIO | None = None
+) -> Iterator[Item]:
+    """Yield items, and show how many are done, how fast, and how long the others will take.
+
+    Args:
+        items: in the order in which they get done.
+        total: how many there will be.
+        work: what is done to them, or made of them; begins the line.
+        unit: what they are, in the plural.
+        stream: where to; None for standard error.
+    """
+    stream = stream or sys.stderr
+    if stream.isatty():
+        yield from tqdm(
+            items, desc=work, total=total, unit=f" {unit}", file=stream, dynamic_ncols=True
+        )
+        return
+    began = logged = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if done == total or now - logged > _LOG_SECONDS:
+            logged = now
+            print(line_of(work, done, total, unit, now - began), file=stream, flush=True)
+
+
+def line_of(work: str, done: int, total: int, unit: str, seconds: float) -> str:
+    """Return a line with the progress of some work."""
     rate = done / seconds if seconds > 0 else 0.0
     left = tqdm.format_interval((total - done) / rate) if rate else "?"
     share = f"{100 * done / total:.0f}%" if total else "100%"
-    return (
-        f"scoring: {done}/{total} pictures ({share}), {rate:.1f} pictures/s, {left} left, "
-        f"{failed} failed"
-    )
+    return f"{work}: {done}/{total} {unit} ({share}), {rate:.1f} {unit}/s, {left} left"
 
 
 def say(line: str) -> None:
@@ -97,3 +124,8 @@ def say(line: str) -> None:
         return
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
+
+
+def warn(line: str) -> None:
+    """Write one line that nobody should overlook; see `say`."""
+    say(f"warning: {line}")

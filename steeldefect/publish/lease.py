@@ -36,8 +36,14 @@ from steeldefect.errors import (
 )
 from steeldefect.publish.claims import newest_number
 from steeldefect.stores import Store
+from steeldefect.stores.conditional_writes import require_conditional_writes
 
 FOLDER = "_lock/"
+
+_TWO_WRITERS = (
+    "two runs could write at the same time; use another store for the output, or a bucket without "
+    "versions"
+)
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,7 @@ def acquire(
             content = json.dumps(asdict(_this_process(run_id))).encode()
             try:
                 store.write_new(_holder_key(number), content)
-                _probe(store, _holder_key(number))
+                require_conditional_writes(store, _holder_key(number), _TWO_WRITERS)
                 return Lease(store, number, content, timing)
             except AlreadyExistsError:
                 continue
@@ -209,22 +215,6 @@ def acquire(
             on_wait(_describe(store, newest))
             told = True
         time.sleep(timing.look)
-
-
-def _probe(store: Store, key: str) -> None:
-    """Check that the store refuses a second conditional write, because the lease relies on it.
-
-    Raises:
-        StoreError: the store accepts it.
-    """
-    try:
-        store.write_new(key, b"a second holder")
-    except AlreadyExistsError:
-        return
-    raise StoreError(
-        f"{store.uri}: this store ignores conditional writes (If-None-Match), so two runs could "
-        "write at the same time; use another store for the output, or a bucket without versions"
-    )
 
 
 def _this_process(run_id: str) -> Holder:

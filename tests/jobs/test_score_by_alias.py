@@ -15,7 +15,7 @@ from jobs.score import main
 from steeldefect.bundle.files import Bundle
 from steeldefect.stores import S3Settings
 from steeldefect.tables.schema import TableName
-from training.registry.promotion import Request, promote
+from training.registry.promotion import PromoteOptions, promote
 from training.registry.signing import read_signer
 
 pytestmark = pytest.mark.spark
@@ -30,7 +30,7 @@ def test_rows_carry_the_bundle_that_the_alias_stood_for(
     first = publishable(rule_bundle, tmp_path / "first", Answers(0.7))
     second = publishable(rule_bundle, tmp_path / "second", Answers(0.8))
     for standing in (first, second):
-        promote(Request(str(standing.folder), str(registry), "production"), S3Settings())
+        promote(PromoteOptions(str(standing.folder), str(registry), "production"), S3Settings())
         assert main(arguments) == 0
     scored = [(row["image_id"], row["bundle"]) for row in rows(output, TableName.IMAGES)]
     assert sorted(scored) == sorted(
@@ -50,7 +50,7 @@ def test_only_what_a_trusted_key_has_signed_is_scored(
     arguments = score_arguments(archive, registry / "production", output)
     trusting = ("--set", f"trusted_keys=[{tmp_path / 'plant.pub.pem'}]")
 
-    promote(Request(str(bundle.folder), str(registry), "production"), S3Settings())
+    promote(PromoteOptions(str(bundle.folder), str(registry), "production"), S3Settings())
     assert main([*arguments, *trusting]) == 3
     refused = capsys.readouterr().err
     assert refused.startswith("error: alias ")
@@ -58,7 +58,9 @@ def test_only_what_a_trusted_key_has_signed_is_scored(
     assert refused.count("\n") == 1
     assert not output.exists()
 
-    promote(Request(str(bundle.folder), str(registry), "production", signer=signer), S3Settings())
+    promote(
+        PromoteOptions(str(bundle.folder), str(registry), "production", signer=signer), S3Settings()
+    )
     assert main([*arguments, *trusting]) == 0
     (run,) = rows(output, TableName.RUNS, "settings")
     assert json.loads(run["settings"])["trusted_keys"] == [signer.public.text]

@@ -33,7 +33,9 @@ def strips(real_data: Path) -> list[Gray]:
 def tutorial_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The tutorial's architectures with weights at random: their masks are as ragged as can be."""
     from training.backend import keras
-    from training.export.write_bundle import Models, draft_manifest, write_bundle
+    from training.export.draft_manifest import draft_manifest
+    from training.export.staging import Models
+    from training.export.write_bundle import write_bundle
     from training.models import build_gate, build_segmenter
     from training.recipe import read_recipe
 

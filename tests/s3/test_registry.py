@@ -17,7 +17,7 @@ from steeldefect.errors import BundleError, PromotionError
 from steeldefect.stores import S3Settings
 from steeldefect.stores.s3_client import open_client
 from training.__main__ import main
-from training.registry.promotion import Promotion, Request, promote
+from training.registry.promotion import PromoteOptions, Promotion, promote
 
 S3 = S3Settings()
 
@@ -84,8 +84,8 @@ def test_promotions_at_once_are_all_recorded(
 
     def run(bundle: Bundle) -> None:
         ready.wait()
-        request = Request(str(bundle.folder), registry, "production", force=True)
-        promotions.append(promote(request, S3))
+        options = PromoteOptions(str(bundle.folder), registry, "production", force=True)
+        promotions.append(promote(options, S3))
 
     threads = [threading.Thread(target=run, args=(bundle,)) for bundle in bundles]
     for thread in threads:
@@ -102,8 +102,8 @@ def test_promotions_at_once_are_all_recorded(
 def test_signed_bundles_are_trusted(bucket: str, rule_bundle: Bundle, tmp_path: Path) -> None:
     registry, signer = f"s3://{bucket}/models", new_signer()
     bundle = publishable(rule_bundle, tmp_path / "first", Answers(0.75))
-    request = Request(str(bundle.folder), registry, "production", signer=signer)
-    assert [promote(request, S3).new for _ in range(2)] == [True, False]
+    options = PromoteOptions(str(bundle.folder), registry, "production", signer=signer)
+    assert [promote(options, S3).new for _ in range(2)] == [True, False]
     address = f"{registry}/production"
     assert fetch_bundle(address, S3, [signer.public.text]).digest == bundle.digest
     with pytest.raises(BundleError, match="is not signed by a trusted key"):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from steeldefect.bundle.files import Bundle, describe_files, open_bundle, seal_bundle
-from training.registry.held_out import HELD_OUT_NAME, HeldOutRows, read_held_out
+from training.evaluation.held_out_csv import HELD_OUT_NAME, HeldOutRows, read_held_out
 
 HEADER = "ImageId,group,defective,gate_probability,passed,class_id,tp,fp,fn,tn"
 AREA = 1_000

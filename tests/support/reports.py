@@ -28,7 +28,7 @@ from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Gray, InputSpec, Scaling
 from training.calibration.curves import ClassCurve, Curves, GateCurve, Reliability
 from training.data.dataset import LabelledPicture, read_dataset
-from training.export.write_bundle import draft_manifest
+from training.export.draft_manifest import draft_manifest
 from training.report import Report
 
 THRESHOLD = 0.4
@@ -58,10 +58,8 @@ def held_out(pictures: Sequence[LabelledPicture], with_gate: bool = True) -> pd.
         found = find(picture.read()) if passed else {}
         for number in (1, 2):
             truth, own = (one.get(number, run_lengths.parse("")) for one in (picture.runs, found))
-            tp = run_lengths.overlap(truth, own)
-            fp, fn = run_lengths.area(own) - tp, run_lengths.area(truth) - tp
-            tn = picture.shape[0] * picture.shape[1] - tp - fp - fn
-            counts = (tp, fp, fn, tn) if picture.outlined else (None,) * 4
+            pixels = run_lengths.confusion(truth, own)
+            counts = (*pixels, pixels.tn(picture.shape)) if picture.outlined else (None,) * 4
             answer = (int(picture.defective), probability, int(passed), number)
             rows.append((picture.name, picture.group, *answer, *counts))
     counted = ["tp", "fp", "fn", "tn"]

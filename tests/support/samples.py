@@ -90,7 +90,10 @@ def build_rule_bundle(
             They answer as the other forms do, because a single layer is both first and last.
     """
     from training.backend import keras
-    from training.export.write_bundle import Completed, Models, Staged, draft_manifest, write_bundle
+    from training.export.agreement import check_agreement
+    from training.export.draft_manifest import draft_manifest
+    from training.export.seal import seal
+    from training.export.staging import Models, staging
 
     inputs = keras.Input((HEIGHT, WIDTH, 1))
     rule = keras.layers.Conv2D(2, 1, activation="sigmoid", name="rule")
@@ -107,13 +110,11 @@ def build_rule_bundle(
         training=BY_HAND,
     )
 
-    def complete(staged: Staged) -> Completed:
+    with staging(target, Models(gate if with_gate else None, segmenter), draft) as staged:
+        check_agreement(staged)
         if compiled is not None:
             staged.quantise([both_picture(seed) for seed in range(4)])
-        return Completed(draft.model_copy(update={"compiled": compiled}))
-
-    models = Models(gate if with_gate else None, segmenter)
-    return write_bundle(target, models, draft, complete=complete)
+        return seal(staged, target, draft.model_copy(update={"compiled": compiled}))
 
 
 def _build_gate(keras: Any, weights: npt.NDArray[np.float64]) -> Any:

@@ -24,7 +24,7 @@ from steeldefect.bundle.manifest import (
 )
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import InputSpec, Scaling
-from training.export.write_bundle import draft_manifest
+from training.export.draft_manifest import draft_manifest
 
 HEIGHT, WIDTH = 32, 64
 

@@ -217,13 +217,13 @@ def test_a_split_file_serves_every_recipe(learnable: Path, tmp_path: Path) -> No
 
 KILLED_AFTER = """
 import os, sys
-from training import fit_models, fitting
-keep = fitting.save_state
+from training.fitting import early_stopping
+keep = early_stopping.save_state
 def save_and_die(state, path):
     keep(state, path)
     if path.parent.name == sys.argv[1] and state.epochs == 2:
         os.kill(os.getpid(), 9)
-fitting.save_state = save_and_die
+early_stopping.save_state = save_and_die
 from training.__main__ import main
 sys.exit(main(sys.argv[2:]))
 """

@@ -14,8 +14,8 @@ from steeldefect.bundle.manifest import Calibration, Manifest, Score
 from steeldefect.detection import gating
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import DataError
+from training.calibration.calibrate_gate import CONFIDENCE, CalibratedGate, calibrate_gate
 from training.calibration.curves import Curves
-from training.calibration.gate_fit import CONFIDENCE, GateFit, fit_gate
 from training.calibration.measure import measure
 from training.calibration.modes import Mode, choose_mode
 from training.calibration.search import FEWEST_PICTURES, enough
@@ -69,7 +69,7 @@ def calibrate(
 
     Raises:
         DataError: no picture with known masks, or one cannot be read.
-        InferenceError: a model answered with numbers that are not finite; names the picture.
+        InferenceError: a model gave numbers that are not finite; names the picture.
     """
     measured = measure(detector, pictures)
     if measured.sweep.empty:
@@ -81,12 +81,12 @@ def calibrate(
         np.array([picture.defective for picture in pictures], dtype=bool),
         np.array([picture.outlined for picture in pictures], dtype=bool),
     )
-    fitted = fit_gate(manifest.gate, measured.probability, truth.defective, settings)
+    calibrated = calibrate_gate(manifest.gate, measured.probability, truth.defective, settings)
     sweeps = class_sweeps(measured.sweep, manifest.classes)
     mode, mode_note = choose_mode(
         sweeps,
-        fitted.gate,
-        fitted.probability[truth.outlined],
+        calibrated.gate,
+        calibrated.probability[truth.outlined],
         _usual_pixels(pictures),
         settings.gate_mode,
         settings.objective,
@@ -94,10 +94,10 @@ def calibrate(
     chosen = {
         "classes": list(mode.searched.classes),
         "gate": mode.gate,
-        "calibration": _record(sweeps, mode, fitted, truth, settings),
+        "calibration": _record(sweeps, mode, calibrated, truth, settings),
     }
-    curves = Curves(fitted.curve, fitted.before, fitted.after, mode.searched.curves)
-    notes = (*fitted.notes, *([mode_note] if mode_note else []), *_kept(sweeps, settings))
+    curves = Curves(calibrated.curve, calibrated.before, calibrated.after, mode.searched.curves)
+    notes = (*calibrated.notes, *([mode_note] if mode_note else []), *_kept(sweeps, settings))
     return Calibrated(manifest.model_copy(update=chosen), curves, notes)
 
 
@@ -122,36 +122,36 @@ def _kept(sweeps: Sequence[ClassSweep], settings: Calibrate) -> list[str]:
 def _record(
     sweeps: Sequence[ClassSweep],
     mode: Mode,
-    fitted: GateFit,
+    calibrated: CalibratedGate,
     truth: _Truth,
     settings: Calibrate,
 ) -> Calibration:
-    by_recall = fitted.gate is not None and bool(truth.defective.any())
+    by_recall = calibrated.gate is not None and bool(truth.defective.any())
     return Calibration(
         pictures=len(truth.defective),
         defective=int(truth.defective.sum()),
         objective=_NOTHING if settings.objective is None else settings.objective.value,
         target_recall=settings.gate_recall if by_recall else None,
-        gate_recall=fitted.recall,
-        gate_recall_interval=fitted.interval,
+        gate_recall=calibrated.recall,
+        gate_recall_interval=calibrated.interval,
         confidence=CONFIDENCE,
-        gate_calibration_error=fitted.errors,
-        scores=_scores(sweeps, mode, fitted, truth),
+        gate_calibration_error=calibrated.errors,
+        scores=_scores(sweeps, mode, calibrated, truth),
     )
 
 
 def _scores(
-    sweeps: Sequence[ClassSweep], mode: Mode, fitted: GateFit, truth: _Truth
+    sweeps: Sequence[ClassSweep], mode: Mode, calibrated: CalibratedGate, truth: _Truth
 ) -> list[Score]:
     """Score the pictures with the values chosen.
 
     Mask and verdict metrics: over the outlined pictures. Gate metrics: over all.
     """
-    confusions = _confusions(sweeps, mode, fitted.probability[truth.outlined])
+    confusions = _confusions(sweeps, mode, calibrated.probability[truth.outlined])
     scores = metrics.segmentation_scores(confusions, [one.id for one in mode.searched.classes])
     if mode.gate is not None:
-        passed = gating.passes(mode.gate, fitted.probability)
-        probability = fitted.probability.astype(np.float64)
+        passed = gating.passes(mode.gate, calibrated.probability)
+        probability = calibrated.probability.astype(np.float64)
         scores += metrics.gate_scores(truth.defective, probability, passed)
     reported = (confusions["tp"] + confusions["fp"] > 0).to_numpy().reshape(len(sweeps), -1)
     defective = truth.defective[truth.outlined]

@@ -32,7 +32,7 @@ class Reliability:
     """How often a picture is defective, against what the gate says; one bin of pictures each.
 
     Attributes:
-        probability: float64 (bins,), the mean answer of the bin's pictures; no empty bins.
+        probability: float64 (bins,), the mean probability of the bin's pictures; no empty bins.
         defective: float64 (bins,), the share of them that is defective.
         pictures: int64 (bins,).
         error: the expected calibration error, the mean distance of the two, weighted by pictures.

@@ -1,4 +1,4 @@
-"""The models' answers on labelled pictures, at every pixel threshold that may be chosen."""
+"""Both models run over labelled pictures, and cut at every pixel threshold that may be chosen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
 from training.data.dataset import LabelledPicture
-from training.evaluation.asking import Asked, ask
+from training.evaluation.run_detector import GatedBatch, run_gate
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Pixel thresholds that are tried for every class, beside the manifest's own."""
@@ -27,10 +27,10 @@ _Row = tuple[int, int, float, int, int, int]
 
 @dataclass(frozen=True)
 class Measured:
-    """What the models say of pictures.
+    """What the models gave for pictures.
 
     Attributes:
-        probability: float32 (pictures,), the gate's own answers; NaN without a gate.
+        probability: float32 (pictures,), the gate's own; NaN without a gate.
         sweep: one row for each outlined picture, class and pixel threshold, in this order.
             Columns picture (its place among those given), class_id, threshold, and in pixels of
             the picture area (found), tp (found and true), truth (true).
@@ -52,7 +52,7 @@ def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured
     Raises:
         ValueError: the gate has a temperature already.
         DataError: a picture cannot be read.
-        InferenceError: a model answered with numbers that are not finite; names the picture.
+        InferenceError: a model gave numbers that are not finite; names the picture.
     """
     gate = detector.manifest.gate
     if gate is not None and gate.temperature != 1:
@@ -61,10 +61,10 @@ def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured
     probabilities: list[Float32] = []
     rows: list[_Row] = []
     first = 0
-    for asked in ask(detector, pictures):
-        probabilities.append(asked.probabilities)
-        rows += _sweep(detector, asked, first, thresholds)
-        first += len(asked.pictures)
+    for batch in run_gate(detector, pictures):
+        probabilities.append(batch.probabilities)
+        rows += _sweep(detector, batch, first, thresholds)
+        first += len(batch.pictures)
     empty = np.empty(0, dtype=np.float32)
     return Measured(
         np.concatenate(probabilities) if probabilities else empty,
@@ -108,14 +108,14 @@ def _thresholds(detector: Detector) -> list[float]:
 
 
 def _sweep(
-    detector: Detector, asked: Asked, first: int, thresholds: Sequence[float]
+    detector: Detector, batch: GatedBatch, first: int, thresholds: Sequence[float]
 ) -> Iterator[_Row]:
-    places = [place for place, picture in enumerate(asked.pictures) if picture.outlined]
+    places = [place for place, picture in enumerate(batch.pictures) if picture.outlined]
     if not places:
         return
-    answers = detector.maps([asked.prepared[place] for place in places])
-    for place, maps in zip(places, answers, strict=True):
-        picture = asked.pictures[place]
+    all_maps = detector.maps([batch.prepared[place] for place in places])
+    for place, maps in zip(places, all_maps, strict=True):
+        picture = batch.pictures[place]
         if not np.isfinite(maps).all():
             raise InferenceError(
                 f"{picture.name}: the segmenter's answer is not finite; fit the segmenter anew"

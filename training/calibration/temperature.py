@@ -28,7 +28,7 @@ def fit_temperature(probability: Float32, defective: Bools) -> float:
     without a fault would otherwise be taken for infallible.
 
     Args:
-        probability: float32 (n,), the model's own answers, finite.
+        probability: float32 (n,), the model's own, finite.
         defective: bool (n,), the truth; both kinds occur.
 
     Returns:

@@ -33,7 +33,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=local_path,
         metavar="DIR",
-        help="run both on these pictures, instead of taking the answers that they carry",
+        help="run both on these pictures, instead of taking the results that they carry",
     )
     parser.add_argument(
         "--split", type=local_path, metavar="FILE", help="whose test part counts; with --data"
@@ -42,7 +42,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure_from(options: argparse.Namespace, s3: S3Settings) -> Measure:
-    """Choose where held-out answers come from: the bundles, or `--data` and `--split`.
+    """Choose where held-out results come from: the bundles, or `--data` and `--split`.
 
     Raises:
         SettingsError: one of these without the others.
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     """Compare, and print the table."""
     from steeldefect.stores import S3Settings
     from training.registry.comparison import compare, find_contender
-    from training.registry.report import lay_out
+    from training.registry.comparison_table import lay_out
 
     s3 = S3Settings()
     sides = [find_contender(uri, s3) for uri in (options.first, options.second)]

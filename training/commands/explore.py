@@ -26,8 +26,8 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Explore, and print the headline."""
     from training.explore.run import explore
-    from training.explore.source import Request, read_shape
+    from training.explore.source import ExploreOptions, read_shape
 
     shape = None if options.picture_size is None else read_shape(options.picture_size)
-    request = Request(options.data, options.masks, options.labels, shape)
-    print(explore(request, options.out))
+    how = ExploreOptions(options.data, options.masks, options.labels, shape)
+    print(explore(how, options.out))

@@ -14,13 +14,13 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Join the folds' held-out answers, and print their scores."""
+    """Join the folds' held-out results, and print their scores."""
+    from steeldefect.analysis.score_table import score_table
     from steeldefect.stores import S3Settings
-    from training.evaluation.score_table import score_table
     from training.registry.comparison import find_contender
     from training.registry.pooling import pool
 
     s3 = S3Settings()
     pooled = pool([find_contender(uri, s3) for uri in options.bundles])
     print(f"{pooled.pictures} pictures, each held out by one of {pooled.bundles} bundles")
-    print("\n".join(score_table(pooled.classes, pooled.scores)))
+    print("\n".join(score_table(pooled.class_names, pooled.scores)))

@@ -44,18 +44,18 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Promote, and say what the alias stands for now."""
     from steeldefect.stores import S3Settings
-    from training.registry.promotion import Request, promote
+    from training.registry.promotion import PromoteOptions, promote
 
     s3 = S3Settings()
     signer = None if options.sign is None else signer_from(options.sign)
-    request = Request(
+    how = PromoteOptions(
         options.bundle, options.registry, options.alias, options.note, options.force, signer
     )
-    print(_summary(promote(request, s3, measure_from(options, s3))))
+    print(_summary(promote(how, s3, measure_from(options, s3))))
 
 
 def _summary(promotion: Promotion) -> str:
-    from training.registry.report import lay_out
+    from training.registry.comparison_table import lay_out
 
     record = promotion.record
     if not promotion.new:

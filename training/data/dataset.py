@@ -24,11 +24,11 @@ from steeldefect.errors import DataError, DecodeError, RunLengthError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.progress import warn
 from training.data import labels
 from training.data.labels import listed
 from training.data.picture_files import SUFFIXES, find_pictures
 from training.data.picture_names import Naming
-from training.progress import warn
 
 LIMITS = DecodeLimits(max_pixels=200_000_000)
 """Of pictures that are trained on; they are chosen by hand, so that nothing but room is guarded."""
@@ -168,11 +168,11 @@ def _check_labels(
 def _read_shapes(paths: dict[str, Path]) -> dict[str, tuple[int, int]]:
     """Decode every picture once: a broken one is found now and not an hour into the fit."""
     with ThreadPoolExecutor(_DECODERS) as pool:
-        answers = dict(zip(paths, pool.map(_shape_or_problem, paths.values()), strict=True))
-    broken = sorted(answer for answer in answers.values() if isinstance(answer, str))
+        found = dict(zip(paths, pool.map(_shape_or_problem, paths.values()), strict=True))
+    broken = sorted(one for one in found.values() if isinstance(one, str))
     if broken:
         raise DataError(f"{len(broken)} pictures cannot be read: {listed(broken)}")
-    return {name: answer for name, answer in answers.items() if not isinstance(answer, str)}
+    return {name: one for name, one in found.items() if not isinstance(one, str)}
 
 
 def _shape_or_problem(path: Path) -> tuple[int, int] | str:

@@ -1,1 +1,1 @@
-"""The held-out pictures: asked, compared with their true masks, laid out as a table."""
+"""A detector over labelled pictures: what it finds, its scores, and `held_out.csv`."""

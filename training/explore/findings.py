@@ -67,7 +67,7 @@ def find(source: Source) -> Findings:
     masks = Masks()
     if source.masks is not None:
         rows = source.masks.rows.drop_duplicates(["ImageId", "ClassId", "EncodedPixels"])
-        masks = measure_masks(rows, shapes, source.request.shape)
+        masks = measure_masks(rows, shapes, source.options.shape)
     verdicts = read_verdicts(source, masked_names(source))
     duplicates = find_duplicates(measured)
     faults = find_faults(source, unreadable, masks, verdicts, duplicates)

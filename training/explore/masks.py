@@ -15,8 +15,8 @@ import pandas as pd
 from steeldefect.errors import RunLengthError
 from steeldefect.labels.label_files import explain_malformed
 from steeldefect.pictures import run_lengths
+from steeldefect.program.progress import followed
 from training.explore.faults import Fault, FaultKind
-from training.progress import followed
 
 _LONGER_SIDE = 128  # cells of a heat map
 _FEWEST_CELLS = 8
@@ -92,18 +92,18 @@ def measure_masks(
     grid = _grid(list(shapes.values()) or ([shape] if shape else []))
     columns = (rows[name] for name in ("ImageId", "ClassId", "EncodedPixels", "line"))
     texts = zip(*columns, strict=True)
-    for name, class_id, text, line in followed(texts, len(rows), "rows of masks"):
+    for name, class_id, text, line in followed(texts, len(rows), "masks", "rows"):
         row = _Row(name, class_id, text, int(line), shapes.get(name, shape))
-        answer = _measure(row)
-        if answer is None:
+        measured = _measure(row)
+        if measured is None:
             masks.empty += 1
-        elif isinstance(answer, Fault):
-            masks.faults.append(answer)
+        elif isinstance(measured, Fault):
+            masks.faults.append(measured)
         else:
-            masks.sound.append(answer)
-            if answer.shape is not None:
-                place = sums.setdefault(answer.class_id, np.zeros(grid, np.float32))
-                place += _place(answer, answer.shape, grid)
+            masks.sound.append(measured)
+            if measured.shape is not None:
+                place = sums.setdefault(measured.class_id, np.zeros(grid, np.float32))
+                place += _place(measured, measured.shape, grid)
     counts = Counter(one.class_id for one in masks.sound if one.shape is not None)
     masks.places = {number: sums[number] / np.float32(counts[number]) for number in sorted(sums)}
     return masks

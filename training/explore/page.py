@@ -40,7 +40,7 @@ def write_page(findings: Findings, tables: Tables, drawings: Drawings, out: Path
         Section("tables", "Tables", _files(tables)),
     ]
     page = Document(
-        title=f"Data set {findings.source.request.folder.resolve().name}",
+        title=f"Data set {findings.source.options.folder.resolve().name}",
         beginning=_read(findings),
         cards=_cards(findings),
         sections=sections,
@@ -59,7 +59,7 @@ def _read(findings: Findings) -> str:
     parts = [paragraph(f"Read: {', '.join(there + files)}.", "soft")]
     if not source.pictures:
         without = "sizes, brightness, duplicates and samples are left out"
-        if source.request.shape is None:
+        if source.options.shape is None:
             without += (
                 ", and so are places and shares: --picture-size WIDTHxHEIGHT says what size the "
                 "pictures have"

@@ -10,8 +10,8 @@ from pathlib import Path
 from steeldefect.errors import DecodeError
 from steeldefect.pictures.decoding import decode_gray
 from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.progress import followed
 from training.data.dataset import LIMITS
-from training.progress import followed
 from training.splitting.duplicates import Fingerprint, digest_of, take_fingerprint
 
 _READERS = 4
@@ -49,11 +49,13 @@ class UnreadablePicture:
 def measure_pictures(
     paths: Mapping[str, Path],
 ) -> tuple[list[PictureFacts], list[UnreadablePicture]]:
-    """Read every picture once; the answers are in the order of their names."""
+    """Read every picture once; what was measured is in the order of their names."""
     with ThreadPoolExecutor(_READERS) as pool:
-        answers = list(followed(pool.map(_measure, sorted(paths.values())), len(paths), "pictures"))
-    facts = [one for one in answers if isinstance(one, PictureFacts)]
-    return facts, [one for one in answers if isinstance(one, UnreadablePicture)]
+        measured = list(
+            followed(pool.map(_measure, sorted(paths.values())), len(paths), "reading", "pictures")
+        )
+    facts = [one for one in measured if isinstance(one, PictureFacts)]
+    return facts, [one for one in measured if isinstance(one, UnreadablePicture)]
 
 
 def read_picture(path: Path) -> Gray:

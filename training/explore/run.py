@@ -11,7 +11,7 @@ from training.explore import statistics
 from training.explore.drawings import draw
 from training.explore.findings import find
 from training.explore.page import write_page
-from training.explore.source import Request, read_source
+from training.explore.source import ExploreOptions, read_source
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Explored:
         )
 
 
-def explore(request: Request, out: Path) -> Explored:
+def explore(options: ExploreOptions, out: Path) -> Explored:
     """Explore a folder and write `out/index.html`, its pictures, and a CSV file for each table.
 
     Raises:
@@ -46,7 +46,7 @@ def explore(request: Request, out: Path) -> Explored:
             columns that can be read. What the rows say is never an error here.
         StoreError: `out` cannot be written.
     """
-    source = read_source(request)
+    source = read_source(options)
     _make(out)
     findings = find(source)
     tables = statistics.tabulate(findings)

@@ -28,8 +28,8 @@ from training.data.picture_names import Naming
 
 
 @dataclass(frozen=True)
-class Request:
-    """What to explore.
+class ExploreOptions:
+    """Which files to explore.
 
     Attributes:
         folder: the data folder.
@@ -75,7 +75,7 @@ class Source:
         groups: rows ImageId, group.
     """
 
-    request: Request
+    options: ExploreOptions
     pictures: dict[str, Path]
     strays: dict[str, str]
     unnameable: tuple[str, ...]
@@ -86,20 +86,20 @@ class Source:
     class_names: dict[int, str] | None
 
 
-def read_source(request: Request) -> Source:
+def read_source(options: ExploreOptions) -> Source:
     """Find and read the files.
 
     Raises:
         DataError: no such folder or file, nothing in the folder to explore, or a file that is not
             CSV or lacks a column.
     """
-    folder = request.folder
+    folder = options.folder
     if not folder.is_dir():
         raise DataError(f"no such folder: {folder}; --data takes the folder of labelled pictures")
     found = _find_pictures(folder / "images")
     pictures = found.paths
-    masks = _choose(folder, request.masks, [MASKS_FILE])
-    labels = _choose(folder, request.labels, LABELS_FILES)
+    masks = _choose(folder, options.masks, [MASKS_FILE])
+    labels = _choose(folder, options.labels, LABELS_FILES)
     if not (pictures or masks or labels):
         raise DataError(
             f"{folder} holds neither images/ nor {MASKS_FILE} nor {' nor '.join(LABELS_FILES)}; "
@@ -108,7 +108,7 @@ def read_source(request: Request) -> Source:
     groups = _choose(folder, None, [GROUPS_FILE])
     naming = Naming(pictures)
     return Source(
-        request=request,
+        options=options,
         pictures=pictures,
         strays=found.passed_over,
         unnameable=found.unnameable,

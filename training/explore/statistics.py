@@ -37,16 +37,16 @@ class Headline:
 
 def headline(findings: Findings) -> Headline:
     """Count pictures, labels and masks."""
-    answers = Counter(verdict.defective for verdict in findings.verdicts.values())
+    verdicts = Counter(verdict.defective for verdict in findings.verdicts.values())
     labels = findings.source.labels
     pairs = len(findings.known) * len(findings.class_names)
     masked = sum(len(findings.masks_by_picture.get(name, ())) for name in findings.known)
     return Headline(
         pictures=len(findings.verdicts),
         label_rows=0 if labels is None else len(labels.rows),
-        defective=answers[True],
-        clean=answers[False],
-        unsaid=answers[None],
+        defective=verdicts[True],
+        clean=verdicts[False],
+        unsaid=verdicts[None],
         mask_rows=len(findings.masks.sound),
         empty_share=1 - masked / pairs if pairs else None,
     )
@@ -126,13 +126,13 @@ def labels(findings: Findings) -> pd.DataFrame:
     """Defective against clean: rows of the labels file, and pictures."""
     source = findings.source.labels
     rows = Counter() if source is None else Counter(source.rows["label"])
-    answers = Counter(verdict.defective for verdict in findings.verdicts.values())
+    verdicts = Counter(verdict.defective for verdict in findings.verdicts.values())
     stated = [("1", "defective", True), ("0", "clean", False)]
     table: list[tuple[str, str, int, int]] = [
-        (label, name, rows.pop(label, 0), answers[answer]) for label, name, answer in stated
+        (label, name, rows.pop(label, 0), verdicts[defective]) for label, name, defective in stated
     ]
-    if answers[None] or rows:
-        table.append(("", "not stated, or contradictory", rows.total(), answers[None]))
+    if verdicts[None] or rows:
+        table.append(("", "not stated, or contradictory", rows.total(), verdicts[None]))
     return pd.DataFrame(table, columns=["label", "meaning", "rows", "pictures"])
 
 

@@ -1,16 +1,41 @@
-"""What a fit knows of a bundle before its models are measured."""
+"""Begins the manifest of a bundle, before its models are measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
+from steeldefect.analysis.metrics import CONVENTION
 from steeldefect.bundle import manifest
+from steeldefect.versions import versions
 from training.data.dataset import DataSet
-from training.export.write_bundle import draft_manifest
 from training.recipe import GateKind, Recipe
 
 
-def draft_of(
+def draft_manifest(
+    classes: Sequence[manifest.DefectClass],
+    gate: manifest.Gate | None,
+    segmenter: manifest.Segmenter,
+    picture_sizes: manifest.PictureSizes,
+    training: manifest.TrainingRecord,
+) -> manifest.Manifest:
+    """Begin a manifest: versions and time filled in, scores and files still empty."""
+    return manifest.Manifest(
+        format_version=manifest.FORMAT_VERSION,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        classes=list(classes),
+        gate=gate,
+        segmenter=segmenter,
+        picture_sizes=picture_sizes,
+        metric_convention=CONVENTION,
+        held_out_scores=[],
+        training=training,
+        versions=versions(),
+        files={},
+    )
+
+
+def draft_of_fit(
     dataset: DataSet,
     counts: Mapping[str, int],
     recipe: Recipe,

@@ -1,8 +1,13 @@
-"""Models on their way into a bundle: written and opened in every form, not sealed yet."""
+"""Models on their way into a bundle: written and opened in every form, not sealed yet.
+
+They lie in a folder beside the bundle's, which takes the bundle's name at the very end
+(`export.seal`): a bundle is there whole or not at all, and one that is there is never touched.
+"""
 
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +20,7 @@ import openvino as ov
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, input_spec
 from steeldefect.bundle.manifest import CpuPrecision, Manifest
 from steeldefect.detection.detector import Detector
-from steeldefect.errors import BundleError
+from steeldefect.errors import AlreadyExistsError, BundleError, StoreError
 from steeldefect.pictures.preprocessing import Float32, Gray, InputSpec
 from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
@@ -156,6 +161,65 @@ class Staged:
         path = Bundle(self.draft, "", self.folder).model_path(name, form)
         path.parent.mkdir(exist_ok=True)
         return path
+
+
+@contextmanager
+def staging(target: Path, models: Models, draft: Manifest) -> Iterator[Staged]:
+    """Write models into a new folder beside `target`, and yield them; the folder goes at the end.
+
+    It does not where `export.seal.seal` has given it the name `target`.
+
+    Args:
+        target: folder of the bundle; must not exist.
+        models: a gate just where `draft` has one.
+        draft: of `draft_manifest`.
+
+    Raises:
+        AlreadyExistsError: `target` exists.
+        BundleError: models and manifest do not match.
+        StoreError: no folder can be made there.
+    """
+    refuse_existing(target)
+    _check_shapes(models, draft)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        folder.chmod(0o755)
+    except OSError as error:
+        raise StoreError(f"cannot write beside {target}: {error.strerror}") from None
+    try:
+        yield Staged(folder, models, draft)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_existing(target: Path) -> None:
+    """Stop before any work where a bundle would be written over something.
+
+    Raises:
+        AlreadyExistsError: `target` exists.
+    """
+    if target.exists():
+        raise AlreadyExistsError(f"{target} exists; bundles are immutable, choose another path")
+
+
+def _check_shapes(models: Models, draft: Manifest) -> None:
+    if (models.gate is None) != (draft.gate is None):
+        raise BundleError("the manifest has a gate just where there is a model for it")
+    for name, model in models.named().items():
+        spec = input_spec(draft, name)
+        expected = (None, spec.height, spec.width, spec.channels)
+        if any(
+            size not in (None, wanted)
+            for size, wanted in zip(model.input_shape, expected, strict=True)
+        ):
+            raise BundleError(
+                f"{name.value}: the manifest says input {expected}, the model takes "
+                f"{model.input_shape}"
+            )
+    maps = models.segmenter.output_shape[-1]
+    if maps != len(draft.classes):
+        raise BundleError(f"segmenter: {len(draft.classes)} classes, but {maps} maps")
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,11 @@ from steeldefect.errors import DataError
 
 Arrays = list[npt.NDArray[Any]]
 History = dict[str, list[float]]
+
+STATE_FILE = "state.npz"
+
+_ARRAYS = ("variables", "optimizer", "best")
+_VALUES = ("epochs", "finished", "history", "best_epoch", "seconds", "stopped")
 
 
 @dataclass
@@ -49,32 +53,6 @@ class FitState:
     optimizer: Arrays = field(default_factory=list)
     best: Arrays = field(default_factory=list)
     stopped: str | None = None
-
-
-PLACE_AUC = "place_auc"
-"""Name of the metric by which a gate is judged that learns place by place.
-
-Its loss counts places and says little of how well whole pictures are told apart; how sure it is
-of them is calibrated after the fit.
-"""
-
-
-def best_epoch(history: Mapping[str, Sequence[float]]) -> int | None:
-    """Find the epoch (from 0) whose weights are kept; None where no loss was finite.
-
-    It is that of the least validation loss; where a model has `PLACE_AUC` on validation, that of
-    the greatest, and among equals that of the least loss. The first counts where two are alike.
-    """
-    loss = np.array(history.get("val_loss", ()), dtype=np.float64)
-    if not np.isfinite(loss).any():
-        return None
-    loss = np.where(np.isfinite(loss), loss, np.inf)
-    judged = np.array(history.get(f"val_{PLACE_AUC}", np.zeros(len(loss))), dtype=np.float64)
-    return int(np.lexsort((loss, -judged))[0])
-
-
-_ARRAYS = ("variables", "optimizer", "best")
-_VALUES = ("epochs", "finished", "history", "best_epoch", "seconds", "stopped")
 
 
 def save_state(state: FitState, path: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
+from steeldefect.program.progress import say
 from training.backend import keras
-from training.progress import say
 
 _QUIET_SECONDS = 30.0  # within an epoch
+
+
+def bar_is_seen() -> bool:
+    """Tell whether somebody watches Keras' bar, which goes to standard output."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
 
 
 class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]

@@ -1,29 +1,25 @@
-"""Fits one model: optimizer, early stopping, time, and back to the best epoch at the end.
+"""Fits one model: optimizer, callbacks, and back to the best epoch at the end.
 
-Keras runs the epochs; the callbacks here decide what is kept. After every epoch the state is on
-disk, so that a fit that was killed goes on with the epoch after.
+Keras runs the epochs; `fitting.early_stopping` decides what is kept. After every epoch the state is
+on disk, so that a fit that was killed goes on with the epoch after.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from steeldefect.errors import DeviceError, SettingsError
+from steeldefect.program.progress import say
 from training.backend import keras, tf
-from training.fitting.checkpoint import Arrays, FitState, best_epoch, load_state, save_state
-from training.fitting.epoch_lines import EpochLines
+from training.fitting.checkpoint import STATE_FILE, FitState, load_state, save_state
+from training.fitting.early_stopping import EarlyStopping
+from training.fitting.epoch_lines import EpochLines, bar_is_seen
 from training.fitting.schedule import Clock, Pace
-from training.progress import on_terminal, say
 from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
-
-STATE_FILE = "state.npz"
 
 _OPTIMIZERS = {
     OptimizerKind.ADAM: keras.optimizers.Adam,
@@ -96,7 +92,7 @@ def fit_model(
         _restore(model, state)
         say(f"{model.name}: going on after epoch {state.epochs} of {settings.epochs}")
     clock = Clock(budget, state.seconds)
-    keeper = Keeper(state, settings.patience, folder / STATE_FILE, clock)
+    stopping = EarlyStopping(state, settings.patience, folder / STATE_FILE, clock)
     pace = Pace(
         settings.optimizer, settings.epochs * batches.steps, state.epochs * batches.steps, clock
     )
@@ -107,9 +103,9 @@ def fit_model(
             validation_data=batches.validation,
             initial_epoch=state.epochs,
             epochs=settings.epochs,
-            callbacks=_callbacks(model, settings, folder, pace, keeper),
+            callbacks=_callbacks(model, settings, folder, pace, stopping),
             shuffle=False,  # the batches are, already
-            verbose=1 if on_terminal() else 0,
+            verbose=1 if bar_is_seen() else 0,
         )
     if not state.best:
         raise SettingsError(
@@ -133,63 +129,22 @@ def make_optimizer(settings: Optimizer) -> keras.optimizers.Optimizer:
     return _OPTIMIZERS[settings.kind](learning_rate=settings.learning_rate, **options)
 
 
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the best epoch's weights and the whole state; ends a fit that no longer improves."""
-
-    def __init__(self, state: FitState, patience: int, path: Path, clock: Clock) -> None:
-        """Take the state to go on from; it is changed in place."""
-        super().__init__()
-        self._state = state
-        self._patience = patience
-        self._path = path
-        self._clock = clock
-        self._validated: Arrays = []
-
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Take the weights that were validated, before averaged ones are swapped out again."""
-        self._validated = self.model.get_weights()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Compare, and write everything down."""
-        state, values = self._state, {name: float(value) for name, value in (logs or {}).items()}
-        loss = values.get("val_loss", float("nan"))
-        if not all(math.isfinite(values.get(name, loss)) for name in ("loss", "val_loss")):
-            self._stop(f"the loss was not finite in epoch {epoch + 1}; the best before it is kept")
-            return
-        for name, value in values.items():
-            state.history.setdefault(name, []).append(value)
-        if best_epoch(state.history) == epoch:
-            state.best_epoch, state.best = epoch, self._validated
-        state.epochs, state.seconds = epoch + 1, self._clock.used
-        state.variables = _values(self.model.variables)
-        state.optimizer = _values(self.model.optimizer.variables)
-        if self._clock.over:
-            self._stop(f"its time was over in epoch {epoch + 1}")
-        elif epoch - state.best_epoch >= self._patience:
-            self._stop(f"no better epoch in {self._patience}")
-        save_state(state, self._path)
-
-    def _stop(self, reason: str) -> None:
-        self._state.stopped = reason
-        self.model.stop_training = True
-
-
 def _callbacks(
-    model: keras.Model, settings: Gate | Segmenter, folder: Path, pace: Pace, keeper: Keeper
+    model: keras.Model,
+    settings: Gate | Segmenter,
+    folder: Path,
+    pace: Pace,
+    stopping: EarlyStopping,
 ) -> list[keras.callbacks.Callback]:
-    # the order counts: the rate is noted before lines are written, and the keeper takes averaged
-    # weights before they are swapped out
-    callbacks = [keras.callbacks.TerminateOnNaN(), pace, keeper]
+    # the order counts: the rate is noted before lines are written, and averaged weights are kept
+    # before they are swapped out
+    callbacks = [keras.callbacks.TerminateOnNaN(), pace, stopping]
     if settings.optimizer.averaging:
         callbacks.append(keras.callbacks.SwapEMAWeights())
-    if not on_terminal():
+    if not bar_is_seen():
         callbacks.append(EpochLines(model.name, settings.epochs))
     callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
     return callbacks
-
-
-def _values(variables: Sequence[Any]) -> Arrays:
-    return [np.array(keras.ops.convert_to_numpy(one)) for one in variables]
 
 
 def _restore(model: keras.Model, state: FitState) -> None:

@@ -15,17 +15,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from steeldefect.program.progress import say, warn
 from training.backend import keras, tf
 from training.data.batches import Plan, batches_of_epoch, fixed_batches, training_batches
 from training.data.dataset import LabelledPicture
 from training.data.samples import Samples, gate_samples, place_samples, segmenter_samples
-from training.fitting.checkpoint import PLACE_AUC, FitState, History
+from training.fitting.checkpoint import FitState, History
+from training.fitting.early_stopping import PLACE_AUC
 from training.fitting.fit_model import Batches, Objective, fit_model
 from training.fitting.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
 from training.models import build_gate, build_segmenter, for_export
 from training.models.gates import STRIDE, greatest_place
 from training.models.weights import LoadedWeights, section_of
-from training.progress import say, warn
 from training.recipe import Gate, GateKind, Recipe, Sampling, Segmenter, SegmenterPictures
 from training.splitting.split import Parts
 

@@ -1,6 +1,6 @@
 """What the segmenter minimises.
 
-Truth and answer are (batch, height, width, classes): truth 0 or 1, answer a probability.
+Truth and prediction are (batch, height, width, classes): truth 0 or 1, prediction a probability.
 """
 
 from __future__ import annotations
@@ -17,62 +17,64 @@ SMOOTH = 1e-6
 GAMMA = 0.75
 
 
-def tversky(truth: Any, answer: Any) -> Any:
+def tversky(truth: Any, predicted: Any) -> Any:
     """Tversky index of a whole batch, all classes pooled.
 
     (tp + s) / (tp + 0.7 fn + 0.3 fp + s) with s = 1e-6: missed pixels weigh more than invented
     ones. Source: Abraham and Khan, "A novel focal Tversky loss function with improved attention
     U-Net", 2018, and github.com/nabsabraham/focal-tversky-unet, losses.py.
     """
-    truth = ops.cast(truth, answer.dtype)
-    both = ops.sum(truth * answer)
+    truth = ops.cast(truth, predicted.dtype)
+    both = ops.sum(truth * predicted)
     missed = ops.sum(truth) - both
-    invented = ops.sum(answer) - both
+    invented = ops.sum(predicted) - both
     return (both + SMOOTH) / (both + ALPHA * missed + (1 - ALPHA) * invented + SMOOTH)
 
 
 class FocalTversky(keras.losses.Loss):  # type: ignore[misc]
     """(1 - Tversky index) ^ 0.75 of a batch.
 
-    At a perfect answer the power's slope is infinite and would turn weights into NaN; the base is
+    Where all is right the power's slope is infinite and would turn weights into NaN; the base is
     therefore kept just above 0.
     """
 
-    def call(self, truth: Any, answer: Any) -> Any:
+    def call(self, truth: Any, predicted: Any) -> Any:
         """Return the loss, a scalar."""
-        return ops.power(ops.maximum(1.0 - tversky(truth, answer), keras.config.epsilon()), GAMMA)
+        return ops.power(
+            ops.maximum(1.0 - tversky(truth, predicted), keras.config.epsilon()), GAMMA
+        )
 
 
 class BceDice(keras.losses.Loss):  # type: ignore[misc]
     """Binary cross-entropy over pixels plus 1 - soft Dice, the mean over the classes shown.
 
     Dice is pooled over a batch for each class. A class that no picture of the batch shows has no
-    Dice to improve, only an answer to suppress, which the cross-entropy does; counted in, rare
+    Dice to improve, only a prediction to suppress, which the cross-entropy does; counted in, rare
     classes would be unlearnt in most batches.
     """
 
-    def call(self, truth: Any, answer: Any) -> Any:
+    def call(self, truth: Any, predicted: Any) -> Any:
         """Return the loss, a scalar."""
-        truth = ops.cast(truth, answer.dtype)
+        truth = ops.cast(truth, predicted.dtype)
         area = ops.sum(truth, axis=(0, 1, 2))
-        both = ops.sum(truth * answer, axis=(0, 1, 2))
-        dice = 2.0 * both / (area + ops.sum(answer, axis=(0, 1, 2)) + keras.config.epsilon())
-        return _entropy(truth, answer) + _mean_over_shown(1.0 - dice, area)
+        both = ops.sum(truth * predicted, axis=(0, 1, 2))
+        dice = 2.0 * both / (area + ops.sum(predicted, axis=(0, 1, 2)) + keras.config.epsilon())
+        return _entropy(truth, predicted) + _mean_over_shown(1.0 - dice, area)
 
 
 class BceLovasz(keras.losses.Loss):  # type: ignore[misc]
     """Binary cross-entropy over pixels plus the Lovász extension of 1 - IoU, over classes shown.
 
     Source: Berman, Triki and Blaschko, "The Lovász-Softmax loss", 2018, algorithm 1, applied to
-    each class's errors |truth - answer| over the pixels of a batch.
+    each class's errors |truth - predicted| over the pixels of a batch.
     """
 
-    def call(self, truth: Any, answer: Any) -> Any:
+    def call(self, truth: Any, predicted: Any) -> Any:
         """Return the loss, a scalar."""
-        truth = ops.cast(truth, answer.dtype)
-        classes = answer.shape[-1]
+        truth = ops.cast(truth, predicted.dtype)
+        classes = predicted.shape[-1]
         truths = ops.transpose(ops.reshape(truth, (-1, classes)))
-        errors = ops.transpose(ops.reshape(ops.abs(truth - answer), (-1, classes)))
+        errors = ops.transpose(ops.reshape(ops.abs(truth - predicted), (-1, classes)))
         order = ops.argsort(-errors, axis=-1)
         errors = ops.take_along_axis(errors, order, axis=-1)
         truths = ops.take_along_axis(truths, order, axis=-1)
@@ -82,11 +84,11 @@ class BceLovasz(keras.losses.Loss):  # type: ignore[misc]
         jaccard = 1.0 - left / union
         steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=-1)
         extension = ops.sum(errors * ops.stop_gradient(steps), axis=-1)
-        return _entropy(truth, answer) + _mean_over_shown(extension, area)
+        return _entropy(truth, predicted) + _mean_over_shown(extension, area)
 
 
-def _entropy(truth: Any, answer: Any) -> Any:
-    return ops.mean(ops.binary_crossentropy(truth, answer))
+def _entropy(truth: Any, predicted: Any) -> Any:
+    return ops.mean(ops.binary_crossentropy(truth, predicted))
 
 
 def _mean_over_shown(values: Any, area: Any) -> Any:
@@ -109,18 +111,20 @@ class PlaceLoss(keras.losses.Loss):  # type: ignore[misc]
         self._stride = stride
         self._places = BceDice()
 
-    def call(self, truth: Any, answer: Any) -> Any:
+    def call(self, truth: Any, predicted: Any) -> Any:
         """Return the loss, a scalar."""
-        truth = ops.max_pool(ops.cast(truth, answer.dtype), self._stride)
-        return self._places.call(truth, answer) + _entropy(_greatest(truth), _greatest(answer))
+        truth = ops.max_pool(ops.cast(truth, predicted.dtype), self._stride)
+        return self._places.call(truth, predicted) + _entropy(
+            _greatest(truth), _greatest(predicted)
+        )
 
 
 class GreatestAuc(keras.metrics.AUC):  # type: ignore[misc]
     """Area under the ROC curve of pictures, each judged by its greatest place."""
 
-    def update_state(self, truth: Any, answer: Any, sample_weight: Any = None) -> None:
+    def update_state(self, truth: Any, predicted: Any, sample_weight: Any = None) -> None:
         """Add a batch of maps, (batch, height, width, 1)."""
-        super().update_state(_greatest(truth), _greatest(answer), sample_weight)
+        super().update_state(_greatest(truth), _greatest(predicted), sample_weight)
 
 
 def _greatest(maps: Any) -> Any:
@@ -128,18 +132,18 @@ def _greatest(maps: Any) -> Any:
 
 
 class PositivesDice(keras.metrics.Metric):  # type: ignore[misc]
-    """Mean Dice over the (picture, class) pairs with truth, answers cut at 0.5, in model pixels."""
+    """Mean Dice over (picture, class) pairs with truth, predictions cut at 0.5, in model pixels."""
 
     def __init__(self, name: str = "positives_dice") -> None:
         super().__init__(name=name)
         self._sum = self.add_weight(name="sum", initializer="zeros")
         self._pairs = self.add_weight(name="pairs", initializer="zeros")
 
-    def update_state(self, truth: Any, answer: Any, sample_weight: Any = None) -> None:
+    def update_state(self, truth: Any, predicted: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
         del sample_weight
         truth = ops.cast(truth, "float32")
-        found = ops.cast(answer > 0.5, "float32")
+        found = ops.cast(predicted > 0.5, "float32")
         area = ops.sum(truth, axis=(1, 2))
         dice = (
             2.0

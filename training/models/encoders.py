@@ -14,7 +14,7 @@ import numpy as np
 
 from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
-from training.recipe_choices import Encoder
+from training.recipe import Encoder
 
 layers = keras.layers
 

@@ -18,7 +18,7 @@ from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
 from training.models.encoders import gray_encoder, rescaling
 from training.models.unet import decode
-from training.recipe_choices import Encoder
+from training.recipe import Encoder
 
 layers = keras.layers
 

@@ -15,7 +15,7 @@ from typing import Any
 from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
 from training.models.encoders import BATCH_NORM_MOMENTUM, gray_encoder, rescaling
-from training.recipe_choices import Encoder
+from training.recipe import Encoder
 
 layers = keras.layers
 

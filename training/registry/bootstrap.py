@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steeldefect.analysis.metrics import dice
-from training.registry.held_out import HeldOutRows
+from training.evaluation.held_out_csv import HeldOutRows
 from training.splitting.duplicates import linked
 
 RESAMPLES = 2_000

@@ -13,8 +13,8 @@ from steeldefect.bundle.manifest import Manifest, Score
 from steeldefect.errors import PromotionError
 from steeldefect.labels.label_files import listed
 from steeldefect.stores import S3Settings
+from training.evaluation.held_out_csv import HELD_OUT_NAME, HeldOutRows, read_held_out
 from training.registry.bootstrap import Metric, difference_intervals, joint_groups
-from training.registry.held_out import HELD_OUT_NAME, HeldOutRows, read_held_out
 
 
 class _Part(BaseModel):
@@ -73,8 +73,8 @@ class Contender:
     Attributes:
         home: where it lies; where `name.address` is an alias, that is another address.
         fingerprint: of the data that the rows were counted on.
-        rows: its answers on pictures held out; None for a bundle that carries none.
-        notes: what speaks against these answers.
+        rows: its results on held-out pictures; None for a bundle that carries none.
+        notes: what speaks against these results.
     """
 
     name: Named
@@ -85,12 +85,12 @@ class Contender:
     notes: tuple[str, ...] = ()
 
     def measured(self, rows: HeldOutRows, fingerprint: str, notes: tuple[str, ...]) -> Contender:
-        """Give the same bundle with answers on other pictures."""
+        """Return the same bundle with results on other pictures."""
         return replace(self, rows=rows, fingerprint=fingerprint, notes=notes)
 
 
 def find_contender(uri: str, s3: S3Settings) -> Contender:
-    """Read what a comparison needs of a bundle: its manifest and its held-out answers.
+    """Read what a comparison needs of a bundle: its manifest and its held-out results.
 
     Args:
         uri: folder, S3 address, or alias.
@@ -103,7 +103,7 @@ def find_contender(uri: str, s3: S3Settings) -> Contender:
 
 
 def as_contender(address: str, published: Published) -> Contender:
-    """Read the held-out answers of a bundle that was found.
+    """Read the held-out results of a bundle that was found.
 
     Raises:
         BundleError: they are missing or altered.
@@ -117,7 +117,7 @@ def as_contender(address: str, published: Published) -> Contender:
 
 
 def why_not_comparable(first: Contender, second: Contender) -> str | None:
-    """Say why two bundles' answers cannot be set side by side; None where they can."""
+    """Say why two bundles' results cannot be compared; None where they can."""
     for one in (first, second):
         if one.rows is None:
             return f"{_short(one)} carries no {HELD_OUT_NAME}"

@@ -1,4 +1,4 @@
-"""Runs bundles on the test part of one split, where they do not carry answers to the same pictures.
+"""Runs bundles on the test part of one split, where each was held out on other pictures.
 
 The models run as scoring runs them on a CPU, in the form and at the precision that the bundle has
 as its default.
@@ -17,10 +17,10 @@ from steeldefect.detection.open_detector import open_detector
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import S3Settings
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
-from training.evaluation.held_out import hold_out
+from training.evaluation.held_out_csv import read_held_out
+from training.evaluation.score_held_out import score_held_out
 from training.recipe import NearDuplicates, Split
 from training.registry.comparison import Contender
-from training.registry.held_out import read_held_out
 from training.splitting.files import read_origin
 from training.splitting.split import SPLIT_NAME, parts_for
 
@@ -33,7 +33,7 @@ def measured_on(
     """Read data and split, and give the function that runs a bundle on the test part.
 
     The function notes it in the contender where the bundle's models have seen pictures of the
-    test part, for then its answers flatter it.
+    test part, for then its results flatter it.
 
     Args:
         data: folder of labelled pictures.
@@ -62,8 +62,8 @@ def measured_on(
 def _run(
     contender: Contender, dataset: DataSet, pictures: Sequence[LabelledPicture], s3: S3Settings
 ) -> Contender:
-    answers = hold_out(open_detector(fetch_bundle(contender.home, s3), _OPTIONS), pictures)
-    rows = read_held_out(answers.to_csv().encode(), contender.name.address)
+    held_out = score_held_out(open_detector(fetch_bundle(contender.home, s3), _OPTIONS), pictures)
+    rows = read_held_out(held_out.to_csv().encode(), contender.name.address)
     seen = _seen(contender, s3) & {picture.name for picture in pictures}
     notes: tuple[str, ...] = ()
     if seen:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from steeldefect.bundle.manifest import DefectClass, Score
+from steeldefect.bundle.manifest import Score
 from steeldefect.errors import DataError
 from steeldefect.labels.label_files import listed
+from training.evaluation.held_out_csv import HeldOutRows
 from training.registry.comparison import Contender
-from training.registry.held_out import HeldOutRows
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,18 @@ class Pooled:
     Attributes:
         bundles: how many folds.
         pictures: held out, all folds.
-        classes: of the bundles.
+        class_names: of the bundles, by id.
         scores: of `analysis.metrics`, each model judged on the pictures that it did not see.
     """
 
     bundles: int
     pictures: int
-    classes: tuple[DefectClass, ...]
+    class_names: dict[int, str]
     scores: list[Score]
 
 
 def pool(contenders: Sequence[Contender]) -> Pooled:
-    """Join the held-out answers of several bundles.
+    """Join the held-out results of several bundles.
 
     Raises:
         DataError: the bundles are not folds of one data set, or share held-out pictures.
@@ -50,11 +50,11 @@ def pool(contenders: Sequence[Contender]) -> Pooled:
     pictures = pictures.sort_index()
     pairs = pd.concat([one.pairs for one in rows]).sort_values(["ImageId", "class_id"])
     joined = HeldOutRows(pictures, pairs.reset_index(drop=True), rows[0].class_ids)
-    classes = tuple(contenders[0].manifest.classes)
-    return Pooled(len(rows), len(pictures), classes, joined.scores())
+    class_names = contenders[0].manifest.class_names
+    return Pooled(len(rows), len(pictures), class_names, joined.scores())
 
 
 def _rows_of(contender: Contender) -> HeldOutRows:
     if contender.rows is None:
-        raise DataError(f"{contender.name.address} carries no held-out answers; export it anew")
+        raise DataError(f"{contender.name.address} carries no held-out results; export it anew")
     return contender.rows

@@ -10,9 +10,10 @@ from pydantic import Field, ValidationError
 
 from steeldefect.bundle.aliases import BUNDLES, AliasRecord, newest_number, record_key
 from steeldefect.bundle.files import MANIFEST_NAME, SEAL_NAME, Bundle, check_file
-from steeldefect.errors import AlreadyExistsError, BundleError, SettingsError, StoreError
+from steeldefect.errors import AlreadyExistsError, BundleError, SettingsError
 from steeldefect.labels.label_files import listed
 from steeldefect.stores import ObjectInfo, S3Settings, Store, open_store
+from steeldefect.stores.conditional_writes import require_conditional_writes
 from training.registry.comparison import Figure
 
 MARKER = "registry.json"
@@ -114,13 +115,10 @@ class Registry:
         """
         with suppress(AlreadyExistsError):
             self._store.write_new(MARKER, _MARKER_TEXT)
-        try:
-            self._store.write_new(MARKER, _MARKER_TEXT + b"\n")
-        except AlreadyExistsError:
-            return
-        raise StoreError(
-            f"{self.uri}: this store ignores conditional writes (If-None-Match), so that one "
-            "promotion could undo another; keep the registry in another store"
+        require_conditional_writes(
+            self._store,
+            MARKER,
+            "one promotion could undo another; keep the registry in another store",
         )
 
     def put(self, bundle: Bundle) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import Manifest, Score
+from steeldefect.detection.gating import reaches_threshold
 from steeldefect.pictures import run_lengths
 from training.calibration.curves import Curves
 from training.data.dataset import LabelledPicture
@@ -46,7 +47,7 @@ class Report:
     @cached_property
     def class_names(self) -> dict[int, str]:
         """Names by id, in the bundle's order."""
-        return {one.id: one.name for one in self.manifest.classes}
+        return self.manifest.class_names
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -77,7 +78,7 @@ class Report:
         if gate is None:
             return each.assign(above=each["passed"])
         probability = each["gate_probability"].to_numpy(np.float32)
-        return each.assign(above=probability >= np.float32(gate.threshold))
+        return each.assign(above=reaches_threshold(gate, probability))
 
     def score(self, name: str, class_id: int | None = None) -> Score | None:
         """Find a held-out score; None where there is none, or nothing supports it."""

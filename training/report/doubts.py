@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from steeldefect.bundle.manifest import Calibration, GateMode
-from training.fitting.checkpoint import best_epoch
+from training.fitting.early_stopping import best_epoch
 from training.pages.markup import bullets, paragraph
 from training.report.contents import Report, value_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from training.fitting.checkpoint import best_epoch
+from training.fitting.early_stopping import best_epoch
 from training.pages import markup
 from training.pages.markup import heading, paragraph, quad
 from training.report import learning_charts

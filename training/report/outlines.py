@@ -158,8 +158,8 @@ def _judged(
     truth = run_lengths.area(picture.runs[number])
     if not area:
         return f"{name}: missed, {truth:,} px"
-    both = run_lengths.overlap(picture.runs[number], found[number])
-    return f"{name}: Dice {2 * both / (area + truth):.3f}, {truth:,} px true, {area:,} px found"
+    dice = run_lengths.confusion(picture.runs[number], found[number]).dice
+    return f"{name}: Dice {dice:.3f}, {truth:,} px true, {area:,} px found"
 
 
 def _is_wide(gray: Gray) -> bool:

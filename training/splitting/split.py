@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steeldefect.errors import DataError
+from steeldefect.program.progress import warn
 from training.data.dataset import DataSet, LabelledPicture
-from training.progress import warn
 from training.recipe import NearDuplicates, Split
 from training.splitting.division import divide_into_folds, split_pictures, stratum_of
 from training.splitting.duplicates import DuplicateSet

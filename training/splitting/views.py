@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from steeldefect.program.progress import followed
 from training.data.dataset import LabelledPicture
-from training.progress import followed
 from training.splitting.duplicates import (
     DuplicateSet,
     Fingerprint,
@@ -45,7 +45,7 @@ def find_near_duplicates(pictures: Sequence[LabelledPicture]) -> list[DuplicateS
     """
     ordered = sorted(pictures, key=lambda picture: picture.name)
     with ThreadPoolExecutor(_READERS) as pool:
-        views = list(followed(pool.map(_look, ordered), len(ordered), "fingerprints"))
+        views = list(followed(pool.map(_look, ordered), len(ordered), "fingerprints", "pictures"))
     return find_duplicates(views, SAME_PIECE_CORRELATION)
 
 

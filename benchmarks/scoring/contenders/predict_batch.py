@@ -29,6 +29,7 @@ from benchmarks.scoring.contenders.task import (
 from benchmarks.scoring.material import LIMITS
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, input_spec, open_bundle
 from steeldefect.detection.detector import Detector
+from steeldefect.detection.gating import reaches_threshold
 from steeldefect.pictures.decoding import decode_gray
 from steeldefect.pictures.preprocessing import prepare
 
@@ -55,7 +56,7 @@ def _gated(bundle: Bundle, paths: DataFrame) -> dict[str, Answer]:
     @f.pandas_udf("string")  # type: ignore[call-overload]
     def decide(rows: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Series]:
         for names, given in rows:
-            passes = given >= gate.threshold
+            passes = reaches_threshold(gate, given.to_numpy())
             answers = map(answered, names, passes.tolist())
             yield pd.Series([fused.to_text(one) for one in answers])
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from steeldefect.bundle.manifest import Gate, GateMode
-from steeldefect.detection.gating import CLIP, added_area, logit, passes, temper
+from steeldefect.detection.gating import CLIP, added_area, logit, passes, reaches_threshold, temper
 from steeldefect.pictures.preprocessing import Float32, InputSpec, Scaling
 
 SPEC = InputSpec(height=4, width=4, channels=1, scaling=Scaling.UNIT)
@@ -67,6 +67,14 @@ def test_areas_are_raised_in_a_straight_line(probability: float, area: int) -> N
 def test_a_soft_gate_with_threshold_zero_raises_nothing() -> None:
     gate = SOFT.model_copy(update={"threshold": 0.0})
     assert added_area(gate, np.array([0, 0.5], np.float32)).tolist() == [0, 0]
+
+
+def test_the_threshold_is_reached_from_itself_on_as_float32_rounds_it() -> None:
+    gate = HARD.model_copy(update={"threshold": 0.1})
+    nearest = np.float32(0.1)  # a little above 0.1
+    probability = np.array([np.nextafter(nearest, np.float32(0)), nearest, np.nan], np.float32)
+    for one in (gate, gate.model_copy(update={"mode": GateMode.SOFT})):
+        assert reaches_threshold(one, probability).tolist() == [False, True, False]
 
 
 def test_a_hard_gate_stops_what_a_soft_one_lets_pass() -> None:

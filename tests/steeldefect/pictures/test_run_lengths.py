@@ -86,6 +86,22 @@ def test_the_overlap_counts_the_pixels_of_both(pair: tuple[Mask, Mask]) -> None:
 
 
 @on_any_mask
+@given(pairs_of_masks)
+def test_masks_are_compared_pixel_by_pixel(pair: tuple[Mask, Mask]) -> None:
+    truth, found = pair
+    runs = run_lengths.from_mask(truth), run_lengths.from_mask(found)
+    counts = run_lengths.confusion(*runs)
+    assert counts.tp == (truth & found).sum()
+    assert counts.fp == (~truth & found).sum()
+    assert counts.fn == (truth & ~found).sum()
+    assert counts.tn(truth.shape) == (~truth & ~found).sum()
+    assert counts.union == (truth | found).sum()
+    both_empty = not (truth.any() or found.any())
+    expected = 1 if both_empty else 2 * counts.tp / (truth.sum() + found.sum())
+    assert counts.dice == expected
+
+
+@on_any_mask
 @given(masks, st.sampled_from([" ", "  ", "\n", "\t", " \r\n"]))
 def test_any_white_space_separates(mask: Mask, space: str) -> None:
     text = run_lengths.encode(mask)

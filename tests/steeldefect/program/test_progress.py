@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from steeldefect.program.progress import line_of, say, shown
+from steeldefect.program.progress import followed, line_of, say, shown, warn
 
 
 class Terminal(io.StringIO):
@@ -19,29 +19,35 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("numbers", "expected"),
+    ("done", "total", "seconds", "expected"),
     [
-        (
-            (0, 100, 0, 0.0),
-            "scoring: 0/100 pictures (0%), 0.0 pictures/s, ? left, 0 failed",
-        ),
-        (
-            (25, 100, 1, 5.0),
-            "scoring: 25/100 pictures (25%), 5.0 pictures/s, 00:15 left, 1 failed",
-        ),
-        (
-            (10, 100_000, 0, 10.0),
-            "scoring: 10/100000 pictures (0%), 1.0 pictures/s, 27:46:30 left, 0 failed",
-        ),
-        (
-            (100, 100, 2, 8.0),
-            "scoring: 100/100 pictures (100%), 12.5 pictures/s, 00:00 left, 2 failed",
-        ),
-        ((0, 0, 0, 1.0), "scoring: 0/0 pictures (100%), 0.0 pictures/s, ? left, 0 failed"),
+        (0, 100, 0.0, "scoring: 0/100 pictures (0%), 0.0 pictures/s, ? left"),
+        (25, 100, 5.0, "scoring: 25/100 pictures (25%), 5.0 pictures/s, 00:15 left"),
+        (10, 100_000, 10.0, "scoring: 10/100000 pictures (0%), 1.0 pictures/s, 27:46:30 left"),
+        (100, 100, 8.0, "scoring: 100/100 pictures (100%), 12.5 pictures/s, 00:00 left"),
+        (0, 0, 1.0, "scoring: 0/0 pictures (100%), 0.0 pictures/s, ? left"),
     ],
 )
-def test_one_line(numbers: tuple[int, int, int, float], expected: str) -> None:
-    assert line_of(*numbers) == expected
+def test_one_line(done: int, total: int, seconds: float, expected: str) -> None:
+    assert line_of("scoring", done, total, "pictures", seconds) == expected
+
+
+def test_items_are_followed_by_lines_in_a_log_and_a_bar_on_a_terminal() -> None:
+    log, terminal = io.StringIO(), Terminal()
+    assert list(followed(iter("abc"), 3, "masks", "rows", log)) == ["a", "b", "c"]
+    assert list(followed(iter("abc"), 3, "masks", "rows", terminal)) == ["a", "b", "c"]
+    assert log.getvalue().startswith("masks: 3/3 rows (100%), ")
+    assert "masks: 100%" in terminal.getvalue()
+    assert "\r" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+
+
+def test_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a line")
+    warn("look here")
+    shown = capsys.readouterr()
+    assert shown.err == "a line\nwarning: look here\n"
+    assert shown.out == ""
 
 
 def test_a_log_ends_with_the_final_count() -> None:

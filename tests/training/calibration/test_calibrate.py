@@ -19,7 +19,7 @@ from steeldefect.pictures.preprocessing import Scaling
 from training.calibration.calibrate import calibrate
 from training.calibration.measure import THRESHOLDS, measure, sweep_map
 from training.data.dataset import LabelledPicture, read_dataset
-from training.evaluation.held_out import hold_out
+from training.evaluation.score_held_out import score_held_out
 from training.recipe import AreaObjective, Calibrate, GateModes
 
 Drafts = Callable[..., Manifest]
@@ -183,14 +183,14 @@ def test_scoring_gets_the_scores_that_calibration_promises(
     wanted = Calibrate(gate_recall=0.9, gate_mode=modes, objective=objective)
     done = calibrate(opened(manifest), manifest, pictures, wanted)
     outlined = [picture for picture in pictures if picture.outlined]
-    scored = values(hold_out(opened(done.manifest), outlined).scores)
+    scored = values(score_held_out(opened(done.manifest), outlined).scores)
     assert done.manifest.calibration is not None
     promised = values(done.manifest.calibration.scores)
     assert promised.keys() == scored.keys()
     for name, (value, support) in scored.items():
         if not name[0].startswith("gate_"):  # of these, calibration counts all pictures
             assert promised[name] == (pytest.approx(value), support), name
-    everything = values(hold_out(opened(done.manifest), pictures).scores)
+    everything = values(score_held_out(opened(done.manifest), pictures).scores)
     for name, (value, support) in everything.items():
         if name[0].startswith("gate_"):
             assert promised[name] == (pytest.approx(value), support), name

@@ -23,11 +23,11 @@ from training.explore import statistics
 from training.explore.faults import RULES, FaultKind
 from training.explore.findings import Findings, find
 from training.explore.run import explore
-from training.explore.source import Request, read_shape, read_source
+from training.explore.source import ExploreOptions, read_shape, read_source
 
 
 def _find(folder: Any, **options: Any) -> Findings:
-    return find(read_source(Request(folder.path, **options)))
+    return find(read_source(ExploreOptions(folder.path, **options)))
 
 
 def _kinds(findings: Findings) -> dict[FaultKind, list[str]]:
@@ -286,31 +286,31 @@ def test_nothing_but_masks_nothing_but_labels_nothing_but_pictures(
     for path in (small_folder.path / "images").iterdir():
         path.unlink()
     assert statistics.headline(_find(small_folder)).defective == 2
-    explore(Request(small_folder.path), tmp_path / "masks")
+    explore(ExploreOptions(small_folder.path), tmp_path / "masks")
     (small_folder.path / "train.csv").unlink()
     small_folder.table("labels.csv", "ImageId,label", _SOUND)
-    head = explore(Request(small_folder.path), tmp_path / "labels").headline
+    head = explore(ExploreOptions(small_folder.path), tmp_path / "labels").headline
     assert (head.defective, head.clean, head.empty_share) == (2, 1, None)
     (small_folder.path / "labels.csv").unlink()
     small_folder.picture("a.png")
-    head = explore(Request(small_folder.path), tmp_path / "pictures").headline
+    head = explore(ExploreOptions(small_folder.path), tmp_path / "pictures").headline
     assert pd.read_csv(tmp_path / "pictures" / "classes.csv").empty
     assert (head.pictures, head.unsaid) == (1, 1)
 
 
 def test_what_cannot_be_explored(small_folder: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no such folder: .*nowhere; --data"):
-        read_source(Request(tmp_path / "nowhere"))
+        read_source(ExploreOptions(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"neither images/ nor train\.csv.*--masks FILE"):
-        read_source(Request(tmp_path / "empty"))
+        read_source(ExploreOptions(tmp_path / "empty"))
     with pytest.raises(DataError, match=r"no such file: absent\.csv"):
-        read_source(Request(small_folder.path, masks=Path("absent.csv")))
+        read_source(ExploreOptions(small_folder.path, masks=Path("absent.csv")))
     with pytest.raises(DataError, match="no column label"):
-        read_source(Request(small_folder.path, labels=Path("train.csv")))
+        read_source(ExploreOptions(small_folder.path, labels=Path("train.csv")))
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot make"):
-        explore(Request(small_folder.path), tmp_path / "file")
+        explore(ExploreOptions(small_folder.path), tmp_path / "file")
     with pytest.raises(SettingsError, match="WIDTHxHEIGHT"):
         read_shape("1600*256")
     assert read_shape("1600x256") == (256, 1600)
@@ -349,7 +349,7 @@ def _faulty_and_rich(folder: Any) -> None:
 
 def test_page_needs_nothing_from_elsewhere(small_folder: Any, tmp_path: Path) -> None:
     _faulty_and_rich(small_folder)
-    page = explore(Request(small_folder.path), tmp_path / "out").page
+    page = explore(ExploreOptions(small_folder.path), tmp_path / "out").page
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"https?:|//cdn|@import|url\((?!#)", text)
     assert "<script" not in text
@@ -370,7 +370,7 @@ def test_names_of_pictures_are_escaped(small_folder: Any, tmp_path: Path) -> Non
     name = "<img src=x onerror=alert(1)>.png"
     small_folder.picture(name, {1: small_folder.square(2, 3)})
     small_folder.masks_table()
-    page = explore(Request(small_folder.path), tmp_path / "out").page
+    page = explore(ExploreOptions(small_folder.path), tmp_path / "out").page
     text = page.read_text(encoding="utf-8")
     assert "<img src=x" not in text
     assert html.escape(name) in text
@@ -380,14 +380,14 @@ def test_names_of_pictures_are_escaped(small_folder: Any, tmp_path: Path) -> Non
 
 
 def test_ids_are_not_used_twice(small_folder: Any, tmp_path: Path) -> None:
-    page = explore(Request(small_folder.path), tmp_path / "out").page
+    page = explore(ExploreOptions(small_folder.path), tmp_path / "out").page
     ids = re.findall(r' id="([^"]+)"', page.read_text(encoding="utf-8"))
     assert len(ids) == len(set(ids))
 
 
 def test_tables_lie_beside_the_page(small_folder: Any, tmp_path: Path) -> None:
     _faulty_and_rich(small_folder)
-    explore(Request(small_folder.path), tmp_path / "out")
+    explore(ExploreOptions(small_folder.path), tmp_path / "out")
     read = {path.stem: pd.read_csv(path) for path in (tmp_path / "out").glob("*.csv")}
     assert set(read) == set(statistics.tabulate(_find(small_folder)))
     assert read["pictures"]["ImageId"].tolist()[:2] == ["a.png", "b.png"]
@@ -398,19 +398,19 @@ def test_tables_lie_beside_the_page(small_folder: Any, tmp_path: Path) -> None:
 
 def test_duplicates_table_serves_as_groups(small_folder: Any, tmp_path: Path) -> None:
     _copy(small_folder, "b.png", "copy.png")
-    explore(Request(small_folder.path), tmp_path / "out")
+    explore(ExploreOptions(small_folder.path), tmp_path / "out")
     (tmp_path / "out" / "duplicates.csv").rename(small_folder.path / "groups.csv")
     assert FaultKind.DUPLICATES_IN_GROUPS not in _kinds(_find(small_folder))
 
 
 def test_the_same_folder_gives_the_same_page(small_folder: Any, tmp_path: Path) -> None:
-    first = explore(Request(small_folder.path), tmp_path / "one").page.read_bytes()
-    assert explore(Request(small_folder.path), tmp_path / "two").page.read_bytes() == first
+    first = explore(ExploreOptions(small_folder.path), tmp_path / "one").page.read_bytes()
+    assert explore(ExploreOptions(small_folder.path), tmp_path / "two").page.read_bytes() == first
 
 
 def test_style_of_charts_stays_with_them(small_folder: Any, tmp_path: Path) -> None:
     before = mpl.rcParams["svg.fonttype"]
-    explore(Request(small_folder.path), tmp_path / "out")
+    explore(ExploreOptions(small_folder.path), tmp_path / "out")
     assert mpl.rcParams["svg.fonttype"] == before
 
 
@@ -428,7 +428,7 @@ def test_command(small_folder: Any, tmp_path: Path) -> None:
         "3 pictures: 2 defective, 1 clean, 0 not stated; 3 masks; 0 faults",
         str(tmp_path / "out" / "index.html"),
     ]
-    assert re.search(r"pictures: 3/3 \(100%\), \d+ a second, 00:00 left", ended.err)
+    assert re.search(r"reading: 3/3 pictures \(100%\), [\d.]+ pictures/s, 00:00 left", ended.err)
 
 
 def test_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
@@ -442,8 +442,10 @@ def test_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_the_tutorials_figures(real_data: Path, tmp_path: Path) -> None:
-    request = Request(real_data / "severstal_labels", Path("train_rle.csv"), None, (256, 1600))
-    explored = explore(request, tmp_path)
+    options = ExploreOptions(
+        real_data / "severstal_labels", Path("train_rle.csv"), None, (256, 1600)
+    )
+    explored = explore(options, tmp_path)
     assert explored.headline.label_rows == 12_997
     labels = pd.read_csv(tmp_path / "labels.csv")
     assert dict(zip(labels["meaning"], labels["rows"], strict=True)) == {
@@ -460,7 +462,7 @@ def test_the_tutorials_figures(real_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_real_pictures_without_duplicates(real_data: Path) -> None:
-    findings = find(read_source(Request(real_data / "severstal")))
+    findings = find(read_source(ExploreOptions(real_data / "severstal")))
     assert len(findings.pictures) == 42
     assert findings.duplicates == []
     assert findings.faults == []
@@ -468,6 +470,6 @@ def test_real_pictures_without_duplicates(real_data: Path) -> None:
 
 @pytest.mark.real
 def test_exposures_of_one_tile_are_found(real_data: Path) -> None:
-    findings = find(read_source(Request(real_data / "magnetic_tile")))
+    findings = find(read_source(ExploreOptions(real_data / "magnetic_tile")))
     tile = {"exp0_num_797.jpg", "exp1_num_824.jpg", "exp2_num_834.jpg", "exp4_num_889.jpg"}
     assert any(tile <= set(found.names) for found in findings.duplicates)

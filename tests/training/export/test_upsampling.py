@@ -12,12 +12,12 @@ import pytest
 from steeldefect.bundle.manifest import Manifest
 from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
+from training.export.staging import Models, Staged
 from training.export.upsampling import resized_at_once
-from training.export.write_bundle import Models, Staged
 from training.models.resunet import resunet
 from training.models.small import small_gate, small_unet
 from training.models.unet import unet
-from training.recipe_choices import Encoder
+from training.recipe import Encoder
 
 layers = keras.layers
 SHAPE = (32, 64, 1)

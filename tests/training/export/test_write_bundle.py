@@ -22,8 +22,11 @@ from steeldefect.runtimes import (
     open_runtime,
 )
 from training.backend import keras
-from training.export import write_bundle as exporting
-from training.export.write_bundle import Completed, Models, Staged, write_bundle
+from training.export import agreement
+from training.export.agreement import check_agreement
+from training.export.seal import seal
+from training.export.staging import Models, staging
+from training.export.write_bundle import write_bundle
 from training.models.small import small_gate, small_unet
 
 SHAPE = (32, 64, 1)
@@ -41,10 +44,7 @@ Draft = Callable[..., Manifest]
 
 
 def test_a_bundle_holds_both_forms_that_agree(models: Models, tmp_path: Path, draft: Draft) -> None:
-    attachments = {"split.csv": "ImageId,split,group\n"}
-    written = write_bundle(
-        tmp_path / "b", models, draft(), check_on=[PICTURE], attachments=attachments
-    )
+    written = write_bundle(tmp_path / "b", models, draft())
     bundle = open_bundle(tmp_path / "b")
     assert bundle.digest == written.digest
     assert set(bundle.manifest.files) == {
@@ -55,7 +55,6 @@ def test_a_bundle_holds_both_forms_that_agree(models: Models, tmp_path: Path, dr
         "openvino/segmenter.bin",
         "openvino/segmenter.xml",
         "selftest.json",
-        "split.csv",
     }
     assert set(bundle.manifest.versions) >= {"keras", "tensorflow", "openvino", "steeldefect"}
     batch = np.stack([prepare(PICTURE, SPEC)] * 3)
@@ -81,11 +80,13 @@ def test_models_are_saved_without_their_optimizer(
     assert path.stat().st_size < 1.5 * 4 * gate.count_params() + 100_000
 
 
-def test_completing_a_bundle(models: Models, tmp_path: Path, draft: Draft) -> None:
+def test_a_bundle_in_steps(models: Models, tmp_path: Path, draft: Draft) -> None:
     score = Score(scope="overall", name="mean_dice", value=0.5, support=1)
     compiled = Compiled(default=CpuPrecision.INT8, reason="by hand", forms=[])
 
-    def complete(staged: Staged) -> Completed:
+    target = tmp_path / "b"
+    with staging(target, models, draft()) as staged:
+        check_agreement(staged, [PICTURE])
         assert CpuPrecision.INT8 not in staged.precisions
         staged.quantise([PICTURE, PICTURE[::-1]])
         detectors = [staged.keras_detector(staged.draft)]
@@ -94,12 +95,12 @@ def test_completing_a_bundle(models: Models, tmp_path: Path, draft: Draft) -> No
         assert all(np.abs(one - maps[0]).max() < 0.1 for one in maps)
         assert np.abs(maps[1] - maps[0]).max() < 1e-4
         assert np.abs(maps[-1] - maps[0]).max() > 1e-5, "int8 is no copy of f32"
+        assert not target.exists()
         changed = {"held_out_scores": [score], "compiled": compiled}
-        return Completed(staged.draft.model_copy(update=changed), {"held_out.csv": "ImageId\n"})
-
-    bundle = write_bundle(
-        tmp_path / "b", models, draft(), attachments={"split.csv": ""}, complete=complete
-    )
+        attachments = {"held_out.csv": "ImageId\n", "split.csv": ""}
+        bundle = seal(staged, target, staged.draft.model_copy(update=changed), attachments)
+    assert list(tmp_path.iterdir()) == [target]
+    assert bundle.digest == open_bundle(target).digest
     assert bundle.manifest.held_out_scores == [score]
     assert bundle.manifest.compiled == compiled
     assert {"held_out.csv", "split.csv", "openvino_int8/gate.xml"} <= set(bundle.manifest.files)
@@ -118,13 +119,11 @@ def test_completing_a_bundle(models: Models, tmp_path: Path, draft: Draft) -> No
 def test_a_model_that_cannot_be_quantised_leaves_no_int8_form(
     models: Models, tmp_path: Path, draft: Draft
 ) -> None:
-    def complete(staged: Staged) -> Completed:
+    with staging(tmp_path / "b", models, draft()) as staged:
         with pytest.raises(BundleError, match="the gate cannot be quantised: "):
             staged.quantise([])  # no picture, no ranges
         assert CpuPrecision.INT8 not in staged.precisions
-        return Completed(staged.draft)
-
-    bundle = write_bundle(tmp_path / "b", models, draft(), complete=complete)
+        bundle = seal(staged, tmp_path / "b", staged.draft)
     assert not bundle.has(ModelForm.OPENVINO_INT8)
 
 
@@ -166,11 +165,13 @@ def test_what_exists_is_never_touched(models: Models, tmp_path: Path, draft: Dra
 
 
 def test_nothing_is_left_behind_on_failure(models: Models, tmp_path: Path, draft: Draft) -> None:
-    def fail(staged: Staged) -> Completed:
-        raise KeyboardInterrupt
+    def fail() -> None:
+        with staging(tmp_path / "b", models, draft()) as staged:
+            assert list(tmp_path.iterdir()) == [staged.folder]
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_bundle(tmp_path / "b", models, draft(), complete=fail)
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,6 +191,6 @@ def test_models_have_to_match_the_manifest(models: Models, tmp_path: Path, draft
 def test_forms_that_disagree_are_refused(
     models: Models, tmp_path: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "TOLERANCE", -1.0)
+    monkeypatch.setattr(agreement, "TOLERANCE", -1.0)
     with pytest.raises(BundleError, match="differs from Keras by"):
         write_bundle(tmp_path / "b", models, draft())

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steeldefect.errors import DataError, DeviceError, SettingsError
+from steeldefect.errors import DeviceError, SettingsError
 from training.backend import keras, tf
-from training.fitting.checkpoint import FitState, best_epoch, load_state, save_state
-from training.fitting.fit_model import STATE_FILE, Batches, Objective, fit_model, make_optimizer
-from training.fitting.schedule import share_of_rate
-from training.recipe import Gate, Optimizer, Schedule
+from training.fitting.checkpoint import STATE_FILE, load_state
+from training.fitting.fit_model import Batches, Objective, fit_model, make_optimizer
+from training.recipe import Gate, Optimizer
 
 INPUT = {"height": 2, "width": 2, "channels": 1, "scaling": "unit"}
 MSE = Objective("mse", ())
@@ -54,22 +53,6 @@ def test_it_ends_with_the_best_epoch(tmp_path: Path) -> None:
     assert losses[state.best_epoch] == min(losses)
     final = fitted.evaluate(batches().validation, verbose=0)
     assert final == pytest.approx(min(losses), rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("history", "expected"),
-    [
-        ({}, None),
-        ({"val_loss": [float("nan")]}, None),
-        ({"val_loss": [0.5, float("nan"), 0.3, 0.3, 0.4]}, 2),
-        ({"val_loss": [0.5, 0.3], "val_auc": [0.9, 0.1]}, 1),
-        ({"val_loss": [0.5, 0.6, 0.7], "val_place_auc": [0.8, 0.9, 0.85]}, 1),
-        ({"val_loss": [0.5, 0.7, 0.6], "val_place_auc": [0.8, 1.0, 1.0]}, 2),
-        ({"val_loss": [0.5, 0.6, 0.6], "val_place_auc": [0.8, 0.9, 0.9]}, 1),
-    ],
-)
-def test_which_epoch_is_the_best(history: dict[str, list[float]], expected: int | None) -> None:
-    assert best_epoch(history) == expected
 
 
 def test_it_stops_early(tmp_path: Path) -> None:
@@ -196,7 +179,7 @@ def test_a_log_has_one_line_for_each_epoch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit_model(model(), batches(), settings(), MSE, tmp_path)
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("line 1/3  loss ")
     assert "val_loss" in lines[0]
@@ -213,38 +196,3 @@ def test_optimizers_take_the_recipes_numbers(kind: str, expected: str) -> None:
     assert type(optimizer).__name__ == expected
     assert float(optimizer.learning_rate) == pytest.approx(0.05)
     assert optimizer.epsilon == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize(
-    ("progress", "share"), [(0.0, 0.0), (0.05, 0.5), (0.1, 1.0), (0.55, 0.5), (1.0, 0.0)]
-)
-def test_cosine_rises_and_falls_to_nothing(progress: float, share: float) -> None:
-    assert share_of_rate(Schedule.COSINE, 0.1, progress) == pytest.approx(share, abs=1e-6)
-    assert share_of_rate(Schedule.CONSTANT, 0.1, progress) == 1.0
-
-
-def test_a_state_is_read_back_whole(tmp_path: Path) -> None:
-    arrays = [np.arange(3.0), np.array(7), np.ones((2, 2), np.float32)]
-    state = FitState(
-        epochs=2,
-        history={"loss": [1.0, 0.5]},
-        best_epoch=1,
-        seconds=3.5,
-        variables=arrays,
-        optimizer=arrays[:1],
-        best=arrays[::-1],
-        stopped="ä",
-    )
-    save_state(state, tmp_path / STATE_FILE)
-    again = load_state(tmp_path / STATE_FILE)
-    for name in ("variables", "optimizer", "best"):
-        for one, other in zip(getattr(state, name), getattr(again, name), strict=True):
-            assert (one == other).all()
-            assert one.dtype == other.dtype
-    assert (again.history, again.best_epoch, again.stopped) == ({"loss": [1.0, 0.5]}, 1, "ä")
-
-
-def test_a_damaged_state_is_an_error_that_says_so(tmp_path: Path) -> None:
-    (tmp_path / STATE_FILE).write_bytes(b"PK but nothing else")
-    with pytest.raises(DataError, match="delete it to begin anew"):
-        load_state(tmp_path / STATE_FILE)

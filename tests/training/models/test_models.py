@@ -12,7 +12,8 @@ from steeldefect.bundle.manifest import Manifest
 from steeldefect.errors import SettingsError
 from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
-from training.export.write_bundle import Models, write_bundle
+from training.export.staging import Models
+from training.export.write_bundle import write_bundle
 from training.models import build_gate, build_segmenter, for_export, weights
 from training.models.encoders import ENCODER, colour_network, gray_encoder, stage_ends, transfer
 from training.models.gates import encoder_gate, greatest_place, place_gate
@@ -20,8 +21,7 @@ from training.models.resnet50 import resnet50_base, resnet50_gate
 from training.models.resunet import resunet
 from training.models.small import small_gate, small_unet
 from training.models.weights import LoadedWeights, load_resnet50_weights
-from training.recipe import Gate, Segmenter, Unavailable
-from training.recipe_choices import Encoder, SegmenterKind
+from training.recipe import Encoder, Gate, Segmenter, SegmenterKind, Unavailable
 
 
 @pytest.mark.parametrize("build", [resunet, small_unet])

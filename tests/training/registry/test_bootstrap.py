@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.published import HEADER, Answers
 
+from training.evaluation.held_out_csv import HeldOutRows, read_held_out
 from training.registry import bootstrap
 from training.registry.bootstrap import difference_intervals, joint_groups
-from training.registry.held_out import HeldOutRows, read_held_out
 
 ROUNDING = 1e-9
 

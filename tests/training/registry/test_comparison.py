@@ -14,9 +14,9 @@ from steeldefect.bundle.files import Bundle
 from steeldefect.errors import BundleError, PromotionError, SettingsError
 from steeldefect.stores import S3Settings
 from training.__main__ import main
+from training.evaluation.held_out_csv import HELD_OUT_NAME, read_held_out
 from training.registry.comparison import Comparison, Contender, compare, find_contender
-from training.registry.held_out import HELD_OUT_NAME, read_held_out
-from training.registry.report import describe, lay_out
+from training.registry.comparison_table import describe, lay_out
 
 GOOD, BETTER = Answers(0.7), Answers(0.85, seed=1)
 

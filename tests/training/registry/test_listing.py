@@ -13,7 +13,7 @@ from steeldefect.errors import BundleError
 from steeldefect.stores import S3Settings
 from training.__main__ import main
 from training.registry.listing import describe_registry
-from training.registry.promotion import Request, promote
+from training.registry.promotion import PromoteOptions, promote
 
 S3 = S3Settings()
 
@@ -36,8 +36,8 @@ def test_aliases_and_bundles_are_shown(
 ) -> None:
     registry = str(tmp_path / "registry")
     for bundle in bundles:
-        promote(Request(str(bundle.folder), registry, "production", note="nightly"), S3)
-    promote(Request(str(bundles[0].folder), registry, "staging"), S3)
+        promote(PromoteOptions(str(bundle.folder), registry, "production", note="nightly"), S3)
+    promote(PromoteOptions(str(bundles[0].folder), registry, "staging"), S3)
     assert main(["list", "--registry", registry]) == 0
     lines = capsys.readouterr().out.splitlines()
     old, new = (bundle.digest[:12] for bundle in bundles)
@@ -59,7 +59,7 @@ def test_what_is_damaged_is_shown_and_what_is_half_there_is_not(
     bundles: list[Bundle], tmp_path: Path
 ) -> None:
     registry = tmp_path / "registry"
-    promote(Request(str(bundles[0].folder), str(registry), "production"), S3)
+    promote(PromoteOptions(str(bundles[0].folder), str(registry), "production"), S3)
     half = registry / "bundles" / ("ab" * 32)
     half.mkdir()
     (half / SEAL_NAME).write_text("half", encoding="utf-8")

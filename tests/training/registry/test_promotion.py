@@ -23,8 +23,8 @@ from steeldefect.stores.local import LocalStore
 from training.__main__ import main
 from training.registry.comparison import Comparison, Figure, Named
 from training.registry.promotion import (
+    PromoteOptions,
     Promotion,
-    Request,
     judged_metrics,
     objections_to,
     own_objections,
@@ -57,7 +57,7 @@ def registry(tmp_path: Path) -> Path:
 
 def ask(bundle: Bundle | str, registry: Path, **more: Any) -> Promotion:
     named = bundle if isinstance(bundle, str) else str(bundle.folder)
-    return promote(Request(named, str(registry), **({"alias": "production"} | more)), S3)
+    return promote(PromoteOptions(named, str(registry), **({"alias": "production"} | more)), S3)
 
 
 def files(folder: Path) -> set[str]:

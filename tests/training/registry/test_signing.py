@@ -19,7 +19,7 @@ from steeldefect.errors import BundleError, SettingsError
 from steeldefect.stores import S3Settings
 from training.__main__ import main
 from training.commands.sign import PASSPHRASE
-from training.registry.promotion import Promotion, Request, promote
+from training.registry.promotion import PromoteOptions, Promotion, promote
 from training.registry.signing import Signer, read_signer, sign_bundle
 
 S3 = S3Settings()
@@ -45,7 +45,9 @@ def registry(tmp_path: Path) -> Path:
 
 
 def ask(bundle: Bundle, registry: Path, signer: Signer | None) -> Promotion:
-    return promote(Request(str(bundle.folder), str(registry), "production", signer=signer), S3)
+    return promote(
+        PromoteOptions(str(bundle.folder), str(registry), "production", signer=signer), S3
+    )
 
 
 def no_passphrase() -> str | None:
@@ -101,7 +103,7 @@ def test_what_stands_unsigned_is_signed_by_promoting_it_again(make: Make, regist
 def test_what_was_objected_to_stays_in_the_record(make: Make, registry: Path) -> None:
     ask(make("first", BETTER), registry, SIGNER)
     worse = make("worse", Answers(0.65, seed=2))
-    forced = promote(Request(str(worse.folder), str(registry), "production", force=True), S3)
+    forced = promote(PromoteOptions(str(worse.folder), str(registry), "production", force=True), S3)
     signed = ask(worse, registry, SIGNER)
     assert signed.record.objections == forced.record.objections != ()
     assert signed.record.forced

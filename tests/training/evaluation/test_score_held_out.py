@@ -18,7 +18,7 @@ from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
 from training.data.dataset import LabelledPicture, read_dataset
-from training.evaluation.held_out import hold_out
+from training.evaluation.score_held_out import score_held_out
 
 Draft = Callable[..., Manifest]
 
@@ -55,7 +55,7 @@ def pictures(folder: Any) -> list[LabelledPicture]:
 
 
 def values(detector: Detector, pictures: list[LabelledPicture]) -> dict[Any, tuple[Any, int]]:
-    scores = hold_out(detector, pictures).scores
+    scores = score_held_out(detector, pictures).scores
     return {(one.name, one.class_id): (one.value, one.support) for one in scores}
 
 
@@ -96,7 +96,7 @@ def test_answers_that_are_not_finite_stop_the_fit(
 ) -> None:
     detector = Detector(draft(gate=False), None, Answering(lambda batch: bright(batch) * np.nan))
     with pytest.raises(InferenceError, match=r"a\.png: .*not finite"):
-        hold_out(detector, pictures)
+        score_held_out(detector, pictures)
 
 
 def test_a_gate_that_is_not_finite_stops_the_fit(
@@ -104,7 +104,7 @@ def test_a_gate_that_is_not_finite_stops_the_fit(
 ) -> None:
     gate = Answering(lambda batch: np.array([[0.9], [0.8], [np.nan], [0.05]], np.float32))
     with pytest.raises(InferenceError, match=r"c\.png: the gate's answer is not finite"):
-        hold_out(Detector(draft(gate=True), gate, Answering(bright)), pictures)
+        score_held_out(Detector(draft(gate=True), gate, Answering(bright)), pictures)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def gated(draft: Draft) -> Detector:
 def test_the_table_has_a_row_for_each_picture_and_class(
     pictures: list[LabelledPicture], gated: Detector
 ) -> None:
-    table = hold_out(gated, pictures).table
+    table = score_held_out(gated, pictures).table
     columns = "ImageId group defective gate_probability passed class_id tp fp fn tn"
     assert list(table) == columns.split()
     assert table[["ImageId", "class_id"]].to_numpy().tolist() == [
@@ -138,7 +138,7 @@ def test_the_table_has_a_row_for_each_picture_and_class(
 def test_the_table_can_be_read_back_and_scored_again(
     pictures: list[LabelledPicture], gated: Detector
 ) -> None:
-    held_out = hold_out(gated, pictures)
+    held_out = score_held_out(gated, pictures)
     read = pd.read_csv(io.StringIO(held_out.to_csv()))
     assert len(read) == 8
     assert read["tp"].isna().sum() == 2
@@ -152,7 +152,7 @@ def test_the_table_can_be_read_back_and_scored_again(
 def test_without_a_gate_no_probability_is_written(
     pictures: list[LabelledPicture], draft: Draft
 ) -> None:
-    held_out = hold_out(Detector(draft(gate=False), None, Answering(bright)), pictures)
+    held_out = score_held_out(Detector(draft(gate=False), None, Answering(bright)), pictures)
     assert held_out.table["gate_probability"].isna().all()
     assert (held_out.table["passed"] == 1).all()
     assert "a.png,a.png,1,,1,1,144,0,0,1904\n" in held_out.to_csv()
@@ -163,7 +163,7 @@ def test_a_soft_gate_asks_for_larger_defects(pictures: list[LabelledPicture], dr
     update = {"mode": GateMode.SOFT, "threshold": 0.5, "soft_area": 200}
     soft = manifest.model_copy(update={"gate": manifest.gate.model_copy(update=update)})
     gate = Answering(lambda batch: np.array([[0.3], [0.1], [0.2], [0.9]], np.float32))
-    table = hold_out(Detector(soft, gate, Answering(bright)), pictures).table
+    table = score_held_out(Detector(soft, gate, Answering(bright)), pictures).table
     assert (table["passed"] == 1).all()
     # a.png: 80 are added, of 144 found; b.png: 160, on a picture that shows the square of class 2
     assert table["tp"].iloc[0] == 144
@@ -171,6 +171,6 @@ def test_a_soft_gate_asks_for_larger_defects(pictures: list[LabelledPicture], dr
 
 
 def test_no_pictures_give_no_scores(draft: Draft) -> None:
-    assert hold_out(Detector(draft(gate=False), None, Answering(bright)), []).table.empty
+    assert score_held_out(Detector(draft(gate=False), None, Answering(bright)), []).table.empty
     detector = Detector(draft(gate=False), None, Answering(bright))
     assert values(detector, [])["mean_dice", None] == (None, 0)

@@ -1,4 +1,4 @@
-"""A gate's temperature and threshold in one: probabilities calibrated first, then cut."""
+"""Calibrates the gate: first its temperature, then the threshold on calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from steeldefect.bundle.manifest import Gate
-from steeldefect.detection.gating import temper
+from steeldefect.detection.gating import reaches_threshold, temper
 from steeldefect.pictures.preprocessing import Float32
 from training.calibration.curves import GateCurve, Reliability
-from training.calibration.gate import choose_threshold, gate_curve, recall_interval
+from training.calibration.gate_threshold import choose_threshold, gate_curve, recall_interval
 from training.calibration.temperature import BOUNDS, fit_temperature, reliability
 from training.recipe import Calibrate
 
@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class GateFit:
+class CalibratedGate:
     """A gate with temperature and threshold, and what it does on the pictures they come from.
 
     Attributes:
@@ -31,7 +31,7 @@ class GateFit:
         recall: share of defective pictures at or above the threshold; None where there are none.
         interval: of the recall, at `CONFIDENCE`.
         curve: the gate at every threshold.
-        before: reliability of the model's own answers.
+        before: reliability of the model's own probabilities.
         after: reliability at the temperature; None where none was fitted.
         notes: what a reader of the bundle should know.
     """
@@ -53,17 +53,19 @@ class GateFit:
         return self.before.error, (self.after or self.before).error
 
 
-def fit_gate(gate: Gate | None, raw: Float32, defective: Bools, settings: Calibrate) -> GateFit:
-    """Fit temperature and threshold, as far as the settings ask for it and the pictures allow.
+def calibrate_gate(
+    gate: Gate | None, raw: Float32, defective: Bools, settings: Calibrate
+) -> CalibratedGate:
+    """Choose temperature and threshold, as far as the settings ask for it and the pictures allow.
 
     Args:
         gate: of the draft; None for a bundle without.
-        raw: float32 (n,), the model's own answers, finite; at least one.
+        raw: float32 (n,), the model's own probabilities, finite; at least one.
         defective: bool (n,), the truth.
         settings: the recipe's.
     """
     if gate is None:
-        return GateFit(None, raw)
+        return CalibratedGate(None, raw)
     temperature, heat_notes = _temperature(raw, defective, settings)
     probability = temper(raw, temperature)
     threshold, cut_notes = _threshold(gate, probability, defective, settings)
@@ -72,10 +74,11 @@ def fit_gate(gate: Gate | None, raw: Float32, defective: Bools, settings: Calibr
             f"gate.threshold {threshold} was not chosen by a recall; it now cuts probabilities "
             f"calibrated by temperature {temperature}",
         )
-    passed = np.asarray(probability >= threshold)[defective]
+    chosen = gate.model_copy(update={"threshold": threshold, "temperature": temperature})
+    passed = reaches_threshold(chosen, probability)[defective]
     some = len(passed) > 0
-    return GateFit(
-        gate=gate.model_copy(update={"threshold": threshold, "temperature": temperature}),
+    return CalibratedGate(
+        gate=chosen,
         probability=probability,
         recall=float(passed.mean()) if some else None,
         interval=recall_interval(int(passed.sum()), len(passed), CONFIDENCE) if some else None,

@@ -1,4 +1,4 @@
-"""What a bundle answered on the pictures held out: its `held_out.csv`, one row a picture and class.
+"""Reads `held_out.csv`, what a bundle found on the held-out pictures: a row a picture and class.
 
     ImageId,group,defective,gate_probability,passed,class_id,tp,fp,fn,tn
 
@@ -31,7 +31,7 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True)
 class HeldOutRows:
-    """One bundle's answers, ready to be counted.
+    """The rows of one bundle, checked, by picture and by pair of picture and class.
 
     Attributes:
         pictures: indexed by ImageId, ascending; columns group (text), defective (bool),

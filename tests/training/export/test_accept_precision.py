@@ -17,8 +17,10 @@ from steeldefect.runtimes import Precision, RuntimeOptions, cpu_precisions
 from training.backend import keras
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
 from training.export import staging
-from training.export.choose_precision import Answers, answer, choose, compare, evenly_chosen, prove
-from training.export.write_bundle import Completed, Models, Staged, write_bundle
+from training.export.accept_precision import accept_precision, choose, evenly_chosen
+from training.export.compare_forms import run_form
+from training.export.seal import seal
+from training.export.staging import Models, Staged
 from training.models.small import small_gate, small_unet
 from training.recipe import Compile
 
@@ -84,31 +86,6 @@ def test_the_reason_gives_the_figures() -> None:
     )
 
 
-def answers(probability: float, *masks: dict[int, str], dice: float | None = 0.5) -> Answers:
-    """Answers to as many pictures as there are masks."""
-    runs = [{number: run_lengths.parse(text) for number, text in one.items()} for one in masks]
-    return Answers(np.full(len(runs), probability, np.float32), runs, dice, 0.75)
-
-
-def test_forms_are_compared_pixel_by_pixel() -> None:
-    expected = answers(0.5, {1: "1 6"}, {2: "1 2"}, {}, dice=0.5)
-    found = answers(0.75, {1: "3 6"}, {}, {}, dice=0.25)
-    measured = compare(INT8, expected, found)
-    assert measured.pictures == 3
-    assert measured.gate_difference == 0.25
-    assert measured.segmenter_pixels == (4 + 2) / (8 + 2)
-    assert (measured.positives_dice_drop, measured.gate_recall_drop) == (0.25, 0.0)
-
-
-def test_what_there_is_not_is_not_compared() -> None:
-    nothing = Answers(np.full(2, np.nan, np.float32), [{}, {}], None, None)
-    measured = compare(BF16, nothing, nothing)
-    assert measured.segmenter_pixels == 0.0
-    assert measured.gate_difference is None
-    assert measured.positives_dice_drop is None
-    assert measured.gate_recall_drop is None
-
-
 def picture(number: int, defective: bool) -> LabelledPicture:
     """A picture that nobody reads."""
     return LabelledPicture(f"{number}", Path("none"), (1, 1), defective, {}, f"{number}")
@@ -143,14 +120,13 @@ def test_a_bundle_proves_its_forms(
     draft: Draft,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def complete(staged: Staged) -> Completed:
-        rule = Compile(int8_pictures=6)
-        compiled = prove(staged, staged.draft, learnt.pictures[20:], learnt.pictures[:12], rule)
-        return Completed(staged.draft.model_copy(update={"compiled": compiled}))
-
-    bundle = write_bundle(tmp_path / "b", models, draft(), complete=complete)
-    compiled = bundle.manifest.compiled
-    assert compiled is not None
+    rule = Compile(int8_pictures=6)
+    with staging.staging(tmp_path / "b", models, draft()) as staged:
+        compiled = accept_precision(
+            staged, staged.draft, learnt.pictures[20:], learnt.pictures[:12], rule
+        )
+        manifest = staged.draft.model_copy(update={"compiled": compiled})
+        bundle = seal(staged, tmp_path / "b", manifest)
     runnable = {F32, INT8} | ({BF16} if BF16 in cpu_precisions() else set())
     measured = {one.precision: one for one in compiled.forms}
     assert set(measured) == runnable
@@ -162,18 +138,18 @@ def test_a_bundle_proves_its_forms(
     assert (compiled.default, compiled.reason) == choose(compiled.forms, {}, RULE)
     check_selftest(bundle)
     shown = capsys.readouterr()
-    assert all(line.startswith("compiled: ") for line in shown.out.splitlines())
-    assert shown.err == ""
+    assert all(line.startswith("compiled: ") for line in shown.err.splitlines())
+    assert shown.out == ""
     for precision in (Precision.AUTO, Precision.INT8):
         detector = open_detector(bundle, RuntimeOptions(precision=precision, threads=0))
-        assert len(answer(detector, learnt.pictures[:3]).masks) == 3
+        assert len(run_form(detector, learnt.pictures[:3]).masks) == 3
 
 
-def test_answers_are_scored_against_the_truth(
+def test_results_are_scored_against_the_truth(
     models: Models, learnt: DataSet, tmp_path: Path, draft: Draft
 ) -> None:
     staged = Staged(tmp_path, models, draft())
-    found = answer(staged.keras_detector(draft()), learnt.pictures[:12])
+    found = run_form(staged.keras_detector(draft()), learnt.pictures[:12])
     defective = np.array([one.defective for one in learnt.pictures[:12]])
     assert found.gate_recall == (found.probability[defective] >= 0.1).mean()
     expected = []
@@ -193,7 +169,7 @@ def test_without_pictures_for_int8_there_is_no_such_form(
 ) -> None:
     staged = Staged(tmp_path, models, draft())
     rule = Compile(int8_pictures=0)
-    compiled = prove(staged, draft(), learnt.pictures[20:], learnt.pictures[:12], rule)
+    compiled = accept_precision(staged, draft(), learnt.pictures[20:], learnt.pictures[:12], rule)
     assert "int8 is missing: compile.int8_pictures is 0" in compiled.reason
     assert compiled.default is (BF16 if BF16 in cpu_precisions() else F32)
     assert INT8 not in staged.precisions
@@ -212,7 +188,7 @@ def test_a_model_that_cannot_be_quantised_is_no_reason_to_fail(
 
     monkeypatch.setattr(staging, "quantise", fail)
     staged = Staged(tmp_path, models, draft())
-    compiled = prove(staged, draft(), learnt.pictures[20:], learnt.pictures[:12], RULE)
+    compiled = accept_precision(staged, draft(), learnt.pictures[20:], learnt.pictures[:12], RULE)
     why = "int8 is missing: the gate cannot be quantised: ValueError: no such operation"
     assert why in compiled.reason
     assert not list(tmp_path.rglob("openvino_int8*"))
@@ -223,7 +199,9 @@ def test_a_bundle_without_a_gate_proves_its_segmenter(
 ) -> None:
     staged = Staged(tmp_path, Models(None, models.segmenter), draft(False))
     rule = Compile(int8_pictures=4)
-    compiled = prove(staged, draft(False), learnt.pictures[20:], learnt.pictures[:12], rule)
+    compiled = accept_precision(
+        staged, draft(False), learnt.pictures[20:], learnt.pictures[:12], rule
+    )
     assert INT8 in staged.precisions
     assert {one.gate_difference for one in compiled.forms} == {None}
     assert {one.gate_recall_drop for one in compiled.forms} == {None}

@@ -1,64 +1,37 @@
-"""Compiled forms, measured: which arithmetic may score in the place of Keras' own?
+"""Decides at which precision a CPU scores by default, and refuses a form that loses too much.
 
-Every form answers the validation pictures as scoring would, thresholds and all, and so do the
-Keras models. int8 becomes the bundle's default where it costs no more than the recipe allows,
-else bf16 under the same rule, else f32.
+Every compiled form is run over the validation pictures as scoring would run it, thresholds and
+all, and so are the Keras models. int8 is accepted where it costs no more Dice and gate recall than
+the recipe allows; else bf16, under the same rule; else f32 stays the default.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import overload
 
-import numpy as np
-import pandas as pd
-
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import Compiled, CompiledForm, CpuPrecision, Manifest
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import BundleError, InferenceError
-from steeldefect.pictures import run_lengths
-from steeldefect.pictures.preprocessing import Float32, Gray
+from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.progress import say
 from training.data.dataset import LabelledPicture
-from training.evaluation.held_out import answers
+from training.export.compare_forms import FormResult, compare, run_form
 from training.export.staging import Staged
-from training.progress import say
 from training.recipe import Compile
 
 _FASTEST_FIRST = (CpuPrecision.INT8, CpuPrecision.BF16)
-_NO_RUNS = run_lengths.parse("")
-
-Masks = dict[int, run_lengths.Runs]
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What a detector says of labelled pictures.
-
-    Attributes:
-        probability: float32 (pictures,), of the gate; NaN without one.
-        masks: of each picture its final masks, by class; none where the gate stopped it.
-        positives_dice: None where no picture has a mask.
-        gate_recall: share of defective pictures at or above the gate's threshold; None without a
-            gate, or without such pictures.
-    """
-
-    probability: Float32
-    masks: list[Masks]
-    positives_dice: float | None
-    gate_recall: float | None
-
-
-def prove(
+def accept_precision(
     staged: Staged,
     manifest: Manifest,
     train_pictures: Sequence[LabelledPicture],
     validation_pictures: Sequence[LabelledPicture],
     settings: Compile,
 ) -> Compiled:
-    """Make the int8 forms, and measure all forms against Keras.
+    """Make the int8 forms, compare all forms with Keras, and choose the default among them.
 
     A form that cannot be made or run is left out, and the reason says why; only the f32 form has
     to be there.
@@ -67,12 +40,12 @@ def prove(
         staged: the models; the int8 forms are added to them.
         manifest: with the thresholds that scoring will use.
         train_pictures: some of these give int8 its ranges.
-        validation_pictures: what the forms are measured on.
+        validation_pictures: what the forms are compared on.
         settings: of the recipe.
 
     Raises:
         DataError: a picture cannot be read.
-        InferenceError: Keras or f32 answered with numbers that are not finite.
+        InferenceError: Keras or f32 gave numbers that are not finite.
     """
     missing = _quantise(staged, train_pictures, settings)
     if CpuPrecision.BF16 not in staged.precisions:
@@ -125,45 +98,6 @@ def choose(
     return CpuPrecision.F32, "; ".join(["f32 is the default", *refused])
 
 
-def compare(precision: CpuPrecision, expected: Answers, found: Answers) -> CompiledForm:
-    """Hold one form's answers against Keras' own, on the same pictures."""
-    differing = either = 0
-    for one, other in zip(expected.masks, found.masks, strict=True):
-        for class_id in one.keys() | other.keys():
-            runs = [masks.get(class_id, _NO_RUNS) for masks in (one, other)]
-            total, both = sum(map(run_lengths.area, runs)), run_lengths.overlap(*runs)
-            differing += total - 2 * both
-            either += total - both
-    gap = np.abs(found.probability - expected.probability)
-    has_gate = gap.size > 0 and not np.isnan(gap).any()
-    return CompiledForm(
-        precision=precision,
-        pictures=len(expected.masks),
-        gate_difference=float(gap.max()) if has_gate else None,
-        segmenter_pixels=differing / either if either else 0.0,
-        positives_dice_drop=_drop(expected.positives_dice, found.positives_dice),
-        gate_recall_drop=_drop(expected.gate_recall, found.gate_recall),
-    )
-
-
-def answer(detector: Detector, pictures: Sequence[LabelledPicture]) -> Answers:
-    """Ask a detector about labelled pictures, as scoring would.
-
-    Raises:
-        DataError: a picture cannot be read.
-        InferenceError: a model answered with numbers that are not finite; names the picture.
-    """
-    given = answers(detector, pictures)
-    masks = [one.runs for one in given]
-    probability = np.array([one.probability for one in given], dtype=np.float32)
-    return Answers(
-        probability,
-        masks,
-        _positives_dice(pictures, masks, [one.id for one in detector.manifest.classes]),
-        _gate_recall(detector.manifest, pictures, probability),
-    )
-
-
 def evenly_chosen(pictures: Sequence[LabelledPicture], count: int) -> list[LabelledPicture]:
     """Choose `count` pictures, defective and clean ones in their own proportion; all if fewer."""
     ordered = sorted(pictures, key=lambda picture: not picture.defective)
@@ -208,39 +142,12 @@ def _quantise(
     return {}
 
 
-def _timed(name: str, detector: Detector, pictures: Sequence[LabelledPicture]) -> Answers:
+def _timed(name: str, detector: Detector, pictures: Sequence[LabelledPicture]) -> FormResult:
     began = time.monotonic()
-    given = answer(detector, pictures)
+    result = run_form(detector, pictures)
     rate = len(pictures) / (time.monotonic() - began)
-    say(f"compiled: {name} on {len(pictures)} validation pictures, {rate:.1f} a second")
-    return given
-
-
-def _positives_dice(
-    pictures: Sequence[LabelledPicture], masks: Sequence[Masks], class_ids: Sequence[int]
-) -> float | None:
-    rows = []
-    for picture, found in zip(pictures, masks, strict=True):
-        for class_id in set(class_ids) & picture.runs.keys():
-            truth, runs = picture.runs[class_id], found.get(class_id, _NO_RUNS)
-            both = run_lengths.overlap(truth, runs)
-            rows.append((both, run_lengths.area(runs) - both, run_lengths.area(truth) - both))
-    if not rows:
-        return None
-    return float(metrics.dice(pd.DataFrame(rows, columns=["tp", "fp", "fn"])).mean())
-
-
-def _gate_recall(
-    manifest: Manifest, pictures: Sequence[LabelledPicture], probability: Float32
-) -> float | None:
-    defective = np.array([picture.defective for picture in pictures], dtype=bool)
-    if manifest.gate is None or not defective.any():
-        return None
-    return float((probability[defective] >= manifest.gate.threshold).mean())
-
-
-def _drop(expected: float | None, found: float | None) -> float | None:
-    return None if expected is None or found is None else expected - found
+    say(f"compiled: {name} on {len(pictures)} validation pictures, {rate:.1f} pictures/s")
+    return result
 
 
 def _allowed(form: CompiledForm, settings: Compile) -> bool:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from steeldefect.bundle.manifest import Gate
 from steeldefect.detection.gating import passes, temper
 from steeldefect.pictures.preprocessing import Float32, InputSpec, Scaling
-from training.calibration.gate import choose_threshold, gate_curve, recall_interval
-from training.calibration.gate_fit import fit_gate
+from training.calibration.calibrate_gate import calibrate_gate
+from training.calibration.gate_threshold import choose_threshold, gate_curve, recall_interval
 from training.calibration.temperature import BOUNDS, fit_temperature, reliability
 from training.recipe import Calibrate
 
@@ -160,7 +160,7 @@ def test_the_calibration_error_is_the_mean_distance() -> None:
 
 def test_a_gate_is_calibrated_first_and_cut_then() -> None:
     raw, defective = simulate(3000, 3.0)
-    fitted = fit_gate(GATE, raw, defective, Calibrate(gate_recall=0.97))
+    fitted = calibrate_gate(GATE, raw, defective, Calibrate(gate_recall=0.97))
     assert fitted.gate is not None
     assert fitted.gate.temperature == pytest.approx(3, rel=0.1)
     assert np.array_equal(fitted.probability, temper(raw, fitted.gate.temperature))
@@ -176,7 +176,7 @@ def test_a_gate_is_calibrated_first_and_cut_then() -> None:
 
 def test_what_is_not_asked_for_stays() -> None:
     raw, defective = simulate(500, 3.0)
-    fitted = fit_gate(GATE, raw, defective, Calibrate(gate_recall=None, temperature=False))
+    fitted = calibrate_gate(GATE, raw, defective, Calibrate(gate_recall=None, temperature=False))
     assert fitted.gate == GATE
     assert fitted.probability is raw
     assert fitted.recall == (raw[defective] >= np.float32(0.3)).mean()
@@ -188,7 +188,7 @@ def test_what_is_not_asked_for_stays() -> None:
 
 def test_a_threshold_that_stays_under_a_new_temperature_is_noted() -> None:
     raw, defective = simulate(500, 3.0)
-    fitted = fit_gate(GATE, raw, defective, Calibrate(gate_recall=None))
+    fitted = calibrate_gate(GATE, raw, defective, Calibrate(gate_recall=None))
     assert fitted.gate is not None
     assert fitted.gate.threshold == 0.3
     (note,) = fitted.notes
@@ -204,7 +204,7 @@ def test_a_threshold_that_stays_under_a_new_temperature_is_noted() -> None:
 )
 def test_pictures_of_one_kind_leave_what_they_cannot_tell(kind: bool, notes: list[str]) -> None:
     raw = np.linspace(0.1, 0.9, 9, dtype=np.float32)
-    fitted = fit_gate(GATE, raw, np.full(9, kind), Calibrate())
+    fitted = calibrate_gate(GATE, raw, np.full(9, kind), Calibrate())
     assert len(fitted.notes) == len(notes)
     assert all(note.startswith(start) for note, start in zip(fitted.notes, notes, strict=True))
     assert (fitted.recall, fitted.interval is None) == ((1.0, False) if kind else (None, True))
@@ -212,7 +212,7 @@ def test_pictures_of_one_kind_leave_what_they_cannot_tell(kind: bool, notes: lis
 
 def test_a_gate_that_no_temperature_fits_keeps_its_answers() -> None:
     raw, defective = arrays([(0.4, True), (0.3, False)] * 20 + [(0.4, True)] * 20)
-    fitted = fit_gate(GATE, raw, defective, Calibrate())
+    fitted = calibrate_gate(GATE, raw, defective, Calibrate())
     assert fitted.gate is not None
     assert (fitted.gate.temperature, fitted.recall) == (1, 1)
     assert fitted.gate.threshold == pytest.approx(0.35)
@@ -222,7 +222,7 @@ def test_a_gate_that_no_temperature_fits_keeps_its_answers() -> None:
 
 def test_without_a_gate_nothing_is_fitted() -> None:
     raw = np.full(3, np.nan, np.float32)
-    fitted = fit_gate(None, raw, np.array([True, False, True]), Calibrate())
+    fitted = calibrate_gate(None, raw, np.array([True, False, True]), Calibrate())
     assert (fitted.gate, fitted.recall, fitted.curve, fitted.errors) == (None, None, None, None)
 
 
@@ -230,7 +230,7 @@ def test_a_temperature_that_calibrates_worse_is_not_taken() -> None:
     # told apart without a fault and surely: softer answers would be farther from the truth
     raw = np.array([0.02] * 6 + [0.98] * 6, dtype=np.float32)
     defective = np.array([False] * 6 + [True] * 6)
-    fitted = fit_gate(GATE, raw, defective, Calibrate())
+    fitted = calibrate_gate(GATE, raw, defective, Calibrate())
     assert fit_temperature(raw, defective) > 1
     assert fitted.gate is not None
     assert fitted.gate.temperature == 1.0

@@ -1,0 +1,95 @@
+"""Labelled pictures through a detector, a few at a time: the gate alone, or both models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from steeldefect.detection.detector import Detector, Finding, Prepared
+from steeldefect.errors import InferenceError
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.preprocessing import Float32
+from training.data.dataset import LabelledPicture
+
+_AT_A_TIME = 8  # pictures in memory
+
+Masks = dict[int, run_lengths.Runs]
+"""Run lengths of a picture's masks, by class."""
+
+
+@dataclass(frozen=True)
+class GatedBatch:
+    """A few pictures with the gate's probabilities.
+
+    Attributes:
+        pictures: n of them.
+        prepared: their model inputs, in the same order.
+        probabilities: float32 (n,), of the gate; NaN without one.
+    """
+
+    pictures: Sequence[LabelledPicture]
+    prepared: list[Prepared]
+    probabilities: Float32
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """What a detector finds on one picture.
+
+    Attributes:
+        picture: with its true masks.
+        probability: of the gate; NaN without one.
+        passed: whether the picture went on to the segmenter.
+        masks: final masks; none where the gate stopped the picture.
+    """
+
+    picture: LabelledPicture
+    probability: float
+    passed: bool
+    masks: Masks
+
+
+def run_gate(detector: Detector, pictures: Sequence[LabelledPicture]) -> Iterator[GatedBatch]:
+    """Read pictures, prepare them and run the gate; memory does not grow with their number.
+
+    Raises:
+        DataError: a picture cannot be read.
+        InferenceError: the gate gave a number that is not finite; names the picture.
+    """
+    for start in range(0, len(pictures), _AT_A_TIME):
+        some = pictures[start : start + _AT_A_TIME]
+        prepared = [detector.prepare(picture.read()) for picture in some]
+        probabilities = detector.gate(prepared)
+        if detector.has_gate and np.isnan(probabilities).any():
+            name = some[int(np.isnan(probabilities).argmax())].name
+            raise InferenceError(f"{name}: the gate's answer is not finite; fit the gate anew")
+        yield GatedBatch(some, prepared, probabilities)
+
+
+def run_detector(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[PictureResult]:
+    """Run both models over labelled pictures, as scoring would.
+
+    Raises:
+        DataError: a picture cannot be read.
+        InferenceError: a model gave numbers that are not finite; names the picture.
+    """
+    return [one for batch in run_gate(detector, pictures) for one in _segment(detector, batch)]
+
+
+def _segment(detector: Detector, batch: GatedBatch) -> Iterator[PictureResult]:
+    passed = detector.passes(batch.probabilities)
+    passing = [one for one, passes in zip(batch.prepared, passed, strict=True) if passes]
+    findings = iter(detector.segment(passing, batch.probabilities[passed]))
+    for picture, probability, passes in zip(
+        batch.pictures, batch.probabilities.tolist(), passed.tolist(), strict=True
+    ):
+        masks = _masks_of(next(findings), picture) if passes else {}
+        yield PictureResult(picture, probability, passes, masks)
+
+
+def _masks_of(findings: list[Finding] | InferenceError, picture: LabelledPicture) -> Masks:
+    if isinstance(findings, InferenceError):
+        raise InferenceError(f"{picture.name}: {findings}; fit the segmenter anew")
+    return {finding.defect_class.id: finding.runs for finding in findings}

@@ -1,0 +1,106 @@
+"""The held-out part: the exported models, run as scoring runs them, against the true masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from steeldefect.analysis import metrics
+from steeldefect.bundle.manifest import Score
+from steeldefect.detection.detector import Detector
+from steeldefect.pictures import run_lengths
+from training.data.dataset import LabelledPicture
+from training.evaluation.run_detector import Masks, PictureResult, run_detector
+
+_NO_RUNS = run_lengths.parse("")
+_COUNTS = ("tp", "fp", "fn", "tn")
+_COLUMNS = ("ImageId", "group", "defective", "gate_probability", "passed", "class_id", *_COUNTS)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How a detector does on pictures that no model was fitted to.
+
+    Attributes:
+        scores: of `steeldefect.analysis.metrics`; without a gate, none of the gate.
+        table: one row for each picture and class. Columns ImageId, group, defective (0 or 1),
+            gate_probability (NaN without a gate), passed (0 or 1: went on to the segmenter),
+            class_id, and tp, fp, fn, tn in pixels (Int64; missing for defective pictures whose
+            masks nobody drew).
+        found: masks by picture.
+    """
+
+    scores: list[Score]
+    table: pd.DataFrame
+    found: dict[str, Masks]
+
+    def to_csv(self) -> str:
+        """Write the table; missing values are empty, probabilities keep all float32 digits.
+
+        `evaluation.held_out_csv` reads it back.
+        """
+        return self.table.to_csv(index=False, lineterminator="\n", float_format="%.9g")
+
+
+def score_held_out(detector: Detector, pictures: Sequence[LabelledPicture]) -> HeldOut:
+    """Score pictures that no model was fitted to.
+
+    Mask metrics leave out defective pictures whose masks nobody drew; gate and verdict metrics
+    take all pictures.
+
+    Args:
+        detector: of the exported models.
+        pictures: the test part of the split.
+
+    Raises:
+        DataError: a picture cannot be read.
+        InferenceError: a model gave numbers that are not finite; names the picture.
+    """
+    results = run_detector(detector, pictures)
+    class_ids = [one.id for one in detector.manifest.classes]
+    table = _table(results, class_ids)
+    scores = metrics.segmentation_scores(_outlined(table), class_ids)
+    defective = np.array([one.picture.defective for one in results], dtype=bool)
+    if detector.has_gate:
+        probability = np.array([one.probability for one in results], dtype=np.float64)
+        passed = np.array([one.passed for one in results], dtype=bool)
+        scores += metrics.gate_scores(defective, probability, passed)
+    found = np.array([bool(one.masks) for one in results], dtype=bool)
+    masks = {one.picture.name: one.masks for one in results}
+    return HeldOut(scores + metrics.verdict_scores(defective, found), table, masks)
+
+
+def _table(results: Sequence[PictureResult], class_ids: Sequence[int]) -> pd.DataFrame:
+    rows = [
+        (
+            one.picture.name,
+            one.picture.group,
+            int(one.picture.defective),
+            one.probability,
+            int(one.passed),
+            class_id,
+            *_count(one, class_id),
+        )
+        for one in results
+        for class_id in class_ids
+    ]
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return table.astype(dict.fromkeys(_COUNTS, "Int64"))
+
+
+def _count(result: PictureResult, class_id: int) -> tuple[int | None, ...]:
+    """Count tp, fp, fn and tn in pixels; None each where the true masks are not known."""
+    picture = result.picture
+    if not picture.outlined:
+        return (None,) * len(_COUNTS)
+    counts = run_lengths.confusion(
+        picture.runs.get(class_id, _NO_RUNS), result.masks.get(class_id, _NO_RUNS)
+    )
+    return *counts, counts.tn(picture.shape)
+
+
+def _outlined(table: pd.DataFrame) -> pd.DataFrame:
+    return table.dropna(subset=["tp"]).astype(dict.fromkeys(_COUNTS, "int64"))

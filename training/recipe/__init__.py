@@ -1,0 +1,59 @@
+"""The recipe of a fit: its sections, and the words that each may choose from.
+
+>>> from pathlib import Path
+>>> recipe = read_recipe(Path("conf/recipes/demo.yaml"), ["gate.epochs=2"])  # doctest: +SKIP
+>>> recipe.gate.epochs  # doctest: +SKIP
+2
+"""
+
+from training.recipe.augment import Augment, Crop
+from training.recipe.choices import (
+    AreaObjective,
+    Arithmetic,
+    Encoder,
+    GateKind,
+    GateModes,
+    LossKind,
+    MissingClass,
+    NearDuplicates,
+    OptimizerKind,
+    Sampling,
+    Schedule,
+    SegmenterKind,
+    SegmenterPictures,
+    Unavailable,
+)
+from training.recipe.models import IMAGENET, SEGMENTER, FittedPart, Gate, Optimizer, Segmenter
+from training.recipe.recipe import Calibrate, Compile, Recipe, Split, read_recipe
+from training.recipe.sized_input import SizedInput
+
+__all__ = [
+    "IMAGENET",
+    "SEGMENTER",
+    "AreaObjective",
+    "Arithmetic",
+    "Augment",
+    "Calibrate",
+    "Compile",
+    "Crop",
+    "Encoder",
+    "FittedPart",
+    "Gate",
+    "GateKind",
+    "GateModes",
+    "LossKind",
+    "MissingClass",
+    "NearDuplicates",
+    "Optimizer",
+    "OptimizerKind",
+    "Recipe",
+    "Sampling",
+    "Schedule",
+    "Segmenter",
+    "SegmenterKind",
+    "SegmenterPictures",
+    "SizedInput",
+    "Split",
+    "Unavailable",
+    "read_recipe",
+]

@@ -1,0 +1,143 @@
+"""Settings of the two models, and of how each is fitted."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import Field, model_validator
+
+from steeldefect.bundle.manifest import Mirror
+from steeldefect.pictures.preprocessing import InputSpec
+from training.recipe.augment import Augment
+from training.recipe.choices import (
+    Encoder,
+    GateKind,
+    LossKind,
+    OptimizerKind,
+    Sampling,
+    Schedule,
+    SegmenterKind,
+    SegmenterPictures,
+    Unavailable,
+)
+from training.recipe.part import RecipePart
+from training.recipe.sized_input import SizedInput
+
+IMAGENET = "imagenet"
+SEGMENTER = "segmenter"
+
+
+class Optimizer(RecipePart):
+    """How weights are stepped.
+
+    `epsilon` as in Keras: None for the optimizer's own. `warm_up`: share of all steps in which a
+    cosine schedule rises to the learning rate. `averaging`: momentum of the exponential moving
+    average of the weights, which is what is validated and exported; 0 for the weights themselves.
+    """
+
+    kind: OptimizerKind
+    learning_rate: float = Field(gt=0)
+    epsilon: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Schedule = Schedule.CONSTANT
+    warm_up: float = Field(default=0.1, ge=0, le=0.5)
+    averaging: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _decay_fits(self) -> Optimizer:
+        if self.weight_decay and self.kind is not OptimizerKind.ADAMW:
+            raise ValueError("weight_decay is for kind adamw")
+        return self
+
+
+class _Fitted(RecipePart):
+    input: InputSpec | SizedInput
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    optimizer: Optimizer
+    patience: int = Field(default=20, ge=1)
+    sampling: Sampling = Sampling.EVEN
+    augment: Augment = Augment()
+    encoder: Encoder = Encoder.MOBILENETV2
+    weights: str | None = None
+    weights_if_unavailable: Unavailable = Unavailable.ERROR
+    freeze_base: bool = False
+    freeze_batch_norm: bool = False
+
+    @property
+    def spec(self) -> InputSpec:
+        """The input, once its size is fixed (`Recipe.for_pictures`)."""
+        if isinstance(self.input, SizedInput):
+            raise TypeError("the input's size is not fixed yet")
+        return self.input
+
+    @model_validator(mode="after")
+    def _turns_fit(self) -> _Fitted:
+        shown = self.augment.crop or self.input
+        square = not isinstance(shown, SizedInput) and shown.height == shown.width
+        if self.augment.quarter_turns and not square:
+            raise ValueError("quarter_turns needs an input or a crop as high as it is wide")
+        return self
+
+
+FittedPart = TypeVar("FittedPart", bound=_Fitted)
+
+
+class Gate(_Fitted):
+    """The classifier in front of the segmenter.
+
+    `weights`: None (random), `imagenet`, the path of a `.weights.h5` file, the folder of a bundle
+    (its gate), or `segmenter`: what this fit's own segmenter has learnt in its encoder.
+    `freeze_base`: layers that were loaded keep their weights; of an encoder, all of it.
+    `threshold`: pictures at or above it are segmented; calibration may choose another.
+    """
+
+    kind: GateKind
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    threshold: float = Field(default=0.01, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Gate:
+        if self.kind is GateKind.NONE:  # nothing else is used
+            return self
+        if self.weights is not None and self.kind is GateKind.SMALL:
+            raise ValueError("kind small begins with random weights; weights are for the others")
+        taught_by_outlines = self.kind is GateKind.PLACES
+        for name in ("paste", "crop"):
+            if getattr(self.augment, name) and not taught_by_outlines:
+                raise ValueError(f"augment.{name} is for the segmenter and a gate of kind places")
+        of_segmenter = (GateKind.ENCODER, GateKind.PLACES)
+        if self.weights == SEGMENTER and self.kind not in of_segmenter:
+            raise ValueError("weights of the segmenter are for kinds encoder and places")
+        return self
+
+
+class Segmenter(_Fitted):
+    """The model that outlines defects.
+
+    `weights`: None (random), `imagenet`, the path of a `.weights.h5` file of the encoder, or the
+    folder of a bundle, whose segmenter of the same kind it goes on from.
+    `freeze_batch_norm`: a pre-trained encoder keeps the batch statistics that came with its
+    weights. Small batches that are drawn by class have others than pictures have in production;
+    and a step takes less time.
+    `mask_coverage`: share of a model pixel that a mask has to cover to count in training.
+    `pixel_threshold` and `min_area` (pixels of the picture) hold for every class; calibration may
+    choose others. `mirrors`: copies that scoring answers as well; each costs as much as the first.
+    """
+
+    kind: SegmenterKind
+    loss: LossKind
+    pictures: SegmenterPictures = SegmenterPictures.DEFECTIVE
+    mask_coverage: float = Field(default=0.5, gt=0, le=1)
+    pixel_threshold: float = Field(default=0.5, gt=0, lt=1)
+    min_area: int = Field(default=0, ge=0)
+    mirrors: tuple[Mirror, ...] = ()
+
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> Segmenter:
+        if self.weights == SEGMENTER:
+            raise ValueError("the segmenter cannot begin with its own weights")
+        of_encoder = self.weights == IMAGENET or (self.weights or "").endswith(".h5")
+        if of_encoder and self.kind is not SegmenterKind.UNET:
+            raise ValueError(f"weights of an encoder are for kind unet, not {self.kind.value}")
+        return self
