@@ -28,6 +28,7 @@ from steeldefect.runtimes.base import (
 from steeldefect.runtimes.cpu import cpu_precisions
 from steeldefect.runtimes.openvino import OpenVinoRuntime
 from training.backend import keras, tf
+from training.conversion import convert
 from training.quantising import quantise
 from training.upsampling import resized_at_once
 
@@ -88,11 +89,7 @@ class Staged:
             # The same layers in a new model that was never compiled: no optimizer state is saved.
             plain = keras.Model(model.input, model.output, name=model.name)
             plain.save(self._path(name, ModelForm.KERAS))
-            resized = resized_at_once(plain)
-            traced = self._keras[name]
-            if resized is not plain:
-                traced = KerasRuntime(resized, input_spec(draft, name))
-            converted = ov.convert_model(traced.function.get_concrete_function())
+            converted = convert(resized_at_once(plain), input_spec(draft, name), folder)
             path = self._path(name, ModelForm.OPENVINO)
             ov.save_model(converted, path, compress_to_fp16=False)
 
