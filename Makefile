@@ -4,12 +4,17 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
-PYTHON ?= python3.11
+# as `requires-python` in pyproject.toml says
+SUPPORTED := 3.11 3.12 3.13
+# one of them; empty: the first that runs here
+PYTHON ?=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get
 
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
+CHOOSE_PYTHON := tools/choose_python.sh "$(SUPPORTED)"
+VERSION_OF := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 # python3 and spark-submit of the environment come first on the PATH, for Spark's workers too
 RUN := export PATH="$(BIN):$$PATH" PYSPARK_PYTHON="$(BIN)/python" PYTHONHASHSEED=0 TF_CPP_MIN_LOG_LEVEL=3;
 
@@ -20,7 +25,10 @@ help: ## List the targets and what they do
 # -- the environment ------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: java $(READY) ## Install Java, and the Python environment in .venv, if they are missing
+setup: $(READY) java ## Install Java, and the Python environment in .venv, if they are missing
+	@[ -z "$(PYTHON)" ] || { python=$$($(CHOOSE_PYTHON) $(PYTHON)) && \
+	asked=$$($$python $(VERSION_OF)) && has=$$($(BIN)/python $(VERSION_OF)) && \
+	{ [ $$asked = $$has ] || echo "$(VENV) was made with Python $$has, and is used; for $$asked: make VENV=.venv-$$asked ..."; }; }
 
 .PHONY: java
 java: ## Install a Java for Spark (17 or newer, with jdk.incubator.vector), if there is none
@@ -32,25 +40,36 @@ java: ## Install a Java for Spark (17 or newer, with jdk.incubator.vector), if t
 		$(APT) update -q && $(APT) install -y -q --no-install-recommends openjdk-17-jre-headless; \
 	fi
 
-$(READY): requirements.lock setup.py
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11, or set PYTHON=..."; exit 1; }
+$(READY): requirements.lock pyproject.toml setup.py steeldefect/__init__.py
 	@if [ ! -x $(BIN)/python ]; then \
-		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-		$(APT) update -q && $(APT) install -y -q --no-install-recommends python3-venv; \
-		$(PYTHON) -m venv $(VENV); }; \
+		python=$$($(CHOOSE_PYTHON) $(PYTHON)) || exit 1; \
+		$$python -m venv $(VENV) || { rm -rf $(VENV); \
+		$(APT) update -q && $(APT) install -y -q --no-install-recommends python$$($$python $(VERSION_OF))-venv; \
+		$$python -m venv $(VENV); }; \
 	fi
 	@echo "Installing the locked environment into $(VENV): a few minutes, 4 GB"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+LOCK_PIP := build/lock/bin/python -m pip --quiet --disable-pip-version-check
+LOCKED = $(LOCK_PIP) freeze --all | grep -vE '^(steeldefect|pip)[ =]'
+
 .PHONY: lock
-lock: ## Write requirements.lock again from setup.py, in a separate environment
-	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --upgrade setuptools wheel
-	build/lock/bin/python -m pip install --quiet ".[dev]"
-	{ echo "# Written by 'make lock' from setup.py, extra dev; Python 3.11 on Linux x86-64."; \
-	  build/lock/bin/python -m pip freeze --all | grep -vE '^(steeldefect|pip)[ =]'; } > requirements.lock
+lock: ## Write requirements.lock and benchmarks/peers.lock again from pyproject.toml, in a separate environment
+	rm -rf build/lock && python=$$($(CHOOSE_PYTHON) $(PYTHON)) && $$python -m venv build/lock
+	$(LOCK_PIP) install --upgrade setuptools wheel
+	$(LOCK_PIP) install ".[dev]"
+	{ echo "# Written by 'make lock' from pyproject.toml, extra dev; Linux x86-64, Python $(SUPPORTED)."; \
+	  $(LOCKED); } > build/requirements.lock
+	@for one in $(SUPPORTED); do echo "Checking that all of it installs on Python $$one"; \
+		$(LOCK_PIP) install --dry-run --no-deps --target build/lock/none --python-version $$one \
+		--requirement build/requirements.lock || exit 1; \
+	done
+	$(LOCK_PIP) install --constraint build/requirements.lock ".[peers]"
+	{ echo "# Written by 'make lock' from pyproject.toml, extra peers: what they need beside requirements.lock."; \
+	  $(LOCKED) | grep -vxFf build/requirements.lock; } > benchmarks/peers.lock
+	mv build/requirements.lock requirements.lock
 
 # -- the demonstration ----------------------------------------------------------------------------
 
@@ -144,9 +163,9 @@ PEERS := $(VENV)/.peers
 MATERIAL ?= $(if $(STEELDEFECT_DATA),--data $(STEELDEFECT_DATA))
 BENCH ?= $(MATERIAL)
 
-$(PEERS): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
-		--no-build-isolation --editable ".[peers]"
+$(PEERS): $(READY) benchmarks/peers.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements.lock --requirement benchmarks/peers.lock
 	@touch $(PEERS)
 
 .PHONY: bench

@@ -28,6 +28,7 @@ from steeldefect.runtimes.choose_precision import cpu_precisions
 from steeldefect.runtimes.engine import Engine, RuntimeOptions, choose_engine, form_of
 from steeldefect.runtimes.openvino import OpenVinoRuntime
 from training.backend import keras, tf
+from training.export.conversion import convert
 from training.export.quantise import quantise
 from training.export.upsampling import resized_at_once
 
@@ -86,11 +87,7 @@ class Staged:
             # The same layers in a new model that was never compiled: no optimizer state is saved.
             plain = keras.Model(model.input, model.output, name=model.name)
             plain.save(self._path(name, ModelForm.KERAS))
-            resized = resized_at_once(plain)
-            traced = self._keras[name]
-            if resized is not plain:
-                traced = KerasRuntime(resized, input_spec(draft, name))
-            converted = ov.convert_model(traced.function.get_concrete_function())
+            converted = convert(resized_at_once(plain), input_spec(draft, name), folder)
             path = self._path(name, ModelForm.OPENVINO)
             ov.save_model(converted, path, compress_to_fp16=False)
 
