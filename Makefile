@@ -96,8 +96,8 @@ test-ends: setup ## End 200 processes that query tables, local and in S3: none m
 	$(RUN) STEELDEFECT_ENDS=200 python -m pytest tests/steeldefect/analysis/test_sql_ends.py
 
 .PHONY: lint
-lint: setup ## Check style (ruff) and types (mypy)
-	$(RUN) ruff check . && ruff format --check . && mypy
+lint: setup ## Check style (ruff), types (mypy) and the layers of the rooms (import-linter)
+	$(RUN) ruff check . && ruff format --check . && mypy && lint-imports --no-cache
 
 .PHONY: format
 format: setup ## Format the code

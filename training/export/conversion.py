@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openvino as ov
 
-from steeldefect.preprocessing import InputSpec
+from steeldefect.pictures.preprocessing import InputSpec
 from training.backend import keras, tf
 
 INPUT = "batch"

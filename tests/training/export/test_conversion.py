@@ -12,11 +12,11 @@ import pytest
 from steeldefect.pictures.preprocessing import InputSpec, Scaling
 from training.backend import keras
 from training.export.conversion import convert
+from training.export.upsampling import resized_at_once
 from training.models.resnet50 import resnet50_base, resnet50_gate
 from training.models.resunet import resunet
 from training.models.small import small_gate, small_unet
 from training.models.weights import LoadedWeights
-from training.export.upsampling import resized_at_once
 
 
 def tutorial_gate() -> keras.Model:
