@@ -27,10 +27,10 @@ from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.foreign_tables import require_own_tables
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.publish.wave_records import WaveRecord
-from steeldefect.score.failure_share import check_failures
-from steeldefect.score.shipment import Shipment, needed_forms
-from steeldefect.score.task_report import Failures
-from steeldefect.score.waves import ScoredWave, Waves
+from steeldefect.scoring.failure_share import check_failures
+from steeldefect.scoring.shipment import Shipment, needed_forms
+from steeldefect.scoring.task_report import Failures
+from steeldefect.scoring.waves import ScoredWave, Waves
 from steeldefect.settings import ScoreRequest
 from steeldefect.spark.session import opened_session
 from steeldefect.stopwatch import Stopwatch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steeldefect.errors import FailureShareError, SourceDownError
-from steeldefect.score.task_report import Failures
+from steeldefect.scoring.task_report import Failures
 from steeldefect.settings import ScoreSettings
 
 

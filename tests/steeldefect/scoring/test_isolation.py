@@ -10,8 +10,8 @@ import pytest
 
 from steeldefect.errors import StoreError, WaveError
 from steeldefect.plan.skipped import PLANNED
-from steeldefect.score.isolation import cut_table, isolate
-from steeldefect.score.task_report import TaskReport
+from steeldefect.scoring.isolation import cut_table, isolate
+from steeldefect.scoring.task_report import TaskReport
 
 
 def keys(count: int) -> pa.Table:
@@ -59,7 +59,7 @@ class Jobs:
 def test_the_pictures_that_kill_are_found_and_all_others_scored(
     deadly: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("steeldefect.score.isolation.give_up", note_given_up)
+    monkeypatch.setattr("steeldefect.scoring.isolation.give_up", note_given_up)
     task, jobs = Task(), Jobs(deadly)
     parts = cut_table(keys(200), [50, 50, 50, 50])
     first = jobs(task, keys(200), [50, 50, 50, 50])

@@ -7,8 +7,8 @@ import pytest
 from steeldefect.bundle.files import ModelForm
 from steeldefect.bundle.manifest import Compiled, CpuPrecision
 from steeldefect.errors import DeviceError
-from steeldefect.score.shipment import needed_forms
-from steeldefect.score.task import run_task
+from steeldefect.scoring.shipment import needed_forms
+from steeldefect.scoring.task import run_task
 from steeldefect.settings import load_settings
 
 KERAS, OPENVINO, INT8 = ((form,) for form in ModelForm)

@@ -13,10 +13,10 @@ from itertools import accumulate, pairwise
 import pyarrow as pa
 
 from steeldefect.errors import WorkerDiedError
-from steeldefect.score.task import TRIES, WaveTask
-from steeldefect.score.task_report import Failures, TaskReport
-from steeldefect.score.task_rows import Failure, failed_row
-from steeldefect.score.worker import keys_of
+from steeldefect.scoring.task import TRIES, WaveTask
+from steeldefect.scoring.task_report import Failures, TaskReport
+from steeldefect.scoring.task_rows import Failure, failed_row
+from steeldefect.scoring.worker import keys_of
 from steeldefect.spark.session import explain_failure
 from steeldefect.stores import open_store
 from steeldefect.tables.parts import write_part

@@ -18,9 +18,9 @@ from steeldefect.runtimes import (
     form_of,
 )
 from steeldefect.runtimes.gpus import check_gpu_conf
-from steeldefect.score.task import BundleShipment, Counters, WaveTask
-from steeldefect.score.task_report import Failures
-from steeldefect.score.worker import Limits
+from steeldefect.scoring.task import BundleShipment, Counters, WaveTask
+from steeldefect.scoring.task_report import Failures
+from steeldefect.scoring.worker import Limits
 from steeldefect.settings import ScoreRequest, ScoreSettings
 from steeldefect.stores import open_store, shipped_settings
 from steeldefect.tables.provenance import Origin

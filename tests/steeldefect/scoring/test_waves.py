@@ -15,9 +15,9 @@ from pyspark.sql import SparkSession
 
 from steeldefect.errors import SourceDownError, WaveError
 from steeldefect.plan.skipped import PLANNED
-from steeldefect.score.task import REPORT
-from steeldefect.score.task_report import Failures, TaskReport, report_to_json
-from steeldefect.score.waves import Waves
+from steeldefect.scoring.task import REPORT
+from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
+from steeldefect.scoring.waves import Waves
 from steeldefect.settings import ScoreSettings
 from steeldefect.spark.session import open_session
 

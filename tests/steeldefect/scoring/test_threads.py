@@ -11,7 +11,7 @@ import pytest
 ASK = """
 import json, sys
 import cv2, numpy, pyarrow, threadpoolctl
-from steeldefect.score.threads import limit_threads
+from steeldefect.scoring.threads import limit_threads
 limit_threads(int(sys.argv[1]))
 pools = [one["num_threads"] for one in threadpoolctl.threadpool_info()]
 print(json.dumps([cv2.getNumThreads(), pyarrow.cpu_count(), pools]))

@@ -39,9 +39,9 @@ from steeldefect.runtimes import (
     RuntimeChoice,
     RuntimeOptions,
 )
-from steeldefect.score.fetching import PictureKey
-from steeldefect.score.task_report import TaskReport, report_from_json, report_to_json
-from steeldefect.score.worker import Limits, TaskScorer, keys_of
+from steeldefect.scoring.fetching import PictureKey
+from steeldefect.scoring.task_report import TaskReport, report_from_json, report_to_json
+from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.stores import Fetched, FetchLimits, Store, open_store
 from steeldefect.stores.local import LocalStore
 from steeldefect.tables.parts import read_part

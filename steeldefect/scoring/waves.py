@@ -26,12 +26,12 @@ from pyspark.sql import SparkSession
 
 from steeldefect.errors import WaveError
 from steeldefect.plan.plan import new_pictures
-from steeldefect.score.failure_share import check_failures
-from steeldefect.score.isolation import cut_table, isolate, raise_reported
-from steeldefect.score.key_shares import shared
-from steeldefect.score.task import REPORT, FailuresParam, WaveTask
-from steeldefect.score.task_report import Failures, TaskReport, report_from_json
-from steeldefect.score.task_sizes import least_pictures, pictures_for, task_sizes
+from steeldefect.scoring.failure_share import check_failures
+from steeldefect.scoring.isolation import cut_table, isolate, raise_reported
+from steeldefect.scoring.key_shares import shared
+from steeldefect.scoring.task import REPORT, FailuresParam, WaveTask
+from steeldefect.scoring.task_report import Failures, TaskReport, report_from_json
+from steeldefect.scoring.task_sizes import least_pictures, pictures_for, task_sizes
 from steeldefect.settings import ScoreSettings
 from steeldefect.spark.session import explain_failure, tasks_at_once
 

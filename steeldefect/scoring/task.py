@@ -21,10 +21,10 @@ from steeldefect.detection.open_detector import open_detector
 from steeldefect.errors import DeviceError, SteelDefectError, error_to_text
 from steeldefect.runtimes import RuntimeOptions
 from steeldefect.runtimes.gpus import expose_gpus
-from steeldefect.score.fetching import Breaker
-from steeldefect.score.task_report import Failures, TaskReport, report_to_json
-from steeldefect.score.threads import limit_threads
-from steeldefect.score.worker import Limits, TaskScorer, keys_of
+from steeldefect.scoring.fetching import Breaker
+from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
+from steeldefect.scoring.threads import limit_threads
+from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.tables.provenance import Origin
 
@@ -114,7 +114,7 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
     """Score one partition inside a Spark worker process.
 
     A task that failed twice gives its pictures back untouched: whether one of them kills the
-    process, `steeldefect.score.isolation` finds out.
+    process, `steeldefect.scoring.isolation` finds out.
 
     Args:
         task: what to do, for every task of the wave alike.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeldefect.score.task_sizes import least_pictures, pictures_for, task_sizes
+from steeldefect.scoring.task_sizes import least_pictures, pictures_for, task_sizes
 
 counts = st.integers(1, 3_000)
 

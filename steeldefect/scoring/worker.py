@@ -22,9 +22,9 @@ from steeldefect.errors import InferenceError, SourceDownError
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Float32
 from steeldefect.plan.listing import LISTING
-from steeldefect.score.fetching import Breaker, Fetcher, PictureKey
-from steeldefect.score.task_report import TaskReport
-from steeldefect.score.task_rows import Failure, TaskRows
+from steeldefect.scoring.fetching import Breaker, Fetcher, PictureKey
+from steeldefect.scoring.task_report import TaskReport
+from steeldefect.scoring.task_rows import Failure, TaskRows
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import Fetched, FetchLimits, Store
 from steeldefect.streams import in_batches, read_ahead

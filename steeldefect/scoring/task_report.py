@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter
 
 from steeldefect.errors import FetchUnavailableError, UnprovenError
-from steeldefect.score.fetching import PictureKey
+from steeldefect.scoring.fetching import PictureKey
 from steeldefect.tables.parts import Part
 
 _EXAMPLES = 3

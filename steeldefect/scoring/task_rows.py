@@ -9,8 +9,8 @@ from steeldefect.detection.detector import Finding
 from steeldefect.errors import Transient
 from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import Engine
-from steeldefect.score.fetching import PictureKey
-from steeldefect.score.task_report import Failures
+from steeldefect.scoring.fetching import PictureKey
+from steeldefect.scoring.task_report import Failures
 from steeldefect.stores import Store
 from steeldefect.tables.parts import Part, write_part
 from steeldefect.tables.provenance import Origin, stored_rows
@@ -19,7 +19,7 @@ from steeldefect.tables.schema import Stage, TableName, Verdict
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a picture was not scored; see `steeldefect.score.fetching` for whose fault it is."""
+    """Why a picture was not scored; see `steeldefect.scoring.fetching` for whose fault it is."""
 
     stage: Stage
     error: Exception

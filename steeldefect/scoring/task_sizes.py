@@ -4,7 +4,7 @@ Tasks are meant to take equally long, not to hold equally many pictures: how fas
 are is known once its first wave has ended, so that the first two waves are cut by count. Towards
 the end of the last wave tasks get smaller, so that no core is left alone with a long one; other
 waves need no such end, because the next wave already fills the cores that they leave
-(`steeldefect.score.waves`).
+(`steeldefect.scoring.waves`).
 """
 
 from __future__ import annotations

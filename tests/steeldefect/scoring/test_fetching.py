@@ -22,7 +22,7 @@ from steeldefect.errors import (
     Transient,
     UnprovenError,
 )
-from steeldefect.score.fetching import Breaker, Fetcher, PictureKey
+from steeldefect.scoring.fetching import Breaker, Fetcher, PictureKey
 from steeldefect.stores import Fetched, FetchLimits, S3Settings, Store, open_store
 
 LIMITS = FetchLimits(max_bytes=1_000, seconds=5)

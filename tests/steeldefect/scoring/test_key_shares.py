@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from steeldefect.plan.listing import LISTING
-from steeldefect.score.key_shares import Batches, shared
+from steeldefect.scoring.key_shares import Batches, shared
 from steeldefect.spark.session import open_session
 
 pytestmark = pytest.mark.spark
