@@ -7,7 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -32,7 +32,7 @@ from steeldefect.scoring.shipment import Shipment, needed_forms
 from steeldefect.scoring.task_report import Failures
 from steeldefect.scoring.waves import ScoredWave, Waves
 from steeldefect.settings import ScoreRequest
-from steeldefect.spark.session import opened_session
+from steeldefect.spark.callers_session import session_for
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
@@ -151,7 +151,7 @@ class ScoringRun:
         if not todo:
             yield iter(())
             return
-        with self._spark() as session:
+        with session_for("steeldefect score", self._session) as session:
             shipment = Shipment(session, self.request, self.bundle, self.origin)
             counters = shipment.counters
             waves = Waves(session, self.settings, shipment.task)
@@ -161,12 +161,6 @@ class ScoringRun:
             ):
                 self._waves_began = time.monotonic()
                 yield scored
-
-    def _spark(self) -> AbstractContextManager[SparkSession]:
-        """Use the caller's session, which stays open, or open one."""
-        if self._session is not None:
-            return nullcontext(self._session)
-        return opened_session("steeldefect score")
 
     def _cut(self) -> list[pa.Table]:
         return self.plan.waves(self.settings.wave_pictures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark import Accumulator
+from pyspark import Accumulator, SparkContext
 from pyspark.sql import SparkSession
 
 from steeldefect.bundle.files import Bundle, ModelForm
@@ -13,12 +13,12 @@ from steeldefect.runtimes import (
     DeviceChoice,
     Precision,
     RuntimeChoice,
-    RuntimeOptions,
     default_precision,
     form_of,
 )
 from steeldefect.runtimes.gpus import check_gpu_conf
-from steeldefect.scoring.task import BundleShipment, Counters, WaveTask
+from steeldefect.scoring.process_models import BundleShipment
+from steeldefect.scoring.task import Counters, WaveTask
 from steeldefect.scoring.task_report import Failures
 from steeldefect.scoring.worker import Limits
 from steeldefect.settings import ScoreRequest, ScoreSettings
@@ -43,16 +43,10 @@ class Shipment:
             BundleError: the bundle lacks a form that executors need.
         """
         context = session.sparkContext
-        conf = dict(context.getConf().getAll())
-        if request.settings.device is not DeviceChoice.CPU:
-            check_gpu_conf(conf)
-        gpus = conf.get("spark.task.resource.gpu.amount")
-        compiled = bundle.manifest.compiled
-        forms = needed_forms(request.settings, compiled, gpus_scheduled=gpus is not None)
+        self._bundle = ship_bundle(context, bundle, request.settings)
         self.counters = Counters(context.accumulator(0), context.accumulator(0))
         self._request = request
         self._origin = origin
-        self._bundle = BundleShipment(bundle.digest, forms, context.broadcast(pack(bundle, forms)))
 
     def task(self, wave: int, failures: Accumulator[Failures]) -> WaveTask:
         """Return what the tasks of a wave are told.
@@ -68,13 +62,7 @@ class Shipment:
             source_uri=open_store(request.input_uri, settings.s3).uri,
             output_uri=open_store(request.output_uri, settings.s3).uri,
             s3=shipped_settings([request.input_uri, request.output_uri], settings.s3),
-            options=RuntimeOptions(
-                runtime=settings.runtime,
-                device=settings.device,
-                precision=settings.precision,
-                batch_size=settings.batch_size,
-                gpu_memory_mib=settings.gpu_memory_mib,
-            ),
+            options=settings.runtime_options(),
             any_size=settings.any_picture_size,
             limits=Limits(
                 max_bytes=settings.max_picture_bytes,
@@ -88,6 +76,22 @@ class Shipment:
             counters=self.counters,
             failures=failures,
         )
+
+
+def ship_bundle(context: SparkContext, bundle: Bundle, settings: ScoreSettings) -> BundleShipment:
+    """Broadcast a bundle to the executors, in the forms that they will need.
+
+    Raises:
+        DeviceError: Spark's settings give tasks no GPU as this project needs it.
+        BundleError: the bundle lacks a form that executors need.
+    """
+    conf = dict(context.getConf().getAll())
+    if settings.device is not DeviceChoice.CPU:
+        check_gpu_conf(conf)
+    gpus = conf.get("spark.task.resource.gpu.amount")
+    forms = needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=gpus is not None)
+    bundle.require(forms)
+    return BundleShipment(bundle.digest, forms, context.broadcast(pack(bundle, forms)))
 
 
 def needed_forms(

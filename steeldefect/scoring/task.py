@@ -1,8 +1,4 @@
-"""Binds the worker to Spark: what is shipped with each task, and what a worker process keeps.
-
-Models are opened once for each worker process and kept for its later tasks, which needs Spark's
-default `spark.python.worker.reuse=true`.
-"""
+"""Binds the worker to Spark: what is shipped with each task of a wave, and what a task reports."""
 
 from __future__ import annotations
 
@@ -11,19 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-from pyspark import Accumulator, AccumulatorParam, Broadcast, TaskContext
+from pyspark import Accumulator, AccumulatorParam, TaskContext
 
-from steeldefect.bundle.fetch import host_copy
-from steeldefect.bundle.files import Bundle, ModelForm
-from steeldefect.bundle.packed import unpack
-from steeldefect.detection.detector import Detector
-from steeldefect.detection.open_detector import open_detector
 from steeldefect.errors import DeviceError, SteelDefectError, error_to_text
 from steeldefect.runtimes import RuntimeOptions
-from steeldefect.runtimes.gpus import expose_gpus
 from steeldefect.scoring.fetching import Breaker
+from steeldefect.scoring.process_models import BundleShipment, models_of_process
 from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
-from steeldefect.scoring.threads import limit_threads
 from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.tables.provenance import Origin
@@ -32,27 +22,11 @@ _LOG = logging.getLogger(__name__)
 
 REPORT = pa.schema([("report", pa.string())])
 
-
-_OPENED: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
-
 _BREAKERS: dict[str, Breaker] = {}
 """What this process knows of each source."""
 
 TRIES = 2
 """Tries of a task before its pictures are looked at in smaller parts."""
-
-
-@dataclass(frozen=True)
-class BundleShipment:
-    """A bundle on its way to the executors.
-
-    `payload` holds `bundle.pack`'s zip of the files of `forms`; it is read only where the host
-    has not unpacked it yet.
-    """
-
-    digest: str
-    forms: tuple[ModelForm, ...]
-    payload: Broadcast[bytes]
 
 
 @dataclass(frozen=True)
@@ -159,11 +133,7 @@ def _attempted(
 
 
 def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
-    gpus = context.resources().get("gpu")
-    addresses = () if gpus is None else tuple(gpus.addresses)
-    expose_gpus(addresses)
-    options = replace(task.options, threads=context.cpus(), gpu_addresses=addresses)
-    detector = _opened(task, options)
+    detector = models_of_process(task.shipment, task.options, task.any_size, context)
     scorer = TaskScorer(
         detector,
         open_store(task.source_uri, task.s3),
@@ -174,20 +144,3 @@ def _scored(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskCont
     )
     label = f"{task.wave:06d}-{context.partitionId():06d}"
     return replace(scorer.run(keys_of(batches), label), engine=str(detector.engine))
-
-
-def _opened(task: WaveTask, options: RuntimeOptions) -> Detector:
-    """Return the task's models; what `auto` means is settled here, on the executor's own CPU."""
-    cached = (task.shipment.digest, options, task.any_size)
-    if cached not in _OPENED:
-        limit_threads(options.threads)
-        _OPENED.clear()  # one bundle at a time: two would need twice the memory
-        _OPENED[cached] = open_detector(_unpacked(task.shipment), options, task.any_size)
-    return _OPENED[cached]
-
-
-def _unpacked(shipment: BundleShipment) -> Bundle:
-    """Open the host's copy of a bundle, unpacking it if it is not there or was damaged."""
-    return host_copy(
-        shipment.digest, shipment.forms, lambda folder: unpack(shipment.payload.value, folder)
-    )
