@@ -154,9 +154,16 @@ def asked(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         StoreUnavailableError: the store does not answer.
         KeyboardInterrupt: somebody asked the program to end while DuckDB was at work.
     """
-    with open_database(store) as connection, interruptible(connection):
+    with open_database(store) as connection, explained_errors(connection, store):
+        yield connection
+
+
+@contextmanager
+def explained_errors(connection: duckdb.DuckDBPyConnection, store: Store) -> Iterator[None]:
+    """Say in this project's errors what fails in a block that asks a database; see `asked`."""
+    with interruptible(connection):
         try:
-            yield connection
+            yield
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except RuntimeError as error:
