@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 TENSORFLOW = "tensorflow==2.21.0"
+POLARS = "polars==2.1.0"
 
 setup(
     name="steeldefect",
@@ -49,6 +50,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]==2.21.0"],  # the same wheel, with CUDA's libraries
+        "polars": [POLARS],  # answers of the tables as Polars DataFrames
         # what benchmarks measure scoring against; `make bench` installs them
         "peers": [
             "mlflow-skinny==3.17.2",  # pyfunc.spark_udf
@@ -78,6 +80,7 @@ setup(
             "kubernetes-validate==1.37.0",  # Kubernetes' own schema, for the pod templates
             "databricks-sdk==0.156.0",  # reads the settings for Databricks as Databricks does
             "trustme==1.2.1",  # a certificate authority for the tests of one of your own
+            POLARS,  # for the tests of the extra polars
             "greenlet==3.5.6",  # steps of runs whose every order the tests explore
             "psutil==7.2.2",  # processes, memory and CPU seconds of what benchmarks measure
             "pandas-stubs",  # types
