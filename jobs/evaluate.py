@@ -14,7 +14,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from steeldefect.program.command import CommandParser, add_settings_arguments, run_command
+from steeldefect.commands.evaluate import add_arguments
+from steeldefect.program.command import CommandParser, run_command
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -43,11 +44,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, evaluate, and give the exit code."""
     parser = CommandParser(prog="evaluate.py", description="Compare predictions with the truth.")
-    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
-    parser.add_argument("--labels", required=True, metavar="CSV", help="the true run lengths")
-    parser.add_argument("--pictures", metavar="CSV", help="ImageId,label: what the truth covers")
-    parser.add_argument("--bundle", metavar="DIGEST", help="default: that of the latest run")
-    add_settings_arguments(parser)
+    add_arguments(parser)
     return run_command(parser, evaluate, arguments)
 
 

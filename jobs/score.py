@@ -12,7 +12,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from steeldefect.program.command import CommandParser, add_settings_arguments, run_command
+from steeldefect.commands.score import add_arguments
+from steeldefect.program.command import CommandParser, run_command
 
 
 def score(arguments: argparse.Namespace) -> None:
@@ -43,16 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser(
         prog="score.py", description="Score new pictures of an archive into tables."
     )
-    parser.add_argument("--input", required=True, metavar="URI", help="the pictures")
-    parser.add_argument("--bundle", required=True, metavar="URI", help="the model bundle")
-    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
-    parser.add_argument(
-        "--inventory",
-        metavar="URI",
-        help="a table of the input's keys, instead of listing it: manifest.json of an S3 "
-        "Inventory, or Parquet or CSV with the columns key and, optionally, etag and size",
-    )
-    add_settings_arguments(parser)
+    add_arguments(parser)
     return run_command(parser, score, arguments)
 
 

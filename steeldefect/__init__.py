@@ -1,9 +1,84 @@
-"""Distributed scoring of archived steel imagery: Keras models, Spark, trusted tables."""
+"""Distributed scoring of archived steel imagery: Keras models, Spark, trusted tables.
 
+    import steeldefect
+
+    detector = steeldefect.open_detector("models/first")
+    detector.find("strip.jpg").verdict
+
+This module imports nothing that takes long: each name below is imported when it is first used.
+"""
+
+import importlib
 import sys
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from steeldefect.api.detect import detect
+    from steeldefect.api.evaluate import EvaluationResult, evaluate
+    from steeldefect.api.open_detector import PictureDetector, open_detector
+    from steeldefect.api.open_tables import Answer, OpenedTables, open_tables
+    from steeldefect.api.picture_result import Finding, PictureResult
+    from steeldefect.api.score import ScoreResult, score
+    from steeldefect.errors import PictureError, SteelDefectError
+    from steeldefect.settings import ScoreSettings
+
+    __version__: str
+
+__all__ = [
+    "Answer",
+    "EvaluationResult",
+    "Finding",
+    "OpenedTables",
+    "PictureDetector",
+    "PictureError",
+    "PictureResult",
+    "ScoreResult",
+    "ScoreSettings",
+    "SteelDefectError",
+    "__version__",
+    "detect",
+    "evaluate",
+    "open_detector",
+    "open_tables",
+    "score",
+]
+
+_HOMES = {
+    "Answer": "steeldefect.api.open_tables",
+    "EvaluationResult": "steeldefect.api.evaluate",
+    "Finding": "steeldefect.api.picture_result",
+    "OpenedTables": "steeldefect.api.open_tables",
+    "PictureDetector": "steeldefect.api.open_detector",
+    "PictureError": "steeldefect.errors",
+    "PictureResult": "steeldefect.api.picture_result",
+    "ScoreResult": "steeldefect.api.score",
+    "ScoreSettings": "steeldefect.settings",
+    "SteelDefectError": "steeldefect.errors",
+    "detect": "steeldefect.api.detect",
+    "evaluate": "steeldefect.api.evaluate",
+    "open_detector": "steeldefect.api.open_detector",
+    "open_tables": "steeldefect.api.open_tables",
+    "score": "steeldefect.api.score",
+}
 
 # OpenVINO and nncf tell their makers over the network that they are used, unless this package of
 # theirs is missing. That a plant scores its strip is nobody else's business.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found: object = version("steeldefect")
+    elif name in _HOMES:
+        found = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

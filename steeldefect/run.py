@@ -7,7 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -27,12 +27,12 @@ from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.foreign_tables import require_own_tables
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.publish.wave_records import WaveRecord
-from steeldefect.score.failure_share import check_failures
-from steeldefect.score.shipment import Shipment, needed_forms
-from steeldefect.score.task_report import Failures
-from steeldefect.score.waves import ScoredWave, Waves
+from steeldefect.scoring.failure_share import check_failures
+from steeldefect.scoring.shipment import Shipment, needed_forms
+from steeldefect.scoring.task_report import Failures
+from steeldefect.scoring.waves import ScoredWave, Waves
 from steeldefect.settings import ScoreRequest
-from steeldefect.spark.session import opened_session
+from steeldefect.spark.callers_session import session_for
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
@@ -159,7 +159,7 @@ class ScoringRun:
         if not todo:
             yield iter(())
             return
-        with self._spark() as session:
+        with session_for("steeldefect score", self._session) as session:
             shipment = Shipment(session, self.request, self.bundle, self.origin)
             counters = shipment.counters
             waves = Waves(session, self.settings, shipment.task)
@@ -169,12 +169,6 @@ class ScoringRun:
             ):
                 self._waves_began = time.monotonic()
                 yield scored
-
-    def _spark(self) -> AbstractContextManager[SparkSession]:
-        """Return the caller's session, which stays open, or open a new one."""
-        if self._session is not None:
-            return nullcontext(self._session)
-        return opened_session("steeldefect score")
 
     def _cut(self) -> list[pa.Table]:
         return self.plan.waves(self.settings.wave_pictures)

@@ -7,7 +7,7 @@ s3.region=eu-central-1`). `conf/score.yaml` explains each setting.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -24,8 +24,9 @@ from pydantic import (
 
 from steeldefect.bundle.signatures import read_public_key
 from steeldefect.errors import SettingsError
+from steeldefect.program.suggestions import nearest
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
-from steeldefect.runtimes.engine import check_combination
+from steeldefect.runtimes.engine import RuntimeOptions, check_combination
 from steeldefect.secrets import names_secret, without_value
 from steeldefect.stores import S3Settings
 
@@ -94,6 +95,21 @@ class ScoreSettings(BaseModel):
             raise ValueError(str(error)) from None
         return self
 
+    def runtime_options(self, threads: int = 1) -> RuntimeOptions:
+        """Return what the runtimes are asked for; `threads` of a model, 0 for all cores."""
+        return RuntimeOptions(
+            runtime=self.runtime,
+            device=self.device,
+            precision=self.precision,
+            threads=threads,
+            batch_size=self.batch_size,
+            gpu_memory_mib=self.gpu_memory_mib,
+        )
+
+
+GivenSettings = ScoreSettings | Mapping[str, Any] | Path | str | None
+"""What functions of the library take as settings; see `settings_from`."""
+
 
 @dataclass(frozen=True)
 class ScoreRequest:
@@ -128,6 +144,23 @@ def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSetting
     values = {} if config is None else read_yaml(config)
     problems = apply_overrides(values, overrides)
     return validate(ScoreSettings, values, "settings", problems)
+
+
+def settings_from(given: GivenSettings) -> ScoreSettings:
+    """Return settings that a caller from Python gives.
+
+    Args:
+        given: settings; a mapping of their names to values, sections as mappings of their own; the
+            path of a YAML file; or None for the defaults.
+
+    Raises:
+        SettingsError: one line that lists every problem.
+    """
+    if isinstance(given, ScoreSettings):
+        return given
+    if given is None or isinstance(given, str | Path):
+        return load_settings(None if given is None else Path(given), [])
+    return validate(ScoreSettings, dict(given), "settings")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -212,8 +245,7 @@ def _override(values: dict[str, Any], text: str) -> str | None:
 def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorDetails
     place = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields) if len(problem["loc"]) == 1 else "see conf/"
-        return f"{place}: no such setting (known: {known})"
+        return f"{place}: no such setting{_known_instead(model, problem['loc'])}"
     if problem["type"] == "missing":
         return f"{place}: missing"
     message = problem["msg"].removeprefix("Value error, ")
@@ -224,6 +256,28 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:  # pydantic's ErrorD
     hidden = whole or _may_hold_secret(problem["loc"])
     received = "" if hidden else f", received {problem['input']!r}"
     return f"{place}: {message}{received}"
+
+
+def _known_instead(model: type[BaseModel], location: Sequence[int | str]) -> str:
+    """Return the nearest known setting, or all settings of the section."""
+    *section, name = map(str, location)
+    known = _settings_of(model, section)
+    found = nearest(name, known)
+    if found is not None:
+        return f" (did you mean {'.'.join([*section, found])}?)"
+    return f" (known: {', '.join(known) or 'see conf/'})"
+
+
+def _settings_of(model: type[BaseModel], section: Sequence[str]) -> list[str]:
+    """Return the names of the settings in a section; none if the section is unknown."""
+    for name in section:
+        field = model.model_fields.get(name)
+        if field is None or not isinstance(field.annotation, type):
+            return []
+        if not issubclass(field.annotation, BaseModel):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
 
 
 def _may_hold_secret(location: tuple[int | str, ...]) -> bool:

@@ -84,7 +84,12 @@ def recover_waves(request: EvaluationRequest) -> None:
 
 
 class Evaluation:
-    """One evaluation. Nothing is written before `publish`."""
+    """One evaluation. Nothing is written before `publish`.
+
+    Attributes:
+        run_id: id of the evaluation's run, as in the table `runs`.
+        bundle: digest of the bundle whose findings are compared.
+    """
 
     def __init__(self, request: EvaluationRequest) -> None:
         """Read the tables and the truth.
@@ -97,7 +102,7 @@ class Evaluation:
         self._began = datetime.now(UTC)
         self._store = open_store(request.output_uri, request.settings.s3)
         self._tables = Tables(self._store)
-        self._run_id = new_run_id(self._began)
+        self.run_id = new_run_id(self._began)
         with opened_database(self._store) as connection:
             self.bundle = choose_bundle(connection, request.bundle)
             self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
@@ -150,8 +155,8 @@ class Evaluation:
             for score in scores
         ]
         wait_seconds = settings.lock_wait_seconds
-        with lease.hold(self._store, self._run_id, wait_seconds) as held:
-            origin = Origin(self._run_id, self.bundle, self._began, held.number)
+        with lease.hold(self._store, self.run_id, wait_seconds) as held:
+            origin = Origin(self.run_id, self.bundle, self._began, held.number)
             held.check()
             self._tables.replace(
                 TableName.CONFUSIONS,

@@ -159,9 +159,16 @@ def opened_database(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         StoreUnavailableError: the store does not answer.
         KeyboardInterrupt: a signal asked the program to end while a statement was running.
     """
-    with open_database(store) as connection, interruptible(connection):
+    with open_database(store) as connection, explained_errors(connection, store):
+        yield connection
+
+
+@contextmanager
+def explained_errors(connection: duckdb.DuckDBPyConnection, store: Store) -> Iterator[None]:
+    """Say in this project's errors what fails in a block that asks a database; see `asked`."""
+    with interruptible(connection):
         try:
-            yield connection
+            yield
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except RuntimeError as error:

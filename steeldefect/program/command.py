@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from steeldefect.addresses import has_scheme
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError
@@ -15,6 +15,7 @@ from steeldefect.exit_codes import ExitCode
 from steeldefect.program import interruption
 from steeldefect.program.messages import one_line_each
 from steeldefect.program.progress import say
+from steeldefect.program.suggestions import did_you_mean, nearest
 from steeldefect.program.tracebacks import described, is_of_spark, write_report
 from steeldefect.secrets import masked
 
@@ -29,7 +30,21 @@ __all__ = [
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Argument parser that raises `SettingsError` for a wrong command line."""
+    """Argument parser that raises `SettingsError` for a wrong command line.
+
+    A message about a mistyped option or command names the nearest known one.
+    """
+
+    _given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does; report unknown arguments here, not in an outer parser."""
+        # for `error`: argparse calls it for missing options before it looks at unknown ones
+        self._given = sys.argv[1:] if args is None else list(args)
+        known, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(f"unrecognized arguments: {' '.join(left)}")
+        return known, left
 
     def error(self, message: str) -> NoReturn:
         """Raise the error of a wrong command line.
@@ -37,7 +52,25 @@ class CommandParser(argparse.ArgumentParser):
         Raises:
             SettingsError: always.
         """
-        raise SettingsError(f"{message}; see {self.prog} --help")
+        raise SettingsError(f"{message}{self._mistyped_option()}; see {self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += did_you_mean(str(value), map(str, action.choices or ()))
+            raise
+
+    def _mistyped_option(self) -> str:
+        """Return a hint for the first unknown option that is like a known one, or an empty text."""
+        known = self._option_string_actions
+        names = [word.partition("=")[0] for word in self._given if word.startswith("--")]
+        for name in names:
+            if not any(one.startswith(name) for one in known):
+                found = nearest(name, known)
+                if found is not None:
+                    return f" ({name}: did you mean {found}?)"
+        return ""
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:

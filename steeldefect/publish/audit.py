@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from steeldefect.errors import AuditError, RunLengthError
 from steeldefect.pictures import run_lengths
-from steeldefect.score.task_report import TaskReport
+from steeldefect.scoring.task_report import TaskReport
 from steeldefect.stores import Store
 from steeldefect.tables.parts import Part, read_part
 from steeldefect.tables.schema import SCHEMAS, TableName

@@ -67,15 +67,27 @@ def opened_session(name: str) -> Iterator[SparkSession]:
     """
     session = open_session(name)
     try:
-        yield session
+        with explained_errors():
+            yield session
+    finally:
+        _stop(session)
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Turn the errors of Spark that end the block into those of this project.
+
+    Raises:
+        WaveError: an error of Spark's; or the error of this project that was the cause.
+    """
+    try:
+        yield
     except SteelDefectError:
         raise
     except Exception as error:
         if is_of_spark(error):
             raise explain_failure(error) from error
         raise
-    finally:
-        _stop(session)
 
 
 def open_session(name: str) -> SparkSession:

@@ -20,7 +20,7 @@ from support.samples import fill_archive, score_arguments
 from jobs.score import main
 from steeldefect.bundle.files import Bundle
 from steeldefect.pictures.decoding import DecodeLimits
-from steeldefect.score.task import WaveTask
+from steeldefect.scoring.task import WaveTask
 from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
@@ -34,7 +34,7 @@ def killed_by(marked: bytes, function: Task) -> Task:
     """Wrap the function that a worker process runs: decoding these bytes kills the process."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from steeldefect.score import worker
+        from steeldefect.scoring import worker
 
         decode = worker.decode_gray
 

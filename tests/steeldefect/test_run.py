@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.run import Totals
-from steeldefect.score.task_report import Failures, TaskReport
-from steeldefect.score.waves import ScoredWave
+from steeldefect.scoring.task_report import Failures, TaskReport
+from steeldefect.scoring.waves import ScoredWave
 
 
 def planned(*tries: int) -> pa.Table:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steeldefect.plan.listing import LISTING
-from steeldefect.score.task_rows import PictureKey
-from steeldefect.score.worker import keys_of
+from steeldefect.scoring.task_rows import PictureKey
+from steeldefect.scoring.worker import keys_of
 from steeldefect.streams import in_batches, read_ahead
 
 

@@ -19,9 +19,9 @@ from steeldefect.pictures.decoding import DecodeLimits
 from steeldefect.publish import lease
 from steeldefect.run import ScoringRun
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
-from steeldefect.score.fetching import Breaker
-from steeldefect.score.waves import ScoredWave
-from steeldefect.score.worker import Limits, TaskScorer, keys_of
+from steeldefect.scoring.fetching import Breaker
+from steeldefect.scoring.waves import ScoredWave
+from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.stores import open_store
 
 QUICK = lease.Timing(beat=0.2, dead_after=1.0, look=0.05)

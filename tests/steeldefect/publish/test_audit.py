@@ -19,9 +19,9 @@ from steeldefect.errors import (
 )
 from steeldefect.plan.listing import LISTING
 from steeldefect.publish.audit import audit_wave
-from steeldefect.score.failure_share import check_failures
-from steeldefect.score.fetching import PictureKey
-from steeldefect.score.task_report import Failures, TaskReport
+from steeldefect.scoring.failure_share import check_failures
+from steeldefect.scoring.fetching import PictureKey
+from steeldefect.scoring.task_report import Failures, TaskReport
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store
 from steeldefect.tables.schema import TableName

@@ -1,0 +1,7 @@
+"""`python -m steeldefect COMMAND` is the command `steeldefect`."""
+
+import sys
+
+from steeldefect.cli import main
+
+sys.exit(main())

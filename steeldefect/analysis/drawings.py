@@ -1,0 +1,163 @@
+"""Drawings: masks over a picture, as PNG files that carry the mark of this program.
+
+Drawings go into a folder that is new or empty, or that holds nothing but drawings: these may be
+replaced. Nothing else is ever overwritten or deleted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from steeldefect.errors import AlreadyExistsError
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.new_files import Existing, new_file
+
+Colour = npt.NDArray[np.uint8]
+
+# one colour a class, told apart by colour-blind eyes too (Okabe and Ito, 2008); blue, green, red
+_PALETTE = (
+    (0, 159, 230),
+    (233, 180, 86),
+    (115, 158, 0),
+    (66, 228, 240),
+    (178, 114, 0),
+    (0, 94, 213),
+    (167, 121, 204),
+)
+_CAPTION_HEIGHT = 30
+_GAP = 6
+_WHITE = (255, 255, 255)
+
+_MARK, _MAKER = "Software", "steeldefect overlays"  # PNG's own keyword for who made a file
+_NOT_IN_NAMES = re.compile(r"[^\w .,+()=@-]")
+_LONGEST_NAME = 200  # bytes, with room for a number and an ending
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One copy of the picture with masks on it.
+
+    Attributes:
+        caption: above it.
+        masks: of each class id.
+        names: of each class id.
+    """
+
+    caption: str
+    masks: dict[int, run_lengths.Runs]
+    names: dict[int, str]
+
+
+def earlier_drawings(folder: Path) -> list[Path]:
+    """List the drawings in a folder, which may be new.
+
+    Raises:
+        AlreadyExistsError: it holds something else; hidden files do not count.
+    """
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        raise AlreadyExistsError(f"{folder} is no folder; name a new one")
+    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    for path in found:
+        if not _is_drawing(path):
+            raise AlreadyExistsError(
+                f"{folder} holds {path.name}, which this command did not draw; name a new folder, "
+                "or empty this one"
+            )
+    return found
+
+
+def _is_drawing(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return bool(picture.info.get(_MARK) == _MAKER)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no PNG, or broken
+        return False
+
+
+def save_drawing(sheet: Colour, path: Path, existing: Existing) -> None:
+    """Write a sheet as PNG, with this program's mark.
+
+    Args:
+        sheet: of `sheet_of`.
+        path: of the file.
+        existing: what becomes of a file that is there.
+
+    Raises:
+        AlreadyExistsError: there is a file, and it is to be kept.
+        OSError: the file cannot be written.
+    """
+    mark = PngInfo()
+    mark.add_text(_MARK, _MAKER)
+    with new_file(path, existing) as staged:
+        Image.fromarray(sheet[:, :, ::-1]).save(staged, format="PNG", pnginfo=mark)
+
+
+def free_path(folder: Path, key: str, taken: list[Path]) -> Path:
+    """Name a file after its picture; pictures of one name are numbered."""
+    stem = _NOT_IN_NAMES.sub("_", Path(key).stem).lstrip(".") or "picture"
+    stem = stem.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    return next(path for name in _numbered(stem) if (path := folder / f"{name}.png") not in taken)
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    yield stem
+    yield from (f"{stem}-{number}" for number in itertools.count(2))
+
+
+def sheet_of(picture: Gray, strips: list[Strip]) -> Colour:
+    """Stack captioned copies of the picture: uint8 (rows, width, 3), blue green red."""
+    width = max(picture.shape[1], 900)
+    rows: list[Colour] = []
+    for strip in strips:
+        rows += [_caption(strip, width), _masked(picture, strip.masks, width)]
+        rows.append(np.full((_GAP, width, 3), 255, np.uint8))
+    return np.concatenate(rows)
+
+
+def _masked(picture: Gray, masks: dict[int, run_lengths.Runs], width: int) -> Colour:
+    """Tint all masks, then outline them (holes as well), so that none hides another's edge."""
+    drawn = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    full = {one: run_lengths.to_mask(runs, picture.shape) for one, runs in masks.items()}
+    for class_id, mask in full.items():
+        tint = 0.35 * np.array(_colour(class_id))
+        drawn[mask] = (0.65 * drawn[mask] + tint).astype(np.uint8)
+    for class_id, mask in full.items():
+        contours = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, contours[0], -1, _colour(class_id), 2)
+    missing = width - drawn.shape[1]
+    return np.pad(drawn, ((0, 0), (0, missing), (0, 0)), constant_values=255)
+
+
+def _caption(strip: Strip, width: int) -> Colour:
+    """Write the picture's name and verdict, then each class beside its colour."""
+    caption = np.full((_CAPTION_HEIGHT, width, 3), _WHITE, np.uint8)
+    left = _write(caption, strip.caption, 8)
+    for class_id, name in strip.names.items():
+        left += 24
+        cv2.rectangle(caption, (left, 8), (left + 14, 22), _colour(class_id), -1)
+        left = _write(caption, name, left + 20)
+    return caption
+
+
+def _write(caption: Colour, text: str, left: int) -> int:
+    """Write text into a caption; gives where it ends, in pixels."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.55
+    cv2.putText(caption, text, (left, 21), font, size, (40, 40, 40), 1, cv2.LINE_AA)
+    return left + int(cv2.getTextSize(text, font, size, 1)[0][0])
+
+
+def _colour(class_id: int) -> tuple[int, int, int]:
+    return _PALETTE[(class_id - 1) % len(_PALETTE)]

@@ -1,0 +1,173 @@
+"""Adds a column of findings to a Spark DataFrame, for pipelines that users write.
+
+A worker process opens the models once and keeps them for its later tasks, as in a run. Only the
+column of bytes goes to Python, and only the findings come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import BinaryType
+
+from steeldefect.api.find_in_batches import BatchFinder
+from steeldefect.api.picture_result import PictureResult
+from steeldefect.bundle.fetch import fetch_bundle
+from steeldefect.errors import DecodeError, DeviceError, FetchError, SettingsError
+from steeldefect.pictures.decoding import DecodeLimits, decode_gray
+from steeldefect.pictures.preprocessing import Gray
+from steeldefect.program.suggestions import did_you_mean
+from steeldefect.runtimes import RuntimeOptions
+from steeldefect.scoring.process_models import BundleShipment, models_of_process
+from steeldefect.scoring.shipment import ship_bundle
+from steeldefect.settings import GivenSettings, settings_from
+from steeldefect.spark.callers_session import require_classic
+
+DETECTED = (
+    "verdict string, gate_probability float, width int, height int, "
+    "findings array<struct<class_id int, class_name string, run_lengths string, area bigint, "
+    "share double, box struct<top int, left int, bottom int, right int>, regions int, "
+    "mean_probability float, max_probability float>>, "
+    "error string"
+)
+"""Schema of the column. Either `error` is null, or all other fields are."""
+
+_FIELDS = ("verdict", "gate_probability", "width", "height", "findings", "error")
+
+
+def detect(
+    dataframe: DataFrame,
+    bundle: str | Path,
+    content: str = "content",
+    *,
+    column: str = "detected",
+    settings: GivenSettings = None,
+) -> DataFrame:
+    """Return a DataFrame with one more column: what is found on its pictures (`DETECTED`).
+
+    A picture that cannot be scored does not fail the job: its `error` says why. So it is with
+    null. The DataFrame is lazy: each action on it scores again, so write or cache the result.
+
+    Spark 4.3 hands Python about 64 MiB of pictures at a time. Older versions may hand over 10,000
+    pictures, and all of them lie in memory: set `spark.sql.execution.arrow.maxRecordsPerBatch` to
+    64 or so there.
+
+    Args:
+        dataframe: with a column of pictures, such as `spark.read.format("binaryFile")` gives; that
+            leaves out empty files.
+        bundle: folder, `s3://bucket/prefix`, or alias of a registry.
+        content: name of the column with the pictures' bytes.
+        column: name of the column to add.
+        settings: `ScoreSettings`, a mapping, or a YAML file.
+
+    Raises:
+        SettingsError: there is no such binary column, or one named `column` already.
+        BundleError: the bundle is missing, altered, or not signed as the settings ask.
+
+    Example:
+        >>> import steeldefect
+        >>> pictures = spark.read.format("binaryFile").load("demo/archive/images")
+        >>> found = steeldefect.detect(pictures, "demo/bundle").select("path", "detected")
+        >>> defective = found.where("detected.verdict = 'defect'").count()
+        >>> 0 < defective < found.count()
+        True
+    """
+    whole = settings_from(settings)
+    _require_columns(dataframe, content, column)
+    session = dataframe.sparkSession
+    require_classic(session)
+    fetched = fetch_bundle(str(bundle), whole.s3, whole.trusted_keys)
+    task = DetectTask(
+        ship_bundle(session.sparkContext, fetched, whole),
+        whole.runtime_options(),
+        whole.any_picture_size,
+        whole.max_picture_bytes,
+        DecodeLimits(whole.max_picture_pixels),
+        whole.fetch_threads,
+    )
+
+    def detected(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        return task.answers(batches)
+
+    # Spark runs a deterministic function again for each filter and column that uses the answer
+    function = pandas_udf(detected, DETECTED).asNondeterministic()
+    return dataframe.withColumn(column, function(dataframe[content]))
+
+
+@dataclass(frozen=True)
+class DetectTask:
+    """What each task is told. Holds no secret: it becomes part of Spark's plan.
+
+    Attributes:
+        shipment: the bundle.
+        options: what the runtimes are asked for.
+        any_size: score pictures of sizes that the bundle was not trained on, too.
+        max_bytes: larger files are refused.
+        limits: larger pictures are refused.
+        threads: that decode.
+    """
+
+    shipment: BundleShipment
+    options: RuntimeOptions
+    any_size: bool
+    max_bytes: int
+    limits: DecodeLimits
+    threads: int
+
+    def answers(self, batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        """Score the pictures of a task.
+
+        Args:
+            batches: the files' bytes; None for null.
+
+        Yields:
+            The columns of `DETECTED`, a row for each picture.
+
+        Raises:
+            DeviceError: outside a Spark task, or the device is not there.
+        """
+        context = TaskContext.get()
+        if context is None:
+            raise DeviceError("detect serves inside a Spark task only")
+        models = models_of_process(self.shipment, self.options, self.any_size, context)
+        finder = BatchFinder(models)
+        for batch in batches:
+            results = finder.results(batch, self._read, lambda _: None, self.threads)
+            yield _columns(list(results))
+
+    def _read(self, data: bytes | None) -> Gray:
+        if data is None:
+            raise DecodeError("no bytes: the column holds null")
+        if len(data) > self.max_bytes:
+            raise FetchError(f"too large: {len(data)} bytes, at most {self.max_bytes} are read")
+        return decode_gray(bytes(data), self.limits)
+
+
+def _columns(results: list[PictureResult]) -> pd.DataFrame:
+    rows = [result.as_dict() for result in results]
+    # of type object, because pandas has no null among whole numbers
+    return pd.DataFrame(
+        {name: pd.Series([row[name] for row in rows], dtype=object) for name in _FIELDS}
+    )
+
+
+def _require_columns(dataframe: DataFrame, content: str, column: str) -> None:
+    if content not in dataframe.columns:
+        raise SettingsError(
+            f"the DataFrame has no column {content}{did_you_mean(content, dataframe.columns)}; its "
+            f"columns: {', '.join(dataframe.columns)}"
+        )
+    kind = dataframe.schema[content].dataType
+    if not isinstance(kind, BinaryType):
+        raise SettingsError(
+            f"column {content} is of type {kind.simpleString()}; pictures are binary, as "
+            'spark.read.format("binaryFile") gives them in the column content'
+        )
+    if column in dataframe.columns:
+        raise SettingsError(f"the DataFrame has a column {column} already; give column=...")

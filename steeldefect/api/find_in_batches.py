@@ -1,0 +1,133 @@
+"""Runs the models on a stream of pictures, in batches; threads prepare pictures ahead.
+
+The tasks of a run use the same detector, so the verdicts are the same.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from steeldefect.api.picture_result import PictureResult, public_finding
+from steeldefect.detection.detector import Detector, Finding, Prepared
+from steeldefect.errors import HostError, InferenceError, PictureError, SettingsError
+from steeldefect.pictures.preprocessing import Gray
+from steeldefect.streams import in_batches, read_ahead
+from steeldefect.tables.schema import Verdict
+
+Picture = TypeVar("Picture")
+
+_AHEAD = 8
+"""Least number of pictures that are prepared ahead, however small a batch is."""
+
+
+class BatchFinder:
+    """Finds defects with the opened models of one bundle. Safe for threads."""
+
+    def __init__(self, detector: Detector) -> None:
+        """Take the opened models."""
+        self._detector = detector
+        self._models = threading.Lock()  # one call at a time: two would compete for the same cores
+
+    def results(
+        self,
+        pictures: Iterable[Picture],
+        read: Callable[[Picture], Gray],
+        name: Callable[[Picture], str | None],
+        threads: int,
+    ) -> Iterator[PictureResult]:
+        """Yield a result for each picture, in their order.
+
+        Args:
+            pictures: in any form that `read` takes.
+            read: returns the pixels, uint8 (height, width); runs in threads.
+            name: returns the name of the result.
+            threads: that read.
+
+        Raises:
+            SettingsError, TypeError: `read` raised it. All other errors of `read` become the
+                picture's result.
+            DeviceError: the device has not enough memory for one picture.
+        """
+        size = self._detector.engine.batch_size
+        with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
+            prepared = read_ahead(
+                pictures, lambda one: self._prepared(one, read), pool, max(_AHEAD, 2 * size)
+            )
+            for batch in in_batches(prepared, size):
+                names = [name(picture) for picture, _ in batch]
+                yield from self.answers(names, [ready for _, ready in batch])
+
+    def prepared(self, picture: Gray) -> Prepared:
+        """Return what the models take of a picture uint8 (height, width).
+
+        Raises:
+            PictureSizeError: the bundle does not score pictures of this size.
+        """
+        return self._detector.prepare(picture)
+
+    def answers(
+        self, names: list[str | None], batch: list[Prepared | PictureError]
+    ) -> list[PictureResult]:
+        """Return a result for each picture of one batch.
+
+        Args:
+            names: of the results.
+            batch: what the models take, or the error that is the picture's result.
+        """
+        pictures = [ready for ready in batch if isinstance(ready, Prepared)]
+        with self._models:
+            found = iter(self._asked(pictures))
+        return [
+            PictureResult(name, error=ready)
+            if isinstance(ready, PictureError)
+            else _result(name, ready.shape, *next(found))
+            for name, ready in zip(names, batch, strict=True)
+        ]
+
+    def _prepared(
+        self, picture: Picture, read: Callable[[Picture], Gray]
+    ) -> Prepared | PictureError:
+        try:
+            return self.prepared(read(picture))
+        except (SettingsError, TypeError):
+            raise
+        except PictureError as error:
+            return error
+        except Exception as error:  # an unexpected error must not fail the other pictures
+            return HostError(f"{type(error).__name__}: {error}")
+
+    def _asked(
+        self, pictures: list[Prepared]
+    ) -> list[tuple[float | None, list[Finding] | PictureError | None]]:
+        """Return, for each picture, the gate's probability and what was found; None where gated."""
+        detector = self._detector
+        probabilities = detector.gate(pictures)
+        passes = detector.passes(probabilities)
+        passing = [picture for picture, ok in zip(pictures, passes, strict=True) if ok]
+        segmented = iter(detector.segment(passing, probabilities[passes]))
+        answers: list[tuple[float | None, list[Finding] | PictureError | None]] = []
+        for probability, ok in zip(probabilities.tolist(), passes.tolist(), strict=True):
+            if detector.has_gate and math.isnan(probability):
+                answers.append((None, InferenceError("the gate's answer is not finite")))
+            else:
+                stated = probability if detector.has_gate else None
+                answers.append((stated, next(segmented) if ok else None))
+        return answers
+
+
+def _result(
+    name: str | None,
+    shape: tuple[int, int],
+    probability: float | None,
+    found: list[Finding] | PictureError | None,
+) -> PictureResult:
+    if isinstance(found, PictureError):
+        return PictureResult(name, error=found)
+    verdict = Verdict.GATED if found is None else Verdict.DEFECT if found else Verdict.CLEAN
+    height, width = shape
+    findings = tuple(public_finding(one, shape) for one in found or ())
+    return PictureResult(name, width, height, verdict.value, probability, findings)

@@ -1,0 +1,120 @@
+"""What was found on a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from steeldefect.detection import detector
+from steeldefect.errors import PictureError
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.run_lengths import BoundingBox, Mask
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect class found on one picture, as a row of the table `predictions` has it.
+
+    Attributes:
+        class_id: of the defect class, in the bundle.
+        class_name: of the defect class.
+        run_lengths: the mask as `start length ...`, column-major, 1-based (Kaggle's convention).
+        area: of the mask, in pixels.
+        share: of the picture that the mask covers, 0 to 1.
+        box: around the mask: top, left, bottom, right, in pixels, 0-based, the last two exclusive.
+        regions: number of separate regions (8-connected).
+        mean_probability: over the mask's pixels, 0 to 1.
+        max_probability: over the mask's pixels, 0 to 1.
+        shape: (height, width) of the picture, in pixels.
+    """
+
+    class_id: int
+    class_name: str
+    run_lengths: str
+    area: int
+    share: float
+    box: BoundingBox
+    regions: int
+    mean_probability: float
+    max_probability: float
+    shape: tuple[int, int]
+
+    def mask(self) -> Mask:
+        """Return the mask: bool (height, width)."""
+        return run_lengths.decode(self.run_lengths, self.shape)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as plain values, without the shape, which is the picture's."""
+        return {
+            "class_id": self.class_id,
+            "class_name": self.class_name,
+            "run_lengths": self.run_lengths,
+            "area": self.area,
+            "share": self.share,
+            "box": self.box._asdict(),
+            "regions": self.regions,
+            "mean_probability": self.mean_probability,
+            "max_probability": self.max_probability,
+        }
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """The answer to one picture.
+
+    Attributes:
+        name: the path or address that was given; None for bytes and arrays.
+        width: in pixels; 0 where there is an error.
+        height: in pixels; 0 where there is an error.
+        verdict: "defect"; "clean" (segmented, nothing found); "gated" (the gate stopped it); None
+            where there is an error.
+        gate_probability: of a defect, 0 to 1; None without a gate.
+        findings: one for each defect class found, in the bundle's order.
+        error: why the picture could not be scored; None where it was.
+    """
+
+    name: str | None
+    width: int = 0
+    height: int = 0
+    verdict: str | None = None
+    gate_probability: float | None = None
+    findings: tuple[Finding, ...] = ()
+    error: PictureError | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain values, as JSON and DataFrames hold it."""
+        answered = self.error is None
+        return {
+            "name": self.name,
+            "verdict": self.verdict,
+            "gate_probability": self.gate_probability,
+            "width": self.width if answered else None,
+            "height": self.height if answered else None,
+            "findings": [one.as_dict() for one in self.findings] if answered else None,
+            "error": None if self.error is None else _described(self.error),
+        }
+
+
+def _described(error: PictureError) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def public_finding(found: detector.Finding, shape: tuple[int, int]) -> Finding:
+    """Return what the detector found in the form that callers see.
+
+    Args:
+        found: by the detector.
+        shape: (height, width) of the picture.
+    """
+    return Finding(
+        class_id=found.defect_class.id,
+        class_name=found.defect_class.name,
+        run_lengths=run_lengths.to_text(found.runs),
+        area=found.area,
+        share=found.share,
+        box=found.box,
+        regions=found.regions,
+        mean_probability=found.mean_probability,
+        max_probability=found.max_probability,
+        shape=shape,
+    )

@@ -1,0 +1,112 @@
+"""The scoring job as a function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steeldefect.run import ScoringRun, open_run
+from steeldefect.settings import GivenSettings, ScoreRequest, settings_from
+from steeldefect.spark.callers_session import callers_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What one run did. `str()` returns the summary.
+
+    Attributes:
+        run_id: of the run, as in every table.
+        bundle: digest of the bundle that scored.
+        planned: pictures under the input.
+        skipped: pictures that this bundle had scored, or given up, before.
+        scored: rows added to `images`.
+        quarantined: rows added to `quarantine`.
+        defective: scored pictures with a defect.
+        waves: that were published.
+        seconds: from the first wave's start to the last one's end.
+        summary: one sentence for people.
+    """
+
+    run_id: str
+    bundle: str
+    planned: int
+    skipped: int
+    scored: int
+    quarantined: int
+    defective: int
+    waves: int
+    seconds: float
+    summary: str
+
+    def __str__(self) -> str:
+        """Return the summary."""
+        return self.summary
+
+
+def score(
+    input: str | Path,
+    bundle: str | Path,
+    output: str | Path,
+    *,
+    inventory: str | Path | None = None,
+    spark: SparkSession | None = None,
+    settings: GivenSettings = None,
+) -> ScoreResult:
+    """Score the new pictures of an archive into tables, as `jobs/score.py` does.
+
+    Args:
+        input: the pictures: a folder or `s3://bucket/prefix`.
+        bundle: folder, `s3://bucket/prefix`, or alias of a registry.
+        output: the tables: a folder or `s3://bucket/prefix`.
+        inventory: a table of the input's keys, instead of listing it.
+        spark: session to use; it stays open. None: the session that is open in this process; if
+            there is none, a local one, which is stopped at the end.
+        settings: `ScoreSettings`, a mapping, or a YAML file.
+
+    Raises:
+        SteelDefectError: the run failed. The type says why, the message says what to do. Waves
+            that were published stay; the next run continues.
+
+    Example:
+        >>> import steeldefect
+        >>> result = steeldefect.score("demo/archive/images", "demo/bundle", "demo/scored")
+        >>> result.scored == result.planned
+        True
+        >>> again = steeldefect.score("demo/archive/images", "demo/bundle", "demo/scored")
+        >>> (again.scored, again.skipped == again.planned)
+        (0, True)
+    """
+    request = ScoreRequest(
+        str(input),
+        str(bundle),
+        str(output),
+        settings_from(settings),
+        None if inventory is None else str(inventory),
+    )
+    with open_run(request, callers_session(spark)) as run:
+        run.recover()
+        run.make_plan()
+        with run.scored_waves() as waves:
+            for wave in waves:
+                run.publish(wave)
+    return _result(run)
+
+
+def _result(run: ScoringRun) -> ScoreResult:
+    totals = run.totals
+    return ScoreResult(
+        run_id=run.origin.run_id,
+        bundle=run.bundle.digest,
+        planned=run.plan.listed,
+        skipped=run.plan.skipped,
+        scored=totals.scored,
+        quarantined=totals.quarantined,
+        defective=totals.defective,
+        waves=totals.waves,
+        seconds=totals.seconds,
+        summary=run.summary(),
+    )

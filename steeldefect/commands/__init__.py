@@ -1,0 +1,21 @@
+"""The commands of `steeldefect`, one module each; `add_to` describes it, `run` does it.
+
+A module imports what it runs only when it runs: Spark and pandas take seconds to import, and
+`--help` does not need them.
+"""
+
+from steeldefect.commands import (
+    evaluate,
+    export_kaggle,
+    find,
+    maintain,
+    overlays,
+    pack,
+    score,
+    sql,
+    tables,
+)
+
+COMMANDS = (score, evaluate, find, sql, export_kaggle, overlays, maintain, pack, tables)
+
+__all__ = ["COMMANDS"]

@@ -1,0 +1,37 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from steeldefect.program.command import add_settings_arguments
+from steeldefect.program.new_files import Existing
+
+if TYPE_CHECKING:
+    from steeldefect.stores import Store
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--output URI`, `--config FILE` and `--set key=value`."""
+    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    add_settings_arguments(parser)
+
+
+def output_of(arguments: argparse.Namespace) -> Store:
+    """Open the store that `--output` names."""
+    from steeldefect.settings import load_settings
+    from steeldefect.stores import open_store
+
+    settings = load_settings(arguments.config, arguments.set)
+    return open_store(arguments.output, settings.s3)
+
+
+def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--overwrite`."""
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if there is one")
+
+
+def existing_of(arguments: argparse.Namespace) -> Existing:
+    """Return what `--overwrite` says becomes of a file that is there."""
+    return Existing.REPLACE if arguments.overwrite else Existing.KEEP

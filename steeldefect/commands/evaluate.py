@@ -1,0 +1,42 @@
+"""Compare predictions with the truth: what `jobs/evaluate.py` does, without a checkout."""
+
+from __future__ import annotations
+
+import argparse
+
+from steeldefect.program.command import add_settings_arguments
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("evaluate", help="compare predictions with the truth")
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command, which are those of `jobs/evaluate.py` as well."""
+    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    parser.add_argument("--labels", required=True, metavar="CSV", help="the true run lengths")
+    parser.add_argument("--pictures", metavar="CSV", help="ImageId,label: what the truth covers")
+    parser.add_argument("--bundle", metavar="DIGEST", help="default: that of the latest run")
+    add_settings_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate, and print the report."""
+    from steeldefect.spark.session import follow_signals
+
+    follow_signals()
+
+    from steeldefect.api.evaluate import evaluate
+    from steeldefect.settings import load_settings
+
+    result = evaluate(
+        arguments.output,
+        arguments.labels,
+        pictures=arguments.pictures,
+        bundle=arguments.bundle,
+        settings=load_settings(arguments.config, arguments.set),
+    )
+    print(result)

@@ -1,0 +1,41 @@
+"""Draw masks over a few pictures that were scored."""
+
+from __future__ import annotations
+
+import argparse
+
+from steeldefect.commands.arguments import add_output_arguments, output_of
+from steeldefect.program.command import local_path, positive
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("overlays", help="draw masks over a few pictures")
+    parser.add_argument(
+        "folder",
+        type=local_path,
+        metavar="FOLDER",
+        help="where the PNGs go: new, empty, or drawn by this program before",
+    )
+    parser.add_argument("--truth", metavar="CSV", help="draw the true masks below the found ones")
+    parser.add_argument("--count", type=positive, default=6, help="how many pictures (6)")
+    parser.add_argument("--bundle", metavar="DIGEST", help="default: the latest that scored")
+    add_output_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Draw, and say how many pictures there are."""
+    from steeldefect.analysis.overlays import draw_overlays
+    from steeldefect.settings import load_settings
+
+    settings = load_settings(arguments.config, arguments.set)
+    drawn = draw_overlays(
+        output_of(arguments),
+        settings,
+        arguments.truth,
+        arguments.folder,
+        arguments.count,
+        arguments.bundle,
+    )
+    print(f"{len(drawn)} pictures in {arguments.folder}")

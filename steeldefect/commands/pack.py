@@ -1,0 +1,25 @@
+"""Pack this environment for executors."""
+
+from __future__ import annotations
+
+import argparse
+
+from steeldefect.commands.arguments import add_overwrite_argument, existing_of
+from steeldefect.program.command import local_path
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("pack", help="pack this environment for spark-submit --archives")
+    parser.add_argument("file", type=local_path, metavar="FILE.tar.gz")
+    parser.add_argument("--gpu", action="store_true", help="with TensorFlow, as installed here")
+    add_overwrite_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Pack, and say how large the archive is."""
+    from steeldefect.spark.cluster_pack import pack
+
+    size = pack(arguments.file, arguments.gpu, existing_of(arguments))
+    print(f"{arguments.file}, {size / 2**20:.0f} MiB")

@@ -1,0 +1,47 @@
+"""Score new pictures of an archive into tables: what `jobs/score.py` does, without a checkout."""
+
+from __future__ import annotations
+
+import argparse
+
+from steeldefect.program.command import add_settings_arguments
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("score", help="score new pictures of an archive into tables")
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command, which are those of `jobs/score.py` as well."""
+    parser.add_argument("--input", required=True, metavar="URI", help="the pictures")
+    parser.add_argument("--bundle", required=True, metavar="URI", help="the model bundle")
+    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    parser.add_argument(
+        "--inventory",
+        metavar="URI",
+        help="a table of the input's keys, instead of listing it: manifest.json of an S3 "
+        "Inventory, or Parquet or CSV with the columns key and, optionally, etag and size",
+    )
+    add_settings_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Score, and print what the run did."""
+    from steeldefect.spark.session import follow_signals
+
+    follow_signals()
+
+    from steeldefect.api.score import score
+    from steeldefect.settings import load_settings
+
+    result = score(
+        arguments.input,
+        arguments.bundle,
+        arguments.output,
+        inventory=arguments.inventory,
+        settings=load_settings(arguments.config, arguments.set),
+    )
+    print(result)

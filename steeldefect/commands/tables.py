@@ -1,0 +1,19 @@
+"""Print the schema of every table."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser("tables", help="print the schema of every table, as Markdown")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the schema of every table."""
+    from steeldefect.tables.schema_text import as_markdown
+
+    del arguments
+    print(as_markdown())

@@ -1,0 +1,74 @@
+"""The models of a Spark worker process: opened once, and kept for its later tasks.
+
+Keeping them needs Spark's default `spark.python.worker.reuse=true`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pyspark import Broadcast, TaskContext
+
+from steeldefect.bundle.fetch import host_copy
+from steeldefect.bundle.files import Bundle, ModelForm
+from steeldefect.bundle.packed import unpack
+from steeldefect.detection.detector import Detector
+from steeldefect.detection.open_detector import open_detector
+from steeldefect.runtimes import RuntimeOptions
+from steeldefect.runtimes.gpus import expose_gpus
+from steeldefect.scoring.threads import limit_threads
+
+_OPENED: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
+
+
+@dataclass(frozen=True)
+class BundleShipment:
+    """A bundle on its way to the executors.
+
+    Attributes:
+        digest: of the bundle.
+        forms: of the models that are shipped.
+        payload: zip that `bundle.packed` writes; it is read only where the host has not unpacked
+            it yet.
+    """
+
+    digest: str
+    forms: tuple[ModelForm, ...]
+    payload: Broadcast[bytes]
+
+
+def models_of_process(
+    shipment: BundleShipment, options: RuntimeOptions, any_size: bool, context: TaskContext
+) -> Detector:
+    """Return the opened models for a task; the first task of a worker process opens them.
+
+    Cores and GPUs are those that Spark gave the task. What `auto` means is settled here, on the
+    executor's own CPU.
+
+    Args:
+        shipment: the bundle.
+        options: what the settings ask for.
+        any_size: score pictures of sizes that the bundle was not trained on, too.
+        context: of the task.
+
+    Raises:
+        BundleError: the bundle has no form for what is asked.
+        DeviceError: the device is not there, or this process runs models on another GPU.
+    """
+    gpus = context.resources().get("gpu")
+    addresses = () if gpus is None else tuple(gpus.addresses)
+    expose_gpus(addresses)
+    options = replace(options, threads=context.cpus(), gpu_addresses=addresses)
+    cached = (shipment.digest, options, any_size)
+    if cached not in _OPENED:
+        limit_threads(options.threads)
+        _OPENED.clear()  # one bundle at a time: two would need twice the memory
+        _OPENED[cached] = open_detector(_unpacked(shipment), options, any_size)
+    return _OPENED[cached]
+
+
+def _unpacked(shipment: BundleShipment) -> Bundle:
+    """Open the host's copy of a bundle, unpacking it if it is not there or was damaged."""
+    return host_copy(
+        shipment.digest, shipment.forms, lambda folder: unpack(shipment.payload.value, folder)
+    )

@@ -1,0 +1,164 @@
+"""Run the worker inside a Spark task: what every task of a wave carries, and what it reports."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+from pyspark import Accumulator, AccumulatorParam, TaskContext
+
+from steeldefect.errors import DeviceError, SteelDefectError, error_to_text
+from steeldefect.runtimes import RuntimeOptions
+from steeldefect.scoring.fetching import Breaker
+from steeldefect.scoring.process_models import BundleShipment, models_of_process
+from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
+from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
+from steeldefect.stores import S3Settings, open_store
+from steeldefect.tables.provenance import Origin
+
+_LOG = logging.getLogger(__name__)
+
+REPORT = pa.schema([("report", pa.string())])
+
+_BREAKERS: dict[str, Breaker] = {}
+"""Breaker of each source, kept for later tasks of this process."""
+
+TRIES = 2
+"""Number of failed tries after which a task gives its pictures back, to be scored in batches."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Spark accumulators for progress.
+
+    Attributes:
+        done: pictures that were scored or quarantined.
+        failed: pictures that were quarantined.
+    """
+
+    done: Accumulator[int]
+    failed: Accumulator[int]
+
+
+class FailuresParam(AccumulatorParam[Failures]):  # type: ignore[misc]
+    """Sum of `Failures`, for a Spark accumulator."""
+
+    def zero(self, value: Failures) -> Failures:
+        """Return no failures."""
+        del value
+        return Failures()
+
+    def addInPlace(self, value1: Failures, value2: Failures) -> Failures:
+        """Return the sum."""
+        return value1 + value2
+
+
+@dataclass(frozen=True)
+class WaveTask:
+    """Everything that the tasks of one wave need. It holds no secret: it is part of Spark's plan.
+
+    Attributes:
+        origin: provenance of the rows.
+        wave: number of the wave within the run, from 1.
+        source_uri: address of the pictures.
+        output_uri: address of the tables.
+        s3: how S3 is reached.
+        options: what the run chose for runtime, device, precision and batch size.
+        any_size: whether pictures are scored whose size the models were not trained on.
+        limits: limits for pictures and for failures of the store.
+        shipment: the broadcast bundle.
+        counters: progress of all tasks of the run.
+        failures: accumulator for the failures of the wave's tasks.
+        isolated: whether the task looks for a picture that kills its process. Such a task raises
+            no errors, so a second try means that the first process died.
+    """
+
+    origin: Origin
+    wave: int
+    source_uri: str
+    output_uri: str
+    s3: S3Settings
+    options: RuntimeOptions
+    any_size: bool
+    limits: Limits
+    shipment: BundleShipment
+    counters: Counters
+    failures: Accumulator[Failures]
+    isolated: bool = False
+
+    def alone(self) -> WaveTask:
+        """Return the same task with `isolated` set, for pictures that may kill their process."""
+        return replace(self, isolated=True)
+
+    def function(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        """Return the function for `mapInArrow`: planned keys in, one report out."""
+
+        def score_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield run_task(self, batches)
+
+        return score_partition
+
+
+def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch:
+    """Score the pictures of one task inside a Spark worker process.
+
+    A task that failed twice gives its pictures back and scores none. `scoring.isolation`
+    then finds out whether one of them kills the process.
+
+    Args:
+        task: the wave's task.
+        batches: keys of this task's pictures; columns key, etag, size, tries.
+
+    Returns:
+        One row, column `report`: a `TaskReport` as JSON.
+
+    Raises:
+        DeviceError: this is not a Spark task.
+    """
+    context = TaskContext.get()
+    if context is None:
+        raise DeviceError("run_task runs only inside a Spark task; start it with mapInArrow")
+    report = _attempt(task, batches, context)
+    task.counters.done.add(report.scored + report.quarantined)
+    task.counters.failed.add(report.quarantined)
+    task.failures.add(report.failures)
+    return pa.record_batch([[report_to_json(report)]], schema=REPORT)
+
+
+def _attempt(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
+    """Score the pictures, give them back, or report an error.
+
+    An error that stops the whole task is raised in the first try, because Spark may repeat the task
+    on a better host. Later tries report errors instead of raising them.
+    """
+    attempt = context.attemptNumber()
+    if attempt >= TRIES:
+        return TaskReport(given_back=True)
+    try:
+        return _score(task, batches, context)
+    except (SteelDefectError, OSError) as error:
+        if attempt == 0 and not task.isolated:
+            raise
+        reported = error_to_text(error)
+        return TaskReport(error=reported, failures=Failures(error=reported))
+    except Exception as error:  # a library failed: one picture may be the cause, as with a death
+        if not task.isolated:
+            raise
+        _LOG.warning("a task failed: %s: %s", type(error).__name__, error)
+        return TaskReport(given_back=True)
+
+
+def _score(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
+    detector = models_of_process(task.shipment, task.options, task.any_size, context)
+    scorer = TaskScorer(
+        detector,
+        open_store(task.source_uri, task.s3),
+        open_store(task.output_uri, task.s3),
+        task.origin,
+        task.limits,
+        _BREAKERS.setdefault(task.source_uri, Breaker(task.limits.store_failures)),
+    )
+    label = f"{task.wave:06d}-{context.partitionId():06d}"
+    return replace(scorer.run(keys_of(batches), label), engine=str(detector.engine))

@@ -1,0 +1,160 @@
+"""Collect the rows for a task's pictures, and write them to part files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from steeldefect.detection.detector import Finding
+from steeldefect.errors import Transient
+from steeldefect.pictures import run_lengths
+from steeldefect.runtimes import Engine
+from steeldefect.scoring.fetching import PictureKey
+from steeldefect.scoring.task_report import Failures
+from steeldefect.stores import Store
+from steeldefect.tables.parts import Part, write_part
+from steeldefect.tables.provenance import Origin, stored_rows
+from steeldefect.tables.schema import Stage, TableName, Verdict
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a picture was not scored: the stage that failed, and its error."""
+
+    stage: Stage
+    error: Exception
+
+
+class TaskRows:
+    """Rows of `images`, `predictions` and `quarantine`, kept in memory until the task ends."""
+
+    def __init__(self, source: str, engine: Engine, max_tries: int) -> None:
+        """Set the values that all rows share.
+
+        Args:
+            source: address of the input.
+            engine: engine that runs the models.
+            max_tries: number of runs with a transient failure after which a picture is given up.
+        """
+        self._source = source
+        self._engine = engine
+        self._max_tries = max_tries
+        self.failures = Failures()
+        self._rows: dict[TableName, list[dict[str, Any]]] = {
+            TableName.IMAGES: [],
+            TableName.PREDICTIONS: [],
+            TableName.QUARANTINE: [],
+        }
+        self.defective = 0
+
+    @property
+    def scored(self) -> int:
+        """Number of pictures in `images` so far."""
+        return len(self._rows[TableName.IMAGES])
+
+    @property
+    def quarantined(self) -> int:
+        """Number of pictures in `quarantine` so far."""
+        return len(self._rows[TableName.QUARANTINE])
+
+    def gated(self, key: PictureKey, shape: tuple[int, int], probability: float) -> None:
+        """Add a picture that the gate stopped."""
+        self._image(key, shape, probability, Verdict.GATED, defects=0)
+
+    def segmented(
+        self,
+        key: PictureKey,
+        shape: tuple[int, int],
+        probability: float | None,
+        findings: list[Finding],
+    ) -> None:
+        """Add a picture that was segmented, and its findings."""
+        verdict = Verdict.DEFECT if findings else Verdict.CLEAN
+        self.defective += verdict is Verdict.DEFECT
+        self._image(key, shape, probability, verdict, len(findings))
+        self._rows[TableName.PREDICTIONS] += [
+            self._picture(key) | _prediction(finding) for finding in findings
+        ]
+
+    def failed(self, key: PictureKey, failure: Failure) -> None:
+        """Add a picture that was not scored."""
+        row = failed_row(self._source, key, failure, self._max_tries)
+        self._rows[TableName.QUARANTINE].append(row)
+        self.failures.add(key, failure.stage.value, failure.error)
+
+    def write(self, output: Store, origin: Origin, label: str) -> list[Part]:
+        """Write one file for each table that has rows.
+
+        Raises:
+            StoreError: the output cannot be written.
+        """
+        return [
+            write_part(output, table, stored_rows(table, rows, origin), origin, label)
+            for table, rows in self._rows.items()
+            if rows
+        ]
+
+    def _image(
+        self,
+        key: PictureKey,
+        shape: tuple[int, int],
+        probability: float | None,
+        verdict: Verdict,
+        defects: int,
+    ) -> None:
+        height, width = shape
+        self._rows[TableName.IMAGES].append(
+            self._picture(key)
+            | {
+                "etag": key.etag,
+                "bytes": key.size,
+                "width": width,
+                "height": height,
+                "gate_probability": probability,
+                "verdict": verdict.value,
+                "defects": defects,
+                "runtime": self._engine.runtime.value,
+                "device": self._engine.device.value,
+                "precision": self._engine.precision.value,
+            }
+        )
+
+    def _picture(self, key: PictureKey) -> dict[str, Any]:
+        return _named(self._source, key)
+
+
+def failed_row(source: str, key: PictureKey, failure: Failure, max_tries: int) -> dict[str, Any]:
+    """Return a row of `quarantine` without its provenance columns."""
+    transient = isinstance(failure.error, Transient)
+    return _named(source, key) | {
+        "etag": key.etag,
+        "bytes": key.size,
+        "stage": failure.stage.value,
+        "error": type(failure.error).__name__,
+        "message": str(failure.error),
+        "transient": transient,
+        "tries": key.tries + 1,
+        "given_up": not transient or key.tries + 1 >= max_tries,
+    }
+
+
+def _named(source: str, key: PictureKey) -> dict[str, Any]:
+    """Return the columns that identify a picture."""
+    return {"source": source, "key": key.key, "image_id": key.key.rsplit("/", 1)[-1]}
+
+
+def _prediction(finding: Finding) -> dict[str, Any]:
+    return {
+        "class_id": finding.defect_class.id,
+        "class_name": finding.defect_class.name,
+        "run_lengths": run_lengths.to_text(finding.runs),
+        "area": finding.area,
+        "share": finding.share,
+        "box_top": finding.box.top,
+        "box_left": finding.box.left,
+        "box_bottom": finding.box.bottom,
+        "box_right": finding.box.right,
+        "regions": finding.regions,
+        "mean_probability": finding.mean_probability,
+        "max_probability": finding.max_probability,
+    }

@@ -1,0 +1,240 @@
+"""Score the pictures of one task: keys in, part files written, a report out.
+
+Pixels never enter the JVM. Three things run at the same time: threads fetch, decode and resize
+pictures ahead of the models; the models run one after the other on all of the task's cores; one
+thread turns class maps into masks and run lengths. The models do not run in parallel, because on a
+CPU they would compete for the same cores. A picture that fails becomes a row of `quarantine`, never
+a failed task.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from steeldefect.detection.detector import Detector, Finding, Prepared
+from steeldefect.errors import InferenceError, SourceDownError
+from steeldefect.pictures.decoding import DecodeLimits, decode_gray
+from steeldefect.pictures.preprocessing import Float32
+from steeldefect.plan.listing import LISTING
+from steeldefect.scoring.fetching import Breaker, Fetcher, PictureKey
+from steeldefect.scoring.task_report import TaskReport
+from steeldefect.scoring.task_rows import Failure, TaskRows
+from steeldefect.stopwatch import Stopwatch
+from steeldefect.stores import Fetched, FetchLimits, Store
+from steeldefect.streams import in_batches, read_ahead
+from steeldefect.tables.provenance import Origin
+from steeldefect.tables.schema import Stage
+
+_READY = 8
+"""Pictures that may wait between two stages: this many, or two batches if that is more."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits for one picture, and for failures of the store.
+
+    Attributes:
+        max_bytes: largest file that is read, in bytes.
+        decode: limits for decoding.
+        fetch_threads: number of threads of a task that fetch and decode.
+        fetch_seconds: longest time from the request for a picture to its last byte, in seconds.
+        store_failures: number of pictures in a row that cannot be read after which the run stops.
+        max_tries: number of runs with a transient failure after which a picture is given up.
+    """
+
+    max_bytes: int
+    decode: DecodeLimits
+    fetch_threads: int
+    fetch_seconds: float = 60.0
+    store_failures: int = 8
+    max_tries: int = 5
+
+
+class _Ready(NamedTuple):
+    """A picture as read, with its model inputs or its failure."""
+
+    key: PictureKey
+    result: Prepared | Failure
+
+
+class _Passed(NamedTuple):
+    """A picture that goes to the segmenter; `probability` is the gate's, or NaN without a gate."""
+
+    key: PictureKey
+    prepared: Prepared
+    probability: float
+
+
+class _Segmented(NamedTuple):
+    """A picture with its class maps: float32 (h, w, classes)."""
+
+    picture: _Passed
+    maps: Float32
+
+
+class TaskScorer:
+    """Scorer of one task: it scores the pictures and writes their rows."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        source: Store,
+        output: Store,
+        origin: Origin,
+        limits: Limits,
+        breaker: Breaker | None = None,
+    ) -> None:
+        """Set everything that the task needs.
+
+        Args:
+            detector: the opened models.
+            source: store of the pictures.
+            output: store of the tables.
+            origin: provenance of the rows.
+            limits: limits for pictures and for failures of the store.
+            breaker: the process's breaker for the source; None to use a new one.
+        """
+        self._detector = detector
+        fetch_limits = FetchLimits(limits.max_bytes, limits.fetch_seconds)
+        self._fetcher = Fetcher(source, fetch_limits, breaker or Breaker(limits.store_failures))
+        self._output = output
+        self._origin = origin
+        self._limits = limits
+        self._batch_size = detector.engine.batch_size
+        self._waiting = max(_READY, 2 * self._batch_size)  # pictures between two stages
+        self._rows = TaskRows(source.uri, detector.engine, limits.max_tries)
+        self._watch = Stopwatch()
+
+    def run(self, keys: Iterable[PictureKey], label: str) -> TaskReport:
+        """Score all pictures and write the part files.
+
+        Args:
+            keys: the pictures, each one once.
+            label: numbers of wave and task, for the names of files.
+
+        Raises:
+            StoreError: the output cannot be written.
+            SourceDownError: the source does not answer.
+        """
+        with (
+            ThreadPoolExecutor(self._limits.fetch_threads, "fetch") as readers,
+            ThreadPoolExecutor(1, "outline") as outliner,
+        ):
+            segmented = self._segmented(keys, readers)
+            outlined = read_ahead(segmented, self._outline, outliner, self._waiting)
+            for (picture, _), findings in outlined:
+                self._add(picture, findings)
+        with self._watch.measure("write"):
+            parts = self._rows.write(self._output, self._origin, label)
+        return TaskReport(
+            parts=parts,
+            scored=self._rows.scored,
+            quarantined=self._rows.quarantined,
+            defective=self._rows.defective,
+            failures=self._rows.failures,
+            seconds=self._watch.elapsed,
+            stage_seconds=self._watch.seconds,
+        )
+
+    # -- fetch, decode, resize: in the readers' threads -------------------------------------------
+
+    def _prepared(
+        self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
+    ) -> Iterator[tuple[PictureKey, Prepared]]:
+        """Yield the pictures that are ready for the models; the others go to quarantine."""
+        ahead = self._limits.fetch_threads + self._waiting
+        results = read_ahead(keys, self._fetch_and_prepare, readers, ahead)
+        while True:
+            with self._watch.measure("wait_for_pictures"):
+                found = next(results, None)
+            if found is None:
+                return
+            key, result = found[1]
+            if isinstance(result, Failure):
+                self._rows.failed(key, result)
+            else:
+                yield key, result
+
+    def _fetch_and_prepare(self, key: PictureKey) -> _Ready:
+        """Turn bytes into model inputs. All errors but `SourceDownError` concern this picture."""
+        stage, fetched = Stage.FETCH, None
+        try:
+            with self._watch.measure(stage.value):
+                fetched = self._fetcher.fetch(key)
+            stage = Stage.DECODE
+            with self._watch.measure(stage.value):
+                picture = decode_gray(fetched.data, self._limits.decode)
+            stage = Stage.PREPARE
+            with self._watch.measure(stage.value):
+                return _Ready(key.as_read(fetched), self._detector.prepare(picture))
+        except SourceDownError:
+            raise
+        except Exception as error:  # an unexpected error must not fail the other pictures
+            return self._failed(key, stage, fetched, error)
+
+    def _failed(
+        self, key: PictureKey, stage: Stage, fetched: Fetched | None, error: Exception
+    ) -> _Ready:
+        failure = Failure(stage, self._fetcher.classify(key, fetched, error))
+        return _Ready(key if fetched is None else key.as_read(fetched), failure)
+
+    # -- the models: in the task's own thread -----------------------------------------------------
+
+    def _segmented(
+        self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
+    ) -> Iterator[_Segmented]:
+        """Run the models; yield the pictures that pass the gate with their class maps."""
+        for passed in in_batches(self._passed(keys, readers), self._batch_size):
+            with self._watch.measure("segment"):
+                maps = self._detector.maps([picture.prepared for picture in passed])
+            yield from map(_Segmented, passed, maps)
+
+    def _passed(self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor) -> Iterator[_Passed]:
+        """Run the gate; yield the pictures that pass, and add rows for the others."""
+        for batch in in_batches(self._prepared(keys, readers), self._batch_size):
+            with self._watch.measure("gate"):
+                probabilities = self._detector.gate([prepared for _, prepared in batch])
+            passes = self._detector.passes(probabilities).tolist()
+            for (key, prepared), probability, ok in zip(
+                batch, probabilities.tolist(), passes, strict=True
+            ):
+                if self._detector.has_gate and math.isnan(probability):
+                    error = InferenceError("the gate's probability is not finite")
+                    self._rows.failed(key, Failure(Stage.GATE, error))
+                elif ok:
+                    yield _Passed(key, prepared, probability)
+                else:
+                    self._rows.gated(key, prepared.shape, probability)
+
+    # -- masks and run lengths: in the outliner's thread ------------------------------------------
+
+    def _outline(self, segmented: _Segmented) -> list[Finding] | InferenceError:
+        picture, maps = segmented
+        with self._watch.measure("outline"):
+            return self._detector.outline(maps, picture.prepared.shape, picture.probability)
+
+    def _add(self, picture: _Passed, findings: list[Finding] | InferenceError) -> None:
+        if isinstance(findings, InferenceError):
+            self._rows.failed(picture.key, Failure(Stage.SEGMENT, findings))
+            return
+        probability = picture.probability if self._detector.has_gate else None
+        self._rows.segmented(picture.key, picture.prepared.shape, probability, findings)
+
+
+def keys_of(batches: Iterable[pa.RecordBatch]) -> Iterator[PictureKey]:
+    """Yield the planned pictures from the Arrow batches of a task.
+
+    Args:
+        batches: columns key, etag, size, and tries if the batches come from a plan.
+    """
+    for batch in batches:
+        columns = [batch.column(name).to_pylist() for name in LISTING.names]
+        if "tries" in batch.schema.names:
+            columns.append(batch.column("tries").to_pylist())
+        yield from map(PictureKey, *columns)

@@ -1,0 +1,55 @@
+"""The Spark session of a caller of the library, such as a notebook; it stays open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from steeldefect.errors import SettingsError
+from steeldefect.spark.session import explained_errors, opened_session
+
+
+@contextmanager
+def session_for(name: str, given: SparkSession | None) -> Iterator[SparkSession]:
+    """Yield a caller's session, which stays open; without one, see `opened_session`.
+
+    Raises:
+        SettingsError, WaveError: see `opened_session`.
+    """
+    if given is None:
+        with opened_session(name) as session:
+            yield session
+        return
+    with explained_errors():
+        yield given
+
+
+def callers_session(given: SparkSession | None) -> SparkSession | None:
+    """Return the session of a caller, or else the one that is open in this process, if any.
+
+    Raises:
+        SettingsError: see `require_classic`.
+    """
+    session = given
+    if session is None:
+        with suppress(PySparkException):  # there is none
+            session = SparkSession.active()
+    if session is not None:
+        require_classic(session)
+    return session
+
+
+def require_classic(session: SparkSession) -> None:
+    """Refuse a session of Spark Connect: it has no broadcasts.
+
+    Raises:
+        SettingsError: the session is one of Spark Connect.
+    """
+    if not hasattr(session, "sparkContext"):
+        raise SettingsError(
+            "this session is one of Spark Connect, which cannot ship models to executors; run on a "
+            "cluster with classic access (on Databricks: access mode Dedicated)"
+        )
