@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from steeldefect.api.detect import detect
     from steeldefect.api.evaluate import EvaluationResult, evaluate
     from steeldefect.api.open_detector import PictureDetector, open_detector
-    from steeldefect.api.open_tables import Answer, OpenedTables, open_tables
+    from steeldefect.api.open_tables import OpenedTables, QueryResult, open_tables
     from steeldefect.api.picture_result import Finding, PictureResult
     from steeldefect.api.score import ScoreResult, score
     from steeldefect.errors import PictureError, SteelDefectError
     from steeldefect.settings import ScoreSettings
 
-    __version__: str
+__version__ = "0.1.0"
 
 __all__ = [
-    "Answer",
     "EvaluationResult",
     "Finding",
     "OpenedTables",
     "PictureDetector",
     "PictureError",
     "PictureResult",
+    "QueryResult",
     "ScoreResult",
     "ScoreSettings",
     "SteelDefectError",
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Answer": "steeldefect.api.open_tables",
+    "QueryResult": "steeldefect.api.open_tables",
     "EvaluationResult": "steeldefect.api.evaluate",
     "Finding": "steeldefect.api.picture_result",
     "OpenedTables": "steeldefect.api.open_tables",
@@ -68,14 +68,9 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        found: object = version("steeldefect")
-    elif name in _HOMES:
-        found = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
 

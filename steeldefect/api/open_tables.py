@@ -76,7 +76,7 @@ class OpenedTables:
         """Close the database; answers can no longer be read."""
         self.connection.close()
 
-    def sql(self, statement: str, parameters: Sequence[Any] | None = None) -> Answer:
+    def sql(self, statement: str, parameters: Sequence[Any] | None = None) -> QueryResult:
         """Return the answer to a statement in DuckDB's SQL.
 
         Args:
@@ -88,60 +88,60 @@ class OpenedTables:
         """
         with explained_errors(self.connection, self._store):
             relation = self.connection.sql(statement, params=parameters)
-        return Answer(relation, self.connection, self._store)
+        return QueryResult(relation, self.connection, self._store)
 
     @property
-    def images(self) -> Answer:
+    def images(self) -> QueryResult:
         """Each picture that was scored, by each run that scored it."""
         return self._whole("images")
 
     @property
-    def predictions(self) -> Answer:
+    def predictions(self) -> QueryResult:
         """Each defect class that was found on a picture."""
         return self._whole("predictions")
 
     @property
-    def quarantine(self) -> Answer:
+    def quarantine(self) -> QueryResult:
         """Each picture that could not be scored, each time it was tried."""
         return self._whole("quarantine")
 
     @property
-    def confusions(self) -> Answer:
+    def confusions(self) -> QueryResult:
         """Pixels counted against true masks, for each picture and class."""
         return self._whole("confusions")
 
     @property
-    def metrics(self) -> Answer:
+    def metrics(self) -> QueryResult:
         """Each number of each evaluation."""
         return self._whole("metrics")
 
     @property
-    def runs(self) -> Answer:
+    def runs(self) -> QueryResult:
         """Each run of a job."""
         return self._whole("runs")
 
     @property
-    def newest_images(self) -> Answer:
+    def newest_images(self) -> QueryResult:
         """Of each picture and bundle, what the newest run said."""
         return self._whole("newest_images")
 
     @property
-    def newest_predictions(self) -> Answer:
+    def newest_predictions(self) -> QueryResult:
         """What was found on the `newest_images`."""
         return self._whole("newest_predictions")
 
     @property
-    def not_scored(self) -> Answer:
+    def not_scored(self) -> QueryResult:
         """The newest failure of each picture that no later run has scored."""
         return self._whole("not_scored")
 
-    def _whole(self, name: str) -> Answer:
+    def _whole(self, name: str) -> QueryResult:
         with explained_errors(self.connection, self._store):
             relation = self.connection.table(name)
-        return Answer(relation, self.connection, self._store)
+        return QueryResult(relation, self.connection, self._store)
 
 
-class Answer:
+class QueryResult:
     """The answer to a statement. `str()` returns it as a table for people.
 
     Attributes:

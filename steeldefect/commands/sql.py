@@ -34,7 +34,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Answer one SQL statement.
+    """QueryResult one SQL statement.
 
     Raises:
         SettingsError: the form of the answer is not clear.
