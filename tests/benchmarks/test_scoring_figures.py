@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.scoring import measuring
-from benchmarks.scoring.contenders.task import QueryResult, Task, write_answers
+from benchmarks.scoring.contenders.task import Answer, Task, write_answers
 from benchmarks.scoring.field import contenders
 from benchmarks.scoring.measuring import Figures, Steady, agreement
 from benchmarks.scoring.results import Results, Spread, write_json, write_markdown
@@ -49,7 +49,7 @@ def test_agreement_is_pooled_dice(found: measuring.Masks, dice: float) -> None:
 
 def test_answers_come_back_as_they_were_written(tmp_path: Path) -> None:
     task = Task(tmp_path, tmp_path, tmp_path / "answers.parquet", 1, None, 2)
-    answers = [QueryResult("0000-b", 2.0, False), QueryResult("0000-a", 1.0, True, masks(3))]
+    answers = [Answer("0000-b", 2.0, False), Answer("0000-a", 1.0, True, masks(3))]
     write_answers(task, answers)
     read = measuring.answers_of_peer(task.answers)
     assert read.masks == {"0000-a": masks(3), "0000-b": {}}

@@ -31,7 +31,7 @@ CONTENT = b"0123456789" * 1000
 
 pytestmark = pytest.mark.usefixtures("s3")  # credentials
 
-QueryResult = Callable[[BaseHTTPRequestHandler, int], None]
+Answer = Callable[[BaseHTTPRequestHandler, int], None]
 
 
 class FailingServer(ThreadingHTTPServer):
@@ -42,10 +42,10 @@ class FailingServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.requests = 0
-        self.answer: QueryResult = whole
+        self.answer: Answer = whole
         Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
-    def store(self, answer: QueryResult, max_attempts: int) -> S3Store:
+    def store(self, answer: Answer, max_attempts: int) -> S3Store:
         """Open a store at this server, which from now on calls `answer` for each request."""
         self.answer, self.requests = answer, 0
         settings = S3Settings(
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 def send(
     handler: BaseHTTPRequestHandler, status: int, body: bytes, missing: int = 0, etag: str = '"e-2"'
 ) -> None:
-    """QueryResult with a body; its stated length is `missing` bytes too large."""
+    """Answer with a body; its stated length is `missing` bytes too large."""
     handler.send_response(status)
     if etag:
         handler.send_header("ETag", etag)
@@ -93,17 +93,17 @@ def broken_off(handler: BaseHTTPRequestHandler, _: int) -> None:
     handler.close_connection = True
 
 
-def refused(status: int, code: str) -> QueryResult:
+def refused(status: int, code: str) -> Answer:
     body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
     return lambda handler, _: send(handler, status, body)
 
 
-def in_turn(*answers: QueryResult) -> QueryResult:
+def in_turn(*answers: Answer) -> Answer:
     """Return an answer that gives the first answer to the first request, and so on."""
     return lambda handler, request: answers[request - 1](handler, request)
 
 
-def page(names: Sequence[str], token: str = "") -> QueryResult:
+def page(names: Sequence[str], token: str = "") -> Answer:
     """Return an answer with one page of a listing; `token` leads to the next page."""
     contents = "".join(
         f"<Contents><Key>prefix/{name}</Key><ETag>&quot;e&quot;</ETag><Size>1</Size>"
