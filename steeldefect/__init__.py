@@ -5,7 +5,7 @@
     detector = steeldefect.open_detector("models/first")
     detector.find("strip.jpg").verdict
 
-This module imports nothing that takes long: each name below is imported when it is first used.
+Importing this module is fast: each name below is imported when it is first used.
 """
 
 import importlib
@@ -61,8 +61,8 @@ _HOMES = {
     "score": "steeldefect.api.score",
 }
 
-# OpenVINO and nncf tell their makers over the network that they are used, unless this package of
-# theirs is missing. That a plant scores its strip is nobody else's business.
+# OpenVINO and nncf report their use to their makers over the network, unless this package of theirs
+# is missing. A plant's use of this program stays private.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""`python -m steeldefect COMMAND` is the command `steeldefect`."""
+"""Run the command `steeldefect` as `python -m steeldefect COMMAND`."""
 
 import sys
 

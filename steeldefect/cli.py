@@ -1,4 +1,4 @@
-"""The command `steeldefect`: score, find, ask and keep up the tables; pack for a cluster."""
+"""The command `steeldefect`: score pictures, query and keep up tables, pack for a cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from steeldefect.program.command import CommandParser, run_command
 
 
 class _ShowVersion(argparse.Action):
-    """Prints the version, which is looked up only when it is asked for."""
+    """Option that prints the version; the package is imported only when the option is given."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         import steeldefect
@@ -22,7 +22,7 @@ class _ShowVersion(argparse.Action):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit code."""
+    """Run one command and return the exit code."""
     return run_command(_parser(), lambda parsed: parsed.run(parsed), arguments)
 
 

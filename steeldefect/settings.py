@@ -39,7 +39,7 @@ HIDDEN = (
     *("$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "~snapshot"),  # Windows
     "lost+found",
 )
-"""Names of files and folders that hold no pictures of the archive; see `list_pictures`."""
+"""Patterns for names of files and folders that hold no pictures; see `list_pictures`."""
 
 _DEFAULT_PATTERNS = ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff")
 
@@ -96,7 +96,11 @@ class ScoreSettings(BaseModel):
         return self
 
     def runtime_options(self, threads: int = 1) -> RuntimeOptions:
-        """Return what the runtimes are asked for; `threads` of a model, 0 for all cores."""
+        """Return the options for the runtimes.
+
+        Args:
+            threads: number of CPU threads of a model; 0 for all cores.
+        """
         return RuntimeOptions(
             runtime=self.runtime,
             device=self.device,
@@ -108,7 +112,7 @@ class ScoreSettings(BaseModel):
 
 
 GivenSettings = ScoreSettings | Mapping[str, Any] | Path | str | None
-"""What functions of the library take as settings; see `settings_from`."""
+"""The forms of settings that functions of the library accept; see `settings_from`."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +151,14 @@ def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSetting
 
 
 def settings_from(given: GivenSettings) -> ScoreSettings:
-    """Return settings that a caller from Python gives.
+    """Return the settings that a caller of the library passes.
 
     Args:
-        given: settings; a mapping of their names to values, sections as mappings of their own; the
-            path of a YAML file; or None for the defaults.
+        given: `ScoreSettings`; a mapping of names to values, where a section is a nested mapping;
+            the path of a YAML file; or None for the defaults.
 
     Raises:
-        SettingsError: one line that lists every problem.
+        SettingsError: settings are wrong; the message lists every problem in one line.
     """
     if isinstance(given, ScoreSettings):
         return given
@@ -201,7 +205,7 @@ def validate(
         model: model to build.
         values: values of its fields, nested.
         what: name of the values in the message, such as "settings".
-        problems: problems that were found before; they are listed too.
+        problems: problems that were found earlier; the message lists them, too.
 
     Raises:
         SettingsError: values are wrong; the message has the place of each problem and the value

@@ -1,1 +1,1 @@
-"""The public functions of `import steeldefect`, a module for each."""
+"""The public functions of `import steeldefect`; each module holds one of them."""

@@ -1,7 +1,7 @@
-"""Adds a column of findings to a Spark DataFrame, for pipelines that users write.
+"""Add a column of findings to a Spark DataFrame, for Spark pipelines of users.
 
-A worker process opens the models once and keeps them for its later tasks, as in a run. Only the
-column of bytes goes to Python, and only the findings come back.
+A worker process opens the models once and keeps them for its later tasks, as in a run. Spark sends
+only the column of bytes to Python, and only the findings come back.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DETECTED = (
     "mean_probability float, max_probability float>>, "
     "error string"
 )
-"""Schema of the column. Either `error` is null, or all other fields are."""
+"""Schema of the column. `error` is null for a scored picture; else all other fields are null."""
 
 _FIELDS = ("verdict", "gate_probability", "width", "height", "findings", "error")
 
@@ -49,26 +49,28 @@ def detect(
     column: str = "detected",
     settings: GivenSettings = None,
 ) -> DataFrame:
-    """Return a DataFrame with one more column: what is found on its pictures (`DETECTED`).
+    """Return the DataFrame with one more column: the findings on its pictures (`DETECTED`).
 
-    A picture that cannot be scored does not fail the job: its `error` says why. So it is with
-    null. The DataFrame is lazy: each action on it scores again, so write or cache the result.
+    A picture that cannot be scored, or a null, does not fail the job: its `error` says why. The
+    DataFrame is lazy: each action scores the pictures again, so write or cache the result.
 
-    Spark 4.3 hands Python about 64 MiB of pictures at a time. Older versions may hand over 10,000
-    pictures, and all of them lie in memory: set `spark.sql.execution.arrow.maxRecordsPerBatch` to
-    64 or so there.
+    Spark 4.3 passes about 64 MiB of pictures to Python at a time. Older versions may pass 10,000
+    pictures, all in memory at once: set `spark.sql.execution.arrow.maxRecordsPerBatch` to about 64
+    there.
 
     Args:
-        dataframe: with a column of pictures, such as `spark.read.format("binaryFile")` gives; that
-            leaves out empty files.
-        bundle: folder, `s3://bucket/prefix`, or alias of a registry.
+        dataframe: DataFrame with a binary column of picture files, for example from
+            `spark.read.format("binaryFile")`, which leaves out empty files.
+        bundle: address of the bundle: a folder, `s3://bucket/prefix`, or an alias of a registry.
         content: name of the column with the pictures' bytes.
         column: name of the column to add.
-        settings: `ScoreSettings`, a mapping, or a YAML file.
+        settings: settings: `ScoreSettings`, a mapping, or the path of a YAML file.
 
     Raises:
-        SettingsError: there is no such binary column, or one named `column` already.
-        BundleError: the bundle is missing, altered, or not signed as the settings ask.
+        SettingsError: the column `content` is missing or not binary, or the column `column` exists
+            already, or the session is one of Spark Connect.
+        BundleError: the bundle is missing, altered, or not signed with a trusted key.
+        DeviceError: Spark's settings give tasks no GPU as this project needs it.
 
     Example:
         >>> import steeldefect
@@ -93,24 +95,24 @@ def detect(
     )
 
     def detected(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        return task.answers(batches)
+        return task.results(batches)
 
-    # Spark runs a deterministic function again for each filter and column that uses the answer
+    # Spark runs a deterministic function again for each filter and column that uses the result
     function = pandas_udf(detected, DETECTED).asNondeterministic()
     return dataframe.withColumn(column, function(dataframe[content]))
 
 
 @dataclass(frozen=True)
 class DetectTask:
-    """What each task is told. Holds no secret: it becomes part of Spark's plan.
+    """The data that each task needs. It holds no secret: it becomes part of Spark's plan.
 
     Attributes:
-        shipment: the bundle.
-        options: what the runtimes are asked for.
-        any_size: score pictures of sizes that the bundle was not trained on, too.
-        max_bytes: larger files are refused.
-        limits: larger pictures are refused.
-        threads: that decode.
+        shipment: the broadcast bundle.
+        options: runtime, device, precision and batch size that the settings ask for.
+        any_size: whether pictures are scored whose size the models were not trained on.
+        max_bytes: largest file in bytes that is read.
+        limits: limits for decoding.
+        threads: number of threads that decode.
     """
 
     shipment: BundleShipment
@@ -120,21 +122,22 @@ class DetectTask:
     limits: DecodeLimits
     threads: int
 
-    def answers(self, batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+    def results(self, batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         """Score the pictures of a task.
 
         Args:
-            batches: the files' bytes; None for null.
+            batches: bytes of the picture files; None for null.
 
         Yields:
-            The columns of `DETECTED`, a row for each picture.
+            A frame with the columns of `DETECTED` and one row for each picture of the batch.
 
         Raises:
-            DeviceError: outside a Spark task, or the device is not there.
+            DeviceError: this is not a Spark task, or the device is not available.
+            BundleError: the bundle lacks the model form that the options ask for.
         """
         context = TaskContext.get()
         if context is None:
-            raise DeviceError("detect serves inside a Spark task only")
+            raise DeviceError("DetectTask runs only inside a Spark task; call steeldefect.detect")
         models = models_of_process(self.shipment, self.options, self.any_size, context)
         finder = BatchFinder(models)
         for batch in batches:
@@ -151,7 +154,7 @@ class DetectTask:
 
 def _columns(results: list[PictureResult]) -> pd.DataFrame:
     rows = [result.as_dict() for result in results]
-    # of type object, because pandas has no null among whole numbers
+    # dtype object, because integer columns of pandas cannot hold null
     return pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=object) for name in _FIELDS}
     )
@@ -166,8 +169,8 @@ def _require_columns(dataframe: DataFrame, content: str, column: str) -> None:
     kind = dataframe.schema[content].dataType
     if not isinstance(kind, BinaryType):
         raise SettingsError(
-            f"column {content} is of type {kind.simpleString()}; pictures are binary, as "
-            'spark.read.format("binaryFile") gives them in the column content'
+            f"column {content} is of type {kind.simpleString()}; pictures are binary, as in the "
+            'column content of spark.read.format("binaryFile")'
         )
     if column in dataframe.columns:
-        raise SettingsError(f"the DataFrame has a column {column} already; give column=...")
+        raise SettingsError(f"the DataFrame has a column {column} already; pass column=NEW_NAME")

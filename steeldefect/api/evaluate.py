@@ -1,4 +1,4 @@
-"""The evaluation job as a function."""
+"""Run the evaluation job from Python: `evaluate`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found. `str()` returns the report that the job prints.
+    """The result of an evaluation. `str()` returns the report that the job prints.
 
     Attributes:
-        run_id: of the evaluation, as in the tables.
-        bundle: digest of the bundle whose predictions were compared.
-        pictures: that were compared.
-        scores: all metrics, each with its value (None if nothing supports it) and its support.
+        run_id: id of the evaluation's run, as in the tables.
+        bundle: digest of the bundle whose findings were compared.
+        pictures: number of pictures that were compared.
+        scores: all metrics, each with its value (None if its support is 0) and its support.
         report: the metrics as text.
     """
 
@@ -40,7 +40,11 @@ class EvaluationResult:
         return self.report
 
     def value(self, name: str, class_id: int | None = None) -> float | None:
-        """Return one metric by its name in the table `metrics`.
+        """Return the value of one metric; None if its support is 0.
+
+        Args:
+            name: name of the metric, as in the table `metrics`.
+            class_id: id of a defect class; None for the metric over all classes.
 
         Raises:
             KeyError: there is no such metric.
@@ -51,7 +55,7 @@ class EvaluationResult:
         raise KeyError(name if class_id is None else f"{name} of class {class_id}")
 
     def metrics(self) -> pd.DataFrame:
-        """Return all metrics: scope, class_id, name, value, support."""
+        """Return all metrics as a frame: scope, class_id, name, value, support."""
         return pd.DataFrame([score.model_dump() for score in self.scores])
 
 
@@ -64,22 +68,24 @@ def evaluate(
     spark: SparkSession | None = None,
     settings: GivenSettings = None,
 ) -> EvaluationResult:
-    """Compare what was predicted with the truth, as `jobs/evaluate.py` does.
+    """Compare the predictions with the truth, as `jobs/evaluate.py` does.
 
-    The numbers are written to the tables `confusions` and `metrics`.
+    The counts and metrics are written to the tables `confusions` and `metrics`.
 
     Args:
-        output: the tables.
+        output: address of the tables: a folder or `s3://bucket/prefix`.
         labels: CSV of true run lengths.
-        pictures: CSV `ImageId,label` of the pictures that the labels cover; None: look for it
+        pictures: CSV `ImageId,label` that lists the pictures with known truth; None to look for it
             beside `labels`.
-        bundle: digest or its beginning; None: the bundle of the latest run.
-        spark: the session to use, as for `score`.
-        settings: `ScoreSettings`, a mapping, or a YAML file.
+        bundle: digest of a bundle, or the digest's first characters; None for the bundle of the
+            latest scoring run.
+        spark: session to use, as for `score`.
+        settings: settings: `ScoreSettings`, a mapping, or the path of a YAML file.
 
     Raises:
-        TableError: there are no tables, or no rows of such a bundle.
-        DataError: the labels cannot be read, or belong to no scored picture.
+        TableError: there are no tables, or no rows of this bundle.
+        DataError: the labels cannot be read, or name no scored picture.
+        SteelDefectError: the evaluation failed for another reason; the message says what to do.
 
     Example:
         >>> import steeldefect

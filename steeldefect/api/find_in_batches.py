@@ -1,4 +1,4 @@
-"""Runs the models on a stream of pictures, in batches; threads prepare pictures ahead.
+"""Run the models on a stream of pictures, in batches; threads prepare pictures ahead.
 
 The tasks of a run use the same detector, so the verdicts are the same.
 """
@@ -21,11 +21,11 @@ from steeldefect.tables.schema import Verdict
 Picture = TypeVar("Picture")
 
 _AHEAD = 8
-"""Least number of pictures that are prepared ahead, however small a batch is."""
+"""Smallest number of pictures that are prepared ahead; with large batches it is two batches."""
 
 
 class BatchFinder:
-    """Finds defects with the opened models of one bundle. Safe for threads."""
+    """Opened models of one bundle that find defects in batches. Threads may share it."""
 
     def __init__(self, detector: Detector) -> None:
         """Take the opened models."""
@@ -45,12 +45,12 @@ class BatchFinder:
             pictures: in any form that `read` takes.
             read: returns the pixels, uint8 (height, width); runs in threads.
             name: returns the name of the result.
-            threads: that read.
+            threads: number of threads that call `read`.
 
         Raises:
-            SettingsError, TypeError: `read` raised it. All other errors of `read` become the
-                picture's result.
-            DeviceError: the device has not enough memory for one picture.
+            SettingsError, TypeError: `read` raised it. Any other error of `read` becomes the
+                result of its picture.
+            DeviceError: the device does not have enough memory for one picture.
         """
         size = self._detector.engine.batch_size
         with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
@@ -59,28 +59,28 @@ class BatchFinder:
             )
             for batch in in_batches(prepared, size):
                 names = [name(picture) for picture, _ in batch]
-                yield from self.answers(names, [ready for _, ready in batch])
+                yield from self.results_of_batch(names, [ready for _, ready in batch])
 
     def prepared(self, picture: Gray) -> Prepared:
-        """Return what the models take of a picture uint8 (height, width).
+        """Return the inputs of the models for a picture, uint8 (height, width).
 
         Raises:
             PictureSizeError: the bundle does not score pictures of this size.
         """
         return self._detector.prepare(picture)
 
-    def answers(
+    def results_of_batch(
         self, names: list[str | None], batch: list[Prepared | PictureError]
     ) -> list[PictureResult]:
         """Return a result for each picture of one batch.
 
         Args:
-            names: of the results.
-            batch: what the models take, or the error that is the picture's result.
+            names: names of the results.
+            batch: for each picture, the inputs of the models, or the error that prevents scoring.
         """
         pictures = [ready for ready in batch if isinstance(ready, Prepared)]
         with self._models:
-            found = iter(self._asked(pictures))
+            found = iter(self._detected(pictures))
         return [
             PictureResult(name, error=ready)
             if isinstance(ready, PictureError)
@@ -100,23 +100,23 @@ class BatchFinder:
         except Exception as error:  # an unexpected error must not fail the other pictures
             return HostError(f"{type(error).__name__}: {error}")
 
-    def _asked(
+    def _detected(
         self, pictures: list[Prepared]
     ) -> list[tuple[float | None, list[Finding] | PictureError | None]]:
-        """Return, for each picture, the gate's probability and what was found; None where gated."""
+        """Return the gate's probability and the findings of each picture; None if it was gated."""
         detector = self._detector
         probabilities = detector.gate(pictures)
         passes = detector.passes(probabilities)
         passing = [picture for picture, ok in zip(pictures, passes, strict=True) if ok]
         segmented = iter(detector.segment(passing, probabilities[passes]))
-        answers: list[tuple[float | None, list[Finding] | PictureError | None]] = []
+        detected: list[tuple[float | None, list[Finding] | PictureError | None]] = []
         for probability, ok in zip(probabilities.tolist(), passes.tolist(), strict=True):
             if detector.has_gate and math.isnan(probability):
-                answers.append((None, InferenceError("the gate's answer is not finite")))
+                detected.append((None, InferenceError("the gate's answer is not finite")))
             else:
                 stated = probability if detector.has_gate else None
-                answers.append((stated, next(segmented) if ok else None))
-        return answers
+                detected.append((stated, next(segmented) if ok else None))
+        return detected
 
 
 def _result(

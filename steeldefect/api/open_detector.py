@@ -1,4 +1,4 @@
-"""Opens the models of a bundle in this process: no Spark, no tables."""
+"""Open the models of a bundle in this process, without Spark and without tables."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ def open_detector(
     """Open the models of a bundle in this process.
 
     Args:
-        bundle: folder, `s3://bucket/prefix`, or alias of a registry.
-        device: "cpu" or "gpu"; "auto" is the CPU here, where Spark gives no GPU.
-        precision: "f32", "bf16", "int8"; "auto" is the bundle's default.
-        threads: CPU threads of a model; 0 for all cores.
-        any_size: score pictures of sizes that the bundle was not trained on, too.
-        settings: all others (S3, trusted keys, limits of a picture): `ScoreSettings`, a mapping,
-            or the path of a YAML file. `device`, `precision` and `any_size` override them.
+        bundle: address of the bundle: a folder, `s3://bucket/prefix`, or an alias of a registry.
+        device: "cpu", "gpu" or "auto"; "auto" is the CPU, because no Spark assigns a GPU here.
+            None: the device of `settings`.
+        precision: "f32", "bf16", "int8" or "auto", the bundle's default. None: the precision of
+            `settings`.
+        threads: number of CPU threads of a model; 0 for all cores.
+        any_size: whether pictures are scored whose size the models were not trained on. None: as
+            in `settings`.
+        settings: settings (S3, trusted keys, limits of a picture and others): `ScoreSettings`, a
+            mapping, or the path of a YAML file.
 
     Raises:
         SettingsError: a setting is wrong.
-        BundleError: the bundle is missing, altered, not signed as the settings ask, or has no form
+        BundleError: the bundle is missing, altered, not signed with a trusted key, or has no form
             for this precision.
-        DeviceError: the device is not there.
+        DeviceError: the device is not available.
 
     Example:
         >>> import steeldefect
@@ -61,16 +64,16 @@ def open_detector(
 
 
 class PictureDetector:
-    """The opened models of one bundle; see `open_detector`. Safe for threads.
+    """The opened models of one bundle; see `open_detector`. Threads may share a detector.
 
     Attributes:
         bundle: digest of the bundle.
-        engine: what runs the models, and why, in words.
-        classes: name of each defect class, by its id.
+        engine: runtime, device and precision that run the models, and the reason, as text.
+        classes: names of the defect classes, by class id.
     """
 
     def __init__(self, bundle: str, models: Detector, settings: ScoreSettings) -> None:
-        """Use `open_detector`."""
+        """Store the opened models; call `open_detector` instead."""
         self.bundle = bundle
         self.engine = str(models.engine)
         self.classes = {one.id: one.name for one in models.manifest.classes}
@@ -82,14 +85,15 @@ class PictureDetector:
         """Find the defects of one picture.
 
         Args:
-            picture: path, `s3://` address, the bytes of a picture file, or pixels: uint8 (H, W),
-                or RGB uint8 (H, W, 3).
+            picture: path, `s3://` address, bytes of a picture file, or pixels: uint8 (H, W), or
+                RGB uint8 (H, W, 3).
 
         Raises:
-            PictureError: it cannot be read or decoded, or is of a size that is not scored.
+            PictureError: the picture cannot be read or decoded, or has a size that is not scored.
+            TypeError: `picture` has another type.
         """
         prepared = self._finder.prepared(self._reader.read(picture))
-        [result] = self._finder.answers([_name(picture)], [prepared])
+        [result] = self._finder.results_of_batch([_name(picture)], [prepared])
         if result.error is not None:
             raise result.error
         return result
@@ -98,11 +102,14 @@ class PictureDetector:
         """Find the defects of many pictures: threads read ahead, the models run on batches.
 
         Args:
-            pictures: any iterable, of any length; see `find`.
+            pictures: iterable of any length; see `find` for the forms of a picture.
 
         Yields:
-            A result for each, in their order. Where a picture cannot be scored, its result has the
-            error, and the others go on.
+            A result for each picture, in their order. If a picture cannot be scored, its result
+            holds the error, and the other pictures are still scored.
+
+        Raises:
+            TypeError: a picture has a type that `find` does not take.
 
         Example:
             >>> import steeldefect

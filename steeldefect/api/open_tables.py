@@ -1,4 +1,4 @@
-"""The tables of an output, for pandas, Arrow, Polars and DuckDB."""
+"""Open the tables of an output for pandas, Arrow, Polars and DuckDB."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 
 def open_tables(output: str | Path, *, settings: GivenSettings = None) -> OpenedTables:
-    """Open the tables of an output. Rows are read when an answer is.
+    """Open the tables of an output. Rows are read only when a result is read.
 
     Use it in a `with` statement, or call `close`.
 
     Args:
-        output: the tables: a folder or `s3://bucket/prefix`.
-        settings: how S3 is reached: `ScoreSettings`, a mapping, or a YAML file.
+        output: address of the tables: a folder or `s3://bucket/prefix`.
+        settings: settings, of which those of S3 are used: `ScoreSettings`, a mapping, or the path
+            of a YAML file.
 
     Raises:
-        TableError: nothing was ever scored into this output, or a table cannot be read.
+        TableError: no run has written to this output, or a table cannot be read.
 
     Example:
         >>> import steeldefect
@@ -51,11 +52,11 @@ class OpenedTables:
     """The tables of an output at one moment, and views of them; see `open_tables`.
 
     Attributes:
-        connection: DuckDB's own; it has every table and view under its name.
+        connection: DuckDB connection; every table and view has its name in it.
     """
 
     def __init__(self, store: Store) -> None:
-        """Use `open_tables`."""
+        """Open the database; call `open_tables` instead."""
         self.connection = open_database(store)
         self._store = store
 
@@ -73,15 +74,15 @@ class OpenedTables:
         self.close()
 
     def close(self) -> None:
-        """Close the database; answers can no longer be read."""
+        """Close the database; results can no longer be read."""
         self.connection.close()
 
     def sql(self, statement: str, parameters: Sequence[Any] | None = None) -> QueryResult:
-        """Return the answer to a statement in DuckDB's SQL.
+        """Return the result of a statement in DuckDB's SQL.
 
         Args:
-            statement: over the tables and views.
-            parameters: values for each `?` of the statement.
+            statement: one statement; it may use all tables and views.
+            parameters: a value for each `?` of the statement.
 
         Raises:
             QueryError: DuckDB refuses the statement.
@@ -92,42 +93,42 @@ class OpenedTables:
 
     @property
     def images(self) -> QueryResult:
-        """Each picture that was scored, by each run that scored it."""
+        """Scored pictures: one row for each picture and each run that scored it."""
         return self._whole("images")
 
     @property
     def predictions(self) -> QueryResult:
-        """Each defect class that was found on a picture."""
+        """Findings: one row for each defect class found on a picture, in each run."""
         return self._whole("predictions")
 
     @property
     def quarantine(self) -> QueryResult:
-        """Each picture that could not be scored, each time it was tried."""
+        """Failures: one row for each picture and each run that could not score it."""
         return self._whole("quarantine")
 
     @property
     def confusions(self) -> QueryResult:
-        """Pixels counted against true masks, for each picture and class."""
+        """Pixel counts (tp, fp, fn, tn): one row for each compared picture and class."""
         return self._whole("confusions")
 
     @property
     def metrics(self) -> QueryResult:
-        """Each number of each evaluation."""
+        """Metrics: one row for each metric of each evaluation."""
         return self._whole("metrics")
 
     @property
     def runs(self) -> QueryResult:
-        """Each run of a job."""
+        """Runs: one row for each run of a job."""
         return self._whole("runs")
 
     @property
     def newest_images(self) -> QueryResult:
-        """Of each picture and bundle, what the newest run said."""
+        """For each picture and bundle, the row of `images` of the newest run."""
         return self._whole("newest_images")
 
     @property
     def newest_predictions(self) -> QueryResult:
-        """What was found on the `newest_images`."""
+        """The findings that belong to the rows of `newest_images`."""
         return self._whole("newest_predictions")
 
     @property
@@ -142,10 +143,10 @@ class OpenedTables:
 
 
 class QueryResult:
-    """The answer to a statement. `str()` returns it as a table for people.
+    """The result of a statement. `str()` returns it as a text table.
 
     Attributes:
-        relation: DuckDB's own; None where there was no statement.
+        relation: DuckDB relation; None if the statement has no result, such as `SET`.
     """
 
     def __init__(
@@ -154,36 +155,36 @@ class QueryResult:
         connection: duckdb.DuckDBPyConnection,
         store: Store,
     ) -> None:
-        """Use `OpenedTables.sql`."""
+        """Store the relation; call `OpenedTables.sql` instead."""
         self.relation = relation
         self._connection = connection
         self._store = store
 
     def __str__(self) -> str:
-        """Return the rows as a table for people."""
+        """Return the rows as a text table."""
         with explained_errors(self._connection, self._store):
             return "".join(piece.text for piece in text_pieces(self.relation, Form.TABLE)).rstrip(
                 "\n"
             )
 
     def arrow(self) -> pa.Table:
-        """Read the answer as an Arrow table.
+        """Read the result as an Arrow table.
 
         Raises:
-            QueryError: there was no statement, or it fails while its rows are read.
+            QueryError: the statement has no result, or fails while its rows are read.
             TableError, StoreUnavailableError: a table cannot be read.
         """
         with explained_errors(self._connection, self._store):
             return self._rows().to_arrow_table()
 
     def pandas(self) -> pd.DataFrame:
-        """Read the answer as a pandas DataFrame; raises as `arrow` does."""
+        """Read the result as a pandas DataFrame; it raises the errors of `arrow`."""
         with explained_errors(self._connection, self._store):
             frame: pd.DataFrame = self._rows().df()
         return frame
 
     def polars(self) -> pl.DataFrame:
-        """Read the answer as a Polars DataFrame; raises as `arrow` does.
+        """Read the result as a Polars DataFrame; it raises the errors of `arrow`, too.
 
         Raises:
             SettingsError: Polars is not installed.
@@ -192,7 +193,7 @@ class QueryResult:
             import polars
         except ImportError:
             raise SettingsError(
-                "Polars is not installed; pip install 'steeldefect[polars]'"
+                "Polars is not installed; run: pip install 'steeldefect[polars]'"
             ) from None
         return polars.from_arrow(self.arrow())
 

@@ -1,4 +1,4 @@
-"""Reads the pixels of a picture that a caller names or passes."""
+"""Read the pixels of a picture, from a path, an address, bytes or an array."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from steeldefect.settings import ScoreSettings
 from steeldefect.stores import FetchLimits, Store, open_store
 
 Picture = str | Path | bytes | bytearray | memoryview | npt.NDArray[np.uint8]
-"""A path or s3:// address, the bytes of a file, or pixels: uint8 (H, W) or RGB (H, W, 3)."""
+"""A path or s3:// address, bytes of a file, or pixels: uint8 (H, W) or RGB uint8 (H, W, 3)."""
 
 
 class PictureReader:
-    """Reads and decodes pictures within the limits of the settings."""
+    """Reader and decoder of pictures, with the limits of the settings."""
 
     def __init__(self, settings: ScoreSettings) -> None:
-        """Take the limits of a picture, and how S3 is reached."""
+        """Take the limits of a picture and the settings of S3."""
         self._s3 = settings.s3
         self._limits = DecodeLimits(settings.max_picture_pixels)
         self._fetch_limits = FetchLimits(settings.max_picture_bytes, settings.fetch_seconds)
-        self._stores: dict[str, Store] = {}  # of folders and prefixes: each has a client of its own
+        self._stores: dict[str, Store] = {}  # by folder or prefix: each store has a client
 
     def read(self, picture: Picture) -> Gray:
         """Return the pixels of a picture, uint8 (height, width).
 
         Raises:
-            PictureError: it cannot be read or decoded.
-            TypeError: the argument is not of a type of `Picture`.
+            PictureError: the picture cannot be read or decoded.
+            SettingsError: the address has a scheme that is not supported.
+            TypeError: the argument has none of the types of `Picture`.
         """
         if isinstance(picture, np.ndarray):
             return _gray(picture, self._limits)
@@ -57,7 +58,7 @@ class PictureReader:
 
 
 def _gray(pixels: npt.NDArray[np.generic], limits: DecodeLimits) -> Gray:
-    """Return pixels of a caller as gray; colour becomes luminance, as in the decoders.
+    """Return the caller's pixels as gray; RGB becomes luminance, as in the decoders.
 
     Raises:
         DecodeError: the array is not uint8 (H, W) or (H, W, 3), or has too many pixels.

@@ -1,4 +1,4 @@
-"""What was found on a picture."""
+"""The result of one picture, and its findings."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from steeldefect.pictures.run_lengths import BoundingBox, Mask
 
 @dataclass(frozen=True)
 class Finding:
-    """One defect class found on one picture, as a row of the table `predictions` has it.
+    """One defect class found on one picture, with the values of a row of `predictions`.
 
     Attributes:
-        class_id: of the defect class, in the bundle.
-        class_name: of the defect class.
-        run_lengths: the mask as `start length ...`, column-major, 1-based (Kaggle's convention).
-        area: of the mask, in pixels.
-        share: of the picture that the mask covers, 0 to 1.
-        box: around the mask: top, left, bottom, right, in pixels, 0-based, the last two exclusive.
-        regions: number of separate regions (8-connected).
-        mean_probability: over the mask's pixels, 0 to 1.
-        max_probability: over the mask's pixels, 0 to 1.
-        shape: (height, width) of the picture, in pixels.
+        class_id: id of the defect class in the bundle.
+        class_name: name of the defect class.
+        run_lengths: mask as `start length ...`, column-major, 1-based (Kaggle's convention).
+        area: area of the mask in pixels.
+        share: share of the picture that the mask covers, 0 to 1.
+        box: box around the mask: top, left, bottom, right in pixels, 0-based, bottom and right
+            exclusive.
+        regions: number of regions (8-connected).
+        mean_probability: mean probability of the mask's pixels, 0 to 1.
+        max_probability: largest probability of the mask's pixels, 0 to 1.
+        shape: (height, width) of the picture in pixels.
     """
 
     class_id: int
@@ -40,11 +41,11 @@ class Finding:
     shape: tuple[int, int]
 
     def mask(self) -> Mask:
-        """Return the mask: bool (height, width)."""
+        """Return the mask, bool (height, width)."""
         return run_lengths.decode(self.run_lengths, self.shape)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the finding as plain values, without the shape, which is the picture's."""
+        """Return the finding as plain values, without `shape`, which belongs to the picture."""
         return {
             "class_id": self.class_id,
             "class_name": self.class_name,
@@ -60,17 +61,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """The answer to one picture.
+    """The result of one picture.
 
     Attributes:
-        name: the path or address that was given; None for bytes and arrays.
-        width: in pixels; 0 where there is an error.
-        height: in pixels; 0 where there is an error.
+        name: path or address of the picture; None for bytes and arrays.
+        width: width of the picture in pixels; 0 if there is an error.
+        height: height of the picture in pixels; 0 if there is an error.
         verdict: "defect"; "clean" (segmented, nothing found); "gated" (the gate stopped it); None
-            where there is an error.
-        gate_probability: of a defect, 0 to 1; None without a gate.
-        findings: one for each defect class found, in the bundle's order.
-        error: why the picture could not be scored; None where it was.
+            if there is an error.
+        gate_probability: the gate's probability of a defect, 0 to 1; None if there is no gate.
+        findings: one finding for each defect class found, in the bundle's order.
+        error: reason why the picture could not be scored; None if it was scored.
     """
 
     name: str | None
@@ -82,15 +83,15 @@ class PictureResult:
     error: PictureError | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain values, as JSON and DataFrames hold it."""
-        answered = self.error is None
+        """Return the result as plain values, for JSON and DataFrames; None instead of 0."""
+        scored = self.error is None
         return {
             "name": self.name,
             "verdict": self.verdict,
             "gate_probability": self.gate_probability,
-            "width": self.width if answered else None,
-            "height": self.height if answered else None,
-            "findings": [one.as_dict() for one in self.findings] if answered else None,
+            "width": self.width if scored else None,
+            "height": self.height if scored else None,
+            "findings": [one.as_dict() for one in self.findings] if scored else None,
             "error": None if self.error is None else _described(self.error),
         }
 
@@ -100,10 +101,10 @@ def _described(error: PictureError) -> str:
 
 
 def public_finding(found: detector.Finding, shape: tuple[int, int]) -> Finding:
-    """Return what the detector found in the form that callers see.
+    """Return a finding of the detector as a public `Finding`.
 
     Args:
-        found: by the detector.
+        found: finding of the detector.
         shape: (height, width) of the picture.
     """
     return Finding(

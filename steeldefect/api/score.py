@@ -1,4 +1,4 @@
-"""The scoring job as a function."""
+"""Run the scoring job from Python: `score`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What one run did. `str()` returns the summary.
+    """The result of one run. `str()` returns the summary.
 
     Attributes:
-        run_id: of the run, as in every table.
+        run_id: id of the run, as in every table.
         bundle: digest of the bundle that scored.
-        planned: pictures under the input.
-        skipped: pictures that this bundle had scored, or given up, before.
-        scored: rows added to `images`.
-        quarantined: rows added to `quarantine`.
-        defective: scored pictures with a defect.
-        waves: that were published.
-        seconds: from the first wave's start to the last one's end.
-        summary: one sentence for people.
+        planned: number of pictures under the input.
+        skipped: number of pictures that this bundle had scored or given up before.
+        scored: number of rows added to `images`.
+        quarantined: number of rows added to `quarantine`.
+        defective: number of scored pictures with a defect.
+        waves: number of waves that were published.
+        seconds: seconds from the start of the first wave to the end of the last wave.
+        summary: these numbers in one sentence.
     """
 
     run_id: str
@@ -59,17 +59,17 @@ def score(
     """Score the new pictures of an archive into tables, as `jobs/score.py` does.
 
     Args:
-        input: the pictures: a folder or `s3://bucket/prefix`.
-        bundle: folder, `s3://bucket/prefix`, or alias of a registry.
-        output: the tables: a folder or `s3://bucket/prefix`.
-        inventory: a table of the input's keys, instead of listing it.
+        input: address of the pictures: a folder or `s3://bucket/prefix`.
+        bundle: address of the bundle: a folder, `s3://bucket/prefix`, or an alias of a registry.
+        output: address of the tables: a folder or `s3://bucket/prefix`.
+        inventory: address of a table of the input's keys; None to list the input.
         spark: session to use; it stays open. None: the session that is open in this process; if
-            there is none, a local one, which is stopped at the end.
-        settings: `ScoreSettings`, a mapping, or a YAML file.
+            no session is open, a local one, which is stopped at the end.
+        settings: settings: `ScoreSettings`, a mapping, or the path of a YAML file.
 
     Raises:
-        SteelDefectError: the run failed. The type says why, the message says what to do. Waves
-            that were published stay; the next run continues.
+        SteelDefectError: the run failed. The type says why, the message says what to do. Published
+            waves stay; the next run continues.
 
     Example:
         >>> import steeldefect
