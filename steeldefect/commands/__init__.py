@@ -1,7 +1,7 @@
-"""The commands of `steeldefect`, one module each; `add_to` describes it, `run` does it.
+"""The commands of `steeldefect`, one module each: `add_to` adds its parser, `run` runs it.
 
-A module imports what it runs only when it runs: Spark and pandas take seconds to import, and
-`--help` does not need them.
+A module imports Spark and pandas only in `run`: they take seconds to import, and `--help` does not
+need them.
 """
 
 from steeldefect.commands import (

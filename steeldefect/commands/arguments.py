@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Add and read the arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--output URI`, `--config FILE` and `--set key=value`."""
-    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    parser.add_argument("--output", required=True, metavar="URI", help="address of the tables")
     add_settings_arguments(parser)
 
 
@@ -29,9 +29,9 @@ def output_of(arguments: argparse.Namespace) -> Store:
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
     """Add `--overwrite`."""
-    parser.add_argument("--overwrite", action="store_true", help="replace the file if there is one")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
 
 
 def existing_of(arguments: argparse.Namespace) -> Existing:
-    """Return what `--overwrite` says becomes of a file that is there."""
+    """Return whether an existing file is replaced or kept, as `--overwrite` says."""
     return Existing.REPLACE if arguments.overwrite else Existing.KEEP

@@ -1,4 +1,4 @@
-"""Compare predictions with the truth: what `jobs/evaluate.py` does, without a checkout."""
+"""Compare predictions with the truth, as `jobs/evaluate.py` does, without a checkout."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from steeldefect.program.command import add_settings_arguments
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Add the command and its arguments to the parser."""
     parser = commands.add_parser("evaluate", help="compare predictions with the truth")
     add_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command, which are those of `jobs/evaluate.py` as well."""
-    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
-    parser.add_argument("--labels", required=True, metavar="CSV", help="the true run lengths")
-    parser.add_argument("--pictures", metavar="CSV", help="ImageId,label: what the truth covers")
-    parser.add_argument("--bundle", metavar="DIGEST", help="default: that of the latest run")
+    """Add the arguments of this command and of `jobs/evaluate.py`."""
+    parser.add_argument("--output", required=True, metavar="URI", help="address of the tables")
+    parser.add_argument(
+        "--labels", required=True, metavar="CSV", help="file with the true run lengths"
+    )
+    parser.add_argument(
+        "--pictures", metavar="CSV", help="ImageId,label: pictures with known truth"
+    )
+    parser.add_argument("--bundle", metavar="DIGEST", help="default: the bundle of the latest run")
     add_settings_arguments(parser)
 
 

@@ -16,12 +16,12 @@ from steeldefect.program.new_files import new_file
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Add the command and its arguments to the parser."""
     parser = commands.add_parser("export-kaggle", help="write ImageId,ClassId,EncodedPixels")
     parser.add_argument("file", type=local_path, metavar="FILE.csv")
-    parser.add_argument("--bundle", metavar="DIGEST", help="default: that of the latest run")
+    parser.add_argument("--bundle", metavar="DIGEST", help="default: the bundle of the latest run")
     parser.add_argument(
-        "--all-pairs", action="store_true", help="empty rows where nothing was found, too"
+        "--all-pairs", action="store_true", help="also write empty rows for pairs without a finding"
     )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
@@ -29,7 +29,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the file, and say how many rows it has."""
+    """Write the file, and print the number of its rows."""
     from steeldefect.analysis.results import write_file
     from steeldefect.analysis.sql import kaggle_result
 

@@ -15,25 +15,27 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Add the command and its arguments to the parser."""
     parser = commands.add_parser("find", help="find the defects of a few pictures, without Spark")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="files, or s3:// addresses")
-    parser.add_argument("--bundle", required=True, metavar="URI", help="the model bundle")
+    parser.add_argument(
+        "--bundle", required=True, metavar="URI", help="address of the model bundle"
+    )
     parser.add_argument(
         "--draw",
         type=local_path,
         metavar="OUT",
-        help="draw the masks: OUT.png for one picture; else a folder that is new, empty, or holds "
-        "drawings of this program, which are replaced",
+        help="draw the masks: OUT.png for one picture; else a folder that is new or empty, or that "
+        "holds only drawings of this program, which are replaced",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_overwrite_argument(parser)
     add_settings_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what is found on each picture, and draw it where that is asked for.
+    """Print the findings of each picture, and draw them if `--draw` is given.
 
     Raises:
         SettingsError: several pictures would be drawn into one file.
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _text_of(result: PictureResult) -> str:
-    """Describe a result in a line, and each of its findings in another."""
+    """Return a line for a result, and a line for each of its findings."""
     if result.error is not None:
         return f"{result.name}: not scored: {' '.join(str(result.error).split())}"
     probability = result.gate_probability

@@ -1,4 +1,4 @@
-"""Draws the findings of `steeldefect find`: one picture to a file, several into a folder."""
+"""Draw the findings of `steeldefect find`: one picture to a file, several into a folder."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _FILE = ".png"
 def drawings_of(
     out: Path | None, count: int, existing: Existing, settings: ScoreSettings
 ) -> Iterator[Callable[[PictureResult], None]]:
-    """Yield a function that draws a result; it reads the picture once more.
+    """Yield a function that reads the picture of a result again and draws the result.
 
     Args:
-        out: a file for one picture, if its name ends with `.png`; else a folder, in which earlier
-            drawings are replaced; None: nothing is drawn.
-        count: of pictures.
-        existing: what becomes of a file that is there.
-        settings: say how pictures are read.
+        out: file for one picture, if its name ends with `.png`; else folder, in which earlier
+            drawings are replaced; None to draw nothing.
+        count: number of pictures.
+        existing: whether an existing file is replaced or kept.
+        settings: settings for reading pictures.
 
     Raises:
         SettingsError: `out` is a file, and there are several pictures.
-        AlreadyExistsError: the folder holds something else than drawings.
+        AlreadyExistsError: the folder holds something that is not a drawing.
     """
     if out is None:
         yield lambda _: None

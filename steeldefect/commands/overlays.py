@@ -1,4 +1,4 @@
-"""Draw masks over a few pictures that were scored."""
+"""Draw masks over a few scored pictures."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from steeldefect.program.command import local_path, positive
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Add the command and its arguments to the parser."""
     parser = commands.add_parser("overlays", help="draw masks over a few pictures")
     parser.add_argument(
         "folder",
         type=local_path,
         metavar="FOLDER",
-        help="where the PNGs go: new, empty, or drawn by this program before",
+        help="folder for the PNGs: new, empty, or with earlier drawings of this program only",
     )
-    parser.add_argument("--truth", metavar="CSV", help="draw the true masks below the found ones")
-    parser.add_argument("--count", type=positive, default=6, help="how many pictures (6)")
-    parser.add_argument("--bundle", metavar="DIGEST", help="default: the latest that scored")
+    parser.add_argument(
+        "--truth", metavar="CSV", help="also draw the true masks, below the found masks"
+    )
+    parser.add_argument("--count", type=positive, default=6, help="number of pictures (default: 6)")
+    parser.add_argument("--bundle", metavar="DIGEST", help="default: the bundle of the latest run")
     add_output_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Draw, and say how many pictures there are."""
+    """Draw the pictures, and print their number."""
     from steeldefect.analysis.overlays import draw_overlays
     from steeldefect.settings import load_settings
 

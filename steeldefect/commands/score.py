@@ -1,4 +1,4 @@
-"""Score new pictures of an archive into tables: what `jobs/score.py` does, without a checkout."""
+"""Score new pictures of an archive into tables, as `jobs/score.py` does, without a checkout."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from steeldefect.program.command import add_settings_arguments
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Add the command and its arguments to the parser."""
     parser = commands.add_parser("score", help="score new pictures of an archive into tables")
     add_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command, which are those of `jobs/score.py` as well."""
-    parser.add_argument("--input", required=True, metavar="URI", help="the pictures")
-    parser.add_argument("--bundle", required=True, metavar="URI", help="the model bundle")
-    parser.add_argument("--output", required=True, metavar="URI", help="the tables")
+    """Add the arguments of this command and of `jobs/score.py`."""
+    parser.add_argument("--input", required=True, metavar="URI", help="address of the pictures")
+    parser.add_argument(
+        "--bundle", required=True, metavar="URI", help="address of the model bundle"
+    )
+    parser.add_argument("--output", required=True, metavar="URI", help="address of the tables")
     parser.add_argument(
         "--inventory",
         metavar="URI",
-        help="a table of the input's keys, instead of listing it: manifest.json of an S3 "
+        help="table of the input's keys; the input is then not listed: manifest.json of an S3 "
         "Inventory, or Parquet or CSV with the columns key and, optionally, etag and size",
     )
     add_settings_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Score, and print what the run did."""
+    """Score, and print the summary of the run."""
     from steeldefect.spark.session import follow_signals
 
     follow_signals()

@@ -1,4 +1,4 @@
-"""Ask the tables in SQL."""
+"""Query the tables with SQL."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from steeldefect.program.new_files import new_file
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
-    parser = commands.add_parser("sql", help="answer SQL over the tables (DuckDB)")
+    """Add the command and its arguments to the parser."""
+    parser = commands.add_parser("sql", help="query the tables with SQL (DuckDB)")
     parser.add_argument("statement", help='for example "select * from runs"')
     parser.add_argument(
         "--format",
         choices=[form.value for form in Form],
-        help="default: by the name of the file of --to (.csv, .json, .parquet); else table",
+        help="default: by the ending of the --to file (.csv, .json, .parquet, .txt), or table",
     )
     parser.add_argument(
-        "--to", type=local_path, metavar="FILE", help="write a file; parquet needs it"
+        "--to", type=local_path, metavar="FILE", help="write a file; required for parquet"
     )
     add_overwrite_argument(parser)
     add_output_arguments(parser)
@@ -34,10 +34,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """QueryResult one SQL statement.
+    """Run one SQL statement, and print its result or write it to a file.
 
     Raises:
-        SettingsError: the form of the answer is not clear.
+        SettingsError: the format of the result is not clear.
         QueryError: DuckDB refused the statement.
     """
     from steeldefect.analysis.results import print_result, write_file
@@ -57,10 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _form(arguments: argparse.Namespace) -> Form:
-    """Choose the form of an answer.
+    """Return the format of the result.
 
     Raises:
-        SettingsError: the file's name tells none, or Parquet would go to the terminal.
+        SettingsError: the file's name has no known ending, or Parquet has no file.
     """
     if arguments.format is not None:
         form = Form(arguments.format)

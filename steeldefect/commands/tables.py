@@ -6,7 +6,7 @@ import argparse
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
+    """Add the command and its arguments to the parser."""
     parser = commands.add_parser("tables", help="print the schema of every table, as Markdown")
     parser.set_defaults(run=run)
 

@@ -62,7 +62,7 @@ class CommandParser(argparse.ArgumentParser):
             raise
 
     def _mistyped_option(self) -> str:
-        """Return a hint for the first unknown option that is like a known one, or an empty text."""
+        """Return a hint for the first unknown option that resembles a known one; else no text."""
         known = self._option_string_actions
         names = [word.partition("=")[0] for word in self._given if word.startswith("--")]
         for name in names:

@@ -1,7 +1,7 @@
 """Show the progress of long work: items done, rate, time left, failures.
 
-A terminal gets a bar (tqdm), a log one line every half minute. Both go to standard error: standard
-output is for results.
+On a terminal it shows a bar (tqdm), in a log one line every half minute. Both go to standard error:
+standard output is for results.
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ def shown(
 def followed(
     items: Iterable[Item], total: int, work: str, unit: str, stream: TextIO | None = None
 ) -> Iterator[Item]:
-    """Yield items, and show how many are done, how fast, and how long the others will take.
+    """Yield items, and show how many are done, the rate, and the time left.
 
     Args:
-        items: in the order in which they get done.
-        total: how many there will be.
-        work: what is done to them, or made of them; begins the line.
-        unit: what they are, in the plural.
-        stream: where to; None for standard error.
+        items: items, in the order in which they are done.
+        total: number of items.
+        work: name of the work; the line begins with it.
+        unit: name of the items, in the plural.
+        stream: stream to write to; None for standard error.
     """
     stream = stream or sys.stderr
     if stream.isatty():
@@ -127,5 +127,5 @@ def say(line: str) -> None:
 
 
 def warn(line: str) -> None:
-    """Write one line that nobody should overlook; see `say`."""
+    """Write one line as a warning; see `say`."""
     say(f"warning: {line}")

@@ -1,4 +1,4 @@
-"""Finds the known word that a mistyped word is most like."""
+"""Find the known word that is most similar to a mistyped word."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like a word; None where none is."""
+    """Return the known word that is most similar to `word`; None if no known word is similar."""
     found = difflib.get_close_matches(word, list(known), n=1)
     return found[0] if found else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean X?)` for the nearest known word; empty where there is none."""
+    """Return ` (did you mean X?)` for the nearest known word, or an empty text."""
     found = nearest(word, known)
     return "" if found is None else f" (did you mean {found}?)"
