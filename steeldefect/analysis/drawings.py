@@ -1,7 +1,7 @@
-"""Drawings: masks over a picture, as PNG files that carry the mark of this program.
+"""Draw masks over a picture, and write PNG files with the mark of this program.
 
-Drawings go into a folder that is new or empty, or that holds nothing but drawings: these may be
-replaced. Nothing else is ever overwritten or deleted.
+Drawings go into a folder that is new or empty, or that holds only drawings, which may be replaced.
+No other file is ever overwritten or deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from steeldefect.program.new_files import Existing, new_file
 
 Colour = npt.NDArray[np.uint8]
 
-# one colour a class, told apart by colour-blind eyes too (Okabe and Ito, 2008); blue, green, red
+# a colour for each class, distinct for colour-blind people (Okabe and Ito, 2008); blue, green, red
 _PALETTE = (
     (0, 159, 230),
     (233, 180, 86),
@@ -49,9 +49,9 @@ class Strip:
     """One copy of the picture with masks on it.
 
     Attributes:
-        caption: above it.
-        masks: of each class id.
-        names: of each class id.
+        caption: text above the copy.
+        masks: runs of the mask, by class id.
+        names: name of the class, by class id.
     """
 
     caption: str
@@ -60,15 +60,16 @@ class Strip:
 
 
 def earlier_drawings(folder: Path) -> list[Path]:
-    """List the drawings in a folder, which may be new.
+    """List the drawings in a folder; the folder need not exist.
 
     Raises:
-        AlreadyExistsError: it holds something else; hidden files do not count.
+        AlreadyExistsError: the path is not a folder, or the folder holds a visible file that is
+            not a drawing.
     """
     if not folder.exists():
         return []
     if not folder.is_dir():
-        raise AlreadyExistsError(f"{folder} is no folder; name a new one")
+        raise AlreadyExistsError(f"{folder} is not a folder; name a new folder")
     found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     for path in found:
         if not _is_drawing(path):
@@ -83,7 +84,7 @@ def _is_drawing(path: Path) -> bool:
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             return bool(picture.info.get(_MARK) == _MAKER)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no PNG, or broken
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no PNG, or damaged
         return False
 
 
@@ -91,12 +92,12 @@ def save_drawing(sheet: Colour, path: Path, existing: Existing) -> None:
     """Write a sheet as PNG, with this program's mark.
 
     Args:
-        sheet: of `sheet_of`.
-        path: of the file.
-        existing: what becomes of a file that is there.
+        sheet: result of `sheet_of`, uint8 (rows, width, 3), blue green red.
+        path: path of the file.
+        existing: whether an existing file is replaced or kept.
 
     Raises:
-        AlreadyExistsError: there is a file, and it is to be kept.
+        AlreadyExistsError: the file exists, and `existing` keeps it.
         OSError: the file cannot be written.
     """
     mark = PngInfo()
@@ -106,7 +107,7 @@ def save_drawing(sheet: Colour, path: Path, existing: Existing) -> None:
 
 
 def free_path(folder: Path, key: str, taken: list[Path]) -> Path:
-    """Name a file after its picture; pictures of one name are numbered."""
+    """Return a path named after the picture; a number makes it differ from `taken`."""
     stem = _NOT_IN_NAMES.sub("_", Path(key).stem).lstrip(".") or "picture"
     stem = stem.encode()[:_LONGEST_NAME].decode(errors="ignore")
     return next(path for name in _numbered(stem) if (path := folder / f"{name}.png") not in taken)
@@ -118,7 +119,7 @@ def _numbered(stem: str) -> Iterator[str]:
 
 
 def sheet_of(picture: Gray, strips: list[Strip]) -> Colour:
-    """Stack captioned copies of the picture: uint8 (rows, width, 3), blue green red."""
+    """Return captioned copies of the picture, stacked: uint8 (rows, width, 3), blue green red."""
     width = max(picture.shape[1], 900)
     rows: list[Colour] = []
     for strip in strips:
@@ -128,7 +129,7 @@ def sheet_of(picture: Gray, strips: list[Strip]) -> Colour:
 
 
 def _masked(picture: Gray, masks: dict[int, run_lengths.Runs], width: int) -> Colour:
-    """Tint all masks, then outline them (holes as well), so that none hides another's edge."""
+    """Tint all masks, then outline them and their holes: no tint may hide an outline."""
     drawn = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     full = {one: run_lengths.to_mask(runs, picture.shape) for one, runs in masks.items()}
     for class_id, mask in full.items():
@@ -153,7 +154,7 @@ def _caption(strip: Strip, width: int) -> Colour:
 
 
 def _write(caption: Colour, text: str, left: int) -> int:
-    """Write text into a caption; gives where it ends, in pixels."""
+    """Write text into a caption, and return the column where it ends, in pixels."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.55
     cv2.putText(caption, text, (left, 21), font, size, (40, 40, 40), 1, cv2.LINE_AA)
     return left + int(cv2.getTextSize(text, font, size, 1)[0][0])

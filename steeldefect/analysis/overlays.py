@@ -1,4 +1,4 @@
-"""Draw predicted masks over pictures, and true masks on a second copy, for people to look at.
+"""Choose scored pictures, and draw their predicted masks, and true masks on a second copy.
 
 `steeldefect.analysis.drawings` draws, and decides which folders may hold drawings.
 """

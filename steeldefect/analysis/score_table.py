@@ -1,4 +1,4 @@
-"""Lays out scores as a small table for a terminal, alike for a fit, folds and an evaluation.
+"""Format scores as a text table; fits, folds and evaluations use the same table.
 
 >>> from steeldefect.bundle.manifest import Score
 >>> dice = Score(scope="overall", name="mean_dice", value=0.93, support=240)
@@ -26,14 +26,14 @@ _WIDTHS = [max(7, len(name)) for name in _NAMES]
 
 
 def score_table(class_names: Mapping[int, str], scores: Sequence[Score]) -> list[str]:
-    """Return the lines of a table: mask metrics by class, then a line for each other score.
+    """Return the lines of a table: mask metrics by class, then one line for each other score.
 
     Args:
-        class_names: by id.
-        scores: of `analysis.metrics`, in their order.
+        class_names: names of the defect classes, by class id.
+        scores: scores that `analysis.metrics` computed, in their order.
 
     Returns:
-        Lines; `-` stands where nothing supports a number.
+        Lines of text; `-` stands for a score without support.
     """
     masks = [score for score in scores if score.name in MASK_METRICS]
     others = [score for score in scores if score.name not in MASK_METRICS]

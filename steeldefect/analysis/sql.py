@@ -165,7 +165,7 @@ def opened_database(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def explained_errors(connection: duckdb.DuckDBPyConnection, store: Store) -> Iterator[None]:
-    """Say in this project's errors what fails in a block that asks a database; see `asked`."""
+    """Raise DuckDB's errors of the block as errors of this project; see `opened_database`."""
     with interruptible(connection):
         try:
             yield

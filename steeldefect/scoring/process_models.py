@@ -23,13 +23,13 @@ _OPENED: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
 
 @dataclass(frozen=True)
 class BundleShipment:
-    """A bundle on its way to the executors.
+    """A bundle that is broadcast to the executors.
 
     Attributes:
-        digest: of the bundle.
-        forms: of the models that are shipped.
-        payload: zip that `bundle.packed` writes; it is read only where the host has not unpacked
-            it yet.
+        digest: digest of the bundle.
+        forms: model forms that are shipped.
+        payload: zip that `bundle.packed` writes; a host reads it only if it has not unpacked it
+            yet.
     """
 
     digest: str
@@ -42,18 +42,18 @@ def models_of_process(
 ) -> Detector:
     """Return the opened models for a task; the first task of a worker process opens them.
 
-    Cores and GPUs are those that Spark gave the task. What `auto` means is settled here, on the
-    executor's own CPU.
+    The models use the cores and GPUs that Spark gave the task. Options with the value `auto` are
+    decided here, for the executor's CPU.
 
     Args:
-        shipment: the bundle.
-        options: what the settings ask for.
-        any_size: score pictures of sizes that the bundle was not trained on, too.
-        context: of the task.
+        shipment: the broadcast bundle.
+        options: runtime, device, precision and batch size that the settings ask for.
+        any_size: whether pictures are scored whose size the models were not trained on.
+        context: Spark's context of the task.
 
     Raises:
-        BundleError: the bundle has no form for what is asked.
-        DeviceError: the device is not there, or this process runs models on another GPU.
+        BundleError: the bundle lacks the model form that the options ask for.
+        DeviceError: the device is not available, or this process runs models on another GPU.
     """
     gpus = context.resources().get("gpu")
     addresses = () if gpus is None else tuple(gpus.addresses)
@@ -68,7 +68,7 @@ def models_of_process(
 
 
 def _unpacked(shipment: BundleShipment) -> Bundle:
-    """Open the host's copy of a bundle, unpacking it if it is not there or was damaged."""
+    """Open the host's copy of a bundle, unpacking it if it is missing or damaged."""
     return host_copy(
         shipment.digest, shipment.forms, lambda folder: unpack(shipment.payload.value, folder)
     )

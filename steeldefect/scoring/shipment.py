@@ -39,7 +39,7 @@ class Shipment:
         """Broadcast the bundle.
 
         Raises:
-            DeviceError: executors have several GPUs, and keep their worker processes.
+            DeviceError: executors have several GPUs and reuse their worker processes.
             BundleError: the bundle lacks a model form that executors need.
         """
         context = session.sparkContext

@@ -1,4 +1,4 @@
-"""Run the worker inside a Spark task: what every task of a wave carries, and what it reports."""
+"""Run the worker inside a Spark task: the data of a wave's tasks, and their reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Spark session of a caller of the library, such as a notebook; it stays open."""
+"""Use the Spark session of a caller, such as a notebook; it stays open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steeldefect.spark.session import explained_errors, opened_session
 
 @contextmanager
 def session_for(name: str, given: SparkSession | None) -> Iterator[SparkSession]:
-    """Yield a caller's session, which stays open; without one, see `opened_session`.
+    """Yield the caller's session, which stays open, or else the session of `opened_session`.
 
     Raises:
         SettingsError, WaveError: see `opened_session`.
@@ -28,14 +28,14 @@ def session_for(name: str, given: SparkSession | None) -> Iterator[SparkSession]
 
 
 def callers_session(given: SparkSession | None) -> SparkSession | None:
-    """Return the session of a caller, or else the one that is open in this process, if any.
+    """Return the caller's session, or the session open in this process, or None.
 
     Raises:
         SettingsError: see `require_classic`.
     """
     session = given
     if session is None:
-        with suppress(PySparkException):  # there is none
+        with suppress(PySparkException):  # no session is open
             session = SparkSession.active()
     if session is not None:
         require_classic(session)
@@ -43,10 +43,10 @@ def callers_session(given: SparkSession | None) -> SparkSession | None:
 
 
 def require_classic(session: SparkSession) -> None:
-    """Refuse a session of Spark Connect: it has no broadcasts.
+    """Raise an error for a session of Spark Connect, which has no broadcasts.
 
     Raises:
-        SettingsError: the session is one of Spark Connect.
+        SettingsError: the session belongs to Spark Connect.
     """
     if not hasattr(session, "sparkContext"):
         raise SettingsError(
