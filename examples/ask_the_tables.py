@@ -1,8 +1,8 @@
-"""Ask the tables from pandas, Polars and DuckDB.
+"""Query the tables from pandas, Polars and DuckDB.
 
     python examples/ask_the_tables.py [OUTPUT]
 
-Without an argument it takes what `make demo` leaves under demo/. Polars is an extra:
+Without an argument it uses the tables that `make demo` writes under demo/. Polars is an extra:
 pip install "steeldefect[polars]".
 """
 
@@ -15,7 +15,7 @@ import steeldefect
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print an answer from each of the three."""
+    """Print one result of each of the three."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", nargs="?", default="demo/output", help="the tables")
     options = parser.parse_args(arguments)

@@ -2,8 +2,8 @@
 
     python examples/score_in_your_spark_pipeline.py [PICTURES] [--bundle BUNDLE]
 
-Without arguments it takes what `make demo` leaves under demo/. In a notebook that has a session,
-`getOrCreate` gives that one.
+Without arguments it uses the pictures and the bundle of `make demo`, under demo/. In a notebook
+with an open session, `getOrCreate` returns that session.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     spark = SparkSession.builder.appName("my pipeline").getOrCreate()
-    # Spark before 4.3 may hand over 10,000 pictures at a time, and all of them lie in memory
+    # Spark before 4.3 may pass 10,000 pictures to Python at a time, all in memory at once
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 64)
     pictures = spark.read.format("binaryFile").load(options.pictures)
 

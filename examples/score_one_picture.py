@@ -2,7 +2,7 @@
 
     python examples/score_one_picture.py [PICTURE] [--bundle BUNDLE]
 
-Without arguments it takes what `make demo` leaves under demo/.
+Without arguments it uses a picture and the bundle of `make demo`, under demo/.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import steeldefect
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what is found on the picture."""
+    """Print the findings of the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", nargs="?", default="demo/archive/images/strip_000001.jpg")
     parser.add_argument("--bundle", default="demo/bundle", help="folder, s3:// prefix or alias")

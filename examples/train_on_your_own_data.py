@@ -1,9 +1,9 @@
-"""Train on your own data: the form it must have, a fit cut down to seconds, a first answer.
+"""Train on your own data: the files that it needs, a fit of a few seconds, a first result.
 
     python examples/train_on_your_own_data.py [FOLDER]
 
-The pictures are drawn here: gray noise, and a bright block for a defect. Put your own in their
-place, leave out the arguments that cut the fit down, and take the recipe `strong`.
+This script draws its pictures: gray noise, and a bright block as a defect. Use your own pictures
+instead, remove the arguments that shorten the fit, and use the recipe `strong`.
 """
 
 import argparse
@@ -43,18 +43,18 @@ def draw_data(folder: Path, pictures: int = 60) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the data, fit, and ask the new bundle about one picture."""
+    """Draw the data, fit, and find the defects of one picture with the new bundle."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("demo/own"), help="new")
     folder = parser.parse_args(arguments).folder
 
     draw_data(folder / "data")
-    cut_down = ["--epochs", "8"]
+    short_fit = ["--epochs", "8"]
     for model in ("gate", "segmenter"):
-        cut_down += ["--set", f"{model}.input.height={HEIGHT}"]
-        cut_down += ["--set", f"{model}.input.width={WIDTH}"]
+        short_fit += ["--set", f"{model}.input.height={HEIGHT}"]
+        short_fit += ["--set", f"{model}.input.width={WIDTH}"]
     words = ["--data", str(folder / "data"), "--recipe", str(RECIPE)]
-    code = training(["fit", *words, "--bundle", str(folder / "bundle"), *cut_down])
+    code = training(["fit", *words, "--bundle", str(folder / "bundle"), *short_fit])
     if code:
         sys.exit(code)
 

@@ -43,7 +43,7 @@ cat <<SUMMARY
 
 Done in $((SECONDS - began)) s. Scores on the archive, which training never saw:
   positives-only Dice  $(score positives_dice)   masks, on pictures and classes with a defect
-  mean Dice            $(score mean_dice)   Kaggle's measure (an answer that finds nothing scores $(score all_empty_dice))
+  mean Dice            $(score mean_dice)   Kaggle's measure (a result without any finding scores $(score all_empty_dice))
   gate recall          $(score gate_recall)   share of the defective pictures that reach the segmenter
 
   demo/train     generated pictures and labels for training

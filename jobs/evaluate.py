@@ -1,11 +1,11 @@
-"""Compare what was predicted with the truth, and write the tables `confusions` and `metrics`.
+"""Compare the predictions with the truth, and write the tables `confusions` and `metrics`.
 
     spark-submit jobs/evaluate.py --output URI --labels CSV [--pictures CSV] [--bundle DIGEST]
 
-The labels are true run lengths (`ImageId,ClassId,EncodedPixels`). Which pictures they cover is
-read from `--pictures` (`ImageId,label`), or from `labels.csv` or the tutorial's
-`defect_and_no_defect.csv` beside them; without any, every scored picture that has no mask counts
-as clean.
+The labels are true run lengths (`ImageId,ClassId,EncodedPixels`). `--pictures` (`ImageId,label`)
+lists the pictures that they cover; its default is `labels.csv` or the tutorial's
+`defect_and_no_defect.csv` in the folder of the labels. Without such a file, every scored picture
+that has no mask counts as clean.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from steeldefect.program.command import CommandParser, run_command
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Recover, read tables and truth, count pixels, publish, report."""
-    # imported here, because it takes a second or two: signals are listened to meanwhile
+    # imported here: this takes a second or two, and signals are handled meanwhile
     from steeldefect.spark.session import follow_signals, opened_session
 
     follow_signals()
@@ -42,7 +42,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line, evaluate, and give the exit code."""
+    """Parse the command line, evaluate, and return the exit code."""
     parser = CommandParser(prog="evaluate.py", description="Compare predictions with the truth.")
     add_arguments(parser)
     return run_command(parser, evaluate, arguments)

@@ -17,7 +17,7 @@ from steeldefect.upkeep.maintenance import maintain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line, maintain, and give the exit code."""
+    """Parse the command line, maintain, and return the exit code."""
     parser = CommandParser(
         prog="maintain.py", description="Check, repair or keep up the tables of an output."
     )

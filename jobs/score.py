@@ -18,7 +18,7 @@ from steeldefect.program.command import CommandParser, run_command
 
 def score(arguments: argparse.Namespace) -> None:
     """Recover, plan, score wave by wave, publish each, report."""
-    # imported here, because it takes a second or two: signals are listened to meanwhile
+    # imported here: this takes a second or two, and signals are handled meanwhile
     from steeldefect.spark.session import follow_signals
 
     follow_signals()
@@ -40,7 +40,7 @@ def score(arguments: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line, score, and give the exit code."""
+    """Parse the command line, score, and return the exit code."""
     parser = CommandParser(
         prog="score.py", description="Score new pictures of an archive into tables."
     )

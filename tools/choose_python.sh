@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints a Python that this project supports; or says in one line, on stderr, what to do.
+# Print a Python that this project supports, or one line on stderr that says what to do.
 #     tools/choose_python.sh "3.11 3.12 3.13"            the first of them that runs here
 #     tools/choose_python.sh "3.11 3.12 3.13" PYTHON     this one, if it is one of them
 set -u
@@ -12,7 +12,7 @@ fail() {
     exit 1
 }
 
-# Prints "3.12"; nothing where it does not run: pyenv has names of versions that are switched off.
+# Print "3.12"; print nothing if it does not run: pyenv has names of versions that are switched off.
 version_of() {
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
 }
@@ -24,7 +24,7 @@ is_supported() {
     esac
 }
 
-# Prints what this host's packages have, else what works on every Linux.
+# Print a command for this host's package manager, or else one that works on every Linux.
 how_to_install() {
     for version in $supported; do
         if apt-cache show "python$version-venv" >/dev/null 2>&1; then
