@@ -66,7 +66,7 @@ def test_a_broken_link_is_noticed(target: str, written: str) -> None:
         "tables.md",
         "../README.md",
         "../conf",
-        "tables.md#answers-as-files",
+        "tables.md#results-as-files",
         "#any--all-code",
         "#any--all-code-1",
         "https://example.org/nothing",
