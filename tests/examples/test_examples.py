@@ -1,4 +1,4 @@
-"""The examples run, each as its own docstring says, on small data."""
+"""The examples run on small data, each as its docstring says."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def demo(
 
 
 def run(name: str, capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run an example in this process, which has a session, as a notebook has; gives its output."""
+    """Run an example in this process, which has a Spark session; return its output."""
     capfd.readouterr()
     runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"]([str(one) for one in arguments])
     return capfd.readouterr().out

@@ -24,7 +24,7 @@ def programs(tmp_path: Path) -> Path:
 
 
 def add(folder: Path, name: str, answer: str) -> None:
-    """Put a program there that prints `answer`, or fails where that is empty."""
+    """Add a program that prints `answer`, or fails if `answer` is empty."""
     lines = f"echo '{answer}'" if answer else "exit 127"
     program = folder / name
     program.write_text(f"#!/bin/sh\n{lines}\n")

@@ -1,4 +1,4 @@
-"""A Spark session of somebody's own, and an archive that the job has scored in it."""
+"""A caller's Spark session, and an archive that the job scored in it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PICTURES = 11
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
-    """A session as a notebook has it, two tasks at a time."""
+    """A session like that of a notebook, with two tasks at a time."""
     session = (
         SparkSession.builder.master("local[2]")
-        .appName("somebody's pipeline")
+        .appName("a caller's pipeline")
         .config("spark.ui.enabled", "false")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
@@ -33,7 +33,7 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eleven pictures, and seven files that are none."""
+    """Eleven pictures, and seven files that are not pictures."""
     folder = fill_archive(tmp_path_factory.mktemp("archive"), PICTURES)
     salt(folder)
     return folder

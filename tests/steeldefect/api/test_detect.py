@@ -1,4 +1,4 @@
-"""Detection as a column of somebody's own DataFrame."""
+"""Detection as a column of a caller's DataFrame."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def binary_files(spark: SparkSession, folder: Path) -> DataFrame:
 
 
 def detected(frame: DataFrame) -> dict[str, dict[str, Any]]:
-    """Give the column by the name of the file."""
+    """Return the values of the column, by file name."""
     return {
         row["path"].rsplit("/", 1)[-1]: row["detected"].asDict(recursive=True)
         for row in frame.select("path", "detected").collect()
@@ -49,14 +49,14 @@ def test_the_column_is_what_the_job_writes(
 def test_nulls_and_broken_bytes_are_rows(spark: SparkSession, rule_bundle: Bundle) -> None:
     rows = [("a", None), ("b", b""), ("c", b"no picture"), ("d", b"\x89PNG\r\n\x1a\n")]
     pictures = spark.createDataFrame(rows, "name string, bytes binary")
-    found = steeldefect.detect(pictures, rule_bundle.folder, "bytes", column="answer")
-    by_name = {row["name"]: row["answer"].asDict() for row in found.collect()}
-    errors = {name: answer.pop("error") for name, answer in by_name.items()}
+    found = steeldefect.detect(pictures, rule_bundle.folder, "bytes", column="result")
+    by_name = {row["name"]: row["result"].asDict() for row in found.collect()}
+    errors = {name: result.pop("error") for name, result in by_name.items()}
     assert errors["a"] == "DecodeError: no bytes: the column holds null"
     assert errors["b"] == "DecodeError: empty file: 0 bytes"
     assert errors["c"].startswith("DecodeError: not a JPEG, PNG, BMP or TIFF")
     assert errors["d"].startswith("DecodeError: ")
-    assert {value for answer in by_name.values() for value in answer.values()} == {None}
+    assert {value for result in by_name.values() for value in result.values()} == {None}
 
 
 def test_a_frame_without_rows_gives_none(spark: SparkSession, rule_bundle: Bundle) -> None:
@@ -99,10 +99,10 @@ def test_models_are_opened_once_in_each_worker_process_and_asked_once_for_each_p
 
             process_models.open_detector = opened
             try:
-                for answers in function(batches):
+                for results in function(batches):
                     with log.open("a") as file:
-                        file.write(f"asked {os.getpid()}\n" * len(answers))
-                    yield answers
+                        file.write(f"asked {os.getpid()}\n" * len(results))
+                    yield results
             finally:
                 process_models.open_detector = plain
 

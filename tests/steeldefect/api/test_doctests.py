@@ -1,4 +1,4 @@
-"""The examples in the docstrings of public names run, beside a folder demo/ as `make demo` has."""
+"""The examples in public docstrings run, beside a folder demo/ like that of `make demo`."""
 
 from __future__ import annotations
 

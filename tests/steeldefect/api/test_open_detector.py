@@ -1,4 +1,4 @@
-"""One picture, or many, to findings without Spark: what the job says of the same pictures."""
+"""Findings without Spark: one picture or many, with the same results as the job."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def detector(rule_bundle: Bundle) -> steeldefect.PictureDetector:
 
 
 def as_rows(result: steeldefect.PictureResult) -> dict[str, Any]:
-    """Give a result as the tables hold it: probabilities are float32 there."""
+    """Return a result without its name, as the tables hold it."""
     plain = result.as_dict()
     del plain["name"]
     return plain
 
 
 @pytest.mark.spark
-def test_the_answers_are_those_of_the_job(
+def test_the_results_are_those_of_the_job(
     detector: steeldefect.PictureDetector, archive: Path, output: Path
 ) -> None:
     expected = answers_of_job(output)

@@ -32,10 +32,10 @@ def test_every_table_and_view_is_there_in_every_form(output: str) -> None:
     views = ("newest_images", "newest_predictions", "not_scored")
     with steeldefect.open_tables(output) as tables:
         for name in (*(table.value for table in TableName), *views):
-            answer = getattr(tables, name)
-            arrow = answer.arrow()
+            result = getattr(tables, name)
+            arrow = result.arrow()
             assert isinstance(arrow, pa.Table)
-            frame, polars = answer.pandas(), answer.polars()
+            frame, polars = result.pandas(), result.polars()
             assert isinstance(frame, pd.DataFrame)
             assert isinstance(polars, pl.DataFrame)
             assert list(frame.columns) == polars.columns == arrow.column_names
@@ -46,13 +46,13 @@ def test_every_table_and_view_is_there_in_every_form(output: str) -> None:
         assert tables.newest_images.arrow()["verdict"].to_pylist() == ["clean"]
 
 
-def test_sql_is_answered_with_values_of_its_own(output: str) -> None:
+def test_sql_takes_parameters(output: str) -> None:
     with steeldefect.open_tables(Path(output)) as tables:
         counts = "select verdict, count(*) as n from images where verdict <> ? group by 1"
-        answer = tables.sql(counts, ["clean"])
-        assert answer.arrow().to_pylist() == [{"verdict": "defect", "n": 1}]
-        assert str(answer).split() == ["verdict", "n", "defect", "1"]
-        assert answer.polars()["n"].to_list() == [1]
+        result = tables.sql(counts, ["clean"])
+        assert result.arrow().to_pylist() == [{"verdict": "defect", "n": 1}]
+        assert str(result).split() == ["verdict", "n", "defect", "1"]
+        assert result.polars()["n"].to_list() == [1]
         tables.sql("create view bad as select key from images where defects > 0")
         assert tables.connection.sql("from bad").fetchall() == [("a.png",)]
         with pytest.raises(QueryError, match="no statement; give a query"):
@@ -69,7 +69,7 @@ def test_mistakes_are_errors_of_this_project_with_the_nearest_name(output: str) 
             tables.sql("select key::int from images").arrow()
 
 
-def test_nothing_is_answered_after_the_end(output: str) -> None:
+def test_results_cannot_be_read_after_the_end(output: str) -> None:
     with steeldefect.open_tables(output) as tables:
         late = tables.images
     with pytest.raises(duckdb.ConnectionException):

@@ -1,4 +1,4 @@
-"""The jobs as functions, in a caller's session and in one of their own."""
+"""The jobs as functions, in a caller's session and in their own session."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ print(before == [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM
 
 @dataclass(frozen=True)
 class ByJobs:
-    """What the jobs made of the archive: the tables, and the labels that they were held against."""
+    """Output of the jobs: the tables, and the labels that the evaluation compared them with."""
 
     output: Path
     labels: Path
@@ -52,7 +52,7 @@ class ByJobs:
 
 @pytest.fixture(scope="module")
 def by_jobs(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> ByJobs:
-    """What was found is the truth, but for one mask."""
+    """Tables of the jobs; the labels are all findings except one."""
     folder = tmp_path_factory.mktemp("jobs")
     output, labels = folder / "output", folder / "train.csv"
     words = score_arguments(archive, rule_bundle.folder, output)
@@ -151,7 +151,7 @@ def test_errors_are_those_of_this_project(
 
 def test_sessions_of_spark_connect_are_refused() -> None:
     class Remote:
-        """What Connect's session answers: it has no `sparkContext`."""
+        """A session without `sparkContext`, like that of Spark Connect."""
 
     with pytest.raises(SettingsError, match="one of Spark Connect"):
         require_classic(Remote())  # type: ignore[arg-type]

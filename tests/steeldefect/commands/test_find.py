@@ -16,7 +16,7 @@ from steeldefect.cli import main
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> dict[str, str]:
-    """A plain picture, one with two defects, and a file that is none."""
+    """A plain picture, a picture with two defects, and a file that is not a picture."""
     made = {"plain": plain_picture(), "both": both_picture()}
     paths = {name: str(save(picture, tmp_path / f"{name}.png")) for name, picture in made.items()}
     words = tmp_path / "words.png"
