@@ -28,5 +28,5 @@ def test_a_store_that_keeps_the_condition_keeps_the_object(any_store: Store) -> 
 def test_a_store_that_does_not_is_refused(tmp_path: Path) -> None:
     store = Careless(tmp_path)
     store.write_new("lock/1", b"first")
-    with pytest.raises(StoreError, match=r"ignores conditional .*, so that two could write$"):
+    with pytest.raises(StoreError, match=r"ignores conditional .*, so two could write$"):
         require_conditional_writes(store, "lock/1", "two could write")
