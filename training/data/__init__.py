@@ -1,1 +1,1 @@
-"""A folder of labelled pictures, and how it becomes batches."""
+"""The labelled pictures of a data folder, and the batches made of them."""

@@ -1,4 +1,4 @@
-"""Random changes of a training sample, drawn from a generator that the caller seeds."""
+"""Change training samples at random; the caller seeds the random generator."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from training.data.samples import Sample
 from training.recipe import Augment, Crop
 
 _HEIGHT, _WIDTH = 0, 1
-_MOST_MARGIN = 0.3  # of the width
-_MARGIN_NOISE = 6  # gray levels: a camera's black is not quite 0
+_MOST_MARGIN = 0.3  # widest margin, as a share of the picture's width
+_MARGIN_NOISE = 6  # gray levels: a camera's black is not exactly 0
 
 Maps = npt.NDArray[np.uint8]
 
 
 def augment(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
-    """Change a sample as the settings allow: first its geometry, then its gray values.
+    """Return a changed sample: first the geometry changes, then the gray values.
 
-    Truth maps follow the picture's geometry; a gate's label stays.
+    Truth maps follow the picture's geometry; a gate's label stays the same.
     """
     for step in (_zoom, _crop, _turn, _flip, _black_margin):
         sample = step(sample, settings, rng)
@@ -31,7 +31,7 @@ def augment(sample: Sample, settings: Augment, rng: np.random.Generator) -> Samp
 
 
 def _zoom(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
-    """Enlarge or shrink about a random place; what is missing at the edges is mirrored in."""
+    """Enlarge or shrink around a random point; missing pixels at the edges are mirrored."""
     if not settings.zoom:
         return sample
     factor = float(np.exp(rng.uniform(-1, 1) * np.log1p(settings.zoom)))
@@ -53,7 +53,7 @@ def _zoom(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample
 
 
 def _crop(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
-    """Cut a window out of picture and maps, often over a defect."""
+    """Cut a window out of the picture and its maps, often over a defect."""
     crop = settings.crop
     if crop is None:
         return sample
@@ -94,7 +94,7 @@ def _flip(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample
 
 
 def _black_margin(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
-    """Blacken the left or right end, as where the strip ends; no defect is seen there."""
+    """Blacken the left or right end, as at the end of a strip; the truth there becomes 0."""
     if not settings.black_margin or rng.random() >= settings.black_margin:
         return sample
     picture, truth = sample.picture.copy(), sample.truth

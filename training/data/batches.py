@@ -1,7 +1,7 @@
-"""Samples to batches: shuffled, augmented, scaled and made ready while the model is busy.
+"""Make batches of samples: shuffled, augmented, scaled, and prepared while the model trains.
 
-The order of pictures and every random change follow from the seed and the epoch, however many
-threads prepare batches. The last batch may be smaller; it is never dropped.
+The seed and the epoch fix the order of pictures and every random change; the number of threads
+has no effect. The last batch of an epoch may be smaller; it is never dropped.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ Change = Callable[[Sample, np.random.Generator], Sample]
 
 
 _AHEAD = 4
-"""Batches that wait for the model at most: filling a longer queue would take cores from it."""
+"""Largest number of batches that wait for the model: a longer queue would take cores from it."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How batches of training are drawn.
+    """How training batches are drawn.
 
     Attributes:
-        batch_size: pictures in a batch; the last of an epoch may have fewer.
+        batch_size: pictures in a batch; the last batch of an epoch may have fewer.
         changes: random changes of each picture.
-        seed: of order and changes.
-        epochs: first and one past the last, counted from 0: a fit that goes on where another
-            ended gets the batches that the other would have had.
-        weights: float64 (samples,), how often each picture is drawn; None: once an epoch.
+        seed: seed of the order and of the changes.
+        epochs: first epoch, and one past the last, counted from 0. A fit that resumes at an
+            epoch gets the same batches as a fit that was never interrupted.
+        weights: float64 (samples,), relative frequency of each picture; None: each picture is
+            drawn once an epoch.
         donors: numbers of the samples that show defects, for pasting.
     """
 
@@ -51,11 +52,11 @@ class Plan:
 
 
 def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.Dataset:
-    """Batches of all epochs, one after the other, each in a new order and with new changes.
+    """Return the batches of all epochs in sequence; every epoch has a new order and new changes.
 
     Returns:
-        (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`;
-        `batches_of_epoch` of them for each epoch.
+        (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`. Each
+        epoch has `batches_of_epoch` batches.
     """
     count = len(samples)
     steps = batches_of_epoch(count, plan.batch_size)
@@ -88,12 +89,12 @@ def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.D
 
 
 def batches_of_epoch(samples: int, batch_size: int) -> int:
-    """Count the batches of one epoch."""
+    """Return the number of batches in one epoch."""
     return -(-samples // batch_size)
 
 
 def fixed_batches(samples: Samples, spec: InputSpec, batch_size: int) -> tf.data.Dataset:
-    """Batches in the samples' own order, unchanged; shaped as `training_batches`."""
+    """Return batches in the order of the samples, without changes; shapes as `training_batches`."""
     numbers = tf.data.Dataset.range(len(samples)).batch(batch_size)
     chosen = numbers.map(lambda batch: (batch, tf.constant([0, 0], tf.int64)))
     return _prepared(chosen, samples, spec, lambda sample, rng: sample, 0)
@@ -102,7 +103,7 @@ def fixed_batches(samples: Samples, spec: InputSpec, batch_size: int) -> tf.data
 def _prepared(
     chosen: tf.data.Dataset, samples: Samples, spec: InputSpec, change: Change, seed: int
 ) -> tf.data.Dataset:
-    """Turn (numbers, (epoch, step)) into batches, several at a time and ahead of the model."""
+    """Turn (sample numbers, (epoch, step)) into batches, in parallel and ahead of the model."""
     truth_shape = samples[0].truth.shape
     if len(truth_shape) > 1:
         truth_shape = (spec.height, spec.width, truth_shape[-1])

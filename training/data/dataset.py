@@ -1,13 +1,13 @@
-"""A folder of labelled pictures, read and checked whole before any training begins.
+"""Read a folder of labelled pictures, and check all of it before training begins.
 
     images/         the pictures; their file names are the ImageIds
     train.csv       run lengths (see `steeldefect.labels.label_files` for its two forms)
     labels.csv      optional: ImageId,label with 1 = defective; or defect_and_no_defect.csv
     classes.json    optional: class names by id
-    groups.csv      optional: ImageId,group; related pictures stay on one side of a split
+    groups.csv      optional: ImageId,group; pictures of one group stay in one part of a split
 
-Without a labels file, pictures with a mask are defective and all others clean. `docs/labels.md`
-says what each file means, and how its names find the pictures.
+Without a labels file, pictures with a mask are defective and all others are clean.
+`docs/labels.md` describes each file, and how the names in it are matched to pictures.
 """
 
 from __future__ import annotations
@@ -31,21 +31,24 @@ from training.data.picture_files import SUFFIXES, find_pictures
 from training.data.picture_names import Naming
 
 LIMITS = DecodeLimits(max_pixels=200_000_000)
-"""Of pictures that are trained on; they are chosen by hand, so that nothing but room is guarded."""
+"""Limits of training pictures. Somebody chose these pictures, so only memory needs protection."""
 
 _DECODERS = 4
 
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """One picture and what is known of it.
+    """One picture with its labels.
 
     Attributes:
+        name: file name.
+        path: path of the file.
         shape: (height, width) in pixels.
         defective: the picture's label.
-        runs: run lengths of each class present; empty for clean pictures, and for defective ones
-            whose masks nobody drew.
-        group: pictures of one group stay together; a picture's own name where none is stated.
+        runs: run lengths by id of the classes present; empty for clean pictures, and for
+            defective pictures whose masks nobody drew.
+        group: name of the picture's group; pictures of one group stay in one part of a split.
+            The picture's own name if no group is stated.
     """
 
     name: str
@@ -57,23 +60,27 @@ class LabelledPicture:
 
     @property
     def outlined(self) -> bool:
-        """Whether the true masks are known: drawn, or none because the picture is clean."""
+        """Whether the true masks are known: somebody drew them, or the picture is clean."""
         return bool(self.runs) or not self.defective
 
     def read(self) -> Gray:
         """Decode the picture: uint8 (height, width).
 
         Raises:
-            DataError: it cannot be read; names the file.
+            DataError: the picture cannot be read; the message names the file.
         """
         return _decode(self.path)
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """All pictures of a folder, by name.
+    """All pictures of a data folder, sorted by name.
 
-    `fingerprint`: sha256 over the label files and the pictures' names and sizes in bytes.
+    Attributes:
+        folder: the data folder.
+        pictures: all pictures.
+        class_names: names of the classes by id.
+        fingerprint: sha256 over the label files and the pictures' names and sizes in bytes.
     """
 
     folder: Path
@@ -83,11 +90,11 @@ class DataSet:
 
 
 def read_dataset(folder: Path) -> DataSet:
-    """Read a data folder, decode every picture once, and check everything against each other.
+    """Read a data folder, decode every picture once, and check that files and pictures agree.
 
     Raises:
-        DataError: something is missing, unreadable, or contradicts something else; lists all
-            that was found, the first few by name.
+        DataError: something is missing, unreadable or contradictory; the message lists the
+            problems, each with the first few names.
     """
     paths = _find_pictures(folder)
     masks = labels.read_masks(folder / labels.MASKS_FILE)
@@ -166,7 +173,7 @@ def _check_labels(
 
 
 def _read_shapes(paths: dict[str, Path]) -> dict[str, tuple[int, int]]:
-    """Decode every picture once: a broken one is found now and not an hour into the fit."""
+    """Decode every picture once, so that a broken picture fails now, not an hour into the fit."""
     with ThreadPoolExecutor(_DECODERS) as pool:
         found = dict(zip(paths, pool.map(_shape_or_problem, paths.values()), strict=True))
     broken = sorted(one for one in found.values() if isinstance(one, str))
@@ -195,7 +202,7 @@ def _decode(path: Path) -> Gray:
 def _parse_masks(
     masks: pd.DataFrame, shapes: dict[str, tuple[int, int]]
 ) -> dict[str, dict[int, run_lengths.Runs]]:
-    """Parse all run lengths that are not empty, by picture and class."""
+    """Return all run lengths that are not empty, by picture and class."""
     parsed: dict[str, dict[int, run_lengths.Runs]] = {}
     problems = []
     rows = zip(*(masks[column] for column in masks.columns), strict=True)

@@ -1,7 +1,7 @@
-"""The label files of a data folder; how each is read is in `steeldefect.labels.label_files`.
+"""Read the label files of a data folder; `steeldefect.labels.label_files` parses their content.
 
-A file as such that cannot be read is an error here; whether the files agree with each other and
-with the pictures is for `training.data.dataset`.
+This module raises errors about single files. `training.data.dataset` checks that the files agree
+with each other and with the pictures.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = [
 
 
 def read_masks(path: Path) -> pd.DataFrame:
-    """Read run lengths, in either of Kaggle's forms; see `labels.label_files.read_masks`.
+    """Read run lengths in either of Kaggle's two forms; see `label_files.read_masks`.
 
     Raises:
-        DataError: the file is missing or malformed; names the line.
+        DataError: the file is missing or malformed; the message names the line.
     """
     return label_files.read_masks(read_file(path), str(path))
 
@@ -48,10 +48,11 @@ def read_labels(folder: Path) -> tuple[str, pd.DataFrame] | None:
     """Read which pictures are defective; see `steeldefect.labels.label_files.read_label_rows`.
 
     Returns:
-        Name of the file and its rows; None where the folder has no labels file.
+        Name of the labels file and its rows; None if the folder has no labels file.
 
     Raises:
-        DataError: two labels files, or a malformed one; names the line.
+        DataError: there are two labels files, or the file is malformed; the message names the
+            line.
     """
     present = [folder / name for name in LABELS_FILES if (folder / name).exists()]
     if not present:
@@ -65,11 +66,12 @@ def read_groups(folder: Path) -> pd.DataFrame:
     """Read which pictures belong together; see `steeldefect.labels.label_files.read_pairs`.
 
     Returns:
-        Columns ImageId, group (text), line (int); rows without a group are left out, and there are
-        none where the folder has no groups file.
+        Columns ImageId, group (text), line (int). Rows without a group are left out. The table is
+        empty if the folder has no groups file.
 
     Raises:
-        DataError: the file is malformed, or has two groups for one picture; names the line.
+        DataError: the file is malformed, or has two groups for one picture; the message names
+            the line.
     """
     path = folder / GROUPS_FILE
     if not path.exists():
@@ -79,10 +81,11 @@ def read_groups(folder: Path) -> pd.DataFrame:
 
 
 def read_class_names(folder: Path) -> dict[int, str] | None:
-    """Read the classes' names by their id, ascending; None where the folder has no classes file.
+    """Read the names of the classes by id, ascending; None if the folder has no classes file.
 
     Raises:
-        DataError: not a JSON mapping of whole numbers above 0 to names, or two names for one id.
+        DataError: the file is not a JSON mapping of whole numbers above 0 to names, or it has two
+            names for one id.
     """
     path = folder / CLASSES_FILE
     if not path.exists():
@@ -109,7 +112,7 @@ def read_file(path: Path) -> bytes:
     """Read a label file.
 
     Raises:
-        DataError: it is missing, not a regular file, or cannot be read.
+        DataError: the file is missing, is not a regular file, or cannot be read.
     """
     try:
         if path.exists() and not path.is_file():

@@ -1,8 +1,8 @@
-"""Copies the defects of one picture onto another, so that few defects are seen on many grounds.
+"""Copy defects of one picture onto another, to show few defects on many backgrounds.
 
 Source: Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method for Instance
-Segmentation", 2021; here with a soft edge, and with the gray level matched, because a defect on
-steel is told by its contrast to what lies around it.
+Segmentation", 2021. Added here: a soft edge, and a matched gray level, because a defect on steel
+is visible by its contrast to its surroundings.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import numpy.typing as npt
 
 from training.data.samples import Sample
 
-_MARGIN = 5  # model pixels around a defect that come with it, fading out
+_MARGIN = 5  # model pixels around a defect that are copied too; they fade out
 
 Mask = npt.NDArray[np.bool_]
 
 
 def paste(sample: Sample, donor: Sample, rng: np.random.Generator) -> Sample:
-    """Put one class of a donor's defects somewhere onto a sample.
+    """Return a copy of a sample with the donor's defects of one class at a random place.
 
     Args:
-        sample: picture uint8 (h, w) with truth maps uint8 (h, w, classes); left as it is.
-        donor: of the same size, showing at least one class; else nothing is pasted.
-        rng: chooses class, place and mirroring.
+        sample: picture uint8 (h, w) with truth maps uint8 (h, w, classes); it is not changed.
+        donor: sample of the same size. Nothing is pasted if it shows no defect.
+        rng: random generator that chooses class, place and mirroring.
 
     Returns:
-        A new sample that shows what it showed, less what was pasted over, and the donor's class.
+        A new sample; where the defects were pasted, its truth maps hold the donor's class alone.
     """
     present = np.flatnonzero(donor.truth.any(axis=(0, 1)))
     if not len(present):
@@ -53,7 +53,7 @@ def paste(sample: Sample, donor: Sample, rng: np.random.Generator) -> Sample:
 
 
 def _box(mask: npt.NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Frame a mask, with a margin where the picture has it."""
+    """Return the rows and columns of a mask with its margin, as far as the picture reaches."""
     left, top, width, height = cv2.boundingRect(mask)
     rows = slice(max(0, top - _MARGIN), top + height + _MARGIN)
     return rows, slice(max(0, left - _MARGIN), left + width + _MARGIN)
@@ -69,7 +69,7 @@ def _place(
 
 
 def _soft(mask: Mask) -> npt.NDArray[np.float32]:
-    """Fade out from 1 on the mask to 0 within the margin."""
+    """Return the weight of the pasted pixels: 1 on the mask, falling to 0 within the margin."""
     wide = cv2.dilate(mask.astype(np.float32), np.ones((_MARGIN, _MARGIN), np.uint8))
     faded = cv2.GaussianBlur(wide, (0, 0), _MARGIN / 3)
     return np.asarray(np.maximum(faded, mask), dtype=np.float32)

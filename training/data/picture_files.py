@@ -1,4 +1,4 @@
-"""The picture files of a data folder, and what else lies beside them."""
+"""List the picture files of a data folder, and the other entries beside them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from steeldefect.errors import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
-"""Of files that count as pictures."""
+"""Suffixes of the files that count as pictures."""
 
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """What lies in a folder of pictures.
+    """The entries of a folder of pictures.
 
     Attributes:
-        paths: of the pictures, by file name, ascending.
-        unnameable: pictures whose file names are not UTF-8, in printable form.
-        passed_over: why each other entry is not a picture, by its name in printable form.
+        paths: paths of the pictures by file name, ascending.
+        unnameable: printable names of the pictures whose file names are not UTF-8.
+        passed_over: reason why each other entry is not a picture, by its printable name.
     """
 
     paths: dict[str, Path]
@@ -28,10 +28,10 @@ class PictureFiles:
 
 
 def find_pictures(folder: Path) -> PictureFiles:
-    """List the pictures in a folder; folders below it are not searched.
+    """List the pictures in a folder; subfolders are not searched.
 
-    A picture is a regular file, or a link to one, that is not hidden and has one of `SUFFIXES`.
-    Nothing is opened, so that a pipe cannot stop the listing.
+    A picture is a regular file, or a link to a regular file, that is not hidden and has one of
+    `SUFFIXES`. No file is opened, because opening a pipe could block.
 
     Raises:
         DataError: the folder cannot be listed.
@@ -57,7 +57,7 @@ def _reason_against(path: Path) -> str | None:
     try:
         mode = path.stat().st_mode
     except OSError:
-        mode = stat.S_IFREG  # such as a broken link: reading it says what is wrong
+        mode = stat.S_IFREG  # such as a broken link: reading it later reports the error
     if stat.S_ISDIR(mode):
         return "a folder, which is not searched"
     if not stat.S_ISREG(mode):
@@ -70,5 +70,5 @@ def _is_utf8(name: str) -> bool:
 
 
 def _printable(name: str) -> str:
-    """Write a name so that it can be printed; bytes that are not UTF-8 are escaped."""
+    """Return a name that can be printed; bytes that are not UTF-8 are escaped."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

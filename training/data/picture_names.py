@@ -1,4 +1,4 @@
-"""Put the pictures' own names into the rows of label files."""
+"""Replace the names in label files by the names of the pictures that they match."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from training.data.labels import listed
 
 
 class Naming:
-    """Renames rows, and collects what has no picture.
+    """The names of all pictures, matched to the names in label files.
 
     Attributes:
-        problems: one text for each file with names that have no picture; names them with lines.
+        problems: one text for each file that names missing pictures; it lists the names with
+            their lines.
     """
 
     def __init__(self, pictures: Mapping[str, Path]) -> None:
-        """Take the pictures' paths by their names."""
+        """Store the paths of the pictures by name."""
         self.problems: list[str] = []
         self._names = list(pictures)
         self._addresses = [path.as_posix() for path in pictures.values()]
 
     def match(self, rows: pd.DataFrame) -> Matches:
-        """Find the pictures of all rows by their ImageId."""
+        """Match the ImageId of every row to a picture."""
         return match_names(rows["ImageId"].tolist(), self._names, self._addresses)
 
     def rename(self, rows: pd.DataFrame, file: str) -> pd.DataFrame:
-        """Give the rows that have a picture, under the picture's own name.
+        """Return the rows that have a picture, with the picture's name as ImageId.
+
+        Names without a picture are added to `problems`.
 
         Args:
-            rows: columns ImageId, line and any others.
-            file: their name, for `problems`.
+            rows: table with the columns ImageId and line, and any others.
+            file: name of the label file, for `problems`.
         """
         matches = self.match(rows)
         known = rows["ImageId"].isin(list(matches.pictures))
@@ -48,20 +51,20 @@ class Naming:
         return rows[known].assign(ImageId=self.renamed(rows.loc[known, "ImageId"], matches))
 
     def renamed(self, names: pd.Series, matches: Matches) -> list[str]:
-        """Give the pictures' own names; a name without picture stays."""
+        """Return the name of the matched picture for each name; unmatched names stay."""
         own = {name: self._names[number] for name, number in matches.pictures.items()}
         return [own.get(name, name) for name in names]
 
     def explain(self, matches: Matches, name: str) -> str:
-        """Say in a few words why a name has no picture."""
+        """Return a short reason why a name has no picture."""
         return matches.explain(name, self._names)
 
     def doubtful(self, matches: Matches) -> set[str]:
-        """Name the pictures that rows may mean which were not matched."""
+        """Return the names of pictures that unmatched rows may mean."""
         return {self._names[number] for number in matches.doubtful}
 
     def pairs(self, rows: pd.DataFrame, file: str, value: str) -> dict[str, Any]:
-        """Give the value of each picture that has one, by the picture's own name."""
+        """Return the values of the column `value`, by name of the matched picture."""
         named = self.rename(rows, file)
         return dict(zip(named["ImageId"], named[value].tolist(), strict=True))
 

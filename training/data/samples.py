@@ -1,7 +1,7 @@
-"""From labelled pictures to what a model learns: inputs and truth, one picture at a time.
+"""Make training samples of labelled pictures: the resized picture and its truth.
 
-Pictures are resized once and kept as uint8 where they fit into memory; scaling is cheap and
-comes after augmentation. Resizing and scaling are `pictures.preprocessing`, as in scoring.
+Pictures are resized once and kept in memory as uint8 if they fit. Scaling is cheap and follows
+after augmentation. `pictures.preprocessing` resizes and scales, as in scoring.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ _READERS = 4
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture, resized: uint8 (h, w), with its truth.
+    """One resized picture with its truth.
 
-    `truth` is uint8: (1,) for a gate, (h, w, classes) for a segmenter; 0 or 1.
+    Attributes:
+        picture: uint8 (h, w).
+        truth: uint8, 0 or 1: (1,) for the label of a picture, (h, w, maps) for outlines.
     """
 
     picture: Gray
@@ -37,7 +39,7 @@ Load = Callable[[LabelledPicture], Sample]
 
 
 def load_for_gate(picture: LabelledPicture, spec: InputSpec) -> Sample:
-    """Read a picture with its label."""
+    """Read a picture with its label as truth."""
     truth = np.array([picture.defective], dtype=np.uint8)
     return Sample(resize(picture.read(), spec), truth)
 
@@ -45,25 +47,27 @@ def load_for_gate(picture: LabelledPicture, spec: InputSpec) -> Sample:
 def load_for_segmenter(
     picture: LabelledPicture, spec: InputSpec, class_ids: Sequence[int], coverage: float
 ) -> Sample:
-    """Read a picture with the masks of all its classes."""
+    """Read a picture with the masks of its classes as truth."""
     return Sample(resize(picture.read(), spec), truth_maps(picture, spec, class_ids, coverage))
 
 
 def truth_maps(
     picture: LabelledPicture, spec: InputSpec, class_ids: Sequence[int], coverage: float
 ) -> npt.NDArray[np.uint8]:
-    """Draw a picture's masks at the size of a model's maps.
+    """Return a picture's masks at the size of the model's input.
 
-    A model pixel counts where the mask covers at least `coverage` of it. At 0.5 areas are right
-    on average, which nearest-neighbour sampling gives as well, but that breaks slanted hairlines
-    into dashes. A mask too thin to cover that much of any model pixel would vanish from the
-    truth; of such a one, the pixels count that it covers at least half as much as its best.
+    A model pixel is 1 if the mask covers at least the share `coverage` of it. With 0.5, areas are
+    right on average. Nearest-neighbour sampling also keeps areas right on average, but breaks
+    slanted hairlines into dashes.
+
+    A thin mask may cover no model pixel that far, and would vanish from the truth. For such a
+    mask, a pixel is 1 if it is covered at least half as much as the pixel covered most.
 
     Args:
-        picture: with runs at its own size.
-        spec: gives height and width.
-        class_ids: the maps' classes, in order.
-        coverage: share of a model pixel, above 0, at most 1.
+        picture: picture with run lengths at its own size.
+        spec: input of the model; its height and width are used.
+        class_ids: class of each map, in order.
+        coverage: share of a model pixel, above 0 and at most 1.
 
     Returns:
         uint8 (spec.height, spec.width, classes), 0 or 1.
@@ -80,10 +84,10 @@ def truth_maps(
 
 
 class Samples:
-    """Samples by number, from memory where they fit."""
+    """Samples by number, kept in memory if they fit."""
 
     def __init__(self, pictures: Sequence[LabelledPicture], load: Load, cache_bytes: int) -> None:
-        """Read all pictures now where they need at most `cache_bytes`, else each when asked."""
+        """Read all pictures now if they fit into `cache_bytes`, else each when it is needed."""
         self._pictures = pictures
         self._load = load
         first = load(pictures[0])
@@ -93,31 +97,31 @@ class Samples:
                 self._cache = list(pool.map(load, pictures))
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Return the number of samples."""
         return len(self._pictures)
 
     def __getitem__(self, number: int) -> Sample:
-        """The sample of picture `number`."""
+        """Return the sample of picture `number`."""
         if self._cache is not None:
             return self._cache[number]
         return self._load(self._pictures[number])
 
 
 def gate_samples(pictures: Sequence[LabelledPicture], spec: InputSpec, cache_bytes: int) -> Samples:
-    """Make the samples that a gate learns from."""
+    """Create the samples of a gate that learns from labels of pictures."""
     return Samples(pictures, partial(load_for_gate, spec=spec), cache_bytes)
 
 
 def place_samples(
     pictures: Sequence[LabelledPicture], spec: InputSpec, coverage: float, cache_bytes: int
 ) -> Samples:
-    """Make the samples that a gate learns from place by place: one map, of any class.
+    """Create the samples of a gate of kind `places`: the truth is one map over all classes.
 
     Args:
-        pictures: those that are outlined.
-        spec: of the gate.
-        coverage: share of a model pixel that a mask has to cover to count.
-        cache_bytes: see `Samples`.
+        pictures: pictures whose true masks are known.
+        spec: input of the gate.
+        coverage: share of a model pixel that a mask must cover for the pixel to be 1.
+        cache_bytes: memory for the samples; see `Samples`.
     """
 
     def load(picture: LabelledPicture) -> Sample:
@@ -134,6 +138,6 @@ def segmenter_samples(
     coverage: float,
     cache_bytes: int,
 ) -> Samples:
-    """Make the samples that a segmenter learns from."""
+    """Create the samples of a segmenter."""
     load = partial(load_for_segmenter, spec=spec, class_ids=class_ids, coverage=coverage)
     return Samples(pictures, load, cache_bytes)

@@ -107,7 +107,7 @@ EVERYTHING = Augment(
 
 
 def disc(classes: int) -> Sample:
-    """A bright disc on dark ground; the truth of class 0, and nothing of the others."""
+    """Return a bright disc on a dark background; the truth has class 0 alone."""
     picture = np.full((64, 64), 50, np.uint8)
     cv2.circle(picture, (40, 24), 10, 200, -1)
     truth = np.zeros((64, 64, classes), np.uint8)
