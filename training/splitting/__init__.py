@@ -1,6 +1,6 @@
-"""What a split is made of: parts and folds, who stays together, files, and the check.
+"""Splits of labelled pictures into train, validation and test parts, or into folds.
 
-`parts` (the pictures divided), `division` (dividing them), `views` (near-duplicates), `files`
-(written once, used by many fits), `overlap` (what no split may have). `splitting.split` is the
-door.
+`parts` (the classes for parts and folds), `division` (divides pictures), `views` (finds
+near-duplicates), `files` (reads and writes split files), `overlap` (checks that parts do not
+overlap). Other packages import from `splitting.split`.
 """

@@ -1,7 +1,6 @@
-"""Dividing pictures: groups kept whole, strata even, repeatable by the seed.
+"""Divide pictures into parts or folds: groups stay whole, strata are even, a seed fixes the result.
 
-A picture's stratum is the rarest class it shows, or that it is clean, or that it is defective
-without masks.
+A picture's stratum is the rarest class that it shows, or `clean`, or `defective without masks`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from training.splitting.parts import Folds, Parts
 
 _CLEAN = "clean"
 _NOT_OUTLINED = "defective without masks"
-_CLOSE_ENOUGH = 0.02  # of a share: 0.15 becomes one fold of seven
+_CLOSE_ENOUGH = 0.02  # accepted error of a share: 0.15 becomes one fold of seven
 _MOST_FOLDS = 20
 
 
@@ -29,9 +28,9 @@ def split_pictures(pictures: Sequence[LabelledPicture], shares: Split, seed: int
     """Divide pictures into train, validation and test.
 
     Args:
-        pictures: in any order; the split depends on their names, labels and groups alone.
-        shares: of validation and test, met as closely as whole folds allow.
-        seed: of the split.
+        pictures: pictures in any order; the split depends on their names, labels and groups alone.
+        shares: shares of validation and test, met as closely as whole folds allow.
+        seed: seed of the split.
 
     Raises:
         DataError: too few groups of pictures to fill three parts.
@@ -45,12 +44,12 @@ def split_pictures(pictures: Sequence[LabelledPicture], shares: Split, seed: int
 
 
 def divide_into_folds(pictures: Sequence[LabelledPicture], folds: int, seed: int) -> Folds:
-    """Divide all pictures into folds of about one size.
+    """Divide all pictures into folds of about the same size.
 
     Args:
-        pictures: in any order; the folds depend on their names, labels and groups alone.
-        folds: how many, at least 2.
-        seed: of the division.
+        pictures: pictures in any order; the folds depend on their names, labels and groups alone.
+        folds: number of folds, at least 2.
+        seed: seed of the division.
 
     Raises:
         DataError: too few groups of pictures to fill the folds.
@@ -67,13 +66,13 @@ def divide_into_folds(pictures: Sequence[LabelledPicture], folds: int, seed: int
 
 
 def parts_of_fold(folds: Folds, fold: int, validation: float, seed: int) -> Parts:
-    """Make one fold the test part, and divide the others into train and validation.
+    """Return parts with one fold as test; the other folds are divided into train and validation.
 
     Args:
-        folds: of all pictures.
-        fold: number of the test part, from 0.
-        validation: share of all pictures.
-        seed: of the division.
+        folds: folds of all pictures.
+        fold: number of the fold that becomes the test part, from 0.
+        validation: share of all pictures that the validation part gets.
+        seed: seed of the division.
 
     Raises:
         DataError: too few groups of pictures outside the fold to fill two parts.
@@ -87,7 +86,12 @@ def parts_of_fold(folds: Folds, fold: int, validation: float, seed: int) -> Part
 
 
 def stratum_of(picture: LabelledPicture, class_counts: Counter[int]) -> str:
-    """Name a picture's stratum; `class_counts` counts the pictures that show each class."""
+    """Return the name of a picture's stratum.
+
+    Args:
+        picture: one picture.
+        class_counts: number of pictures that show each class.
+    """
     if picture.runs:
         return f"class {min(picture.runs, key=lambda number: (class_counts[number], number))}"
     return _NOT_OUTLINED if picture.defective else _CLEAN
@@ -96,7 +100,7 @@ def stratum_of(picture: LabelledPicture, class_counts: Counter[int]) -> str:
 def _hold_back(
     pictures: Sequence[LabelledPicture], share: float, seed: int
 ) -> tuple[list[LabelledPicture], list[LabelledPicture]]:
-    """Divide pictures in two; the second part has about `share` of them."""
+    """Divide pictures into two lists; the second list has about `share` of them."""
     taken, folds = _as_folds(share, _most_folds(pictures))
     if folds < 2:
         return list(pictures), []
@@ -110,7 +114,7 @@ def _hold_back(
 def _fold_places(
     pictures: Sequence[LabelledPicture], folds: int, seed: int
 ) -> list[npt.NDArray[np.intp]]:
-    """Choose the places, in `pictures`, of each fold's members."""
+    """Return the indices in `pictures` of each fold's members."""
     strata, groups = _strata(pictures), np.array([picture.group for picture in pictures])
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
@@ -119,7 +123,7 @@ def _fold_places(
 
 
 def _most_folds(pictures: Sequence[LabelledPicture]) -> int:
-    """How many folds can be filled at most."""
+    """Return the largest number of folds that can be filled."""
     largest = max(Counter(_strata(pictures).tolist()).values(), default=0)
     return min(_count_groups(pictures), largest)
 
@@ -130,7 +134,7 @@ def _strata(pictures: Sequence[LabelledPicture]) -> npt.NDArray[np.str_]:
 
 
 def _as_folds(share: float, most: int) -> tuple[int, int]:
-    """Write a share as `taken` of `folds`, with the fewest folds that come close."""
+    """Return (taken, folds): the fraction with the fewest folds that is close to `share`."""
     best = (1, min(2, most))
     for folds in range(2, min(most, _MOST_FOLDS) + 1):
         taken = min(max(1, round(share * folds)), folds - 1)

@@ -1,13 +1,18 @@
-"""Pictures that are there more than once: the same pixels, or the same view saved anew.
+"""Find pictures that occur more than once: the same pixels, or the same view saved again.
 
-Two steps. A perceptual hash of 255 bits finds candidates among all pairs: the signs, against
-their median, of the lowest 16 x 16 cosine frequencies of the picture at 64 x 64 (Zauner 2010,
-"Implementation and Benchmarking of Perceptual Image Hash Functions"). The correlation of small
-copies confirms them, because strips of bare steel share their few low frequencies. Neither
-minds brightness, contrast, or a lossy format; both tell a picture from its mirror image.
+The search has two steps:
 
-With OpenCV's cosine transform at hand the hash is three lines, and as packed bits all pairs are
-compared in bulk: no further library is needed for it.
+1. A perceptual hash of 255 bits finds candidates among all pairs. Each bit says whether one of
+   the lowest 16 x 16 cosine frequencies of the picture at 64 x 64 lies above their median (Zauner
+   2010, "Implementation and Benchmarking of Perceptual Image Hash Functions").
+2. The correlation of small copies confirms a candidate. The hash alone is not enough: strips of
+   bare steel have few low frequencies, and these are similar.
+
+Brightness, contrast and a lossy format change neither hash nor correlation much. A picture and
+its mirror image differ in both.
+
+The hash needs no further library: it is three lines with OpenCV's cosine transform, and NumPy
+compares the packed bits of all pairs in bulk.
 """
 
 from __future__ import annotations
@@ -25,12 +30,12 @@ import numpy.typing as npt
 from steeldefect.pictures.preprocessing import Gray
 
 HASH_BITS = 255
-MAX_DISTANCE = 48  # bits; copies saved at JPEG quality 60 and brightened differ by up to 40
-MIN_CORRELATION = 0.98  # such copies reach 0.994
+MAX_DISTANCE = 48  # bits; brightened copies, saved at JPEG quality 60, differ by up to 40
+MIN_CORRELATION = 0.98  # the same copies reach 0.994
 
 _FREQUENCIES, _SAMPLES, _THUMBNAIL = 16, 64, 32
-_BLOCK = 256  # rows of the distance matrix at a time: memory stays flat
-_FLAT = 1e-3  # gray levels; below it a picture has no pattern to compare
+_BLOCK = 256  # rows of the distance matrix at a time: memory stays bounded
+_FLAT = 1e-3  # gray levels; a picture with less variation has no pattern to compare
 
 Bits = npt.NDArray[np.uint64]
 Thing = TypeVar("Thing", bound=Hashable)
@@ -38,12 +43,12 @@ Thing = TypeVar("Thing", bound=Hashable)
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a picture is compared by.
+    """The values by which pictures are compared.
 
     Attributes:
         bits: uint64 (4,): the perceptual hash.
-        pattern: float32 (1024,): the picture at 32 x 32, of mean 0 and length 1; of length 0 for
-            a picture of one gray level.
+        pattern: float32 (1024,): the picture at 32 x 32, with mean 0 and norm 1; all zeros for a
+            picture of one gray level.
     """
 
     bits: Bits
@@ -51,7 +56,7 @@ class Fingerprint:
 
 
 class Comparable(Protocol):
-    """A picture as far as it is compared here."""
+    """The properties of a picture that are compared."""
 
     @property
     def name(self) -> str:
@@ -59,21 +64,21 @@ class Comparable(Protocol):
 
     @property
     def digest(self) -> str:
-        """Equal for equal pixels."""
+        """Digest of the pixels; equal for equal pixels."""
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """See there."""
+        """Perceptual hash and small copy of the picture."""
 
 
 @dataclass(frozen=True)
 class DuplicateSet:
-    """Pictures of one view.
+    """Pictures that show the same view.
 
     Attributes:
-        names: two or more, ascending.
-        identical: whether all have the same pixels.
-        correlation: the least of those that hold the set together.
+        names: two or more names of pictures, ascending.
+        identical: whether all pictures have the same pixels.
+        correlation: lowest correlation among the pairs that were linked.
     """
 
     names: tuple[str, ...]
@@ -82,7 +87,7 @@ class DuplicateSet:
 
 
 def take_fingerprint(gray: Gray) -> Fingerprint:
-    """Take the fingerprint of a picture, uint8 (height, width)."""
+    """Compute the fingerprint of a picture, uint8 (height, width)."""
     small = cv2.resize(gray, (_SAMPLES, _SAMPLES), interpolation=cv2.INTER_AREA)
     lowest = cv2.dct(small.astype(np.float32))[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]
     bits = np.packbits(np.append(lowest > np.median(lowest), False)).view(np.uint64)
@@ -94,7 +99,7 @@ def take_fingerprint(gray: Gray) -> Fingerprint:
 
 
 def digest_of(gray: Gray) -> str:
-    """Digest shape and pixels: equal for equal pixels, whatever the file format."""
+    """Compute the sha256 of shape and pixels; the file format does not matter."""
     height, width = gray.shape
     pixels = np.ascontiguousarray(gray).tobytes()
     return hashlib.sha256(f"{height}x{width} ".encode() + pixels).hexdigest()
@@ -103,12 +108,12 @@ def digest_of(gray: Gray) -> str:
 def find_duplicates(
     pictures: Sequence[Comparable], min_correlation: float = MIN_CORRELATION
 ) -> list[DuplicateSet]:
-    """Find all sets of pictures that hang together by pairs; the largest sets first.
+    """Return all sets of pictures that are linked by similar pairs; the largest sets first.
 
     Args:
-        pictures: in any order.
-        min_correlation: of a pair whose hashes are close; lower values join what differs more,
-            such as exposures of one object.
+        pictures: pictures in any order.
+        min_correlation: lowest correlation of a similar pair. A lower value also links pictures
+            that differ more, such as several exposures of one object.
     """
     same: dict[str, list[int]] = defaultdict(list)
     for number, picture in enumerate(pictures):
@@ -127,7 +132,7 @@ def find_duplicates(
 
 
 def linked(links: Iterable[tuple[Thing, Thing]]) -> list[list[Thing]]:
-    """Collect what is linked, directly or over others (union-find)."""
+    """Return the sets of things that are linked, directly or through others (union-find)."""
     parents: dict[Thing, Thing] = {}
 
     def root(one: Thing) -> Thing:
@@ -162,7 +167,7 @@ def _similar_pairs(
 
 
 def _distances(ones: Bits, others: Bits) -> npt.NDArray[np.uint16]:
-    """Count the bits that differ, of every pair."""
+    """Count the differing bits of every pair."""
     distances = np.zeros((len(ones), len(others)), np.uint16)
     for word in range(ones.shape[1]):
         distances += np.bitwise_count(ones[:, None, word] ^ others[None, :, word])

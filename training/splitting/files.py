@@ -1,10 +1,10 @@
-"""Split files: made once, read by every fit that is to be compared.
+"""Read and write split files: a split is written once, and several fits use it.
 
     # steeldefect split: seed 0, validation 0.15, test 0.15, near-duplicates grouped, data 3f...
     ImageId,split,group
 
-With folds the first line says `folds 5` instead of the test share, and the second column is
-`fold`. A split without the first line, such as the `split.csv` of a bundle, is read as well.
+In a file with folds, the first line says `folds 5` instead of the test share, and the second
+column is `fold`. The first line may be missing, as in the `split.csv` of a bundle.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from training.splitting.parts import Folds, Parts, regrouped
 _PARTS = ("train", "validation", "test")
 _ANEW = "make it anew with python -m training split"
 
-Members = dict[str, list[LabelledPicture]]  # by the part or fold that the file puts them in
+Members = dict[str, list[LabelledPicture]]  # by name of the part or fold
 
 
 @dataclass(frozen=True)
 class _File:
-    """A split file as it was read: `table` has columns imageid, group, and split or fold."""
+    """The content of a split file; `table` has the columns imageid, group, and split or fold."""
 
     path: Path
     origin: Origin | None
@@ -45,7 +45,7 @@ class _File:
 
 
 def refuse_existing(path: Path) -> None:
-    """Stop before any work where a split would be written over something.
+    """Check, before any work, that a split would overwrite nothing.
 
     Raises:
         AlreadyExistsError: `path` exists.
@@ -55,11 +55,11 @@ def refuse_existing(path: Path) -> None:
 
 
 def write_split(path: Path, division: Parts | Folds, origin: Origin) -> None:
-    """Write a split, or folds, to a new file.
+    """Write a split or folds to a new file.
 
     Raises:
         AlreadyExistsError: `path` exists.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     refuse_existing(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,10 +68,10 @@ def write_split(path: Path, division: Parts | Folds, origin: Origin) -> None:
 
 
 def read_origin(path: Path) -> Origin | None:
-    """Read how a split was made; None where its file does not say.
+    """Read how a split was made; None if the file has no first line about it.
 
     Raises:
-        DataError: no such file, or it is malformed.
+        DataError: the file is missing or malformed.
     """
     return _read(path).origin
 
@@ -79,17 +79,17 @@ def read_origin(path: Path) -> Origin | None:
 def read_split(path: Path, pictures: Sequence[LabelledPicture], fold: int | None = None) -> Parts:
     """Read a split file.
 
-    Of a file with folds, `fold` is the test part. Validation is taken from the other folds, by
-    the share, the seed and the groups that the file states: every fit takes the same.
+    In a file with folds, `fold` is the test part. The validation part is drawn from the other
+    folds with the share, the seed and the groups in the file, so that every fit gets the same.
 
     Args:
-        path: of the file.
-        pictures: of the data folder, in any order; they keep their own groups.
-        fold: which is the test part, from 0; None for a file without folds.
+        path: path of the split file.
+        pictures: all pictures of the data folder, in any order; they keep their own groups.
+        fold: number of the fold that is the test part, from 0; None for a file without folds.
 
     Raises:
-        DataError: the file is missing or malformed, has other pictures than the folder, or no
-            such fold; or a part would be empty.
+        DataError: the file is missing or malformed, its pictures differ from those of the folder,
+            the fold does not exist, or a part would be empty.
     """
     file = _with_own_names(_read(path), pictures)
     if file.column == "fold":
@@ -125,7 +125,7 @@ def _parse_origin(first: bytes, path: Path) -> Origin:
 
 
 def _with_own_names(file: _File, pictures: Sequence[LabelledPicture]) -> _File:
-    """Put the pictures' own names into the rows, and make sure that each has one row."""
+    """Replace names in the rows by names of pictures; check that each picture has one row."""
     naming = Naming({picture.name: picture.path for picture in pictures})
     rows = file.table["imageid"]
     again = rows[rows.duplicated()]
@@ -189,7 +189,7 @@ def _members(file: _File, pictures: Sequence[LabelledPicture]) -> Members:
 
 
 def _groups(file: _File) -> dict[str, str]:
-    """Groups by name of the picture, where the file states one."""
+    """Return the groups that the file states, by name of the picture."""
     rows = zip(file.table["imageid"], file.table["group"], strict=True)
     return {name: group for name, group in rows if group}
 

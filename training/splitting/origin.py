@@ -1,4 +1,4 @@
-"""How a split was made, as the first line of its file tells."""
+"""The first line of a split file: how the split was made."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ class Origin:
     """How a split was made.
 
     Attributes:
-        validation: share of all pictures.
-        test: share of all pictures; None where folds take turns as the test part.
-        folds: how many; None where there are none.
-        data: fingerprint of the data set at that time.
+        seed: seed of the split.
+        validation: share of the validation part in all pictures.
+        test: share of the test part in all pictures; None with folds.
+        folds: number of folds; None for train, validation and test.
+        near_duplicates: whether near-duplicates were grouped.
+        data: fingerprint of the data set when the split was made.
     """
 
     seed: int
@@ -30,7 +32,7 @@ class Origin:
     data: str
 
     def line(self) -> str:
-        """Write the first line of a split file."""
+        """Return the first line of a split file."""
         held = f"test {self.test}" if self.folds is None else f"folds {self.folds}"
         return (
             f"{PREFIX}seed {self.seed}, validation {self.validation}, {held}, "
@@ -39,10 +41,10 @@ class Origin:
 
     @classmethod
     def parse(cls, line: str) -> Origin:
-        """Read the first line of a split file.
+        """Parse the first line of a split file.
 
         Raises:
-            ValueError: it is not in the form that `line` writes; says what is wrong with it.
+            ValueError: the line differs from the form that `line` returns; the message says how.
         """
         if not line.startswith(PREFIX):
             raise ValueError(f"expected `{PREFIX}...`")

@@ -1,4 +1,4 @@
-"""What no split may have: a picture, a group, or one piece of steel on two sides."""
+"""Check that the parts of a split do not overlap: no shared picture, group or near-duplicate."""
 
 from __future__ import annotations
 
@@ -11,28 +11,35 @@ from training.splitting.duplicates import DuplicateSet
 from training.splitting.parts import Parts
 from training.splitting.views import find_near_duplicates
 
-Places = dict[str, set[str]]  # parts by what lies in them
+Places = dict[str, set[str]]  # names of the parts that hold a picture or a group, by its name
 
 
 def check_parts(parts: Parts, duplicates: Sequence[DuplicateSet] | None = None) -> None:
-    """Refuse parts that overlap: train, validation and test, each with each.
+    """Check that no two of the parts train, validation and test overlap.
 
     Args:
-        parts: groups are those of their pictures.
-        duplicates: near-duplicates where they have been searched already; an empty sequence
-            lets them pass, as `NearDuplicates.IGNORE` does; None searches for them.
+        parts: parts of a split; the groups are those of the pictures.
+        duplicates: near-duplicates that were found before. An empty sequence allows
+            near-duplicates in two parts, as `NearDuplicates.IGNORE` does. None: search for them.
 
     Raises:
-        DataError: a picture, a group, or near-duplicates in two parts; lists the first of each.
+        DataError: a picture, a group or near-duplicates are in two parts; the message lists the
+            first of each.
     """
     pictures, groups = _by_picture(parts), _by_group(parts)
     if duplicates is None:
         unique = {one.name: one for part in parts.named().values() for one in part}
         duplicates = find_near_duplicates(list(unique.values()))
     problems = [
-        *_list("the same picture", [_told(name, pictures[name]) for name in _torn(pictures)]),
-        *_list("pictures of one group", [_told(group, groups[group]) for group in _torn(groups)]),
-        *_list("near-duplicates", _torn_views(duplicates, pictures)),
+        *_list(
+            "the same picture",
+            [_described(name, pictures[name]) for name in _in_two_parts(pictures)],
+        ),
+        *_list(
+            "pictures of one group",
+            [_described(group, groups[group]) for group in _in_two_parts(groups)],
+        ),
+        *_list("near-duplicates", _duplicates_in_two_parts(duplicates, pictures)),
     ]
     if problems:
         raise DataError(
@@ -50,7 +57,10 @@ def _by_picture(parts: Parts) -> Places:
 
 
 def _by_group(parts: Parts) -> Places:
-    """Like `_by_picture`; without the groups of one picture, which are told as that picture."""
+    """Return the parts of each group with two or more pictures.
+
+    A group of one picture is left out: `_by_picture` reports that picture.
+    """
     places: Places = defaultdict(set)
     members: dict[str, set[str]] = defaultdict(set)
     for part, pictures in parts.named().items():
@@ -60,24 +70,26 @@ def _by_group(parts: Parts) -> Places:
     return {group: found for group, found in places.items() if len(members[group]) > 1}
 
 
-def _torn(places: Places) -> list[str]:
+def _in_two_parts(places: Places) -> list[str]:
     return sorted(name for name, found in places.items() if len(found) > 1)
 
 
-def _torn_views(duplicates: Sequence[DuplicateSet], pictures: Places) -> list[str]:
-    """Tell of each set that lies in two parts its first picture in each."""
-    told = []
+def _duplicates_in_two_parts(duplicates: Sequence[DuplicateSet], pictures: Places) -> list[str]:
+    """Return a text for each set that is in two parts: its first picture in each part."""
+    described = []
     for one in duplicates:
         firsts: dict[str, str] = {}
         for name in one.names:
             for part in pictures.get(name, ()):
                 firsts.setdefault(part, name)
         if len(set(firsts.values())) > 1:
-            told.append(" ~ ".join(f"{name} ({part})" for part, name in sorted(firsts.items())))
-    return told
+            described.append(
+                " ~ ".join(f"{name} ({part})" for part, name in sorted(firsts.items()))
+            )
+    return described
 
 
-def _told(name: str, parts: set[str]) -> str:
+def _described(name: str, parts: set[str]) -> str:
     return f"{name} ({' and '.join(sorted(parts))})"
 
 

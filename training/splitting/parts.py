@@ -1,4 +1,4 @@
-"""Pictures divided: into train, validation and test, or into folds."""
+"""The parts of a split: train, validation and test, or folds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from training.data.dataset import LabelledPicture
 
 SPLIT_NAME = "split.csv"
-"""Of the file in a bundle that says which picture was in which part."""
+"""Name of the file in a bundle that lists the part of each picture."""
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,19 @@ class Parts:
     test: tuple[LabelledPicture, ...]
 
     def named(self) -> dict[str, tuple[LabelledPicture, ...]]:
-        """The parts by their name, in the order train, validation, test."""
+        """Return the parts by name, in the order train, validation, test."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def counts(self) -> dict[str, int]:
-        """How many pictures each part has."""
+        """Return the number of pictures in each part."""
         return {name: len(pictures) for name, pictures in self.named().items()}
 
     def regrouped(self, groups: Mapping[str, str]) -> Parts:
-        """The same parts, their pictures with other groups; see `regrouped`."""
+        """Return the same parts with other groups; see the function `regrouped`."""
         return Parts(*(tuple(regrouped(part, groups)) for part in self.named().values()))
 
     def to_csv(self) -> str:
-        """Write the split as `ImageId,split,group`, sorted by name."""
+        """Return the split as CSV text, `ImageId,split,group`, sorted by name."""
         rows = (
             (picture.name, name, picture.group)
             for name, pictures in self.named().items()
@@ -47,7 +47,7 @@ class Parts:
 class Folds:
     """Pictures divided for cross-validation; each fold is the test part once.
 
-    `members`: the pictures of each fold, counted from 0.
+    `members`: pictures of each fold; folds are counted from 0.
     """
 
     members: tuple[tuple[LabelledPicture, ...], ...]
@@ -56,11 +56,11 @@ class Folds:
         return len(self.members)
 
     def named(self) -> dict[str, tuple[LabelledPicture, ...]]:
-        """The folds by their name: `fold 0` and so on."""
+        """Return the folds by name: `fold 0` and so on."""
         return {f"fold {number}": pictures for number, pictures in enumerate(self.members)}
 
     def to_csv(self) -> str:
-        """Write the folds as `ImageId,fold,group`, sorted by name."""
+        """Return the folds as CSV text, `ImageId,fold,group`, sorted by name."""
         rows = (
             (picture.name, str(number), picture.group)
             for number, pictures in enumerate(self.members)
@@ -72,7 +72,7 @@ class Folds:
 def regrouped(
     pictures: Iterable[LabelledPicture], groups: Mapping[str, str]
 ) -> list[LabelledPicture]:
-    """Give pictures other groups, by their names; names that are not in `groups` keep theirs."""
+    """Return the pictures with the groups of `groups`; a picture not named there keeps its own."""
     return [replace(one, group=groups.get(one.name, one.group)) for one in pictures]
 
 

@@ -1,7 +1,8 @@
-"""One split for both models: by picture, groups and near-duplicates kept whole, strata even.
+"""Make or read the split of a fit; both models use the same split.
 
-The validation part steers early stopping; the test part is only ever measured on. A split is
-made anew from its seed, or once for many fits: `python -m training split` writes it to a file.
+Groups and near-duplicates stay in one part, and strata are even. The validation part decides on
+early stopping and thresholds. The test part is used for held-out scores alone. A fit makes its
+split from a seed, or reads it from a file that `python -m training split` wrote.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ class SplitMade:
     """A split that was written to a file.
 
     Attributes:
-        groups_before: how many groups the data set states; ungrouped pictures are one each.
-        groups: how many are left after near-duplicates were joined.
-        largest_group: how many pictures it has.
+        division: the parts or folds.
+        groups_before: number of groups in the data set; a picture without a group counts as one.
+        groups: number of groups after near-duplicates were joined.
+        largest_group: number of pictures in the largest group.
     """
 
     division: Parts | Folds
@@ -58,21 +60,21 @@ class SplitMade:
 def parts_for(
     dataset: DataSet, shares: Split, seed: int, split_file: Path | None, fold: int | None
 ) -> Parts:
-    """Give a fit its parts: made, or read from a file, and in either case checked for overlap.
+    """Make the parts of a fit, or read them from a file; check in both cases for overlap.
 
     Args:
-        dataset: all of its pictures are divided.
-        shares: of the parts, and whether near-duplicates count. Of a split that is read, only
-            the latter matters.
-        seed: of a split that is made.
-        split_file: from `python -m training split`; None makes a split.
-        fold: which fold of the file is the test part, from 0; None for a file without folds.
+        dataset: data set; all its pictures are divided.
+        shares: shares of the parts, and whether near-duplicates count. With a split file, the
+            shares are not used.
+        seed: seed of the split; not used with a split file.
+        split_file: file written by `python -m training split`; None: make a split.
+        fold: number of the fold that is the test part, from 0; None for a file without folds.
 
     Returns:
-        The parts; the groups of their pictures are joined where near-duplicates connect them.
+        The parts. Groups that near-duplicates connect are joined.
 
     Raises:
-        DataError: the file cannot be used for these pictures, or parts are empty or overlap.
+        DataError: the file does not fit these pictures, or parts are empty or overlap.
     """
     if split_file is None and fold is not None:
         raise DataError(f"--fold {fold} is one of a split file: name the file with --split")
@@ -92,16 +94,16 @@ def make_split(
     """Divide a data set, and write the split to a new file.
 
     Args:
-        path: of the file; must not exist.
-        dataset: all of its pictures are divided.
-        shares: of the parts, and whether near-duplicates count; with folds, the test share is
-            not used.
-        seed: of the split.
-        folds: how many; None for train, validation and test.
+        path: path of the split file; must not exist.
+        dataset: data set; all its pictures are divided.
+        shares: shares of the parts, and whether near-duplicates count; with folds, the test
+            share is not used.
+        seed: seed of the split.
+        folds: number of folds; None for train, validation and test.
 
     Raises:
         AlreadyExistsError: `path` exists.
-        DataError: a picture cannot be read, or there are too few.
+        DataError: a picture cannot be read, or there are too few pictures.
         OSError: the file cannot be written.
     """
     refuse_existing(path)

@@ -1,4 +1,4 @@
-"""A split as a small table: what each part has of each class."""
+"""Format a split as a small table: the number of pictures of each class in each part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _COLUMNS = ("pictures", "share", "groups", "clean", "not outlined")
 
 
 def table_of(division: Parts | Folds, class_names: Mapping[int, str]) -> str:
-    """Count pictures per part, or fold, and class; a picture counts for every class it shows."""
+    """Return a table of picture counts per part or fold, and per class.
+
+    A picture counts for every class that it shows.
+    """
     named = division.named()
     everything = [picture for pictures in named.values() for picture in pictures]
     rows = {**named, "all": tuple(everything)}

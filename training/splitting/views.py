@@ -1,9 +1,10 @@
-"""Which pictures show one piece of steel, whatever their names: found by looking at them.
+"""Find near-duplicates: pictures that show one piece of steel. Pixels are compared, not names.
 
-A model that has trained on a picture knows its near-duplicate. Here the search is wider than the
-one for copies in `training.explore`: exposures of one piece, and pictures that another defect was
-pasted into, correlate at 0.9 and more where their hashes are close, and pictures of different
-pieces do not. A pair too many costs a split nothing, since both stay in one part.
+A model that was trained on a picture also knows its near-duplicates, so both must be in one part.
+The search accepts a lower correlation than the search for copies in `training.explore`. Exposures
+of one piece, and pictures with a pasted defect, correlate at 0.9 or more where their hashes are
+close; pictures of different pieces do not. A wrong pair does no harm: both pictures stay in one
+part.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ class _View:
 
 
 def find_near_duplicates(pictures: Sequence[LabelledPicture]) -> list[DuplicateSet]:
-    """Look at every picture once, and find the sets that show one piece; the largest first.
+    """Read every picture once, and return the sets that show one piece; the largest sets first.
 
-    Says on standard error how far it is.
+    Progress goes to standard error.
 
     Raises:
         DataError: a picture cannot be read.
@@ -52,10 +53,11 @@ def find_near_duplicates(pictures: Sequence[LabelledPicture]) -> list[DuplicateS
 def join_groups(
     pictures: Sequence[LabelledPicture], duplicates: Sequence[DuplicateSet]
 ) -> dict[str, str]:
-    """Join the groups that near-duplicates connect, directly or over others.
+    """Join the groups that near-duplicates connect, directly or through other groups.
 
     Returns:
-        The group of every picture by its name; joined groups take the first of their names.
+        The group of every picture, by name of the picture. Joined groups get the name that sorts
+        first.
     """
     own = {picture.name: picture.group for picture in pictures}
     links = [(own[one.names[0]], own[name]) for one in duplicates for name in one.names[1:]]

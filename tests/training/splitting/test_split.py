@@ -29,13 +29,13 @@ def picture(name: str, classes: tuple[int, ...] = (), group: str = "") -> Labell
 
 
 def pictures(count: int) -> list[LabelledPicture]:
-    """40% clean, 45% of class 1, 15% of class 2."""
+    """Return pictures: 40% clean, 45% of class 1, 15% of class 2."""
     kinds: list[tuple[int, ...]] = [()] * 8 + [(1,)] * 9 + [(2,)] * 3
     return [picture(f"p{n:04d}", kinds[n % 20]) for n in range(count)]
 
 
 def grouped_pictures(seed: int, sizes: list[int]) -> list[LabelledPicture]:
-    """Groups of the given sizes, with classes by chance."""
+    """Return pictures in groups of the given sizes, with random classes."""
     rng = np.random.default_rng(seed)
     return [
         picture(f"g{group}_{n}", ((), (1,), (1, 2))[rng.integers(3)], f"g{group}")

@@ -29,7 +29,7 @@ IGNORE = SHARES.model_copy(update={"near_duplicates": NearDuplicates.IGNORE})
 
 
 def _save_anew(picture: Path, target: Path) -> None:
-    """Save a picture brighter, and at a lower quality."""
+    """Write a brighter copy of a picture, at a lower quality."""
     gray = cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE)
     assert gray is not None
     brighter = np.clip(gray * 1.08 + 8, 0, 255).astype(np.uint8)
@@ -38,7 +38,7 @@ def _save_anew(picture: Path, target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn strips; two of them again, saved anew; strips 0, 1 and 3 are one group."""
+    """Return a folder of drawn strips and copies of two; strips 0, 1 and 3 are one group."""
     path = tmp_path_factory.mktemp("strips") / "data"
     generate(path, pictures=STRIPS, seed=11)
     rows = list(csv.DictReader((path / "labels.csv").open(encoding="utf-8")))
@@ -87,7 +87,7 @@ def _part_of(path: Path) -> dict[str, str]:
 
 
 def _moved(path: Path, name: str, part: str) -> Path:
-    """Put one picture into another part."""
+    """Write a copy of a split file with one picture in another part."""
     was = _part_of(path)[name]
     return _edited(path, lambda text: text.replace(f"{name},{was},", f"{name},{part},"))
 
