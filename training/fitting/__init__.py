@@ -1,1 +1,1 @@
-"""Fits the models: losses, schedule, early stopping, checkpoints."""
+"""Fit the models: losses, learning rate schedule, early stopping, checkpoints."""

@@ -1,8 +1,9 @@
-"""All that a fit of one model has to remember to go on after it was killed.
+"""Read and write the state of one model's fit, so that a killed fit can resume.
 
-One file, replaced in one step at the end of every epoch: weights, the optimizer's variables, the
-best weights so far, and the history. Batches follow from seed and epoch (`data.batches`), so
-a fit that goes on ends as one that was never stopped, as far as the sums of many threads allow.
+The state is one file, replaced in one step at the end of every epoch. It holds the weights, the
+optimizer's variables, the best weights so far, and the history. Seed and epoch fix the batches
+(`data.batches`). A resumed fit therefore ends like an uninterrupted fit, except for rounding: the
+order of sums varies between threads.
 """
 
 from __future__ import annotations
@@ -30,18 +31,19 @@ _VALUES = ("epochs", "finished", "history", "best_epoch", "seconds", "stopped")
 
 @dataclass
 class FitState:
-    """Where a fit stands.
+    """The state of a fit.
 
     Attributes:
-        epochs: that are done.
-        finished: whether it ended, by its epochs, its patience or its time.
-        history: one value an epoch of each curve.
-        best_epoch: counted from 0; -1 before the first.
-        seconds: used over all starts.
-        variables: of the model as it trains, averaged or not; empty before the first epoch.
-        optimizer: its variables.
+        epochs: number of finished epochs.
+        finished: whether the fit has ended: by its epochs, its patience or its time.
+        history: values of each curve by name, one value per epoch.
+        best_epoch: number of the best epoch, counted from 0; -1 before the first epoch.
+        seconds: seconds used over all starts.
+        variables: variables of the model after the last epoch, needed to resume; empty before
+            the first epoch.
+        optimizer: variables of the optimizer.
         best: weights of the best epoch, as they were validated.
-        stopped: why it ended, in words, where it did so before its last epoch.
+        stopped: reason why the fit ended before its last epoch; None if it did not.
     """
 
     epochs: int = 0
@@ -56,7 +58,7 @@ class FitState:
 
 
 def save_state(state: FitState, path: Path) -> None:
-    """Write a state in one step: who reads sees the one before, or this one, whole."""
+    """Write a state in one step: a reader sees either the whole old state or the whole new one."""
     arrays = {
         f"{name}_{number:05d}": value
         for name in _ARRAYS
@@ -72,10 +74,10 @@ def save_state(state: FitState, path: Path) -> None:
 
 
 def load_state(path: Path) -> FitState:
-    """Read a state; a new one where there is none.
+    """Read a state; return a new state if the file does not exist.
 
     Raises:
-        DataError: the file is not one of these.
+        DataError: the file is not a state of a fit.
     """
     if not path.exists():
         return FitState()

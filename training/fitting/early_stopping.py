@@ -1,4 +1,4 @@
-"""Early stopping: keeps the best epoch, ends a fit that improves no more or has no time left."""
+"""Early stopping: keep the best epoch; end a fit that no longer improves or has no time left."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from training.fitting.checkpoint import Arrays, FitState, save_state
 from training.fitting.schedule import Clock
 
 PLACE_AUC = "place_auc"
-"""Name of the metric by which a gate is judged that learns place by place.
+"""Name of the metric that chooses the best epoch of a gate of kind `places`.
 
-Its loss counts places and says little of how well whole pictures are told apart; how sure it is
-of them is calibrated after the fit.
+The loss of such a gate is computed over places. It says little about how well the gate separates
+defective from clean pictures. Calibration after the fit corrects the probabilities.
 """
 
 
 def best_epoch(history: Mapping[str, Sequence[float]]) -> int | None:
-    """Find the epoch (from 0) whose weights are kept; None where no loss was finite.
+    """Return the epoch (from 0) whose weights are kept; None if no loss was finite.
 
-    It is that of the least validation loss; where a model has `PLACE_AUC` on validation, that of
-    the greatest, and among equals that of the least loss. The first counts where two are alike.
+    The best epoch has the lowest validation loss. If the history has `PLACE_AUC` on validation,
+    the best epoch has the highest `PLACE_AUC`; among equal values, the lowest loss decides. Among
+    epochs that are equal in both, the first is the best.
     """
     loss = np.array(history.get("val_loss", ()), dtype=np.float64)
     if not np.isfinite(loss).any():
@@ -36,13 +37,13 @@ def best_epoch(history: Mapping[str, Sequence[float]]) -> int | None:
 
 
 class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the best epoch's weights and the whole state; ends a fit that no longer improves.
+    """Callback that keeps the best weights and the state, and ends a fit that no longer improves.
 
-    Keras' own callback of that name judges by one metric and keeps no state on disk.
+    Keras' callback of the same name uses one metric and keeps no state on disk.
     """
 
     def __init__(self, state: FitState, patience: int, path: Path, clock: Clock) -> None:
-        """Take the state to go on from; it is changed in place."""
+        """Store the state to resume from; the callback changes it in place."""
         super().__init__()
         self._state = state
         self._patience = patience
@@ -51,11 +52,11 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
         self._validated: Arrays = []
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Take the weights that were validated, before averaged ones are swapped out again."""
+        """Copy the validated weights before the averaged weights are swapped out again."""
         self._validated = self.model.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Compare, and write everything down."""
+        """Compare the epoch with the best one, decide whether to stop, and write the state."""
         state, values = self._state, {name: float(value) for name, value in (logs or {}).items()}
         loss = values.get("val_loss", float("nan"))
         if not all(math.isfinite(values.get(name, loss)) for name in ("loss", "val_loss")):

@@ -1,4 +1,4 @@
-"""What a fit writes to a log, where nobody watches Keras' bar on a terminal."""
+"""Log lines of a fit, written when Keras' progress bar is not on a terminal."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from steeldefect.program.progress import say
 from training.backend import keras
 
-_QUIET_SECONDS = 30.0  # within an epoch
+_QUIET_SECONDS = 30.0  # shortest time between two lines within an epoch
 
 
 def bar_is_seen() -> bool:
-    """Tell whether somebody watches Keras' bar, which goes to standard output."""
+    """Return whether a terminal shows Keras' bar: standard output and error are both terminals."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
 
 
 class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes `gate 3/40  loss 0.1234  val_loss 0.2345  12.3 s, at most 7 min left`.
+    """Callback that logs `gate 3/40  loss 0.1234  val_loss 0.2345  12.3 s, at most 7 min left`.
 
-    Within a long epoch, a line now and then says how far it is.
+    A long epoch also logs its progress from time to time.
     """
 
     def __init__(self, name: str, epochs: int) -> None:
-        """Take the model's name and the greatest number of epochs."""
+        """Store the model's name and the largest number of epochs."""
         super().__init__()
         self._name = name
         self._epochs = epochs
@@ -32,12 +32,12 @@ class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
         self._started = self._said = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the time."""
+        """Store the epoch and the time of its start."""
         self._epoch = epoch
         self._started = self._said = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Say how far a long epoch is."""
+        """Log the progress of a long epoch."""
         now = time.monotonic()
         if now - self._said < _QUIET_SECONDS:
             return
@@ -52,7 +52,7 @@ class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the epoch's line."""
+        """Log the values of the epoch and the time left."""
         seconds = time.monotonic() - self._started
         left = seconds * (self._epochs - epoch - 1)
         values = "  ".join(f"{name} {_short(name, value)}" for name, value in (logs or {}).items())

@@ -1,7 +1,7 @@
-"""Fits one model: optimizer, callbacks, and back to the best epoch at the end.
+"""Fit one model: make optimizer and callbacks, run the epochs, restore the best epoch.
 
-Keras runs the epochs; `fitting.early_stopping` decides what is kept. After every epoch the state is
-on disk, so that a fit that was killed goes on with the epoch after.
+Keras runs the epochs; `fitting.early_stopping` chooses the best one. The state is written after
+every epoch, so a killed fit resumes with the next epoch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OPTIMIZERS = {
 
 @dataclass(frozen=True)
 class Objective:
-    """What a fit minimises, and what it reports besides."""
+    """The loss that a fit minimises, and the metrics that it reports."""
 
     loss: Any
     metrics: tuple[Any, ...]
@@ -38,12 +38,13 @@ class Objective:
 
 @dataclass(frozen=True)
 class Batches:
-    """What a fit is fed.
+    """The batches of a fit.
 
     Attributes:
-        train: gives the batches of epochs from one number to, but without, another.
-        steps: batches of one epoch.
-        validation: the same in every epoch.
+        train: function that returns the training batches of the epochs from its first argument up
+            to, but without, its second.
+        steps: number of training batches in one epoch.
+        validation: validation batches, the same in every epoch.
     """
 
     train: Callable[[int, int], tf.data.Dataset]
@@ -59,22 +60,22 @@ def fit_model(
     folder: Path,
     budget: float | None = None,
 ) -> FitState:
-    """Fit a model in place; it ends with the weights of its best epoch (`state.best_epoch`).
+    """Fit a model in place; at the end it has the weights of its best epoch (`state.best_epoch`).
 
     Args:
-        model: uncompiled.
-        batches: of training and of validation.
-        settings: epochs, patience and optimizer.
+        model: uncompiled model.
+        batches: training and validation batches.
+        settings: section of the recipe with epochs, patience and optimizer.
         objective: loss and metrics.
-        folder: where the state lies, of this fit or of one that was killed, and TensorBoard's logs.
-        budget: seconds over all starts; None for as long as it takes.
+        folder: folder of the state and of TensorBoard's logs. A fit resumes from the state in it.
+        budget: seconds over all starts; None: no limit.
 
     Returns:
-        How it went: history, best epoch, seconds, and why it stopped, if early.
+        The state at the end: history, best epoch, seconds, and the reason for an early stop.
 
     Raises:
         SettingsError: the loss was never finite.
-        DeviceError: batches do not fit into memory.
+        DeviceError: a batch does not fit into memory.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = load_state(folder / STATE_FILE)
@@ -86,7 +87,7 @@ def fit_model(
         optimizer=make_optimizer(settings.optimizer),
         loss=objective.loss,
         metrics=list(objective.metrics),
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),  # on a CPU, XLA is the slower
+        jit_compile=bool(tf.config.list_physical_devices("GPU")),  # XLA is slower on a CPU
     )
     if state.epochs:
         _restore(model, state)
@@ -104,7 +105,7 @@ def fit_model(
             initial_epoch=state.epochs,
             epochs=settings.epochs,
             callbacks=_callbacks(model, settings, folder, pace, stopping),
-            shuffle=False,  # the batches are, already
+            shuffle=False,  # the batches are shuffled already
             verbose=1 if bar_is_seen() else 0,
         )
     if not state.best:
@@ -118,7 +119,7 @@ def fit_model(
 
 
 def make_optimizer(settings: Optimizer) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a recipe; its rate is set batch by batch (`fitting.schedule`)."""
+    """Create the optimizer of a recipe; `fitting.schedule` sets its learning rate per batch."""
     options: dict[str, Any] = {}
     if settings.epsilon is not None:
         options["epsilon"] = settings.epsilon
@@ -136,8 +137,8 @@ def _callbacks(
     pace: Pace,
     stopping: EarlyStopping,
 ) -> list[keras.callbacks.Callback]:
-    # the order counts: the rate is noted before lines are written, and averaged weights are kept
-    # before they are swapped out
+    # the order matters: the learning rate is added to the logs before they are stored and written,
+    # and averaged weights are copied before they are swapped out
     callbacks = [keras.callbacks.TerminateOnNaN(), pace, stopping]
     if settings.optimizer.averaging:
         callbacks.append(keras.callbacks.SwapEMAWeights())

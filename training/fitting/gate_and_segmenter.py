@@ -1,7 +1,7 @@
-"""Fits the two models of a recipe on the parts of a split: segmenter first, then gate.
+"""Fit the two models of a recipe on the parts of a split: first the segmenter, then the gate.
 
-The segmenter comes first because a gate may begin with its encoder: what has learnt from every
-pixel where defects are knows better what a defective picture is than any label can teach.
+The segmenter is fitted first because a gate may begin with the segmenter's encoder. That encoder
+has learnt from outlined pixels, which teach more than the label of a whole picture.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from training.recipe import Gate, GateKind, Recipe, Sampling, Segmenter, Segment
 from training.splitting.split import Parts
 
 _GIB = 2**30
-_CLEAN_SHARE = 0.5  # of what a gate is shown
-_CLEAN = 0  # stands for clean pictures among class ids, which begin at 1
+_CLEAN_SHARE = 0.5  # share of clean pictures among the pictures drawn for a gate
+_CLEAN = 0  # class id that stands for clean pictures; real class ids begin at 1
 
 
 @dataclass(frozen=True)
 class Job:
-    """What both models of one fit share.
+    """Settings and pictures for both models of one fit.
 
     Attributes:
-        recipe: with the sizes of its inputs fixed.
-        parts: of the split.
-        class_ids: in the order of the segmenter's maps.
-        folder: where states and logs lie.
-        seconds: for both models over all starts; None for as long as it takes.
+        recipe: recipe with fixed input sizes.
+        parts: parts of the split.
+        class_ids: class ids in the order of the segmenter's maps.
+        folder: work folder for states and logs.
+        seconds: seconds for both models over all starts; None: no limit.
     """
 
     recipe: Recipe
@@ -55,13 +55,18 @@ class Job:
 
     @property
     def cache_bytes(self) -> int:
-        """How much memory samples may take."""
+        """Memory in bytes that samples may use."""
         return int(self.recipe.cache_gib * _GIB)
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How training pictures are drawn: weights for `by_class`, and donors of defects to paste."""
+    """How training pictures are drawn.
+
+    Attributes:
+        weights: float64 (samples,), relative frequency of each picture for `by_class`.
+        donors: numbers of the samples whose defects may be pasted.
+    """
 
     weights: npt.NDArray[np.float64]
     donors: tuple[int, ...] = ()
@@ -69,7 +74,14 @@ class Drawing:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """One model after its fit, float32, for whole pictures; with what the bundle says about it."""
+    """One fitted model.
+
+    Attributes:
+        model: float32 model for whole pictures.
+        history: values of each curve by name, one value per epoch.
+        seconds: seconds that the fit took, over all starts.
+        notes: notes on the fit for the bundle's manifest.
+    """
 
     model: keras.Model
     history: History
@@ -100,7 +112,7 @@ def fit_segmenter(job: Job) -> FittedModel:
 
 
 def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
-    """Fit the gate of a recipe; None where it has none."""
+    """Fit the gate of a recipe; return None if the recipe has no gate."""
     settings = job.recipe.gate
     if settings.kind is GateKind.NONE:
         return None
@@ -121,7 +133,7 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
 
 
 def _fit_places(job: Job, model: keras.Model, budget: float | None) -> FitState:
-    """Fit a gate that learns from outlines, as a segmenter does."""
+    """Fit a gate of kind `places`, which learns from outlines as a segmenter does."""
     settings = job.recipe.gate
     load = partial(
         place_samples,
@@ -146,7 +158,7 @@ Built = tuple[keras.Model, LoadedWeights]
 
 
 def _built(job: Job, build: Callable[[], Built]) -> Built:
-    """Build a model in the recipe's arithmetic, its random weights from the recipe's seed."""
+    """Build a model with the recipe's arithmetic, and with random weights from its seed."""
     keras.utils.set_random_seed(job.recipe.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(job.recipe.arithmetic.value)
@@ -190,7 +202,7 @@ def _fit(
 def _for_segmenter(
     pictures: Sequence[LabelledPicture], settings: Segmenter
 ) -> list[LabelledPicture]:
-    """Choose the pictures whose true masks are known, and that the recipe wants."""
+    """Return the pictures with masks; with `pictures: all`, also the clean pictures."""
     everything = settings.pictures is SegmenterPictures.ALL
     return [picture for picture in pictures if picture.runs or (everything and picture.outlined)]
 
@@ -198,10 +210,13 @@ def _for_segmenter(
 def _drawn_by_class(
     pictures: Sequence[LabelledPicture], clean_share: float
 ) -> npt.NDArray[np.float64]:
-    """Weigh pictures so that all classes are drawn equally often, and clean ones as stated.
+    """Compute weights that draw all classes equally often, and clean pictures with `clean_share`.
 
-    A picture with several classes counts as its rarest. Defective pictures without masks are one
-    class more.
+    A picture with several classes counts for its rarest class. Defective pictures without masks
+    count as a class of their own.
+
+    Returns:
+        float64 (pictures,), the weights.
     """
     counts = Counter(number for picture in pictures for number in picture.runs)
     kinds = [
@@ -219,6 +234,6 @@ def _unmasked(picture: LabelledPicture) -> int:
 
 
 def _notes(name: str, state: FitState, loaded: LoadedWeights) -> tuple[str, ...]:
-    """Say what the bundle should tell of a fit."""
+    """Return the notes on a fit for the bundle's manifest."""
     stopped = None if state.stopped is None else f"{name} stopped: {state.stopped}"
     return tuple(note for note in (loaded.note, stopped) if note)

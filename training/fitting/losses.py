@@ -1,6 +1,7 @@
-"""What the segmenter minimises.
+"""Losses and metrics of the segmenter, and of the gate of kind `places`.
 
-Truth and prediction are (batch, height, width, classes): truth 0 or 1, prediction a probability.
+Truth and prediction are (batch, height, width, classes). Truth is 0 or 1, prediction is a
+probability.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ GAMMA = 0.75
 
 
 def tversky(truth: Any, predicted: Any) -> Any:
-    """Tversky index of a whole batch, all classes pooled.
+    """Compute the Tversky index of a whole batch, all classes pooled.
 
-    (tp + s) / (tp + 0.7 fn + 0.3 fp + s) with s = 1e-6: missed pixels weigh more than invented
-    ones. Source: Abraham and Khan, "A novel focal Tversky loss function with improved attention
-    U-Net", 2018, and github.com/nabsabraham/focal-tversky-unet, losses.py.
+    (tp + s) / (tp + 0.7 fn + 0.3 fp + s) with s = 1e-6: false negative pixels weigh more than
+    false positive pixels. Source: Abraham and Khan, "A novel focal Tversky loss function with
+    improved attention U-Net", 2018, and github.com/nabsabraham/focal-tversky-unet, losses.py.
     """
     truth = ops.cast(truth, predicted.dtype)
     both = ops.sum(truth * predicted)
@@ -34,8 +35,8 @@ def tversky(truth: Any, predicted: Any) -> Any:
 class FocalTversky(keras.losses.Loss):  # type: ignore[misc]
     """(1 - Tversky index) ^ 0.75 of a batch.
 
-    Where all is right the power's slope is infinite and would turn weights into NaN; the base is
-    therefore kept just above 0.
+    For a perfect prediction the slope of the power would be infinite and turn weights into NaN.
+    The base is therefore at least Keras' epsilon.
     """
 
     def call(self, truth: Any, predicted: Any) -> Any:
@@ -46,11 +47,11 @@ class FocalTversky(keras.losses.Loss):  # type: ignore[misc]
 
 
 class BceDice(keras.losses.Loss):  # type: ignore[misc]
-    """Binary cross-entropy over pixels plus 1 - soft Dice, the mean over the classes shown.
+    """Binary cross-entropy over pixels plus the mean of 1 - soft Dice over the classes shown.
 
-    Dice is pooled over a batch for each class. A class that no picture of the batch shows has no
-    Dice to improve, only a prediction to suppress, which the cross-entropy does; counted in, rare
-    classes would be unlearnt in most batches.
+    Dice is computed over the pixels of the whole batch, for each class. A class that no picture of
+    the batch shows is left out of the mean: most batches do not show a rare class, and would make
+    the model unlearn it. The cross-entropy still suppresses false predictions of that class.
     """
 
     def call(self, truth: Any, predicted: Any) -> Any:
@@ -63,7 +64,7 @@ class BceDice(keras.losses.Loss):  # type: ignore[misc]
 
 
 class BceLovasz(keras.losses.Loss):  # type: ignore[misc]
-    """Binary cross-entropy over pixels plus the Lovász extension of 1 - IoU, over classes shown.
+    """Binary cross-entropy plus the mean Lovász extension of 1 - IoU over the classes shown.
 
     Source: Berman, Triki and Blaschko, "The Lovász-Softmax loss", 2018, algorithm 1, applied to
     each class's errors |truth - predicted| over the pixels of a batch.
@@ -92,21 +93,21 @@ def _entropy(truth: Any, predicted: Any) -> Any:
 
 
 def _mean_over_shown(values: Any, area: Any) -> Any:
-    """Mean of one value a class (classes,) over the classes that have any area in the batch."""
+    """Compute the mean of `values` (classes,) over the classes that the batch shows."""
     shown = ops.cast(area > 0, values.dtype)
     return ops.sum(shown * values) / ops.maximum(ops.sum(shown), 1.0)
 
 
 class PlaceLoss(keras.losses.Loss):  # type: ignore[misc]
-    """What a gate minimises that is taught place by place; see `training.models.gates`.
+    """Loss of a gate of kind `places`; see `training.models.gates`.
 
-    `BceDice` over the places, and the cross-entropy of the greatest place of each window, which
-    is what the gate will say. Truth is (batch, height, width, 1) in pixels of the input; a place
-    is defective where any of its pixels is.
+    `BceDice` over the places, plus the cross-entropy of the greatest place of each window, which
+    is the gate's probability. Truth is (batch, height, width, 1) in pixels of the input. A place
+    is defective if any of its pixels is defective.
     """
 
     def __init__(self, stride: int) -> None:
-        """Take the side of a place, in pixels of the input."""
+        """Store the side of a place, in pixels of the input."""
         super().__init__()
         self._stride = stride
         self._places = BceDice()
@@ -120,7 +121,7 @@ class PlaceLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 class GreatestAuc(keras.metrics.AUC):  # type: ignore[misc]
-    """Area under the ROC curve of pictures, each judged by its greatest place."""
+    """Area under the ROC curve of pictures; a picture's score is its greatest place."""
 
     def update_state(self, truth: Any, predicted: Any, sample_weight: Any = None) -> None:
         """Add a batch of maps, (batch, height, width, 1)."""
@@ -132,7 +133,7 @@ def _greatest(maps: Any) -> Any:
 
 
 class PositivesDice(keras.metrics.Metric):  # type: ignore[misc]
-    """Mean Dice over (picture, class) pairs with truth, predictions cut at 0.5, in model pixels."""
+    """Mean Dice over (picture, class) pairs with truth, at threshold 0.5, in model pixels."""
 
     def __init__(self, name: str = "positives_dice") -> None:
         super().__init__(name=name)
@@ -140,7 +141,7 @@ class PositivesDice(keras.metrics.Metric):  # type: ignore[misc]
         self._pairs = self.add_weight(name="pairs", initializer="zeros")
 
     def update_state(self, truth: Any, predicted: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Add a batch of truth and predictions, (batch, height, width, classes)."""
         del sample_weight
         truth = ops.cast(truth, "float32")
         found = ops.cast(predicted > 0.5, "float32")
@@ -155,12 +156,12 @@ class PositivesDice(keras.metrics.Metric):  # type: ignore[misc]
         self._pairs.assign_add(ops.sum(shown))
 
     def result(self) -> Any:
-        """Give the mean so far; 0 where no pair has truth."""
+        """Return the mean so far; 0 if no pair has truth."""
         return self._sum / ops.maximum(self._pairs, 1.0)
 
 
 def segmenter_loss(kind: LossKind) -> keras.losses.Loss:
-    """Make the loss that a recipe names."""
+    """Create the loss that a recipe names."""
     return {
         LossKind.FOCAL_TVERSKY: FocalTversky,
         LossKind.BCE_DICE: BceDice,

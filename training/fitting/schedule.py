@@ -1,4 +1,4 @@
-"""When a fit steps how far, and when its time is over."""
+"""The learning rate schedule of a fit, and its time budget."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from training.recipe import Optimizer, Schedule
 
 
 def share_of_rate(schedule: Schedule, warm_up: float, progress: float) -> float:
-    """Give the share of the learning rate that is due.
+    """Return the factor of the learning rate at a point of the fit, 0 to 1.
 
     Args:
         schedule: constant, or a cosine (Loshchilov and Hutter, "SGDR", 2016) after a warm-up.
-        warm_up: share of the fit in which the rate rises in a straight line.
-        progress: how much of the fit is done, 0 to 1.
+        warm_up: share of the fit in which the rate rises linearly.
+        progress: share of the fit that is done, 0 to 1.
     """
     if schedule is Schedule.CONSTANT:
         return 1.0
@@ -26,26 +26,26 @@ def share_of_rate(schedule: Schedule, warm_up: float, progress: float) -> float:
 
 
 class Clock:
-    """Counts the seconds of a fit, over all its starts, against its budget."""
+    """The seconds that a fit has used over all its starts, and its budget."""
 
     def __init__(self, budget: float | None, used: float = 0.0) -> None:
-        """Begin to count.
+        """Start the clock.
 
         Args:
-            budget: seconds for the whole fit; None for as long as it takes.
-            used: seconds of earlier starts.
+            budget: seconds for the whole fit; None: no limit.
+            used: seconds that earlier starts have used.
         """
         self._budget = budget
         self._began = time.monotonic() - used
 
     @property
     def used(self) -> float:
-        """Seconds so far."""
+        """Seconds used so far."""
         return time.monotonic() - self._began
 
     @property
     def share(self) -> float:
-        """Share of the budget that is used; 0 without a budget."""
+        """Share of the budget that is used, 0 to 1; 0 without a budget."""
         return 0.0 if self._budget is None else min(1.0, self.used / self._budget)
 
     @property
@@ -55,14 +55,21 @@ class Clock:
 
 
 class Pace(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets the learning rate before each batch, and stops the fit when its time is over.
+    """Callback that sets the learning rate before each batch, and stops the fit at its budget.
 
-    With a budget, the schedule runs by time where time is the shorter: however early a fit has
-    to end, it ends with the small steps of a schedule's end.
+    With a budget, progress is the larger of the share of batches and the share of time. A fit
+    that ends early by time thus still ends with the low rates of the schedule's end.
     """
 
     def __init__(self, settings: Optimizer, steps: int, done: int, clock: Clock) -> None:
-        """Take the number of batches of the whole fit, and how many were done before."""
+        """Store the settings.
+
+        Args:
+            settings: learning rate and schedule.
+            steps: number of batches of the whole fit.
+            done: number of batches that earlier starts have done.
+            clock: clock with the budget of the fit.
+        """
         super().__init__()
         self._settings = settings
         self._steps = max(1, steps)
@@ -70,18 +77,18 @@ class Pace(keras.callbacks.Callback):  # type: ignore[misc]
         self._clock = clock
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Set the rate."""
+        """Set the learning rate."""
         progress = max((self._done + 1) / self._steps, self._clock.share)
         share = share_of_rate(self._settings.schedule, self._settings.warm_up, min(1.0, progress))
         self.model.optimizer.learning_rate = self._settings.learning_rate * share
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Count, and look at the clock."""
+        """Count the batch, and stop the fit if the budget is used up."""
         self._done += 1
         if self._clock.over:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the rate among the epoch's values."""
+        """Add the learning rate to the values of the epoch."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)

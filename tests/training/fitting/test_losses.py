@@ -77,7 +77,7 @@ def test_a_class_that_no_picture_shows_adds_no_dice() -> None:
 
 
 def lovasz_by_definition(truth: np.ndarray, answer: np.ndarray) -> float:
-    """Berman et al., equation 8: errors in falling order, times what each adds to 1 - IoU."""
+    """Compute equation 8 of Berman et al.: sorted errors times their increase of 1 - IoU."""
     errors = np.abs(truth - answer)
     total, before = 0.0, 0.0
     order = np.argsort(-errors, kind="stable")

@@ -87,7 +87,7 @@ def _part_of(path: Path) -> dict[str, str]:
 
 
 def _moved(path: Path, name: str, part: str) -> Path:
-    """Write a copy of a split file with one picture in another part."""
+    """Move one picture into another part of a split file."""
     was = _part_of(path)[name]
     return _edited(path, lambda text: text.replace(f"{name},{was},", f"{name},{part},"))
 
