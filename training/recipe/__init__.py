@@ -1,4 +1,4 @@
-"""The recipe of a fit: its sections, and the words that each may choose from.
+"""The recipe of a fit: its sections, and the allowed values of its settings.
 
 >>> from pathlib import Path
 >>> recipe = read_recipe(Path("conf/recipes/demo.yaml"), ["gate.epochs=2"])  # doctest: +SKIP

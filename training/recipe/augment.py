@@ -1,4 +1,4 @@
-"""Settings of augmentation: random changes of training pictures, and windows of them."""
+"""Settings of augmentation: random changes of training pictures, and crops."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from training.recipe.part import RecipePart
 
 
 class Crop(RecipePart):
-    """Windows that training sees instead of whole pictures; scoring always sees whole ones.
+    """Windows that a model is trained on instead of whole pictures; scoring uses whole pictures.
 
-    Height and width in pixels of the model's input, multiples of 32; no more than the input has
-    (`within`). `defect_share`: how many of the windows of a defective picture are placed over a
-    defect; the others lie anywhere.
+    `height`, `width`: in pixels of the model's input, multiples of 32. A window larger than the
+    input is reduced to the input's size (`within`). `defect_share`: share of a defective picture's
+    windows that are placed over a defect; the others are placed at random.
     """
 
     height: int = Field(gt=0, multiple_of=32)
@@ -21,21 +21,22 @@ class Crop(RecipePart):
     defect_share: float = Field(default=0.7, ge=0, le=1)
 
     def within(self, spec: InputSpec) -> Crop:
-        """Give the window as it fits into an input."""
+        """Return the window, reduced to the size of an input if it is larger."""
         size = {"height": min(self.height, spec.height), "width": min(self.width, spec.width)}
         return self.model_copy(update=size)
 
 
 class Augment(RecipePart):
-    """Random changes of training pictures, anew in every epoch.
+    """Random changes of training pictures; every epoch draws new ones.
 
-    `brightness` is the greatest change, as a share: 0.2 gives factors 0.8 to 1.2. It is lost on
-    models whose input scaling is `standard`; `gamma` is not: 0.3 gives exponents of 1 / 1.3 to
-    1.3. `zoom`: 0.2 shows a picture at 1 / 1.2 to 1.2 of its size. `quarter_turns` needs square
-    inputs or crops. `noise`: greatest standard deviation, in gray levels. `black_margin`: how
-    many of the pictures get a black margin at their left or right, as at a strip's end, of at
-    most 30% of the width. `paste`: how many pictures get the defects of another one on top.
-    `paste` and `crop` are for what learns from outlines: segmenters, and gates of kind `places`.
+    `brightness`: largest change, as a share: 0.2 gives factors from 0.8 to 1.2. It has no effect
+    on models whose input scaling is `standard`. `gamma`: 0.3 gives exponents from 1 / 1.3 to 1.3;
+    it has an effect on all models. `zoom`: 0.2 shows a picture at 1 / 1.2 to 1.2 of its size.
+    `quarter_turns`: needs square inputs or crops. `noise`: largest standard deviation, in gray
+    levels. `black_margin`: share of pictures that get a black margin at the left or right, as at
+    the end of a strip, of at most 30% of the width. `paste`: share of pictures onto which defects
+    of another picture are pasted. `paste` and `crop` are for models that learn from outlines:
+    segmenters, and gates of kind `places`.
     """
 
     flip_horizontal: bool = False

@@ -1,4 +1,4 @@
-"""The words that a recipe may choose from, with their meanings."""
+"""The allowed values of a recipe's settings, and their meanings."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from enum import Enum
 
 
 class Encoder(str, Enum):
-    """Pre-trained networks of Keras that find features: the first half of a U-Net, or of a gate."""
+    """Pre-trained networks of Keras that compute the features of a U-Net or a gate."""
 
     MOBILENETV2 = "mobilenetv2"
     RESNET50 = "resnet50"
 
 
 class GateKind(str, Enum):
-    """Which gate is trained. `none`: the bundle has no gate, every picture is segmented.
+    """Which gate is trained.
 
-    `resnet50`: with the tutorial's head. `encoder`: the section's encoder, and a head
-    that looks for the most suspicious place. `places`: the same, taught place by place from the
-    outlines, so that crops and pasted defects serve it as well; pictures that are labelled
-    defective but not outlined teach it nothing. `small`: a network for demonstrations.
+    `none`: the bundle has no gate, and every picture is segmented. `resnet50`: ResNet50 with the
+    tutorial's head. `encoder`: the encoder of the recipe's section, with a head that looks for the
+    most suspicious place. `places`: an encoder too, but trained on outlines, with a label for each
+    place; it can use crops and pasted defects. It does not use defective pictures without outlines.
+    `small`: a network for demonstrations.
     """
 
     RESNET50 = "resnet50"
@@ -31,8 +32,8 @@ class GateKind(str, Enum):
 class SegmenterKind(str, Enum):
     """Which segmenter is trained.
 
-    `resunet`: the tutorial's. `unet`: the section's encoder with a light decoder. `small`: a
-    network for demonstrations.
+    `resunet`: the tutorial's network. `unet`: the encoder of the recipe's section, with a light
+    decoder. `small`: a network for demonstrations.
     """
 
     RESUNET = "resunet"
@@ -41,7 +42,7 @@ class SegmenterKind(str, Enum):
 
 
 class LossKind(str, Enum):
-    """What the segmenter minimises; see `training.fitting.losses`."""
+    """The loss of the segmenter; see `training.fitting.losses`."""
 
     FOCAL_TVERSKY = "focal_tversky"
     BCE_DICE = "bce_dice"
@@ -49,7 +50,7 @@ class LossKind(str, Enum):
 
 
 class OptimizerKind(str, Enum):
-    """The optimizers that the recipes use."""
+    """The optimizer of a model."""
 
     ADAM = "adam"
     ADAMW = "adamw"
@@ -57,21 +58,21 @@ class OptimizerKind(str, Enum):
 
 
 class Schedule(str, Enum):
-    """How the learning rate runs. `cosine`: a short warm-up, then down to zero at the end."""
+    """How the learning rate changes. `cosine`: a warm-up, then a decrease to zero at the end."""
 
     CONSTANT = "constant"
     COSINE = "cosine"
 
 
 class Unavailable(str, Enum):
-    """What to do when pre-trained weights cannot be had."""
+    """What to do if pre-trained weights cannot be downloaded: stop, or use random weights."""
 
     ERROR = "error"
     RANDOM = "random"
 
 
 class SegmenterPictures(str, Enum):
-    """Which pictures the segmenter learns from. `defective`: those with masks (the tutorial)."""
+    """Which pictures the segmenter learns from. `defective`: pictures with masks (the tutorial)."""
 
     DEFECTIVE = "defective"
     ALL = "all"
@@ -80,8 +81,9 @@ class SegmenterPictures(str, Enum):
 class Sampling(str, Enum):
     """How often a picture is shown in an epoch.
 
-    `even`: once. `by_class`: drawn with replacement so that each class, and clean pictures as a
-    class of their own, come about equally often; an epoch has as many draws as pictures.
+    `even`: once. `by_class`: pictures are drawn with replacement, with weights that make classes
+    about equally frequent. The segmenter counts clean pictures as one more class; half of a gate's
+    draws are clean pictures. An epoch has as many draws as there are pictures.
     """
 
     EVEN = "even"
@@ -89,14 +91,14 @@ class Sampling(str, Enum):
 
 
 class MissingClass(str, Enum):
-    """What to do about a class that no picture of the training part shows."""
+    """What to do about a class that no picture of the train part shows."""
 
     ERROR = "error"
     WARN = "warn"
 
 
 class Arithmetic(str, Enum):
-    """Keras' dtype policy while fitting; exported models are float32 always."""
+    """Keras' dtype policy during the fit; exported models are always float32."""
 
     FLOAT32 = "float32"
     MIXED_FLOAT16 = "mixed_float16"
@@ -104,7 +106,7 @@ class Arithmetic(str, Enum):
 
 
 class NearDuplicates(str, Enum):
-    """What a split does with pictures of one view. `group`: they stay in one part."""
+    """What a split does with near-duplicates. `group`: they stay in one part."""
 
     GROUP = "group"
     IGNORE = "ignore"
@@ -119,11 +121,12 @@ class GateModes(str, Enum):
 
 
 class AreaObjective(str, Enum):
-    """What pixel thresholds and minimum areas are searched for.
+    """The objective by which pixel thresholds and minimum areas are chosen.
 
-    `mean_dice`: Kaggle's measure over all pairs, which follows how many pictures are clean in
-    the data. `positives_dice`: over pairs with truth alone. `balanced`: the mean of Dice over
-    pairs with truth and of the share of empty pairs that stay empty, whatever their numbers.
+    `mean_dice`: Kaggle's mean Dice over all (picture, class) pairs; it depends on the share of
+    clean pictures in the data. `positives_dice`: mean Dice over pairs with truth alone.
+    `balanced`: the mean of two values: Dice over pairs with truth, and the share of pairs without
+    truth that stay empty. Both values have the same weight, whatever the numbers of pairs.
     """
 
     MEAN_DICE = "mean_dice"

@@ -1,4 +1,4 @@
-"""Settings of the two models, and of how each is fitted."""
+"""Settings of the two models and of their fits."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SEGMENTER = "segmenter"
 
 
 class Optimizer(RecipePart):
-    """How weights are stepped.
+    """Settings of the optimizer.
 
-    `epsilon` as in Keras: None for the optimizer's own. `warm_up`: share of all steps in which a
-    cosine schedule rises to the learning rate. `averaging`: momentum of the exponential moving
-    average of the weights, which is what is validated and exported; 0 for the weights themselves.
+    `epsilon`: as in Keras; None: Keras' default. `warm_up`: share of the fit in which a cosine
+    schedule rises to the learning rate. `averaging`: momentum of the exponential moving average
+    of the weights. The average is validated and exported; 0: no average, the weights are.
     """
 
     kind: OptimizerKind
@@ -66,7 +66,7 @@ class _Fitted(RecipePart):
 
     @property
     def spec(self) -> InputSpec:
-        """The input, once its size is fixed (`Recipe.for_pictures`)."""
+        """Input of the model; its size must be fixed before (`Recipe.for_pictures`)."""
         if isinstance(self.input, SizedInput):
             raise TypeError("the input's size is not fixed yet")
         return self.input
@@ -87,9 +87,10 @@ class Gate(_Fitted):
     """The classifier in front of the segmenter.
 
     `weights`: None (random), `imagenet`, the path of a `.weights.h5` file, the folder of a bundle
-    (its gate), or `segmenter`: what this fit's own segmenter has learnt in its encoder.
-    `freeze_base`: layers that were loaded keep their weights; of an encoder, all of it.
-    `threshold`: pictures at or above it are segmented; calibration may choose another.
+    (its gate), or `segmenter` (the segmenter of the same fit).
+    `freeze_base`: loaded layers keep their weights; an encoder is frozen as a whole.
+    `threshold`: pictures with this probability or more are segmented; calibration may choose
+    another threshold.
     """
 
     kind: GateKind
@@ -98,7 +99,7 @@ class Gate(_Fitted):
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Gate:
-        if self.kind is GateKind.NONE:  # nothing else is used
+        if self.kind is GateKind.NONE:  # the other settings are not used
             return self
         if self.weights is not None and self.kind is GateKind.SMALL:
             raise ValueError("kind small begins with random weights; weights are for the others")
@@ -116,13 +117,15 @@ class Segmenter(_Fitted):
     """The model that outlines defects.
 
     `weights`: None (random), `imagenet`, the path of a `.weights.h5` file of the encoder, or the
-    folder of a bundle, whose segmenter of the same kind it goes on from.
-    `freeze_batch_norm`: a pre-trained encoder keeps the batch statistics that came with its
-    weights. Small batches that are drawn by class have others than pictures have in production;
-    and a step takes less time.
-    `mask_coverage`: share of a model pixel that a mask has to cover to count in training.
-    `pixel_threshold` and `min_area` (pixels of the picture) hold for every class; calibration may
-    choose others. `mirrors`: copies that scoring answers as well; each costs as much as the first.
+    folder of a bundle (its segmenter, which must be of the same kind).
+    `freeze_batch_norm`: a pre-trained encoder keeps the batch statistics that were loaded with its
+    weights. Small batches drawn by class have other statistics than pictures in production. A
+    frozen encoder also takes less time per step.
+    `mask_coverage`: share of a model pixel that a mask must cover for the pixel to be 1 in truth.
+    `pixel_threshold`, `min_area` (pixels of the picture): values for every class; calibration may
+    choose others.
+    `mirrors`: mirrored copies of each picture that scoring also runs; each copy costs as much as
+    the picture itself.
     """
 
     kind: SegmenterKind

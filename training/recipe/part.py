@@ -1,4 +1,4 @@
-"""What all sections of a recipe have in common."""
+"""The base class of all sections of a recipe."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class RecipePart(BaseModel):
-    """Settings that are checked at the door and never change; an unknown name is an error."""
+    """Immutable settings that are validated when they are read; an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

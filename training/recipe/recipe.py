@@ -1,4 +1,4 @@
-"""All settings of a fit: one frozen model, read from YAML and checked at the door."""
+"""All settings of a fit: one immutable model, read from YAML and validated when it is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.recipe.sized_input import SizedInput
 
 
 class Split(RecipePart):
-    """Shares of the pictures held back; the rest is trained on."""
+    """Shares of the validation and test parts; the other pictures are the train part."""
 
     validation: float = Field(default=0.15, gt=0, lt=1)
     test: float = Field(default=0.15, gt=0, lt=1)
@@ -37,12 +37,12 @@ class Split(RecipePart):
 
 
 class Calibrate(RecipePart):
-    """How thresholds are chosen on the validation part, instead of taken from the sections above.
+    """How thresholds are chosen on the validation part, to replace those of `gate` and `segmenter`.
 
-    `gate_recall`: share of defective pictures that the gate has to let through; None keeps
-    `gate.threshold`. `gate_mode`: which modes may be chosen. `temperature`: whether the gate's
-    probabilities are calibrated first. `objective`: what pixel thresholds and minimum areas are
-    searched for; None keeps `segmenter.pixel_threshold` and `segmenter.min_area`.
+    `gate_recall`: share of defective pictures that the gate must let through; None keeps
+    `gate.threshold`. `gate_mode`: which gate modes may be chosen. `temperature`: whether the gate's
+    probabilities are calibrated first. `objective`: objective by which pixel thresholds and
+    minimum areas are chosen; None keeps `segmenter.pixel_threshold` and `segmenter.min_area`.
     """
 
     gate_recall: float | None = Field(default=0.99, gt=0, le=1)
@@ -52,11 +52,11 @@ class Calibrate(RecipePart):
 
 
 class Compile(RecipePart):
-    """Which forms for CPUs are made, and what a fast one may cost.
+    """Which compiled forms are made for CPUs, and how much quality a fast form may lose.
 
-    `int8_pictures`: of the training part, on which int8 ranges are measured; 0 makes no int8
-    form. The other two say by how much positives-only Dice and gate recall may drop against
-    Keras for a form to become the default.
+    `int8_pictures`: number of pictures of the train part on which int8 ranges are measured; 0: no
+    int8 form is made. `max_dice_drop`, `max_recall_drop`: largest drop of positives-only Dice and
+    of gate recall, against Keras, with which a form may become the default.
     """
 
     int8_pictures: int = Field(default=128, ge=0)
@@ -67,8 +67,9 @@ class Compile(RecipePart):
 class Recipe(RecipePart):
     """All settings of a fit.
 
-    `cache_gib`: resized pictures and masks stay in memory where they need less than this;
-    beyond it they are decoded anew in every epoch. `gate_share`: of a time budget, for the gate.
+    `cache_gib`: largest memory, in GiB, for the resized pictures and masks of one part. A part
+    that needs more is decoded again in every epoch. `gate_share`: share of a time budget that is
+    reserved for the gate.
     """
 
     name: str = Field(min_length=1)
@@ -93,7 +94,11 @@ class Recipe(RecipePart):
         return self
 
     def for_pictures(self, shapes: Sequence[tuple[int, int]]) -> Recipe:
-        """Fix the sizes of inputs and windows that follow from the pictures' (height, width)."""
+        """Return the recipe with fixed sizes of inputs and crops.
+
+        Args:
+            shapes: (height, width) of the pictures, in pixels.
+        """
 
         def fixed(part: FittedPart) -> FittedPart:
             spec = part.input
@@ -114,16 +119,17 @@ def read_recipe(
     epochs: int | None = None,
     seed: int | None = None,
 ) -> Recipe:
-    """Read a recipe and lay overrides on top.
+    """Read a recipe and apply overrides.
 
     Args:
-        path: of the YAML file.
-        overrides: `section.setting=value`, the value in YAML.
-        epochs: for both models; None for the recipe's own.
-        seed: None for the recipe's own.
+        path: path of the YAML file.
+        overrides: texts `section.setting=value`, the value in YAML.
+        epochs: epochs of both models; None: as in the recipe.
+        seed: seed of the fit; None: as in the recipe.
 
     Raises:
-        SettingsError: the file cannot be read, or settings are wrong; lists every problem.
+        SettingsError: the file cannot be read, or settings are wrong; the message lists every
+            problem.
     """
     values = read_yaml(path)
     if epochs is not None:

@@ -1,4 +1,4 @@
-"""A model's input whose size follows from the pictures."""
+"""A model input whose size is computed from the pictures."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pydantic import Field
 from steeldefect.pictures.preprocessing import InputSpec, Interpolation, Scaling
 from training.recipe.part import RecipePart
 
-_STRIDE = 32  # of all encoders
+_STRIDE = 32  # largest stride of all encoders
 
 
 class SizedInput(RecipePart):
-    """The number of pixels of a model's input; its sides follow from the pictures.
+    """A model input with a given number of pixels; its height and width depend on the pictures.
 
-    It keeps the proportions of the pictures' median size, has about `pixels` pixels, or fewer
-    where the pictures have: they are not enlarged. Its sides are multiples of 32.
+    The input has the proportions of the pictures' median size and about `pixels` pixels. It has
+    fewer pixels if the pictures have fewer: pictures are not enlarged. Height and width are
+    multiples of 32.
     """
 
     pixels: int = Field(ge=32 * 32)
@@ -26,7 +27,7 @@ class SizedInput(RecipePart):
     interpolation: Interpolation = Interpolation.AREA
 
     def for_pictures(self, shapes: Sequence[tuple[int, int]]) -> InputSpec:
-        """Fix the size for pictures of these (height, width)."""
+        """Return the input for pictures of these sizes, (height, width) in pixels."""
         height, width = (float(side) for side in np.median(np.array(shapes), axis=0))
         scale = min((self.pixels / (height * width)) ** 0.5, 1.0)
         return InputSpec(
