@@ -1,1 +1,1 @@
-"""A detector over labelled pictures: what it finds, its scores, and `held_out.csv`."""
+"""Run a detector over labelled pictures, compute its scores, and read `held_out.csv`."""

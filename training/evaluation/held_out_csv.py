@@ -1,10 +1,10 @@
-"""Reads `held_out.csv`, what a bundle found on the held-out pictures: a row a picture and class.
+"""Read `held_out.csv`: the results of a bundle on the held-out pictures, per picture and class.
 
     ImageId,group,defective,gate_probability,passed,class_id,tp,fp,fn,tn
 
-`gate_probability` is empty without a gate; the counts, in pixels, are empty for defective pictures
-whose masks nobody drew. As it holds counts and not scores, two bundles can be compared picture by
-picture, however long ago they were fitted.
+`gate_probability` is empty without a gate. The counts are in pixels; they are empty for defective
+pictures whose masks nobody drew. The file holds counts instead of scores, so that two bundles can
+be compared picture by picture at any time after their fits.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True)
 class HeldOutRows:
-    """The rows of one bundle, checked, by picture and by pair of picture and class.
+    """The checked rows of one bundle: a table of pictures, and a table of (picture, class) pairs.
 
     Attributes:
         pictures: indexed by ImageId, ascending; columns group (text), defective (bool),
             probability (float64, NaN without a gate), passed (bool: reached the segmenter).
-        pairs: one row for each picture with known masks and class, ascending; columns ImageId,
+        pairs: one row per class for each picture with known masks, ascending; columns ImageId,
             class_id, tp, fp, fn (int64, pixels).
-        class_ids: all classes, ascending.
+        class_ids: ids of all classes, ascending.
     """
 
     pictures: pd.DataFrame
@@ -47,28 +47,28 @@ class HeldOutRows:
 
     @property
     def has_gate(self) -> bool:
-        """Whether a classifier stood in front of the segmenter."""
+        """Whether the bundle has a gate."""
         return bool(len(self.pictures)) and bool(self.pictures["probability"].notna().all())
 
     @property
     def defective(self) -> npt.NDArray[np.bool_]:
-        """The truth of each picture: bool (pictures,)."""
+        """Whether each picture is truly defective: bool (pictures,)."""
         return self.pictures["defective"].to_numpy(dtype=bool)
 
     @property
     def passed(self) -> npt.NDArray[np.bool_]:
-        """Which pictures the gate let through: bool (pictures,)."""
+        """Whether the gate let each picture through: bool (pictures,)."""
         return self.pictures["passed"].to_numpy(dtype=bool)
 
     def places(self, names: pd.Series[str]) -> npt.NDArray[np.int64]:
-        """Find pictures in `pictures` by their ImageId: int64 (names,)."""
+        """Return the row numbers in `pictures` of these ImageIds: int64 (names,)."""
         return self.pictures.index.get_indexer(pd.Index(names)).astype(np.int64)
 
     def verdicts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Tell for pictures with known masks whether any defect was found.
+        """Return whether any defect was found, for the pictures with known masks.
 
         Returns:
-            Their places in `pictures`: int64 (n,), and found: bool (n,).
+            Row numbers in `pictures`: int64 (n,), and found: bool (n,).
         """
         hits = (self.pairs["tp"] + self.pairs["fp"]) > 0
         found = hits.groupby(self.pairs["ImageId"]).any()
@@ -77,8 +77,8 @@ class HeldOutRows:
     def scores(self) -> list[Score]:
         """Compute all scores of `steeldefect.analysis.metrics`.
 
-        Verdict scores leave out pictures whose masks nobody drew: what was found on them is not
-        among the counts.
+        Verdict scores leave out defective pictures whose masks nobody drew: the file has no
+        counts for them.
         """
         scores = metrics.segmentation_scores(self.pairs, self.class_ids)
         if self.has_gate:
@@ -92,11 +92,11 @@ def read_held_out(content: bytes, where: str) -> HeldOutRows:
     """Read `held_out.csv`.
 
     Args:
-        content: of the file.
-        where: names the bundle in errors.
+        content: bytes of the file.
+        where: name of the bundle in error messages.
 
     Raises:
-        BundleError: not the table described above.
+        BundleError: the content is not the table described above.
     """
     try:
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)

@@ -1,4 +1,4 @@
-"""Labelled pictures through a detector, a few at a time: the gate alone, or both models."""
+"""Run a detector over labelled pictures, in small batches: the gate alone, or both models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
 from training.data.dataset import LabelledPicture
 
-_AT_A_TIME = 8  # pictures in memory
+_AT_A_TIME = 8  # pictures in memory at the same time
 
 Masks = dict[int, run_lengths.Runs]
 """Run lengths of a picture's masks, by class."""
@@ -21,12 +21,12 @@ Masks = dict[int, run_lengths.Runs]
 
 @dataclass(frozen=True)
 class GatedBatch:
-    """A few pictures with the gate's probabilities.
+    """A batch of pictures with the gate's probabilities.
 
     Attributes:
-        pictures: n of them.
-        prepared: their model inputs, in the same order.
-        probabilities: float32 (n,), of the gate; NaN without one.
+        pictures: n pictures.
+        prepared: model inputs of the pictures, in the same order.
+        probabilities: float32 (n,), the gate's probabilities; NaN without a gate.
     """
 
     pictures: Sequence[LabelledPicture]
@@ -36,13 +36,13 @@ class GatedBatch:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """What a detector finds on one picture.
+    """The result of a detector on one picture.
 
     Attributes:
-        picture: with its true masks.
-        probability: of the gate; NaN without one.
-        passed: whether the picture went on to the segmenter.
-        masks: final masks; none where the gate stopped the picture.
+        picture: picture with its true masks.
+        probability: the gate's probability; NaN without a gate.
+        passed: whether the picture reached the segmenter.
+        masks: final masks; empty if the gate stopped the picture.
     """
 
     picture: LabelledPicture
@@ -52,11 +52,11 @@ class PictureResult:
 
 
 def run_gate(detector: Detector, pictures: Sequence[LabelledPicture]) -> Iterator[GatedBatch]:
-    """Read pictures, prepare them and run the gate; memory does not grow with their number.
+    """Read pictures, prepare them and run the gate; yield batches, so that memory stays bounded.
 
     Raises:
         DataError: a picture cannot be read.
-        InferenceError: the gate gave a number that is not finite; names the picture.
+        InferenceError: a probability of the gate is not finite; the message names the picture.
     """
     for start in range(0, len(pictures), _AT_A_TIME):
         some = pictures[start : start + _AT_A_TIME]
@@ -69,11 +69,11 @@ def run_gate(detector: Detector, pictures: Sequence[LabelledPicture]) -> Iterato
 
 
 def run_detector(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[PictureResult]:
-    """Run both models over labelled pictures, as scoring would.
+    """Run both models over labelled pictures, in the same way as scoring.
 
     Raises:
         DataError: a picture cannot be read.
-        InferenceError: a model gave numbers that are not finite; names the picture.
+        InferenceError: a model's output is not finite; the message names the picture.
     """
     return [one for batch in run_gate(detector, pictures) for one in _segment(detector, batch)]
 

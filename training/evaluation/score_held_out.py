@@ -1,4 +1,4 @@
-"""The held-out part: the exported models, run as scoring runs them, against the true masks."""
+"""Compute held-out scores: compare the findings of the exported models with the truth."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _COLUMNS = ("ImageId", "group", "defective", "gate_probability", "passed", "clas
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How a detector does on pictures that no model was fitted to.
+    """The results of a detector on the held-out pictures.
 
     Attributes:
-        scores: of `steeldefect.analysis.metrics`; without a gate, none of the gate.
+        scores: scores of `steeldefect.analysis.metrics`; without gate scores if there is no gate.
         table: one row for each picture and class. Columns ImageId, group, defective (0 or 1),
-            gate_probability (NaN without a gate), passed (0 or 1: went on to the segmenter),
+            gate_probability (NaN without a gate), passed (0 or 1: reached the segmenter),
             class_id, and tp, fp, fn, tn in pixels (Int64; missing for defective pictures whose
             masks nobody drew).
-        found: masks by picture.
+        found: masks by name of the picture.
     """
 
     scores: list[Score]
@@ -38,26 +38,26 @@ class HeldOut:
     found: dict[str, Masks]
 
     def to_csv(self) -> str:
-        """Write the table; missing values are empty, probabilities keep all float32 digits.
+        """Return the table as CSV text; missing values are empty, probabilities have 9 digits.
 
-        `evaluation.held_out_csv` reads it back.
+        Nine digits keep a float32 exactly. `evaluation.held_out_csv` reads this text.
         """
         return self.table.to_csv(index=False, lineterminator="\n", float_format="%.9g")
 
 
 def score_held_out(detector: Detector, pictures: Sequence[LabelledPicture]) -> HeldOut:
-    """Score pictures that no model was fitted to.
+    """Run a detector over the held-out pictures, and compute its scores.
 
     Mask metrics leave out defective pictures whose masks nobody drew; gate and verdict metrics
-    take all pictures.
+    use all pictures.
 
     Args:
-        detector: of the exported models.
-        pictures: the test part of the split.
+        detector: detector with the exported models.
+        pictures: test part of the split.
 
     Raises:
         DataError: a picture cannot be read.
-        InferenceError: a model gave numbers that are not finite; names the picture.
+        InferenceError: a model's output is not finite; the message names the picture.
     """
     results = run_detector(detector, pictures)
     class_ids = [one.id for one in detector.manifest.classes]
@@ -92,7 +92,7 @@ def _table(results: Sequence[PictureResult], class_ids: Sequence[int]) -> pd.Dat
 
 
 def _count(result: PictureResult, class_id: int) -> tuple[int | None, ...]:
-    """Count tp, fp, fn and tn in pixels; None each where the true masks are not known."""
+    """Count tp, fp, fn and tn in pixels; all are None if the true masks are unknown."""
     picture = result.picture
     if not picture.outlined:
         return (None,) * len(_COUNTS)

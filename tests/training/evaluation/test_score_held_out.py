@@ -28,7 +28,7 @@ ENGINE = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_s
 
 @dataclass
 class Answering:
-    """A runtime that finds class 1 in bright pixels, and takes every picture for defective."""
+    """A runtime that finds class 1 in bright pixels, and rates every picture as defective."""
 
     answer: Any
     engine: Engine = ENGINE
