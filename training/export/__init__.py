@@ -1,1 +1,1 @@
-"""Writes a bundle: stages models, converts, quantises, chooses the precision, seals."""
+"""Write a bundle: stage the models, convert, quantise, choose the precision, seal."""

@@ -1,8 +1,8 @@
-"""Decides at which precision a CPU scores by default, and refuses a form that loses too much.
+"""Choose the default precision on CPUs; refuse a compiled form that loses too much quality.
 
-Every compiled form is run over the validation pictures as scoring would run it, thresholds and
-all, and so are the Keras models. int8 is accepted where it costs no more Dice and gate recall than
-the recipe allows; else bf16, under the same rule; else f32 stays the default.
+Every compiled form and the Keras models are run over the validation pictures in the same way as
+scoring, thresholds included. int8 becomes the default if its drop of Dice and of gate recall stays
+within the limits of the recipe; otherwise bf16 under the same rule; otherwise f32.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ def accept_precision(
     validation_pictures: Sequence[LabelledPicture],
     settings: Compile,
 ) -> Compiled:
-    """Make the int8 forms, compare all forms with Keras, and choose the default among them.
+    """Make the int8 forms, compare all forms with Keras, and choose the default form.
 
-    A form that cannot be made or run is left out, and the reason says why; only the f32 form has
-    to be there.
+    A form that cannot be made or run is left out, and `Compiled.reason` says why. The f32 form
+    is required.
 
     Args:
-        staged: the models; the int8 forms are added to them.
-        manifest: with the thresholds that scoring will use.
-        train_pictures: some of these give int8 its ranges.
-        validation_pictures: what the forms are compared on.
-        settings: of the recipe.
+        staged: models in all forms; the int8 forms are added.
+        manifest: manifest with the thresholds that scoring will use.
+        train_pictures: pictures from which those for the int8 ranges are chosen.
+        validation_pictures: pictures on which the forms are compared.
+        settings: limits and number of int8 pictures.
 
     Raises:
         DataError: a picture cannot be read.
-        InferenceError: Keras or f32 gave numbers that are not finite.
+        InferenceError: an output of Keras or of the f32 form is not finite.
     """
     missing = _quantise(staged, train_pictures, settings)
     if CpuPrecision.BF16 not in staged.precisions:
@@ -56,7 +56,7 @@ def accept_precision(
     for precision in staged.precisions:
         try:
             found = _timed(precision.value, staged.detector(manifest, precision), pictures)
-        except (InferenceError, RuntimeError) as error:  # OpenVINO raises the latter
+        except (InferenceError, RuntimeError) as error:  # OpenVINO raises RuntimeError
             if precision is CpuPrecision.F32:
                 raise
             missing[precision] = str(error)
@@ -75,12 +75,12 @@ def choose(
     """Choose the default among measured forms.
 
     Args:
-        forms: as they were measured.
-        missing: why a form is not among them.
-        settings: how much Dice and recall may drop.
+        forms: measured forms.
+        missing: reason why a form was not measured, by precision.
+        settings: largest drops of Dice and recall.
 
     Returns:
-        The precision, and one sentence that gives the figures.
+        The precision, and one sentence with the figures.
     """
     measured = {form.precision: form for form in forms}
     refused = []
@@ -99,7 +99,7 @@ def choose(
 
 
 def evenly_chosen(pictures: Sequence[LabelledPicture], count: int) -> list[LabelledPicture]:
-    """Choose `count` pictures, defective and clean ones in their own proportion; all if fewer."""
+    """Return `count` pictures, or all if there are fewer; the share of defective pictures stays."""
     ordered = sorted(pictures, key=lambda picture: not picture.defective)
     if len(ordered) <= count:
         return ordered
@@ -107,7 +107,7 @@ def evenly_chosen(pictures: Sequence[LabelledPicture], count: int) -> list[Label
 
 
 class _Reading(Sequence[Gray]):
-    """Pictures that are read whenever they are asked for: all at once may not fit into memory."""
+    """Pictures that are read at each access, because all of them may not fit into memory."""
 
     def __init__(self, pictures: Sequence[LabelledPicture]) -> None:
         self._pictures = pictures
@@ -128,7 +128,7 @@ class _Reading(Sequence[Gray]):
 def _quantise(
     staged: Staged, pictures: Sequence[LabelledPicture], settings: Compile
 ) -> dict[CpuPrecision, str]:
-    """Make the int8 forms; gives the reason where there are none."""
+    """Make the int8 forms; return the reason if they cannot be made, else an empty mapping."""
     if settings.int8_pictures == 0:
         return {CpuPrecision.INT8: "compile.int8_pictures is 0"}
     chosen = evenly_chosen(pictures, settings.int8_pictures)
@@ -151,7 +151,11 @@ def _timed(name: str, detector: Detector, pictures: Sequence[LabelledPicture]) -
 
 
 def _allowed(form: CompiledForm, settings: Compile) -> bool:
-    """A drop of Dice that is not known is not allowed; of recall, it is: there is no gate."""
+    """Return whether the drops of a form are within the limits.
+
+    An unknown drop of Dice is not allowed. An unknown drop of recall is allowed: without a gate
+    there is no recall.
+    """
     if form.positives_dice_drop is None or form.positives_dice_drop > settings.max_dice_drop:
         return False
     return form.gate_recall_drop is None or form.gate_recall_drop <= settings.max_recall_drop

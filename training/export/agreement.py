@@ -1,4 +1,4 @@
-"""Checks that the compiled models compute what the Keras models do."""
+"""Check that the compiled models give the same probabilities as the Keras models."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TOLERANCE = 1e-4
 
 
 def check_agreement(staged: Staged, pictures: Sequence[Gray] = ()) -> None:
-    """Compare the f32 form of each model with Keras, value by value.
+    """Check that the f32 form of each model agrees with Keras, value by value.
 
     Args:
-        staged: the models.
-        pictures: gray, uint8 (H, W); one of noise where there are none.
+        staged: models in all forms.
+        pictures: gray pictures, uint8 (H, W); if there are none, one picture of noise is used.
 
     Raises:
-        BundleError: they differ by more than `TOLERANCE`.
+        BundleError: two probabilities differ by more than `TOLERANCE`.
     """
     shown = pictures or [_noise(staged.draft.picture_sizes)]
     compiled = staged.compiled_runtimes(CpuPrecision.F32)

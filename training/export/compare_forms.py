@@ -1,4 +1,4 @@
-"""Compares the models of one form, run over labelled pictures, with the Keras models."""
+"""Run the models of one form over labelled pictures, and compare them with the Keras models."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NO_RUNS = run_lengths.parse("")
 
 @dataclass(frozen=True)
 class FormResult:
-    """What the models of one form find on labelled pictures.
+    """The results of the models of one form on labelled pictures.
 
     Attributes:
-        probability: float32 (pictures,), of the gate; NaN without one.
-        masks: final masks of each picture; none where the gate stopped it.
-        positives_dice: None where no picture has a mask.
+        probability: float32 (pictures,), the gate's probabilities; NaN without a gate.
+        masks: final masks of each picture; empty if the gate stopped the picture.
+        positives_dice: mean Dice over (picture, class) pairs with truth; None without such pairs.
         gate_recall: share of defective pictures at or above the gate's threshold; None without a
-            gate, or without such pictures.
+            gate or without defective pictures.
     """
 
     probability: Float32
@@ -37,11 +37,11 @@ class FormResult:
 
 
 def run_form(detector: Detector, pictures: Sequence[LabelledPicture]) -> FormResult:
-    """Run the models of one form over labelled pictures, as scoring would.
+    """Run the models of one form over labelled pictures, in the same way as scoring.
 
     Raises:
         DataError: a picture cannot be read.
-        InferenceError: a model gave numbers that are not finite; names the picture.
+        InferenceError: a model's output is not finite; the message names the picture.
     """
     results = run_detector(detector, pictures)
     masks = [one.masks for one in results]
@@ -74,7 +74,7 @@ def compare(precision: CpuPrecision, expected: FormResult, found: FormResult) ->
 
 
 def _confusions(expected: Masks, found: Masks) -> Iterator[run_lengths.Confusion]:
-    """Compare two forms' masks of a picture, class by class."""
+    """Yield the confusion between the masks of two forms on one picture, class by class."""
     for class_id in expected.keys() | found.keys():
         yield run_lengths.confusion(expected.get(class_id, _NO_RUNS), found.get(class_id, _NO_RUNS))
 

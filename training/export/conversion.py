@@ -1,8 +1,8 @@
-"""Keras models in OpenVINO's form, by way of a SavedModel on disk.
+"""Convert Keras models to OpenVINO, through a SavedModel on disk.
 
-OpenVINO reads a SavedModel with code of its own, on every Python. What converts a Keras model in
-memory asks for TensorFlow's version in a way that Python 3.13 no longer allows (PEP 667), and fails
-there. Both ways give the same layers and the same weights.
+OpenVINO reads a SavedModel with its own code, on every Python version. Its converter for Keras
+models in memory fails on Python 3.13: it reads TensorFlow's version in a way that PEP 667 no
+longer allows. Both ways give the same layers and the same weights.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ INPUT = "batch"
 """Name of a converted model's input."""
 
 OUTPUT = "Identity:0"
-"""Name of a converted model's output; converted models of all versions have it."""
+"""Name of a converted model's output; it is the same in bundles of all versions."""
 
 
 def convert(model: keras.Model, spec: InputSpec, scratch: Path) -> ov.Model:
     """Convert a Keras model to OpenVINO, in float32.
 
     Args:
-        model: from (n, height, width, channels) to one output.
-        spec: of the model's input; the number of pictures stays open.
-        scratch: existing folder on a disk with room for the model's weights. A folder in it is
-            written and deleted again.
+        model: model from (n, height, width, channels) to one output.
+        spec: input of the model; the number of pictures stays variable.
+        scratch: existing folder on a disk with room for the model's weights. A temporary
+            subfolder is written and deleted.
 
     Returns:
         A model with the input `INPUT`, float32 (?, height, width, channels), and the output
@@ -45,10 +45,10 @@ def convert(model: keras.Model, spec: InputSpec, scratch: Path) -> ov.Model:
         archive.track(model)
         archive.add_endpoint("serve", lambda batch: model(batch, training=False), signature)
         archive.write_out(folder, verbose=False)
-        # OpenVINO cuts a path at its commas, and `scratch` may have some
+        # OpenVINO splits a path at commas, and `scratch` may contain commas
         link = Path(links, "saved_model")
         link.symlink_to(Path(folder).absolute())
         converted = ov.convert_model(link)
-    # a SavedModel has a name of its own for it
+    # a SavedModel names its output differently
     converted.output(0).set_names({OUTPUT})
     return converted

@@ -1,4 +1,4 @@
-"""Begins the manifest of a bundle, before its models are measured."""
+"""Create the draft of a bundle's manifest, before the models are measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def draft_manifest(
     picture_sizes: manifest.PictureSizes,
     training: manifest.TrainingRecord,
 ) -> manifest.Manifest:
-    """Begin a manifest: versions and time filled in, scores and files still empty."""
+    """Create a manifest with versions and time; scores and files are still empty."""
     return manifest.Manifest(
         format_version=manifest.FORMAT_VERSION,
         created_at=datetime.now(UTC).replace(microsecond=0),
@@ -42,14 +42,14 @@ def draft_of_fit(
     notes: Sequence[str],
     minutes: float,
 ) -> manifest.Manifest:
-    """Begin the manifest of a fit, with the recipe's own thresholds.
+    """Create the draft manifest of a fit, with the thresholds of the recipe.
 
     Args:
-        dataset: what was learnt from.
-        counts: pictures of each part of the split.
-        recipe: with the sizes of its inputs fixed.
-        notes: what a reader of the bundle should know.
-        minutes: that the models took to fit.
+        dataset: data set of the fit.
+        counts: number of pictures in each part of the split.
+        recipe: recipe with fixed input sizes.
+        notes: notes on the fit for readers of the bundle.
+        minutes: minutes that the models took to fit.
     """
     settings = recipe.segmenter
     classes = [

@@ -1,9 +1,11 @@
-"""A compiled model with int8 weights and activations, by nncf's post-training quantisation.
+"""Quantise a compiled model to int8 weights and activations, with nncf's post-training method.
 
-Two choices keep thin defects alive. The ranges of activations are the least and greatest values
-seen, not their averages over pictures: a hairline is an outlier, which is what averages cut off.
-And the first and the last weighted layer stay as they are: gray values and probabilities are where
-eight bits show, and these layers cost little.
+Two choices preserve thin defects:
+
+- The range of an activation is its smallest and largest value over all pictures, not an average
+  over pictures. A hairline is an outlier, and averages cut outliers off.
+- The first and the last layer with weights are not quantised. Eight bits are too coarse for gray
+  values and probabilities, and these two layers cost little time.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ def quantise(source: Path, target: Path, pictures: Sequence[Gray], spec: InputSp
     """Write the int8 form of a compiled model.
 
     Args:
-        source: `.xml` of the f32 form.
-        target: `.xml` to write, in a folder that is there.
-        pictures: gray, uint8 (H, W), on which ranges are measured; read one at a time.
-        spec: of the model's input.
+        source: `.xml` file of the f32 form.
+        target: `.xml` file to write, in an existing folder.
+        pictures: gray pictures, uint8 (H, W), on which ranges are measured; read one at a time.
+        spec: input of the model.
 
     Raises:
-        Exception: what nncf or OpenVINO raise for a model that they cannot quantise.
+        Exception: any error of nncf or OpenVINO for a model that they cannot quantise.
     """
     import nncf
 
@@ -45,7 +47,7 @@ def quantise(source: Path, target: Path, pictures: Sequence[Gray], spec: InputSp
     ranges = nncf.AdvancedQuantizationParameters(
         activations_range_estimator_params=least_and_greatest
     )
-    with redirect_stdout(io.StringIO()):  # its progress bars
+    with redirect_stdout(io.StringIO()):  # hides nncf's progress bars
         quantised = nncf.quantize(
             model,
             nncf.Dataset(pictures, inputs),
@@ -59,6 +61,6 @@ def quantise(source: Path, target: Path, pictures: Sequence[Gray], spec: InputSp
 
 
 def _outermost(model: Any) -> list[str]:
-    """Name the first and the last layer with weights."""
+    """Return the names of the first and the last layer with weights."""
     layers = [one for one in model.get_ordered_ops() if one.get_type_name() in _WEIGHTED]
     return [one.get_friendly_name() for one in layers[:1] + layers[-1:]]

@@ -1,4 +1,4 @@
-"""Turns staged models into a bundle: self-test, manifest, seal, and the bundle's own name."""
+"""Seal staged models as a bundle: write self-test and manifest, check, rename the folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def seal(
     manifest: Manifest,
     attachments: Mapping[str, str] = _NO_ATTACHMENTS,
 ) -> Bundle:
-    """Write what is missing, check the bundle as scoring would, and give it its name.
+    """Write the missing files, check the bundle as scoring does, and rename its folder.
 
     Args:
-        staged: the models in all forms that the bundle will have.
+        staged: models in all forms that the bundle will have.
         target: folder of the bundle; must not exist.
-        manifest: complete; its `files` is ignored.
-        attachments: further text files by name.
+        manifest: complete manifest; its `files` is ignored.
+        attachments: contents of further text files, by name.
 
     Returns:
         The bundle, opened and checked.

@@ -1,7 +1,7 @@
-"""Models on their way into a bundle: written and opened in every form, not sealed yet.
+"""Staged models: the models of a bundle, written and opened in every form, not yet sealed.
 
-They lie in a folder beside the bundle's, which takes the bundle's name at the very end
-(`export.seal`): a bundle is there whole or not at all, and one that is there is never touched.
+They are written to a temporary folder beside the bundle's folder. `export.seal` renames it at the
+end, so that a bundle is either complete or absent. An existing bundle is never changed.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from training.export.upsampling import resized_at_once
 
 @dataclass(frozen=True)
 class Models:
-    """The two Keras models of a bundle; without a gate every picture is segmented."""
+    """The Keras models of a bundle; without a gate, every picture is segmented."""
 
     gate: keras.Model | None
     segmenter: keras.Model
 
     def named(self) -> dict[ModelName, keras.Model]:
-        """The models that are there, by name."""
+        """Return the models by name; without a gate, the segmenter alone."""
         named = {ModelName.GATE: self.gate, ModelName.SEGMENTER: self.segmenter}
         return {name: model for name, model in named.items() if model is not None}
 
 
 class KerasRuntime:
-    """A Keras model as it was trained, behind the interface of the compiled forms."""
+    """A Keras model with the interface of a runtime."""
 
     engine = Engine(RuntimeChoice.TENSORFLOW, DeviceChoice.CPU, Precision.F32, batch_size=16)
 
     def __init__(self, model: keras.Model, spec: InputSpec) -> None:
-        """Fix the model's input to what `spec` says, the number of pictures left open."""
+        """Trace the model for the input `spec` and any number of pictures."""
         shape = [None, spec.height, spec.width, spec.channels]
         self.function: Any = tf.function(
             lambda batch: model(batch, training=False),
@@ -70,15 +70,15 @@ class KerasRuntime:
 
 
 class Staged:
-    """A bundle's models in a folder that is no bundle yet.
+    """The models of a bundle that is not yet sealed.
 
     Attributes:
-        folder: where they lie; it takes the bundle's name later.
-        draft: the manifest that the models were written for.
+        folder: temporary folder of the models; sealing renames it.
+        draft: draft manifest of the models.
     """
 
     def __init__(self, folder: Path, models: Models, draft: Manifest) -> None:
-        """Write both models into `folder`, as Keras and as OpenVINO has them (f32)."""
+        """Write the models into `folder`, in Keras' form and in OpenVINO's f32 form."""
         self.folder = folder
         self.draft = draft
         self._keras: dict[ModelName, KerasRuntime] = {}
@@ -93,7 +93,7 @@ class Staged:
 
     @property
     def precisions(self) -> tuple[CpuPrecision, ...]:
-        """What the compiled forms that are there can be run at, on this CPU."""
+        """Precisions at which this CPU can run the compiled forms that exist."""
         there = {
             CpuPrecision.F32: True,
             CpuPrecision.BF16: CpuPrecision.BF16 in cpu_precisions(),
@@ -102,20 +102,24 @@ class Staged:
         return tuple(precision for precision, is_there in there.items() if is_there)
 
     def keras_detector(self, manifest: Manifest) -> Detector:
-        """Join the Keras models with a manifest, which may say more than the draft."""
+        """Create a detector with the Keras models.
+
+        Args:
+            manifest: manifest whose thresholds are used; it may hold more than the draft.
+        """
         return _join(manifest, self.keras_runtimes())
 
     def detector(self, manifest: Manifest, precision: CpuPrecision) -> Detector:
-        """Join one compiled form, on all cores, with a manifest, which may say more than the draft.
+        """Create a detector with the models of one compiled form, on all cores.
 
         Args:
-            manifest: its thresholds are used.
+            manifest: manifest whose thresholds are used; it may hold more than the draft.
             precision: one of `precisions`.
         """
         return _join(manifest, self.compiled_runtimes(precision))
 
     def keras_runtimes(self) -> Mapping[ModelName, Runtime]:
-        """Give the Keras models."""
+        """Return the runtimes of the Keras models, by name."""
         return self._keras
 
     def compiled_runtimes(self, precision: CpuPrecision) -> Mapping[ModelName, Runtime]:
@@ -132,26 +136,26 @@ class Staged:
         return {name: OpenVinoRuntime(self._path(name, form), engine) for name in self._keras}
 
     def quantise(self, pictures: Sequence[Gray]) -> None:
-        """Write the int8 forms of both models.
+        """Write the int8 forms of all models.
 
         Args:
-            pictures: at least one, uint8 (H, W), on which ranges are measured.
+            pictures: one or more pictures, uint8 (H, W), on which ranges are measured.
 
         Raises:
-            BundleError: a model cannot be quantised; then there is no int8 form of either.
+            BundleError: a model cannot be quantised; then no int8 form is left.
         """
         for name in self._keras:
             source = self._path(name, ModelForm.OPENVINO)
             target = self._path(name, ModelForm.OPENVINO_INT8)
             try:
                 quantise(source, target, pictures, input_spec(self.draft, name))
-            except Exception as error:  # of nncf and OpenVINO, which promise no types
+            except Exception as error:  # nncf and OpenVINO document no types
                 self.discard_int8()
                 problem = " ".join(f"{type(error).__name__}: {error}".split())
                 raise BundleError(f"the {name.value} cannot be quantised: {problem}") from error
 
     def discard_int8(self) -> None:
-        """Take the int8 forms away again."""
+        """Delete the int8 forms."""
         shutil.rmtree(self.folder / ModelForm.OPENVINO_INT8.value, ignore_errors=True)
 
     def _path(self, name: ModelName, form: ModelForm) -> Path:
@@ -162,19 +166,19 @@ class Staged:
 
 @contextmanager
 def staging(target: Path, models: Models, draft: Manifest) -> Iterator[Staged]:
-    """Write models into a new folder beside `target`, and yield them; the folder goes at the end.
+    """Write models into a new folder beside `target`, yield them, and delete the folder at the end.
 
-    It does not where `export.seal.seal` has given it the name `target`.
+    Nothing is deleted if `export.seal.seal` has renamed the folder to `target`.
 
     Args:
         target: folder of the bundle; must not exist.
-        models: a gate just where `draft` has one.
-        draft: of `draft_manifest`.
+        models: models to write; there must be a gate if, and only if, `draft` has a gate.
+        draft: draft manifest; see `draft_manifest`.
 
     Raises:
         AlreadyExistsError: `target` exists.
         BundleError: models and manifest do not match.
-        StoreError: no folder can be made there.
+        StoreError: the folder cannot be created.
     """
     refuse_existing(target)
     _check_shapes(models, draft)
@@ -191,7 +195,7 @@ def staging(target: Path, models: Models, draft: Manifest) -> Iterator[Staged]:
 
 
 def refuse_existing(target: Path) -> None:
-    """Stop before any work where a bundle would be written over something.
+    """Check, before any work, that a bundle would overwrite nothing.
 
     Raises:
         AlreadyExistsError: `target` exists.
@@ -221,7 +225,7 @@ def _check_shapes(models: Models, draft: Manifest) -> None:
 
 @contextmanager
 def _exact_float32() -> Iterator[None]:
-    """Keep GPUs from rounding float32 to TensorFloat-32, which no CPU form would agree with."""
+    """Turn off TensorFloat-32 on GPUs: rounded values would not agree with the CPU forms."""
     settings = tf.config.experimental
     rounding = settings.tensor_float_32_execution_enabled()
     settings.enable_tensor_float_32_execution(False)

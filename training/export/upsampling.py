@@ -1,9 +1,9 @@
-"""Repeated rows and columns as one operation, for the compiled forms.
+"""Replace Keras' nearest upsampling by a single resize operation, for the compiled forms.
 
-Keras repeats rows and columns one axis at a time. Converted, that becomes tiles between
-transposes, which took a quarter of the ResUNet's time on a CPU, and which quantisation does not
-pass through: the convolutions behind them stayed at f32. A nearest-neighbour resize gives the
-same values, is a single operation to OpenVINO, and is quantised like its neighbours.
+Keras repeats rows and columns one axis at a time. The conversion turns this into tiles between
+transposes. They took a quarter of the ResUNet's time on a CPU, and they stop quantisation: the
+convolutions after them stayed at f32. A nearest-neighbour resize gives the same values, is a
+single operation in OpenVINO, and is quantised like the layers around it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ layers = keras.layers
 
 
 def resized_at_once(model: keras.Model) -> keras.Model:
-    """Give a model of the same answers that resizes where `model` repeats rows and columns.
+    """Return a model with the same outputs that resizes where `model` repeats rows and columns.
 
     Args:
-        model: functional, and not compiled; so are models inside it, which are looked into.
+        model: functional, uncompiled model. Models nested in it are changed too; they must also be
+            functional and uncompiled.
 
     Returns:
-        A copy with weights of its own; `model` itself where nothing is repeated.
+        A copy with copied weights; `model` itself if it repeats nothing.
     """
     if not any(map(_repeats, _all_layers(model))):
         return model
@@ -32,7 +33,7 @@ def resized_at_once(model: keras.Model) -> keras.Model:
 
 
 class _NearestResize(keras.layers.Layer):  # type: ignore[misc]
-    """Nearest-neighbour resize (n, h, w, c) by whole factors for height and width."""
+    """Nearest-neighbour resize of (n, h, w, c) by integer factors for height and width."""
 
     def __init__(self, repeating: Any) -> None:
         super().__init__(name=repeating.name, dtype=repeating.dtype_policy, trainable=False)

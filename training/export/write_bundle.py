@@ -1,6 +1,6 @@
-"""Writes a bundle from two Keras models and a manifest that is complete, all or nothing.
+"""Write a bundle from Keras models and a complete manifest, all or nothing.
 
-A fit takes more steps between the same two; see `training.finish`.
+A fit stages and seals in the same way, with more steps in between; see `training.finish`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def write_bundle(target: Path, models: Models, manifest: Manifest) -> Bundle:
     """Write a bundle without an int8 form.
 
     Args:
-        target: must not exist.
-        models: a gate just where `manifest` has one.
-        manifest: of `draft_manifest`, with whatever is known besides; its `files` is ignored.
+        target: folder of the bundle; must not exist.
+        models: models to write; there must be a gate if, and only if, `manifest` has a gate.
+        manifest: manifest made by `draft_manifest`, completed as needed; its `files` is ignored.
 
     Returns:
         The bundle, opened and checked.

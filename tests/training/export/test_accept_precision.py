@@ -32,7 +32,7 @@ Draft = Callable[..., Manifest]
 
 
 def form(precision: CpuPrecision, dice: float | None, recall: float | None = 0.0) -> CompiledForm:
-    """A measured form that loses this much."""
+    """Return a measured form with these drops."""
     return CompiledForm(
         precision=precision,
         pictures=30,
@@ -87,7 +87,7 @@ def test_the_reason_gives_the_figures() -> None:
 
 
 def picture(number: int, defective: bool) -> LabelledPicture:
-    """A picture that nobody reads."""
+    """Return a picture that is never read."""
     return LabelledPicture(f"{number}", Path("none"), (1, 1), defective, {}, f"{number}")
 
 

@@ -10,7 +10,7 @@ from training.export.compare_forms import FormResult, compare
 
 
 def result(probability: float, *masks: dict[int, str], dice: float | None = 0.5) -> FormResult:
-    """The result of as many pictures as there are masks."""
+    """Return a result with one picture for each entry of the masks."""
     runs = [{number: run_lengths.parse(text) for number, text in one.items()} for one in masks]
     return FormResult(np.full(len(runs), probability, np.float32), runs, dice, 0.75)
 
