@@ -1,4 +1,4 @@
-"""The networks that the recipes name, built and with the weights to begin with."""
+"""Build the networks that a recipe names, and load their initial weights."""
 
 from __future__ import annotations
 

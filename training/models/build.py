@@ -1,4 +1,4 @@
-"""From a recipe's section to a model."""
+"""Build the model that a section of a recipe describes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from training.recipe import Gate, GateKind, Segmenter, SegmenterKind
 def build_gate(
     settings: Gate, segmenter: keras.Model | None = None
 ) -> tuple[keras.Model, LoadedWeights]:
-    """Build the gate of a recipe, with the pre-trained weights it names.
+    """Build the gate of a recipe, with the pre-trained weights that it names.
 
     Args:
-        settings: with its input's size fixed.
-        segmenter: the fitted one, for a gate that begins with its encoder.
+        settings: section of the recipe, with a fixed input size.
+        segmenter: fitted segmenter, for a gate that begins with the segmenter's weights.
 
     Returns:
-        A model from (n, height, width, channels) to probabilities (n, 1), of kind `places` to
-        those of all places (`training.models.gates`); what was loaded.
+        A model from (n, height, width, channels) to probabilities (n, 1), and the loaded weights.
+        A gate of kind `places` returns the probabilities of all places
+        (`training.models.gates`).
 
     Raises:
-        SettingsError: the weights cannot be had; see `training.models.weights`.
+        SettingsError: the weights cannot be loaded; see `training.models.weights`.
     """
     spec = settings.spec
     shape = (spec.height, spec.width, spec.channels)
@@ -48,16 +49,20 @@ def build_gate(
 
 
 def build_segmenter(settings: Segmenter, classes: int) -> tuple[keras.Model, LoadedWeights]:
-    """Build the segmenter of a recipe, with the pre-trained weights it names.
+    """Build the segmenter of a recipe, with the pre-trained weights that it names.
 
-    A recipe that trains on crops gets a model for pictures of any size.
+    If the recipe trains on crops, the model takes pictures of any size.
+
+    Args:
+        settings: section of the recipe, with a fixed input size.
+        classes: number of classes.
 
     Returns:
-        A model from (n, height, width, channels) to probabilities (n, height, width, classes);
-        what was loaded.
+        A model from (n, height, width, channels) to probabilities (n, height, width, classes),
+        and the loaded weights.
 
     Raises:
-        SettingsError: the weights cannot be had; see `training.models.weights`.
+        SettingsError: the weights cannot be loaded; see `training.models.weights`.
     """
     spec, shape = settings.spec, _shown(settings)
     if settings.kind is SegmenterKind.UNET:
@@ -71,7 +76,7 @@ def build_segmenter(settings: Segmenter, classes: int) -> tuple[keras.Model, Loa
 
 
 def _shown(settings: Gate | Segmenter) -> tuple[int | None, int | None, int]:
-    """Give the shape of what a model is trained on: of any size, where that is crops."""
+    """Return the (height, width, channels) of training inputs; any size (None) for crops."""
     spec = settings.spec
     if settings.augment.crop is not None:
         return (None, None, spec.channels)

@@ -1,8 +1,9 @@
 """Pre-trained encoders for gray pictures: features at strides 2, 4, 8, 16 and 32.
 
-Keras' own MobileNetV2 and ResNet50, for one channel: the kernels of the first convolution are
-summed over the colours, which is what they answer to a picture of equal red, green and blue. A
-rescaling in front gives values the spread that the ImageNet weights were trained on.
+The encoders are Keras' MobileNetV2 and ResNet50 for one channel. The kernels of the first
+convolution are summed over the colours, which gives the same output as for a picture with equal
+red, green and blue. A rescaling layer before the encoder gives the values the spread that the
+ImageNet weights were trained on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ ENCODER = "encoder"
 """Name of the encoder in every model that has one."""
 
 BATCH_NORM_MOMENTUM = 0.95
-"""Keras' own for MobileNetV2, 0.999, is still at ImageNet's statistics when a short fit ends."""
+"""Momentum of batch statistics. With Keras' 0.999 for MobileNetV2, a short fit would end with
+ImageNet's statistics almost unchanged."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class _Kind:
     skips: tuple[str, str, str, str]
     last: str
     unit: tuple[float, float]  # scale and offset of values in [0, 1]
-    spread: float  # standard deviation of ImageNet's pictures as the network was shown them
+    spread: float  # standard deviation of ImageNet's pictures as inputs of the network
 
 
 _KINDS = {
@@ -56,22 +58,23 @@ _KINDS = {
 
 
 def colour_network(kind: Encoder) -> keras.Model:
-    """Build the network as Keras has it, for three channels, at random weights."""
+    """Build Keras' network for three channels, with random weights."""
     return _KINDS[kind].build(weights=None, include_top=False, input_shape=(None, None, 3))
 
 
 def stage_ends(kind: Encoder) -> tuple[str, ...]:
-    """Name the layers in which a file of weights may end, the whole network first."""
+    """Return the layers at which a file of weights may end; the last layer comes first."""
     return tuple(reversed([*_KINDS[kind].skips[1:], _KINDS[kind].last]))
 
 
 def gray_encoder(kind: Encoder) -> keras.Model:
-    """Build the network for one channel, at random weights.
+    """Build the network for one channel, with random weights.
 
-    Its layers have the names of `colour_network`; what lies behind the last features is left out.
+    Its layers have the same names as in `colour_network`; layers after the last features are left
+    out.
 
     Returns:
-        A model from (n, h, w, 1) to five features, at strides 2, 4, 8, 16 and 32.
+        A model from (n, h, w, 1) to five feature maps, at strides 2, 4, 8, 16 and 32.
     """
     one = _KINDS[kind]
     whole = one.build(weights=None, include_top=False, input_shape=(None, None, 1))
@@ -83,7 +86,7 @@ def gray_encoder(kind: Encoder) -> keras.Model:
 
 
 def rescaling(kind: Encoder, scaling: Scaling) -> Any:
-    """Make the layer that turns model inputs into what the ImageNet weights were trained on."""
+    """Create the layer that rescales inputs to the values the ImageNet weights were trained on."""
     one = _KINDS[kind]
     if scaling is Scaling.UNIT:
         return layers.Rescaling(one.unit[0], offset=one.unit[1], name="imagenet_range")

@@ -1,15 +1,15 @@
-"""Gates that look where a segmenter looks: is there a suspicious place anywhere?
+"""Gates that look for suspicious places, with the encoder and decoder of the segmenter.
 
-A defect may be a few pixels of a strip. Both gates are therefore the first half of the U-Net,
-encoder and decoder down to stride 8, and one place that answers strongly is enough.
+A defect may cover only a few pixels of a strip. Both gates therefore use the U-Net's encoder, and
+its decoder down to stride 8. One place with a strong output is enough.
 
-`encoder_gate` learns from the labels of whole pictures. Where it begins with the segmenter's own
-weights, every pixel that somebody outlined has taught it first.
+`encoder_gate` is trained on the labels of whole pictures. It may begin with the segmenter's
+weights, which were trained on outlines.
 
-`place_gate` learns from the outlines themselves: one probability for every place of 8 x 8 pixels,
-and the greatest is the picture's. It sees windows instead of whole pictures, with and without a
-defect, and defects pasted onto clean pictures; labels of whole pictures teach less. (Mixed
-supervision: Bozic, Tabernik and Skocaj, "Mixed supervision for surface-defect detection", 2021.)
+`place_gate` is trained on outlines. It computes one probability for every place of 8 x 8 pixels;
+the greatest is the probability of the picture. It can be trained on windows of pictures, and on
+pictures with pasted defects. Labels of whole pictures teach less. (Mixed supervision: Bozic,
+Tabernik and Skocaj, "Mixed supervision for surface-defect detection", 2021.)
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ layers = keras.layers
 STRIDE = 8
 """Side of a place, in pixels of the input."""
 
-_MOSTLY_SOUND = -4.0  # begin with answers near 2%: that few places are defective
+_MOSTLY_SOUND = -4.0  # initial outputs are near 2%, because few places are defective
 
 
 def encoder_gate(
     shape: tuple[int | None, int | None, int], kind: Encoder, scaling: Scaling, dropout: float
 ) -> keras.Model:
-    """Build the network at random weights.
+    """Build the network with random weights.
 
     Args:
-        shape: (height, width, 1); multiples of 32, or None for any.
-        kind: of the encoder.
-        scaling: of the inputs.
-        dropout: before the last unit, as a share.
+        shape: (height, width, 1) of the input; height and width multiples of 32, or None for any.
+        kind: kind of the encoder.
+        scaling: scaling of the inputs.
+        dropout: share of features dropped before the last unit.
 
     Returns:
         A model from (n, height, width, 1) to probabilities float32 (n, 1).
@@ -60,17 +60,17 @@ def encoder_gate(
 def place_gate(
     shape: tuple[int | None, int | None, int], kind: Encoder, scaling: Scaling, dropout: float
 ) -> keras.Model:
-    """Build the network at random weights, as it is trained: with an answer for every place.
+    """Build the network for training, with random weights and one output for every place.
 
     Args:
-        shape: (height, width, 1); multiples of 32, or None for any.
-        kind: of the encoder.
-        scaling: of the inputs.
-        dropout: before the last convolution, as a share of the features.
+        shape: (height, width, 1) of the input; height and width multiples of 32, or None for any.
+        kind: kind of the encoder.
+        scaling: scaling of the inputs.
+        dropout: share of feature maps dropped before the last convolution.
 
     Returns:
         A model from (n, height, width, 1) to probabilities float32
-        (n, height / STRIDE, width / STRIDE, 1); `greatest_place` makes it a gate.
+        (n, height / STRIDE, width / STRIDE, 1). `greatest_place` turns it into a gate.
     """
     inputs = keras.Input(shape)
     features = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
@@ -83,6 +83,6 @@ def place_gate(
 
 
 def greatest_place(places: keras.Model) -> keras.Model:
-    """Turn a model that answers for every place into a gate: (n, 1), the greatest counts."""
+    """Return a gate (n, 1) whose probability is the greatest output over all places."""
     outputs = layers.GlobalMaxPooling2D()(places.output)
     return keras.Model(places.input, outputs, name=places.name)

@@ -1,4 +1,4 @@
-"""The tutorial's gate: ResNet50 and a pooled head of 256 units, one sigmoid.
+"""The tutorial's gate: ResNet50, a pooled head of 256 units, and one sigmoid unit.
 
 Source: the tutorial, part 4. At 256x256x3 it has 25,685,377 parameters.
 """
@@ -16,7 +16,7 @@ _IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 def resnet50_base(shape: tuple[int, int, int]) -> keras.Model:
-    """Build ResNet50 without its top, at random weights.
+    """Build ResNet50 without its top, with random weights.
 
     Args:
         shape: (height, width, 3) of the input.
@@ -27,17 +27,17 @@ def resnet50_base(shape: tuple[int, int, int]) -> keras.Model:
 def resnet50_gate(
     base: keras.Model, loaded: LoadedWeights, dropout: float, freeze_base: bool
 ) -> keras.Model:
-    """Put the tutorial's head on a base.
+    """Build a gate from a base and the tutorial's head.
 
-    The ImageNet weights were trained on gray values of 0 to 255 less their mean. Inputs in
-    [0, 1] would be all but black to them, so where weights were loaded the model begins with
-    that rescaling. Frozen layers keep weights and batch statistics; only layers that were really
-    loaded are frozen, as random ones would stay random.
+    The ImageNet weights were trained on values of 0 to 255 minus their mean. Inputs in [0, 1]
+    would look almost black to them. If weights were loaded, the model therefore begins with a
+    layer that rescales inputs. Frozen layers keep weights and batch statistics. Only loaded layers
+    are frozen, because frozen random layers would stay random.
 
     Args:
-        base: of `resnet50_base`.
-        loaded: what pre-trained weights went into it.
-        dropout: before the last unit, as a share.
+        base: model of `resnet50_base`.
+        loaded: pre-trained weights that were loaded into the base.
+        dropout: share of units dropped before the last unit.
         freeze_base: whether the loaded layers keep their weights.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The tutorial's segmenter: a U-Net of residual blocks, one sigmoid map for each class.
+"""The tutorial's segmenter: a U-Net of residual blocks, with one sigmoid map for each class.
 
 Source: the tutorial, part 6, after github.com/nikhilroxtomar/Deep-Residual-Unet. At 256x256x1
 with four classes it has 1,210,276 parameters.
@@ -17,12 +17,12 @@ REDUCTION = 16
 
 
 def resunet(shape: tuple[int | None, int | None, int], classes: int) -> keras.Model:
-    """Build the network.
+    """Build the network with random weights.
 
     Args:
         shape: (height, width, channels) of the input; height and width multiples of `REDUCTION`,
             or None for any.
-        classes: number of maps.
+        classes: number of classes; there is one map for each.
 
     Returns:
         A model from (n, height, width, channels) to probabilities (n, height, width, classes).

@@ -1,7 +1,7 @@
 """Small networks for the demonstration and the tests: minutes on two cores, no pre-training.
 
-Both begin by halving height and width twice as far as they can afford, and keep a strip's own
-proportions, where the tutorial's models squeeze it into a square.
+The first layer of both already halves height and width, to save time. Inputs keep the proportions
+of a strip, while the tutorial's models squeeze it into a square.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ REDUCTION = 16
 
 
 def small_gate(shape: tuple[int, int, int], dropout: float = 0.2) -> keras.Model:
-    """Build a classifier that looks for the one most suspicious place.
+    """Build a classifier that looks for the most suspicious place.
 
     Args:
         shape: (height, width, channels) of the input; height and width multiples of `REDUCTION`.
-        dropout: before the last unit, as a share.
+        dropout: share of features dropped before the last unit.
 
     Returns:
         A model from (n, height, width, channels) to probabilities (n, 1).
@@ -38,12 +38,12 @@ def small_gate(shape: tuple[int, int, int], dropout: float = 0.2) -> keras.Model
 
 
 def small_unet(shape: tuple[int | None, int | None, int], classes: int) -> keras.Model:
-    """Build a U-Net whose first stage already works at half the input's size.
+    """Build a U-Net whose first stage works at half the input's size.
 
     Args:
         shape: (height, width, channels) of the input; height and width multiples of `REDUCTION`,
             or None for any.
-        classes: number of maps.
+        classes: number of classes; there is one map for each.
 
     Returns:
         A model from (n, height, width, channels) to probabilities (n, height, width, classes).
@@ -64,7 +64,7 @@ def small_unet(shape: tuple[int | None, int | None, int], classes: int) -> keras
 
 
 def _mostly_sound() -> Any:
-    """Begin with answers near 5%: few pixels are defective, and that need not be learnt first."""
+    """Return a bias with initial outputs near 5%: few pixels are defective."""
     return keras.initializers.Constant(-3.0)
 
 

@@ -1,10 +1,10 @@
-"""A U-Net on a pre-trained encoder, with a decoder light enough for two cores.
+"""A U-Net with a pre-trained encoder, and a decoder that is light enough for two cores.
 
-The decoder takes the narrow (projected) features of each stage, works down to half the input's
-size, and is enlarged linearly from there: the last stage of a classic U-Net costs as much as all
-others together and adds little where outlines are resized to the picture's size anyway.
-Source of the form: Ronneberger et al., "U-Net", 2015; pre-trained encoders: Iglovikov and Shvets,
-"TernausNet", 2018.
+The decoder uses the narrow (projected) features of each stage, and stops at half the input's size.
+Its maps are then enlarged linearly. The last stage of a classic U-Net costs as much as all other
+stages together. It adds little, because outlines are resized to the picture's size anyway.
+Source of the architecture: Ronneberger et al., "U-Net", 2015; of pre-trained encoders: Iglovikov
+and Shvets, "TernausNet", 2018.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ layers = keras.layers
 
 STRIDES = (16, 8, 4, 2)
 FILTERS = (128, 64, 48, 32)
-"""Of the decoder, at these strides."""
+"""Number of filters of the decoder at each of `STRIDES`."""
 
 DECODER = "decoder"
-"""How the names of its layers begin."""
+"""Prefix of the names of the decoder's layers."""
 
-_MOSTLY_SOUND = -3.0  # begin with answers near 5%: that few pixels are defective need not be learnt
+_MOSTLY_SOUND = -3.0  # initial outputs are near 5%, because few pixels are defective
 
 
 def unet(
     shape: tuple[int | None, int | None, int], classes: int, kind: Encoder, scaling: Scaling
 ) -> keras.Model:
-    """Build the network at random weights.
+    """Build the network with random weights.
 
     Args:
-        shape: (height, width, 1); multiples of 32, or None for any.
-        classes: number of maps.
-        kind: of the encoder.
-        scaling: of the inputs.
+        shape: (height, width, 1) of the input; height and width multiples of 32, or None for any.
+        classes: number of classes; there is one map for each.
+        kind: kind of the encoder.
+        scaling: scaling of the inputs.
 
     Returns:
         A model from (n, height, width, 1) to probabilities float32 (n, height, width, classes).
@@ -55,9 +55,9 @@ def unet(
 
 
 def decode(features: Sequence[Any], down_to: int) -> Any:
-    """Add the decoder to an encoder's features, from stride 16 down to a stride of 2 at least.
+    """Add the decoder to an encoder's features, from stride 16 to the stride `down_to` (2 or more).
 
-    Its layers have the same names in every model, so that one can begin with another's weights.
+    The layers have the same names in every model, so that weights can be copied between models.
     """
     *skips, x = features
     for stride, filters, skip in zip(STRIDES, FILTERS, reversed(skips), strict=True):

@@ -1,4 +1,4 @@
-"""Pre-trained weights: by name, from a file, a bundle, or the segmenter of the same fit."""
+"""Load pre-trained weights: ImageNet's, from a file, a bundle, or the segmenter of the same fit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from training.recipe import IMAGENET, SEGMENTER, Encoder, Gate, Segmenter, Unava
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """What was loaded into a model.
+    """The pre-trained weights that were loaded into a model.
 
     Attributes:
-        layers: the Keras layers that carry pre-trained weights; empty where all are random.
-        note: one line for the bundle's manifest; None where there is nothing to say.
+        layers: Keras layers with pre-trained weights; empty if all weights are random.
+        note: one line about the weights for the bundle's manifest; None if there is none.
     """
 
     layers: tuple[Any, ...] = field(default=())
@@ -31,11 +31,11 @@ class LoadedWeights:
 
 
 def load_resnet50_weights(base: keras.Model, settings: Gate) -> LoadedWeights:
-    """Load what the recipe names into the tutorial's ResNet50 base.
+    """Load the weights that the recipe names into the tutorial's ResNet50 base.
 
     Raises:
-        SettingsError: the weights cannot be had and the recipe does not allow to go on without,
-            or a file holds other weights.
+        SettingsError: the weights cannot be downloaded and `weights_if_unavailable` is `error`,
+            or a file is missing or does not fit the network.
     """
     if settings.weights is None:
         return LoadedWeights()
@@ -54,15 +54,17 @@ def load_resnet50_weights(base: keras.Model, settings: Gate) -> LoadedWeights:
 def load_encoder_weights(
     model: keras.Model, settings: Gate | Segmenter, segmenter: keras.Model | None
 ) -> LoadedWeights:
-    """Load what the recipe names into a model that has an encoder.
+    """Load the weights that the recipe names into a model with an encoder.
 
     Args:
-        model: of `training.models.unet` or `training.models.gates`.
-        settings: of the section.
-        segmenter: the fitted one, where `weights` is `segmenter`.
+        model: model of `training.models.unet` or `training.models.gates`.
+        settings: section of the recipe.
+        segmenter: fitted segmenter, needed if `weights` is `segmenter`.
 
     Raises:
-        SettingsError: as for `load_resnet50_weights`.
+        SettingsError: as for `load_resnet50_weights`; or there is no segmenter, or a bundle's
+            model is of another kind.
+        BundleError: the bundle is missing or altered.
     """
     name = section_of(settings)
     encoder, weights = model.get_layer(ENCODER), settings.weights
@@ -87,12 +89,13 @@ def load_encoder_weights(
 
 
 def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
-    """Load the weights of the same model from an earlier bundle, all that fit.
+    """Load the weights of the same model from an earlier bundle, for all layers that fit.
 
-    A last layer of other classes keeps its random weights.
+    A layer of another shape keeps its random weights: for example the last layer, if the bundle
+    has another number of classes.
 
     Raises:
-        SettingsError: the bundle's model is of another kind.
+        SettingsError: the bundle has no such model, or its model is of another kind.
         BundleError: the bundle is missing or altered.
     """
     if settings.weights is None:
@@ -120,7 +123,7 @@ def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
 
 
 def _load_segmenter(model: keras.Model, segmenter: keras.Model) -> LoadedWeights:
-    """Copy encoder and decoder of a segmenter into a gate, as far as the gate has them."""
+    """Copy the weights of a segmenter's encoder and decoder into the gate's layers of same name."""
     named = {layer.name: layer for layer in segmenter.layers}
     shared = [one for one in model.layers if one.name == ENCODER or one.name.startswith(DECODER)]
     for layer in shared:
@@ -129,19 +132,19 @@ def _load_segmenter(model: keras.Model, segmenter: keras.Model) -> LoadedWeights
 
 
 def _freeze_batch_norm(encoder: keras.Model) -> None:
-    """Keep the statistics and scales that came with the weights; see `recipe`."""
+    """Freeze the batch statistics and scales that were loaded; see `training.recipe.Segmenter`."""
     for layer in encoder.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
 
 
 def section_of(settings: Gate | Segmenter) -> str:
-    """Name the section of the recipe: gate or segmenter."""
+    """Return the name of the recipe's section: gate or segmenter."""
     return "gate" if isinstance(settings, Gate) else "segmenter"
 
 
 def _leaves(model: keras.Model) -> list[Any]:
-    """List the layers with weights, in order, through nested models."""
+    """Return the layers with weights, in order, also those of nested models."""
     found: list[Any] = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -180,7 +183,7 @@ def _go_on_without(
 
 
 class _UnavailableError(Exception):
-    """The weights cannot be had here and now."""
+    """The weights cannot be downloaded."""
 
 
 _APPLICATIONS = {Encoder.RESNET50: "ResNet50", Encoder.MOBILENETV2: "MobileNetV2"}
@@ -190,15 +193,15 @@ def _imagenet(kind: Encoder, shape: Sequence[int | None]) -> keras.Model:
     try:
         build = getattr(keras.applications, _APPLICATIONS[kind])
         return build(weights=IMAGENET, include_top=False, input_shape=tuple(shape))
-    except Exception as error:  # Keras raises plain `Exception` where a download fails
+    except Exception as error:  # Keras raises plain `Exception` if a download fails
         reason = " ".join(str(error).split())
         raise _UnavailableError(f"ImageNet weights cannot be downloaded ({reason})") from None
 
 
 def _load_file(network: keras.Model, path: Path, ends: Sequence[str], name: str) -> keras.Model:
-    """Load a file into a network, or into the first stages of it; returns what was loaded.
+    """Load a file into a network, or into its first stages; return the model that was loaded.
 
-    Keras' whole networks come first: a file of the whole of one fits no part of it.
+    The whole network is tried first: a file of the whole network fits no part of it.
     """
     if not path.is_file():
         raise SettingsError(f"{name}.weights: no such file: {path}")
@@ -215,9 +218,9 @@ def _load_file(network: keras.Model, path: Path, ends: Sequence[str], name: str)
 
 
 def _fits(part: keras.Model, path: Path) -> bool:
-    """Try to load; a file of other layers is told by Keras in one of several ways."""
+    """Load a file if it fits; return whether it did. Keras raises several types for a misfit."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one for each layer without weights
+        warnings.simplefilter("ignore")  # Keras warns for each layer without weights
         try:
             part.load_weights(path)
         except (ValueError, OSError, KeyError):

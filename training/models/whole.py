@@ -1,4 +1,4 @@
-"""From the model that was trained to the one that is exported."""
+"""Make the model that is exported from the model that was trained."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from training.backend import keras
 
 
 def for_export(model: keras.Model, spec: InputSpec) -> keras.Model:
-    """Copy a model: float32 throughout, for whole pictures of one size, never compiled.
+    """Return an uncompiled float32 copy of a model, for whole pictures of one size.
 
-    Training may have used half precision, or crops of any size; scoring does neither. Without
-    its optimizer, a copy is also a third as large as what was trained.
+    Training may use half precision, or crops of any size; scoring uses neither. The copy has no
+    optimizer, which makes its file a third as large.
     """
 
     def as_float32(layer: Any) -> Any:
