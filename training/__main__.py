@@ -10,7 +10,7 @@ from training.commands import COMMANDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; return the exit code."""
     return run_command(_parser(), lambda options: options.run(options), arguments)
 
 

@@ -1,7 +1,7 @@
-"""Keras and TensorFlow, imported once and without their start-up chatter.
+"""Import Keras and TensorFlow once, without their start-up messages.
 
-TensorFlow writes notices about CPUs and GPUs straight to the process's standard error before its
-own log level counts. The import takes seconds: only modules that need it import this one.
+TensorFlow writes notices about CPUs and GPUs directly to the process's standard error before its
+log level takes effect. The import takes seconds, so only modules that need Keras import this one.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong reaches Python as exceptions
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors reach Python as exceptions
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# TensorFlow takes oneDNN's convolutions by itself only on some CPUs; on others, such as AMD's
-# Zen 3, a training step takes a fifth longer without them (TF_ENABLE_ONEDNN_OPTS=0 shows it in
-# benchmarks/input_pipeline.py)
+# TensorFlow uses oneDNN's convolutions by default on some CPUs only. On others, such as AMD's
+# Zen 3, a training step takes a fifth longer without them (to measure it, run
+# benchmarks/input_pipeline.py with TF_ENABLE_ONEDNN_OPTS=0)
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Send what native code writes to standard error nowhere; exceptions pass as usual."""
+    """Discard standard error, also from native code; exceptions are raised as usual."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -38,6 +38,6 @@ with _quiet_stderr():
     import keras
     import tensorflow as tf
 
-    tf.config.list_physical_devices()  # asks for GPUs now, while it is quiet
+    tf.config.list_physical_devices()  # finds GPUs now, while messages are discarded
 
 __all__ = ["keras", "tf"]

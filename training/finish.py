@@ -1,7 +1,7 @@
-"""The end of a fit, step by step: two models and a draft manifest in, a sealed bundle out.
+"""Finish a fit: turn the fitted models and a draft manifest into a sealed bundle.
 
-Thresholds are chosen and forms compared on the validation part. The test part comes last, once,
-in the form that scoring will run: nothing is chosen by what it says.
+Thresholds are chosen, and forms are compared, on the validation part. The test part is used once,
+at the end, with the form that scoring will run. Nothing is chosen by its results.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from training.splitting.split import SPLIT_NAME, Parts
 HISTORY_NAME = "history.json"
 REPORT_NAME = "report.html"
 
-_CHECKED_PICTURES = 8  # of the validation part, on which Keras and OpenVINO have to agree
+_CHECKED_PICTURES = 8  # validation pictures on which Keras and OpenVINO must agree
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What there is once both models are fitted.
+    """The result of fitting both models.
 
     Attributes:
-        models: float32, for whole pictures.
-        draft: manifest with the recipe's own thresholds.
-        history: of each model.
-        recipe: with the sizes of its inputs fixed.
-        parts: of the split.
+        models: float32 models for whole pictures.
+        draft: manifest with the thresholds of the recipe.
+        history: values of each curve, by name of the model.
+        recipe: recipe with fixed input sizes.
+        parts: parts of the split.
     """
 
     models: Models
@@ -52,10 +52,10 @@ class Fitted:
 
 
 def finish(fitted: Fitted, target: Path) -> Bundle:
-    """Stage, check, calibrate, choose the precision, measure, report, seal.
+    """Stage the models, check, calibrate, choose the precision, measure, report, and seal.
 
     Args:
-        fitted: models, and what is known of them.
+        fitted: fitted models with their draft manifest, history, recipe and parts.
         target: folder of the bundle; must not exist.
 
     Returns:
@@ -64,8 +64,8 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
     Raises:
         AlreadyExistsError: `target` exists.
         BundleError: models and draft do not match, or the forms do not agree.
-        DataError: nothing to calibrate on, or a picture cannot be read.
-        InferenceError: a model gave numbers that are not finite.
+        DataError: there is nothing to calibrate on, or a picture cannot be read.
+        InferenceError: a model's output is not finite.
         StoreError: the bundle cannot be written.
     """
     draft, recipe, parts = fitted.draft, fitted.recipe, fitted.parts
@@ -103,7 +103,7 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
 
 
 def _with_notes(calibrated: Calibrated) -> Manifest:
-    """Add what calibration notes to the notes of the fit."""
+    """Return the manifest with the notes of the calibration after those of the fit."""
     manifest = calibrated.manifest
     notes = [*manifest.training.notes, *calibrated.notes]
     training = manifest.training.model_copy(update={"notes": notes})

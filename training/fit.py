@@ -1,7 +1,7 @@
-"""A whole fit: data and recipe in, sealed bundle out.
+"""Run a whole fit: read data and recipe, fit both models, write a sealed bundle.
 
-Beside the bundle lies a work folder (`BUNDLE.fit`) with the state of both models and their
-TensorBoard logs; the same command goes on from there after it was killed.
+A work folder beside the bundle (`BUNDLE.fit`) holds the states of both models and their
+TensorBoard logs. After a fit was killed, the same command resumes from this folder.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _AFTERWARDS: Any = {
     "gate": {"threshold"},
     "segmenter": {"pixel_threshold", "min_area", "mirrors"},
 }
-"""What counts only once the models are fitted, and may differ from one start to the next."""
+"""Settings used only after the models are fitted; they may differ between starts of one fit."""
 
-_FOR_MODELS = 0.9  # of a time budget; the rest is for calibration and export
+_FOR_MODELS = 0.9  # share of a time budget for fitting; the rest is for calibration and export
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How a fit is run; nothing here changes what it would end with if it had time enough.
+    """Options of a fit beside its recipe.
 
     Attributes:
-        split_file: of `python -m training split`; None: the recipe's own split.
-        fold: of a split file with folds, from 0.
-        max_minutes: for the whole fit, over all starts; None for as long as it takes.
-        work: folder for states and logs; None: beside the bundle.
-        keep_states: leave the models' states there when the bundle is written.
+        split_file: file written by `python -m training split`; None: make the recipe's split.
+        fold: number of the fold that is the test part, from 0; for a split file with folds.
+        max_minutes: minutes for the whole fit, over all starts; None: no limit.
+        work: work folder for states and logs; None: `BUNDLE.fit` beside the bundle.
+        keep_states: whether the models' states stay in the work folder after the fit.
     """
 
     split_file: Path | None = None
@@ -59,13 +59,13 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class FitResult:
-    """The bundle that a fit wrote, opened."""
+    """The opened bundle that a fit wrote."""
 
     bundle: Bundle
 
     @property
     def minutes(self) -> float:
-        """How long its models took to fit."""
+        """Minutes that the models took to fit."""
         return self.bundle.manifest.training.minutes
 
 
@@ -73,18 +73,18 @@ _DEFAULTS = FitOptions()
 
 
 def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULTS) -> FitResult:
-    """Train gate and segmenter, and write them as a bundle.
+    """Fit gate and segmenter, and write them as a bundle.
 
     Args:
         data: folder of labelled pictures; see `training.data.dataset`.
-        recipe: all settings.
-        bundle: folder to write; must not exist.
-        options: split file, time and work folder.
+        recipe: all settings of the fit.
+        bundle: folder of the bundle; must not exist.
+        options: split file, time limit and work folder.
 
     Raises:
-        DataError: the data are incomplete or contradict themselves, or cannot train this recipe.
-        SettingsError: the recipe asks for weights that cannot be had, or does not converge; or
-            the work folder holds another fit.
+        DataError: the data are incomplete or contradictory, or not enough for this recipe.
+        SettingsError: pre-trained weights cannot be loaded, the loss is never finite, or the work
+            folder holds another fit.
         AlreadyExistsError: `bundle` exists.
     """
     refuse_existing(bundle)
@@ -94,14 +94,14 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     missing = _check_trainable(dataset, parts, recipe)
     say(_describe(dataset, parts))
     work = options.work or bundle.with_name(f"{bundle.name}.fit")
-    _claim(work, dataset, parts, recipe)
+    _claim_work_folder(work, dataset, parts, recipe)
     seconds = None if options.max_minutes is None else _FOR_MODELS * 60 * options.max_minutes
     job = Job(recipe, parts, tuple(dataset.class_names), work, seconds)
     segmenter = fit_segmenter(job)
     gate = fit_gate(job, segmenter)
     written = finish(_fitted(dataset, job, segmenter, gate, missing), bundle)
     if not options.keep_states:
-        _forget_states(work)
+        _delete_states(work)
     return FitResult(written)
 
 
@@ -112,7 +112,7 @@ def _fitted(
     gate: FittedModel | None,
     missing: list[str],
 ) -> Fitted:
-    """Put together what the end of a fit needs."""
+    """Collect the inputs of `finish`."""
     models = {"segmenter": segmenter} | ({} if gate is None else {"gate": gate})
     minutes = sum(one.seconds for one in models.values()) / 60
     notes = [*missing, *(note for one in models.values() for note in one.notes)]
@@ -126,11 +126,11 @@ def _fitted(
 
 
 def _check_trainable(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str]:
-    """Refuse data that a part of the recipe cannot learn from; give notes on what it goes without.
+    """Check that the parts are sufficient for the recipe; return notes on missing classes.
 
     Raises:
-        DataError: a part without masks, a gate without clean or without defective pictures, or a
-            class without a picture to learn it from.
+        DataError: a part has no masks, a gate has no clean or no defective pictures, or no picture
+            of the train part shows a class.
     """
     for name, pictures in (("train", parts.train), ("validation", parts.validation)):
         if not any(picture.runs for picture in pictures):
@@ -163,11 +163,11 @@ def _missing_classes(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str
     return notes
 
 
-def _claim(work: Path, dataset: DataSet, parts: Parts, recipe: Recipe) -> None:
-    """Make the work folder this fit's, or see that it is.
+def _claim_work_folder(work: Path, dataset: DataSet, parts: Parts, recipe: Recipe) -> None:
+    """Create the work folder for this fit, or check that it belongs to this fit.
 
     Raises:
-        SettingsError: it is another fit's.
+        SettingsError: the work folder belongs to another fit.
     """
     split = hashlib.sha256(parts.to_csv().encode()).hexdigest()
     identity = {
@@ -185,8 +185,8 @@ def _claim(work: Path, dataset: DataSet, parts: Parts, recipe: Recipe) -> None:
     path.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
 
 
-def _forget_states(work: Path) -> None:
-    """Delete what only a fit that goes on would need; TensorBoard's logs stay."""
+def _delete_states(work: Path) -> None:
+    """Delete the files that only a resumed fit needs; TensorBoard's logs stay."""
     (work / _IDENTITY).unlink(missing_ok=True)
     for state in work.glob(f"*/{STATE_FILE}"):
         state.unlink()

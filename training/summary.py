@@ -1,4 +1,4 @@
-"""What a fit prints at its end: held-out scores in a small table, path and digest of the bundle."""
+"""Format the text that a fit prints at its end: held-out scores, notes, path and digest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.fit import FitResult
 
 
 def summarise(result: FitResult) -> str:
-    """Write the closing lines of a fit."""
+    """Return the last lines that a fit prints."""
     manifest = result.bundle.manifest
     pictures = manifest.training.pictures["test"]
     return "\n".join(
@@ -28,7 +28,7 @@ def summarise(result: FitResult) -> str:
 
 
 def _chosen(manifest: Manifest) -> Iterator[str]:
-    """Say what calibration and compiling decided."""
+    """Yield lines on the results of calibration and of the choice of precision."""
     gate, calibration = manifest.gate, manifest.calibration
     if gate is not None:
         known = "" if calibration is None else _recall(calibration)

@@ -30,7 +30,7 @@ HEIGHT, WIDTH = 32, 64
 
 
 def square(top: int, left: int, size: int = 12) -> str:
-    """Run lengths of a square."""
+    """Return the run lengths of a square."""
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[top : top + size, left : left + size] = True
     return run_lengths.encode(mask)
@@ -38,7 +38,7 @@ def square(top: int, left: int, size: int = 12) -> str:
 
 @dataclass
 class Folder:
-    """Builds a data folder; every method may be called again to replace what it wrote."""
+    """A data folder for tests; a method that is called again replaces what it wrote."""
 
     path: Path
     masks: list[tuple[str, int, str]] = field(default_factory=list)
@@ -74,13 +74,13 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """An empty data folder."""
+    """Return an empty data folder."""
     return Folder(tmp_path / "data")
 
 
 @pytest.fixture
 def draft() -> Callable[..., Manifest]:
-    """Makes manifests for tiny models that see pictures of 32x64 pixels at their own size."""
+    """Return a function that creates manifests for tiny models with inputs of 32x64 pixels."""
 
     def make(gate: bool = True, classes: int = 2) -> Manifest:
         spec = InputSpec(height=HEIGHT, width=WIDTH, channels=1, scaling=Scaling.STANDARD)
@@ -99,7 +99,7 @@ def draft() -> Callable[..., Manifest]:
 
 @pytest.fixture
 def small_folder(folder: Folder) -> Folder:
-    """Three pictures: one with two classes, one with one, one clean; train.csv written."""
+    """Return a folder of three pictures: with two classes, with one class, and clean."""
     folder.picture("a.png", {1: square(2, 3), 2: square(18, 40)})
     folder.picture("b.png", {2: square(5, 20)})
     folder.picture("c.png")
@@ -109,7 +109,7 @@ def small_folder(folder: Folder) -> Folder:
 
 @pytest.fixture(scope="session")
 def learnable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder of 40 pictures with two classes, three eighths of them clean."""
+    """Return a folder of 40 pictures with two classes; three eighths of them are clean."""
     folder = Folder(tmp_path_factory.mktemp("learnable"))
     rng = np.random.default_rng(5)
     for number in range(40):
@@ -127,7 +127,7 @@ _OPTIMIZER = {"kind": "adam", "learning_rate": 0.01}
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    """A recipe of the smallest models, as it would lie in YAML."""
+    """Return the settings of a recipe with the smallest models, as read from YAML."""
     fitted = {"kind": "small", "input": _INPUT, "epochs": 2, "batch_size": 8}
     return {
         "name": "tiny",
@@ -145,7 +145,7 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture
 def write_recipe(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
-    """Writes settings as a recipe file."""
+    """Return a function that writes settings to a recipe file."""
 
     def write(content: dict[str, Any]) -> Path:
         path = tmp_path / "recipe.yaml"

@@ -1,4 +1,4 @@
-"""Recipes: what is read, what is laid on top, and that all problems come together."""
+"""Recipes: reading, overrides, and all problems in one message."""
 
 from __future__ import annotations
 

@@ -206,7 +206,10 @@ def refuse_existing(target: Path) -> None:
 
 def _check_shapes(models: Models, draft: Manifest) -> None:
     if (models.gate is None) != (draft.gate is None):
-        raise BundleError("the manifest has a gate just where there is a model for it")
+        owner = "manifest" if models.gate is None else "models"
+        raise BundleError(
+            f"gate only in the {owner}; pass a gate in both models and manifest, or neither"
+        )
     for name, model in models.named().items():
         spec = input_spec(draft, name)
         expected = (None, spec.height, spec.width, spec.channels)

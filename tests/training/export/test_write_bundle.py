@@ -178,7 +178,7 @@ def test_nothing_is_left_behind_on_failure(models: Models, tmp_path: Path, draft
 def test_models_have_to_match_the_manifest(models: Models, tmp_path: Path, draft: Draft) -> None:
     wide = Segmenter(input=SPEC.model_copy(update={"width": 96}))
     refused = [
-        (draft(gate=False), "a gate just where"),
+        (draft(gate=False), "gate only in the models"),
         (draft(classes=3), "3 classes, but 2 maps"),
         (draft().model_copy(update={"segmenter": wide}), r"manifest says input \(None, 32, 96, 1"),
     ]
