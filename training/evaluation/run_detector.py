@@ -64,7 +64,7 @@ def run_gate(detector: Detector, pictures: Sequence[LabelledPicture]) -> Iterato
         probabilities = detector.gate(prepared)
         if detector.has_gate and np.isnan(probabilities).any():
             name = some[int(np.isnan(probabilities).argmax())].name
-            raise InferenceError(f"{name}: the gate's answer is not finite; fit the gate anew")
+            raise InferenceError(f"{name}: the gate's answer is not finite; fit the gate again")
         yield GatedBatch(some, prepared, probabilities)
 
 
@@ -91,5 +91,5 @@ def _segment(detector: Detector, batch: GatedBatch) -> Iterator[PictureResult]:
 
 def _masks_of(findings: list[Finding] | InferenceError, picture: LabelledPicture) -> Masks:
     if isinstance(findings, InferenceError):
-        raise InferenceError(f"{picture.name}: {findings}; fit the segmenter anew")
+        raise InferenceError(f"{picture.name}: {findings}; fit the segmenter again")
     return {finding.defect_class.id: finding.runs for finding in findings}

@@ -91,5 +91,5 @@ def load_state(path: Path) -> FitState:
             return FitState(**values, **arrays)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path} is not the state of a fit ({error}); delete it to begin anew"
+            f"{path} is not the state of a fit ({error}); delete it to start again"
         ) from None

@@ -26,7 +26,7 @@ from training.splitting.origin import PREFIX, Origin
 from training.splitting.parts import Folds, Parts, regrouped
 
 _PARTS = ("train", "validation", "test")
-_ANEW = "make it anew with python -m training split"
+_REMAKE = "make it again with python -m training split"
 
 Members = dict[str, list[LabelledPicture]]  # by name of the part or fold
 
@@ -121,7 +121,7 @@ def _parse_origin(first: bytes, path: Path) -> Origin:
     try:
         return Origin.parse(first.decode().strip())
     except ValueError as error:
-        raise DataError(f"{path}: malformed first line ({error}); {_ANEW}") from None
+        raise DataError(f"{path}: malformed first line ({error}); {_REMAKE}") from None
 
 
 def _with_own_names(file: _File, pictures: Sequence[LabelledPicture]) -> _File:
@@ -140,7 +140,7 @@ def _with_own_names(file: _File, pictures: Sequence[LabelledPicture]) -> _File:
     if missing:
         problems.append(f"no row for {listed(missing)}")
     if problems:
-        raise DataError(f"{file.path} does not fit the data: {'; '.join(problems)}; {_ANEW}")
+        raise DataError(f"{file.path} does not fit the data: {'; '.join(problems)}; {_REMAKE}")
     return replace(file, table=table)
 
 
@@ -153,7 +153,7 @@ def _read_parts(file: _File, pictures: Sequence[LabelledPicture]) -> Parts:
         )
     empty = [name for name in _PARTS if name not in members]
     if empty:
-        raise DataError(f"{file.path} leaves {' and '.join(empty)} empty; {_ANEW}")
+        raise DataError(f"{file.path} leaves {' and '.join(empty)} empty; {_REMAKE}")
     return Parts(*(tuple(members[name]) for name in _PARTS))
 
 
@@ -161,7 +161,7 @@ def _read_fold(file: _File, pictures: Sequence[LabelledPicture], fold: int | Non
     origin = file.origin
     if origin is None or origin.folds is None:
         raise DataError(
-            f"{file.path} has folds, but no first line `{PREFIX}...` that says how many; {_ANEW}"
+            f"{file.path} has folds, but no first line `{PREFIX}...` that says how many; {_REMAKE}"
         )
     last = origin.folds - 1
     if fold is None:
@@ -173,7 +173,7 @@ def _read_fold(file: _File, pictures: Sequence[LabelledPicture], fold: int | Non
     if len(members) != origin.folds or set(members) != set(expected):
         raise DataError(
             f"{file.path}: folds are 0 to {last}, all with pictures; received "
-            f"{listed(_quoted(sorted(members)))}; {_ANEW}"
+            f"{listed(_quoted(sorted(members)))}; {_REMAKE}"
         )
     folds = Folds(tuple(tuple(members[number]) for number in expected))
     parts = parts_of_fold(folds, fold, origin.validation, origin.seed)

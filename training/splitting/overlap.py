@@ -43,7 +43,7 @@ def check_parts(parts: Parts, duplicates: Sequence[DuplicateSet] | None = None) 
     ]
     if problems:
         raise DataError(
-            f"the parts of the split overlap; {'; '.join(problems)}; make it anew with "
+            f"the parts of the split overlap; {'; '.join(problems)}; make it again with "
             "python -m training split"
         )
 

@@ -34,5 +34,5 @@ def test_a_state_is_read_back_whole(tmp_path: Path) -> None:
 
 def test_a_damaged_state_is_an_error_that_says_so(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).write_bytes(b"PK but nothing else")
-    with pytest.raises(DataError, match="delete it to begin anew"):
+    with pytest.raises(DataError, match="delete it to start again"):
         load_state(tmp_path / STATE_FILE)
