@@ -49,7 +49,7 @@ def fractal(
     cell_width: float,
     octaves: int = 3,
 ) -> Plane:
-    """Sum `octaves` smooth fields; each has half the grain and 0.6 times the weight of the last."""
+    """Sum `octaves` smooth fields; each has half the grain, 0.6 of the weight of the previous."""
     total = smooth(rng, shape, cell_height, cell_width)
     weight, power = 1.0, 1.0
     for octave in range(1, octaves):
