@@ -1,1 +1,1 @@
-"""Thresholds, minimum areas and probabilities, chosen on the validation part of a split."""
+"""Calibration: choose thresholds, minimum areas and the temperature on the validation part."""

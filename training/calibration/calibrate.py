@@ -1,4 +1,4 @@
-"""A draft manifest in, one with chosen thresholds out, with how they were chosen."""
+"""Calibrate a bundle: fill a draft manifest with the gate and the values of the classes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from training.calibration.sweep import ClassSweep, class_sweeps, gate_effect
 from training.data.dataset import LabelledPicture
 from training.recipe import Calibrate
 
-_NOTHING = "none"  # an objective, where the classes keep their values
+_NO_OBJECTIVE = "none"  # recorded as the objective when the classes keep their values
 
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What calibration gives back.
+    """The result of a calibration.
 
     Attributes:
         manifest: the draft with classes, gate and `calibration` filled in.
-        curves: for the report.
-        notes: what a reader of the bundle should know.
+        curves: curves that the training report shows.
+        notes: notes for a reader of the bundle.
     """
 
     manifest: Manifest
@@ -45,7 +45,12 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class _Truth:
-    """bool (pictures,) each: whether a picture is defective, and whether its masks are known."""
+    """The truth of the validation pictures.
+
+    Attributes:
+        defective: bool (pictures,), the picture shows a defect.
+        outlined: bool (pictures,), the true masks are known.
+    """
 
     defective: Bools
     outlined: Bools
@@ -57,25 +62,25 @@ def calibrate(
     pictures: Sequence[LabelledPicture],
     settings: Calibrate,
 ) -> Calibrated:
-    """Choose temperature and threshold of the gate, its mode, and the classes' values.
+    """Choose the gate's temperature and threshold, then its mode and the values of the classes.
 
-    In this order: each step takes the ones before it as given.
+    Each step keeps the values of the steps before it.
 
     Args:
-        detector: opened models, with a draft manifest: temperature 1, the recipe's values.
-        manifest: that draft.
-        pictures: of the validation part.
-        settings: the recipe's.
+        detector: opened models with the draft manifest: temperature 1, values of the recipe.
+        manifest: draft manifest.
+        pictures: pictures of the validation part.
+        settings: calibration settings of the recipe.
 
     Raises:
-        DataError: no picture with known masks, or one cannot be read.
-        InferenceError: a model gave numbers that are not finite; names the picture.
+        DataError: no picture has known masks, or a picture cannot be read.
+        InferenceError: a model gave numbers that are not finite; the message names the picture.
     """
     measured = measure(detector, pictures)
     if measured.sweep.empty:
         raise DataError(
-            f"none of the {len(pictures)} validation pictures has known masks, so that nothing "
-            "can be calibrated; add labelled pictures"
+            f"none of the {len(pictures)} validation pictures has known masks: calibration is not "
+            "possible; add labelled pictures"
         )
     truth = _Truth(
         np.array([picture.defective for picture in pictures], dtype=bool),
@@ -106,13 +111,13 @@ def _usual_pixels(pictures: Sequence[LabelledPicture]) -> int:
 
 
 def _kept(sweeps: Sequence[ClassSweep], settings: Calibrate) -> list[str]:
-    """Say which classes keep the recipe's values although a search was asked for."""
+    """Return a note for each class that has too few pictures for a search."""
     if settings.objective is None:
         return []
     return [
         f"class {sweep.defect_class.id} ({sweep.defect_class.name}): "
         f"{int(sweep.positive.sum())} validation pictures show it, fewer than {FEWEST_PICTURES}; "
-        f"it keeps pixel threshold {sweep.defect_class.pixel_threshold} and least area "
+        f"it keeps pixel threshold {sweep.defect_class.pixel_threshold} and minimum area "
         f"{sweep.defect_class.min_area}"
         for sweep in sweeps
         if not enough(sweep)
@@ -130,7 +135,7 @@ def _record(
     return Calibration(
         pictures=len(truth.defective),
         defective=int(truth.defective.sum()),
-        objective=_NOTHING if settings.objective is None else settings.objective.value,
+        objective=_NO_OBJECTIVE if settings.objective is None else settings.objective.value,
         target_recall=settings.gate_recall if by_recall else None,
         gate_recall=calibrated.recall,
         gate_recall_interval=calibrated.interval,
@@ -143,9 +148,9 @@ def _record(
 def _scores(
     sweeps: Sequence[ClassSweep], mode: Mode, calibrated: CalibratedGate, truth: _Truth
 ) -> list[Score]:
-    """Score the pictures with the values chosen.
+    """Score the validation pictures with the chosen values.
 
-    Mask and verdict metrics: over the outlined pictures. Gate metrics: over all.
+    Mask and verdict metrics use the outlined pictures. Gate metrics use all pictures.
     """
     confusions = _confusions(sweeps, mode, calibrated.probability[truth.outlined])
     scores = metrics.segmentation_scores(confusions, [one.id for one in mode.searched.classes])
@@ -161,7 +166,7 @@ def _scores(
 def _confusions(
     sweeps: Sequence[ClassSweep], mode: Mode, probability: npt.NDArray[np.float32]
 ) -> pd.DataFrame:
-    """Count pixels, class by class, each over all outlined pictures."""
+    """Count tp, fp and fn pixels: one row for each class and outlined picture, class by class."""
     effect = gate_effect(mode.gate, probability)
     parts = []
     for sweep, chosen in zip(sweeps, mode.searched.classes, strict=True):

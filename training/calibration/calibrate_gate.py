@@ -1,4 +1,4 @@
-"""Calibrates the gate: first its temperature, then the threshold on calibrated probabilities."""
+"""Calibrate the gate: first the temperature, then the threshold on calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from training.calibration.temperature import BOUNDS, fit_temperature, reliabilit
 from training.recipe import Calibrate
 
 CONFIDENCE = 0.95
-"""Of the interval of the gate's recall."""
+"""Confidence of the interval of the gate's recall."""
 
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class CalibratedGate:
-    """A gate with temperature and threshold, and what it does on the pictures they come from.
+    """A calibrated gate, with its figures on the validation pictures.
 
     Attributes:
-        gate: None for a bundle without a gate; then the other fields are None or empty, too.
+        gate: gate with temperature and threshold. None for a bundle without a gate: all other
+            fields but `probability` are then None or empty.
         probability: float32 (n,), calibrated; NaN without a gate.
-        recall: share of defective pictures at or above the threshold; None where there are none.
-        interval: of the recall, at `CONFIDENCE`.
-        curve: the gate at every threshold.
-        before: reliability of the model's own probabilities.
-        after: reliability at the temperature; None where none was fitted.
-        notes: what a reader of the bundle should know.
+        recall: share of defective pictures at or above the threshold; None without defective
+            pictures.
+        interval: interval of the recall, at `CONFIDENCE`.
+        curve: figures of the gate at every threshold.
+        before: reliability of the model's raw probabilities.
+        after: reliability of the calibrated probabilities; None if no temperature is asked for.
+        notes: notes for a reader of the bundle.
     """
 
     gate: Gate | None
@@ -56,13 +58,16 @@ class CalibratedGate:
 def calibrate_gate(
     gate: Gate | None, raw: Float32, defective: Bools, settings: Calibrate
 ) -> CalibratedGate:
-    """Choose temperature and threshold, as far as the settings ask for it and the pictures allow.
+    """Choose the temperature and the threshold of a gate.
+
+    A value stays as it is if the settings do not ask for it, or if the pictures cannot support a
+    choice. A note then gives the reason.
 
     Args:
-        gate: of the draft; None for a bundle without.
-        raw: float32 (n,), the model's own probabilities, finite; at least one.
+        gate: gate of the draft manifest; None for a bundle without a gate.
+        raw: float32 (n,), raw probabilities of the model, finite; n is at least 1.
         defective: bool (n,), the truth.
-        settings: the recipe's.
+        settings: calibration settings of the recipe.
     """
     if gate is None:
         return CalibratedGate(None, raw)
@@ -71,8 +76,8 @@ def calibrate_gate(
     threshold, cut_notes = _threshold(gate, probability, defective, settings)
     if settings.gate_recall is None and temperature != 1:
         cut_notes += (
-            f"gate.threshold {threshold} was not chosen by a recall; it now cuts probabilities "
-            f"calibrated by temperature {temperature}",
+            f"gate.threshold {threshold} was not chosen by a recall; it is now compared with "
+            f"probabilities calibrated by temperature {temperature}",
         )
     chosen = gate.model_copy(update={"threshold": threshold, "temperature": temperature})
     passed = reaches_threshold(chosen, probability)[defective]
@@ -100,16 +105,16 @@ def _temperature(
     temperature = fit_temperature(raw, defective)
     if temperature > 0.99 * BOUNDS[1]:
         note = (
-            "gate temperature stays 1: no temperature fits its answers to the labels; they rank "
-            "pictures, but do not count as probabilities"
+            "gate temperature stays 1: no temperature fits the gate's answers to the labels; use "
+            "them to rank pictures, not as probabilities"
         )
         return 1.0, (note,)
     before = reliability(raw, defective).error
     after = reliability(temper(raw, temperature), defective).error
     if after > before:
         note = (
-            f"gate temperature stays 1: {temperature}, the likeliest, would raise the calibration "
-            f"error on {len(raw)} validation pictures from {before:.3f} to {after:.3f}"
+            f"gate temperature stays 1: the fitted {temperature} would raise the calibration error "
+            f"on {len(raw)} validation pictures from {before:.3f} to {after:.3f}"
         )
         return 1.0, (note,)
     return temperature, ()

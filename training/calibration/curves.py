@@ -1,4 +1,4 @@
-"""What calibration looked at, as curves: for the training report. All on the validation part."""
+"""Curves of the calibration, for the training report. All are of the validation part."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GateCurve:
-    """The gate at every threshold that changes anything; all arrays are float64 (n,).
+    """Figures of the gate at every threshold that gives another result; arrays float64 (n,).
 
     Attributes:
-        threshold: ascending; on calibrated probabilities.
-        recall: share of defective pictures at or above it.
-        clean_recall: share of clean pictures below it.
-        precision: share of defective pictures among those at or above it; 1 where there are none.
+        threshold: thresholds on calibrated probabilities, ascending.
+        recall: share of defective pictures at or above the threshold.
+        clean_recall: share of clean pictures below the threshold.
+        precision: share of defective pictures among the pictures at or above the threshold; 1 if
+            there are none.
     """
 
     threshold: Float64
@@ -29,13 +30,13 @@ class GateCurve:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often a picture is defective, against what the gate says; one bin of pictures each.
+    """Share of defective pictures against the gate's probability, in bins of pictures.
 
     Attributes:
-        probability: float64 (bins,), the mean probability of the bin's pictures; no empty bins.
-        defective: float64 (bins,), the share of them that is defective.
-        pictures: int64 (bins,).
-        error: the expected calibration error, the mean distance of the two, weighted by pictures.
+        probability: float64 (bins,), mean probability of the pictures in a bin; no bin is empty.
+        defective: float64 (bins,), share of the pictures in a bin that are defective.
+        pictures: int64 (bins,), number of pictures in a bin.
+        error: expected calibration error: mean of |probability - defective|, weighted by pictures.
     """
 
     probability: Float64
@@ -46,14 +47,15 @@ class Reliability:
 
 @dataclass(frozen=True)
 class ClassCurve:
-    """One class at each pixel threshold tried, each with its best minimum area.
+    """Figures of one class at each pixel threshold tried, with the best minimum area for each.
 
     Attributes:
-        class_id: of the bundle.
-        threshold: float64 (n,), ascending.
-        objective: float64 (n,), what the search maximised.
-        positives_dice: float64 (n,), mean Dice over pictures that show the class; NaN without.
-        min_area: int64 (n,), pixels of the picture.
+        class_id: id of the class in the bundle.
+        threshold: float64 (n,), pixel thresholds, ascending.
+        objective: float64 (n,), the objective that the search maximises.
+        positives_dice: float64 (n,), mean Dice over pictures that show the class; NaN if no
+            picture does.
+        min_area: int64 (n,), minimum area in pixels of the picture.
     """
 
     class_id: int
@@ -65,7 +67,10 @@ class ClassCurve:
 
 @dataclass(frozen=True)
 class Curves:
-    """Everything; None and empty where the bundle has no gate, or nothing was searched."""
+    """All curves of a calibration.
+
+    Fields of the gate are None for a bundle without a gate. `classes` holds the searched classes.
+    """
 
     gate: GateCurve | None
     reliability_before: Reliability | None

@@ -1,4 +1,4 @@
-"""The gate's threshold for a recall that is asked for, and how sure that recall is."""
+"""The gate's threshold for a target recall, and the confidence interval of that recall."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ Bools = npt.NDArray[np.bool_]
 
 
 def choose_threshold(probability: Float32, defective: Bools, target_recall: float) -> float:
-    """Find the largest threshold at which enough defective pictures pass.
+    """Compute the gate threshold that reaches a target recall.
 
-    The lowest of the defective pictures that have to pass decides. The threshold is put midway
-    between its probability and the next lower one of any picture (0 where there is none): it
-    stops exactly the same pictures as the deciding probability itself would, and rounding or
-    another arithmetic of the same model does not turn the deciding picture over.
+    The deciding picture is the one with the lowest probability among the defective pictures that
+    must pass. The threshold lies midway between its probability and the next lower probability of
+    any picture (0 if there is none). This threshold stops the same pictures as the deciding
+    probability itself. But rounding, or another precision of the same model, does not stop the
+    deciding picture.
 
     Args:
         probability: float32 (n,), calibrated, finite.
-        defective: bool (n,), the truth; at least one.
+        defective: bool (n,), the truth; at least one picture is defective.
         target_recall: share of defective pictures at or above the threshold, in (0, 1].
 
     Raises:
@@ -39,15 +40,15 @@ def choose_threshold(probability: Float32, defective: Bools, target_recall: floa
 
 
 def recall_interval(passed: int, defective: int, confidence: float) -> tuple[float, float]:
-    """Give the exact binomial interval of a share.
+    """Compute the exact binomial (Clopper-Pearson) interval of a share.
 
     C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the
     case of the binomial", Biometrika 26, 1934.
 
     Args:
-        passed: of the defective pictures.
-        defective: at least 1.
-        confidence: of the interval, such as 0.95.
+        passed: number of defective pictures that pass.
+        defective: number of defective pictures, at least 1.
+        confidence: confidence of the interval, such as 0.95.
 
     Returns:
         Lower and upper limit, 0 to 1.
@@ -57,11 +58,13 @@ def recall_interval(passed: int, defective: int, confidence: float) -> tuple[flo
 
 
 def gate_curve(probability: Float32, defective: Bools) -> GateCurve:
-    """Follow the gate over its thresholds: each probability that occurs, ascending.
+    """Compute the gate's figures at each probability that occurs, ascending.
+
+    A share of no pictures is 1.
 
     Args:
         probability: float32 (n,), calibrated, finite.
-        defective: bool (n,), the truth; a share of no pictures is 1.
+        defective: bool (n,), the truth.
     """
     threshold = np.unique(probability)
     positives, negatives = np.sort(probability[defective]), np.sort(probability[~defective])

@@ -1,4 +1,4 @@
-"""Both models run over labelled pictures, and cut at every pixel threshold that may be chosen."""
+"""Run both models over labelled pictures, and count pixels at every pixel threshold to try."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.data.dataset import LabelledPicture
 from training.evaluation.run_detector import GatedBatch, run_gate
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Pixel thresholds that are tried for every class, beside the manifest's own."""
+"""Pixel thresholds that are tried for every class, in addition to those in the manifest."""
 
 _COLUMNS = ("picture", "class_id", "threshold", "area", "tp", "truth")
 
@@ -27,13 +27,13 @@ _Row = tuple[int, int, float, int, int, int]
 
 @dataclass(frozen=True)
 class Measured:
-    """What the models gave for pictures.
+    """The models' answers for labelled pictures.
 
     Attributes:
-        probability: float32 (pictures,), the gate's own; NaN without a gate.
+        probability: float32 (pictures,), raw probabilities of the gate; NaN without a gate.
         sweep: one row for each outlined picture, class and pixel threshold, in this order.
-            Columns picture (its place among those given), class_id, threshold, and in pixels of
-            the picture area (found), tp (found and true), truth (true).
+            Columns: picture (index among the pictures given), class_id, threshold; and in pixels
+            of the picture: area (found), tp (found and true), truth (true).
     """
 
     probability: Float32
@@ -41,18 +41,18 @@ class Measured:
 
 
 def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured:
-    """Run both models over labelled pictures; only counts are kept, no maps.
+    """Run both models over labelled pictures. Keep counts of pixels, not the class maps.
 
-    Pictures whose masks nobody drew are shown to the gate alone.
+    Pictures without drawn masks go to the gate only.
 
     Args:
-        detector: opened models with a draft manifest, whose gate's temperature is still 1.
-        pictures: of the validation part.
+        detector: opened models with a draft manifest; the gate's temperature must be 1.
+        pictures: pictures of the validation part.
 
     Raises:
-        ValueError: the gate has a temperature already.
+        ValueError: the gate's temperature is not 1.
         DataError: a picture cannot be read.
-        InferenceError: a model gave numbers that are not finite; names the picture.
+        InferenceError: a model gave numbers that are not finite; the message names the picture.
     """
     gate = detector.manifest.gate
     if gate is not None and gate.temperature != 1:
@@ -78,16 +78,19 @@ def sweep_map(
     truth: run_lengths.Runs,
     thresholds: Sequence[float],
 ) -> tuple[Int64, Int64]:
-    """Cut one class map at many thresholds, as `detection.detector.find_defect` cuts it at one.
+    """Count found pixels of one class map at many thresholds.
+
+    The result at each threshold is that of `detection.detector.find_defect`.
 
     Args:
-        probability: float32 (h, w), the class map of the model.
+        probability: float32 (h, w), class map of the model.
         shape: (height, width) of the picture.
         truth: int64 (n, 2), run lengths of the true mask.
-        thresholds: t of them; a pixel is found where it is above.
+        thresholds: t pixel thresholds; a pixel is found if its probability is above.
 
     Returns:
-        int64 (t,) each: pixels found, and those of them that are true, without a least area.
+        Two arrays int64 (t,): pixels found, and pixels found that are true. No minimum area is
+        applied.
     """
     levels = np.array(thresholds, dtype=np.float32)
     counted = levels < probability.max()

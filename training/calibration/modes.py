@@ -1,4 +1,4 @@
-"""Hard or soft gate: which does better, with the classes' values searched anew for each."""
+"""Choose between a hard and a soft gate. The values of the classes are searched for each mode."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from training.calibration.sweep import ClassSweep, gate_effect
 from training.recipe import AreaObjective, GateModes
 
 AREA_SHARES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
-"""Soft areas that are tried, as shares of a picture: from no gate at all to nearly a hard one."""
+"""Soft areas to try, as shares of a picture: 0 is like no gate, 1 is almost a hard gate."""
 
 _OBJECTIVE = AreaObjective.BALANCED  # for comparing modes where classes are not searched
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A gate with the classes' values that go with it; `gate` is None for a bundle without."""
+    """A gate with the values of the classes for it; `gate` is None for a bundle without a gate."""
 
     gate: Gate | None
     searched: Searched
@@ -34,21 +34,23 @@ def choose_mode(
     modes: GateModes,
     objective: AreaObjective | None,
 ) -> tuple[Mode, str]:
-    """Choose the gate's mode and soft area, and with it the values of all classes.
+    """Choose the gate's mode and soft area, and the values of all classes for them.
 
-    `best` takes the soft gate only where the objective, over all pairs, gains more than
-    `TOLERANCE`: it segments every picture, and a hard one does not.
+    `best` chooses the soft gate only if the objective over all pairs grows by more than
+    `TOLERANCE`, because a soft gate costs more: it lets every picture be segmented.
 
     Args:
-        sweeps: of all classes, over the same n outlined pictures.
-        gate: with threshold and temperature chosen; None for a bundle without.
-        probability: float32 (n,), calibrated, of these pictures.
-        pixels: of a usual picture.
-        modes: that may be chosen.
-        objective: None keeps the classes' values; modes are then compared by `balanced`.
+        sweeps: sweeps of all classes, over the same n outlined pictures.
+        gate: gate with chosen threshold and temperature; None for a bundle without a gate.
+        probability: float32 (n,), calibrated probabilities of these pictures.
+        pixels: number of pixels of a typical picture.
+        modes: modes that may be chosen.
+        objective: objective to maximise. None keeps the values of the classes; modes are then
+            compared by `balanced`.
 
     Returns:
-        The mode, and a note that says how it did; empty where there was nothing to choose.
+        The mode, and a note with the objective of each mode; the note is empty if only one mode
+        is possible.
     """
     if gate is None:
         return _mode(sweeps, None, probability, objective), ""
@@ -68,7 +70,7 @@ def _best_soft(
     pixels: int,
     objective: AreaObjective | None,
 ) -> Mode:
-    """Find the smallest soft area that does nearly as well as the best."""
+    """Return the mode with the smallest soft area within `TOLERANCE` of the best."""
     areas = [round(share * pixels) for share in AREA_SHARES]
     found = [_mode(sweeps, _soft(gate, area), probability, objective) for area in areas]
     values = [mode.searched.value for mode in found if not math.isnan(mode.searched.value)]

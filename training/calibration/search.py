@@ -1,8 +1,10 @@
-"""Pixel threshold and least area of each class, searched for on the validation part.
+"""Search the pixel threshold and the minimum area of each class on the validation part.
 
-Two rules keep the answer robust. Of values that do nearly as well as the best, the plainest is
-taken: the threshold nearest 0.5, the smallest least area. And a class that few pictures show
-keeps the recipe's values.
+Two rules keep the result robust:
+
+- Among values within `TOLERANCE` of the best, the search takes the simplest: the threshold
+  nearest to 0.5, the smallest minimum area.
+- A class shown by fewer than `FEWEST_PICTURES` pictures keeps the values of the recipe.
 """
 
 from __future__ import annotations
@@ -18,23 +20,24 @@ from training.calibration.sweep import ClassSweep, Float64, GateEffect, objectiv
 from training.recipe import AreaObjective
 
 FEWEST_PICTURES = 5
-"""A class that fewer validation pictures show keeps the recipe's values."""
+"""Number of validation pictures that must show a class; with fewer, it keeps its values."""
 
 TOLERANCE = 0.001
-"""What a plainer threshold, and again a smaller least area, may cost of the objective."""
+"""Largest loss of the objective accepted for a rounder threshold; the same for a smaller minimum
+area."""
 
-_KEPT_MASKS = 0.95  # share of the true masks that no least area may exceed
-_QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.95, 1.0)  # of false findings' areas
+_KEPT_MASKS = 0.95  # share of the true masks that a minimum area must keep
+_QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.95, 1.0)  # of the areas of false findings
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What was chosen for every class.
+    """The chosen values of every class.
 
     Attributes:
-        classes: with the values chosen, in the sweeps' order.
-        curves: of the classes that were searched.
-        value: the objective over all (picture, class) pairs together; NaN where none counts.
+        classes: classes with the chosen values, in the order of the sweeps.
+        curves: curves of the classes that were searched.
+        value: objective over all (picture, class) pairs together; NaN if no pair counts.
     """
 
     classes: tuple[DefectClass, ...]
@@ -44,7 +47,7 @@ class Searched:
 
 @dataclass(frozen=True)
 class _Point:
-    """One threshold with its best least area."""
+    """One threshold with the best minimum area for it."""
 
     place: int
     min_area: int
@@ -53,12 +56,12 @@ class _Point:
 
 
 def search(sweeps: Sequence[ClassSweep], effect: GateEffect, objective: AreaObjective) -> Searched:
-    """Choose threshold and least area of each class that enough pictures show.
+    """Choose the pixel threshold and the minimum area of each class with enough pictures.
 
     Args:
-        sweeps: of all classes, over the same n pictures.
-        effect: of the gate on these pictures.
-        objective: what is maximised, class by class.
+        sweeps: sweeps of all classes, over the same n pictures.
+        effect: effect of the gate on these pictures.
+        objective: objective to maximise, for each class separately.
     """
     classes, curves = [], []
     for sweep in sweeps:
@@ -75,22 +78,23 @@ def search(sweeps: Sequence[ClassSweep], effect: GateEffect, objective: AreaObje
 
 
 def keep(sweeps: Sequence[ClassSweep], effect: GateEffect, objective: AreaObjective) -> Searched:
-    """Measure the values that the classes have, without a search."""
+    """Compute the objective for the present values of the classes, without a search."""
     classes = [sweep.defect_class for sweep in sweeps]
     return Searched(tuple(classes), (), _value(sweeps, classes, effect, objective))
 
 
 def enough(sweep: ClassSweep) -> bool:
-    """Tell whether enough pictures show a class to choose its values on them."""
+    """Return whether at least `FEWEST_PICTURES` pictures show the class."""
     return int(sweep.positive.sum()) >= FEWEST_PICTURES
 
 
 def candidate_areas(sweep: ClassSweep, place: int, effect: GateEffect) -> list[int]:
-    """List least areas worth trying at one threshold: 0, and what drops false findings.
+    """List the minimum areas to try at one threshold: 0, and areas that drop false findings.
 
-    Dropping a finding never helps a picture that shows the class, so only the findings on
-    pictures that do not show it matter: one pixel more than some quantiles of their areas. None
-    exceeds the area that 95% of the true masks reach; of 20 masks and fewer, that is the smallest.
+    Dropping a finding never helps on a picture that shows the class. So the candidates come from
+    the findings on pictures that do not show it: one pixel more than some quantiles of their
+    areas. No candidate exceeds the area that 95% of the true masks reach. With 20 masks or fewer,
+    that is the area of the smallest mask.
     """
     truth = sweep.truth[sweep.positive]
     limit = int(np.quantile(truth, 1 - _KEPT_MASKS, method="lower")) if len(truth) else 0
@@ -105,7 +109,7 @@ def candidate_areas(sweep: ClassSweep, place: int, effect: GateEffect) -> list[i
 def _best_area(
     sweep: ClassSweep, place: int, effect: GateEffect, objective: AreaObjective
 ) -> _Point:
-    """Find the smallest least area that does nearly as well as the best at this threshold."""
+    """Return the smallest minimum area within `TOLERANCE` of the best at this threshold."""
     points = []
     for area in candidate_areas(sweep, place, effect):
         dice = sweep.dice(place, area, effect)
@@ -116,14 +120,14 @@ def _best_area(
 
 
 def _choose(sweep: ClassSweep, points: Sequence[_Point]) -> DefectClass:
-    """Take the threshold nearest 0.5 of those that do nearly as well as the best."""
+    """Return the class with the threshold nearest to 0.5 within `TOLERANCE` of the best."""
     best = max(point.objective for point in points)
     good = [point for point in points if point.objective >= best - TOLERANCE]
 
-    def plainness(point: _Point) -> tuple[float, int]:
+    def distance(point: _Point) -> tuple[float, int]:
         return round(abs(float(sweep.thresholds[point.place]) - 0.5), 6), point.min_area
 
-    chosen = min(good, key=plainness)
+    chosen = min(good, key=distance)
     values = {
         "pixel_threshold": float(sweep.thresholds[chosen.place]),
         "min_area": chosen.min_area,

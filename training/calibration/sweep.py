@@ -1,4 +1,4 @@
-"""A class's sweep as arrays, and what a choice of threshold, least area and gate makes of it."""
+"""The sweep of a class as arrays: findings and Dice by threshold, minimum area and gate."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class GateEffect:
-    """What a gate does to n pictures.
+    """The effect of a gate on n pictures.
 
     Attributes:
-        stopped: bool (n,), not segmented at all.
-        added: int64 (n,), what every class's least area is raised by, in pixels of the picture.
+        stopped: bool (n,), the picture is not segmented.
+        added: int64 (n,), pixels of the picture that are added to the minimum area of every class.
     """
 
     stopped: Bools
@@ -34,14 +34,16 @@ class GateEffect:
 
 @dataclass(frozen=True)
 class ClassSweep:
-    """One class on n outlined pictures, cut at t pixel thresholds; areas in pixels of the picture.
+    """Pixel counts of one class on n outlined pictures at t pixel thresholds.
+
+    Areas are in pixels of the picture.
 
     Attributes:
-        defect_class: as in the draft.
+        defect_class: class of the draft manifest.
         thresholds: float64 (t,), ascending.
-        area: int64 (n, t), found.
-        tp: int64 (n, t), found and true.
-        truth: int64 (n,), true.
+        area: int64 (n, t), pixels found.
+        tp: int64 (n, t), pixels found that are true.
+        truth: int64 (n,), true pixels.
     """
 
     defect_class: DefectClass
@@ -52,14 +54,14 @@ class ClassSweep:
 
     @property
     def positive(self) -> Bools:
-        """Which pictures show the class: bool (n,)."""
+        """Pictures that show the class: bool (n,)."""
         return self.truth > 0
 
     def place_of(self, threshold: float) -> int:
-        """Find a threshold's column.
+        """Return the column of a threshold.
 
         Raises:
-            ValueError: the sweep does not have it.
+            ValueError: the sweep does not have this threshold.
         """
         (places,) = np.nonzero(self.thresholds == threshold)
         if not len(places):
@@ -67,22 +69,22 @@ class ClassSweep:
         return int(places[0])
 
     def found(self, place: int, min_area: int, effect: GateEffect) -> Bools:
-        """Tell on which pictures the class is reported: bool (n,)."""
+        """Return the pictures on which the class is reported: bool (n,)."""
         area = self.area[:, place]
         return (area > 0) & (area >= min_area + effect.added) & ~effect.stopped
 
     def dice(self, place: int, min_area: int, effect: GateEffect) -> Float64:
-        """Give Dice of each picture, float64 (n,), as `steeldefect.analysis.metrics` counts it."""
+        """Compute Dice of each picture as in `steeldefect.analysis.metrics`: float64 (n,)."""
         total = (self.area[:, place] + self.truth).astype(np.float64)
         overlap = np.divide(
             2.0 * self.tp[:, place], total, out=np.ones_like(total), where=total > 0
         )
-        missed = (~self.positive).astype(np.float64)
-        return np.where(self.found(place, min_area, effect), overlap, missed)
+        without_finding = (~self.positive).astype(np.float64)
+        return np.where(self.found(place, min_area, effect), overlap, without_finding)
 
 
 def class_sweeps(sweep: pd.DataFrame, classes: Sequence[DefectClass]) -> list[ClassSweep]:
-    """Take the table of `Measured` apart, class by class, in the order of `classes`."""
+    """Split the table `Measured.sweep` by class, in the order of `classes`."""
     thresholds = np.unique(sweep["threshold"].to_numpy(dtype=np.float64))
     sweeps = []
     for one in classes:
@@ -97,7 +99,12 @@ def class_sweeps(sweep: pd.DataFrame, classes: Sequence[DefectClass]) -> list[Cl
 
 
 def gate_effect(gate: Gate | None, probability: Float32) -> GateEffect:
-    """Work out what a gate does to pictures with these calibrated probabilities, float32 (n,)."""
+    """Compute the effect of a gate on pictures.
+
+    Args:
+        gate: calibrated gate; None has no effect.
+        probability: float32 (n,), calibrated probabilities of the pictures.
+    """
     if gate is None:
         nothing = np.zeros(len(probability), dtype=np.int64)
         return GateEffect(nothing.astype(bool), nothing)
@@ -105,10 +112,15 @@ def gate_effect(gate: Gate | None, probability: Float32) -> GateEffect:
 
 
 def objective_value(dice: Float64, positive: Bools, objective: AreaObjective) -> float:
-    """Sum up Dice of pairs, float64 (n,), as the objective says.
+    """Compute the objective from Dice of pairs; NaN if no pair counts.
 
-    `positive`, bool (n,): the pair has truth. Of `balanced`, a half without any pair is left out;
-    NaN where nothing is left.
+    `balanced` is the mean of two means: pairs with truth, and pairs without. A half without any
+    pair is left out.
+
+    Args:
+        dice: float64 (n,), Dice of each pair.
+        positive: bool (n,), the pair has truth.
+        objective: objective to compute.
     """
     if objective is AreaObjective.MEAN_DICE:
         parts = [dice]

@@ -1,4 +1,4 @@
-"""The gate's temperature: its probabilities made to mean what they say, and how well they do."""
+"""Temperature scaling: fit the gate's probabilities to the labels, and measure their error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from steeldefect.pictures.preprocessing import Float32
 from training.calibration.curves import Reliability
 
 BOUNDS = (0.05, 20.0)
-"""Least and greatest temperature."""
+"""Smallest and largest temperature."""
 
 _BINS = 10
 _DIGITS = 4
@@ -20,21 +20,21 @@ Bools = npt.NDArray[np.bool_]
 
 
 def fit_temperature(probability: Float32, defective: Bools) -> float:
-    """Find the temperature of the least mean negative log likelihood of the labels.
+    """Compute the temperature that minimises the mean negative log likelihood of the labels.
 
     Temperature scaling, Guo et al., "On Calibration of Modern Neural Networks", 2017. The labels
     count as (N+ + 1) / (N+ + 2) and 1 / (N- + 2) instead of 1 and 0, after Platt, "Probabilistic
-    Outputs for Support Vector Machines", 1999: a gate that separates the few pictures at hand
-    without a fault would otherwise be taken for infallible.
+    Outputs for Support Vector Machines", 1999. Without this, a gate that separates a few pictures
+    perfectly would get probabilities of 0 and 1.
 
     Args:
-        probability: float32 (n,), the model's own, finite.
-        defective: bool (n,), the truth; both kinds occur.
+        probability: float32 (n,), raw probabilities of the model, finite.
+        defective: bool (n,), the truth; both defective and clean pictures occur.
 
     Returns:
-        Within `BOUNDS`, rounded to four decimals. At the upper one, no temperature fits: the
-        answers know nothing, or lie on one side of 0.5, from where a temperature does not move
-        them.
+        Temperature within `BOUNDS`, rounded to four decimals. At the upper bound, no temperature
+        fits: the answers do not depend on the truth, or all lie on one side of 0.5 (a temperature
+        never moves an answer across 0.5).
 
     Raises:
         ValueError: all pictures are of one kind.
@@ -55,15 +55,15 @@ def fit_temperature(probability: Float32, defective: Bools) -> float:
 
 
 def reliability(probability: Float32, defective: Bools) -> Reliability:
-    """Compare probabilities with how often pictures are defective.
+    """Compute the share of defective pictures against the gate's probability, in bins.
 
-    Up to ten bins of as many pictures each as ties allow: equal probabilities share a bin
-    (adaptive binning, Nguyen and O'Connor, "Posterior calibration and exploratory analysis for
-    natural language processing models", 2015). The error is the expected calibration error,
-    Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", 2015.
+    There are at most ten bins of about equal numbers of pictures; equal probabilities are in the
+    same bin (adaptive binning, Nguyen and O'Connor, "Posterior calibration and exploratory
+    analysis for natural language processing models", 2015). The error is the expected calibration
+    error, Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", 2015.
 
     Args:
-        probability: float32 (n,), finite; at least one.
+        probability: float32 (n,), finite; n is at least 1.
         defective: bool (n,), the truth.
     """
     order = np.argsort(probability, kind="stable")

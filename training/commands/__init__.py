@@ -1,7 +1,7 @@
-"""The commands of `python -m training`, one module each; `add_to` describes it, `run` does it.
+"""The commands of `python -m training`, one module each.
 
-Modules import what they run only when they run it: TensorFlow takes seconds, and `--help` and
-cheap checks should not wait for it.
+`add_to` adds the command to the parser, `run` runs it. A module imports its work only in `run`:
+the import of TensorFlow takes seconds, and `--help` and cheap checks must not wait for it.
 """
 
 from training.commands import (

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
-    parser = commands.add_parser("compare", help="set two bundles side by side")
+    """Add the command to the parser."""
+    parser = commands.add_parser("compare", help="compare the held-out scores of two bundles")
     parser.set_defaults(run=run)
     for name in ("first", "second"):
         parser.add_argument(
@@ -24,7 +24,7 @@ def add_to(commands: Any) -> None:
             help="folder, S3 address, or alias such as s3://plant/models/production",
         )
     add_data_arguments(parser)
-    parser.add_argument("--json", type=local_path, metavar="FILE", help="to write the numbers to")
+    parser.add_argument("--json", type=local_path, metavar="FILE", help="file for the numbers")
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,26 +33,29 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=local_path,
         metavar="DIR",
-        help="run both on these pictures, instead of taking the results that they carry",
+        help="run both bundles on these pictures; default: use the results in the bundles",
     )
     parser.add_argument(
-        "--split", type=local_path, metavar="FILE", help="whose test part counts; with --data"
+        "--split",
+        type=local_path,
+        metavar="FILE",
+        help="split file whose test part is used; needs --data",
     )
-    parser.add_argument("--fold", type=int, metavar="N", help="the test part, of a file with folds")
+    parser.add_argument("--fold", type=int, metavar="N", help="fold used as the test part, from 0")
 
 
 def measure_from(options: argparse.Namespace, s3: S3Settings) -> Measure:
-    """Choose where held-out results come from: the bundles, or `--data` and `--split`.
+    """Return the source of held-out results: the bundles, or `--data` and `--split`.
 
     Raises:
-        SettingsError: one of these without the others.
+        SettingsError: one of `--data` and `--split` is missing, or `--fold` lacks both.
         DataError: data or split cannot be used.
     """
     if (options.data is None) != (options.split is None):
         raise SettingsError("--data and --split go together: the split says which pictures count")
     if options.data is None:
         if options.fold is not None:
-            raise SettingsError("--fold is one of a split file; give --data and --split")
+            raise SettingsError("--fold needs a split file; give --data and --split")
         from training.registry.promotion import carried
 
         return carried
@@ -62,7 +65,7 @@ def measure_from(options: argparse.Namespace, s3: S3Settings) -> Measure:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compare, and print the table."""
+    """Compare two bundles and print the table."""
     from steeldefect.stores import S3Settings
     from training.registry.comparison import compare, find_contender
     from training.registry.comparison_table import lay_out

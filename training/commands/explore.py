@@ -1,4 +1,4 @@
-"""`python -m training explore`: what lies in a folder of pictures, as a page and tables."""
+"""`python -m training explore`: describe a folder of pictures as a page and tables."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from steeldefect.program.command import local_path
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
-    parser = commands.add_parser("explore", help="show what lies in a folder of pictures")
+    """Add the command to the parser."""
+    parser = commands.add_parser("explore", help="describe a folder of labelled pictures")
     parser.set_defaults(run=run)
-    parser.add_argument("--data", type=local_path, required=True, help="folder; may lack any part")
+    parser.add_argument(
+        "--data", type=local_path, required=True, help="data folder; parts may be missing"
+    )
     parser.add_argument("--out", type=local_path, required=True, help="folder for page and tables")
     parser.add_argument("--masks", type=local_path, metavar="FILE", help="instead of train.csv")
     parser.add_argument("--labels", type=local_path, metavar="FILE", help="instead of labels.csv")
     parser.add_argument(
         "--picture-size",
         metavar="WIDTHxHEIGHT",
-        help="in pixels, of pictures that are not there: for places and shares of their masks",
+        help="size of missing pictures in pixels; needed for heat maps and shares of their masks",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Explore, and print the headline."""
+    """Explore the folder and print the main figures."""
     from training.explore.run import explore
     from training.explore.source import ExploreOptions, read_shape
 

@@ -1,4 +1,4 @@
-"""`python -m training fit`: data and recipe in, bundle out."""
+"""`python -m training fit`: train models by a recipe and write a bundle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from steeldefect.program.command import local_path, positive
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     parser = commands.add_parser("fit", help="train gate and segmenter, write a bundle")
     parser.set_defaults(run=run)
     parser.add_argument(
@@ -20,33 +20,35 @@ def add_to(commands: Any) -> None:
         "--bundle", type=local_path, required=True, help="folder to write; must not exist"
     )
     parser.add_argument(
-        "--split", type=local_path, metavar="FILE", help="of `split`, instead of the recipe's own"
+        "--split", type=local_path, metavar="FILE", help="split file; default: the recipe's split"
     )
-    parser.add_argument("--fold", type=int, help="of a split file with folds, from 0")
+    parser.add_argument("--fold", type=int, help="fold of the split file, from 0")
     parser.add_argument(
         "--max-minutes",
         type=_minutes,
         metavar="N",
-        help="for the whole fit; it ends in time with a valid bundle, annealed to its end",
+        help="time limit of the whole fit; learning rates reach their end, the bundle is complete",
     )
     parser.add_argument(
         "--work",
         type=local_path,
         metavar="DIR",
-        help="states and TensorBoard logs (default: BUNDLE.fit); a killed fit goes on from there",
+        help="states and TensorBoard logs (default: BUNDLE.fit); a killed fit resumes from them",
     )
     parser.add_argument(
-        "--keep-states", action="store_true", help="leave the models' states in the work folder"
+        "--keep-states", action="store_true", help="keep the models' states in the work folder"
     )
-    parser.add_argument("--epochs", type=positive, help="for both models, instead of the recipe's")
-    parser.add_argument("--seed", type=int, help="instead of the recipe's")
+    parser.add_argument(
+        "--epochs", type=positive, help="epochs of both models; default: the recipe's"
+    )
+    parser.add_argument("--seed", type=int, help="random seed; default: the recipe's")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="a.b=VALUE",
         dest="overrides",
-        help="another value for a setting of the recipe, such as gate.kind=none; repeatable",
+        help="change a setting of the recipe, such as gate.kind=none; repeatable",
     )
 
 
@@ -61,7 +63,7 @@ def _minutes(text: str) -> float:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Fit, and print what came of it."""
+    """Fit the models and print a summary."""
     from training.recipe import read_recipe
 
     recipe = read_recipe(options.recipe, options.overrides, options.epochs, options.seed)

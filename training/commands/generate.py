@@ -1,4 +1,4 @@
-"""`python -m training generate`: a labelled data set of drawn steel strips."""
+"""`python -m training generate`: draw a labelled data set of steel strips."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from steeldefect.program.command import local_path, positive
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     parser = commands.add_parser("generate", help="draw a labelled data set of steel strips")
     parser.set_defaults(run=run)
     parser.add_argument("--data", type=local_path, required=True, help="folder to write")
-    parser.add_argument("--pictures", type=positive, required=True, help="how many")
-    parser.add_argument("--seed", type=int, default=0, help="of the set (default: 0)")
+    parser.add_argument("--pictures", type=positive, required=True, help="number of pictures")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parser.add_argument("--first", type=int, default=0, help="number of the first picture")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw the pictures, and say where they are."""
+    """Draw the pictures and print their folder."""
     from training.synthetic import generate
 
     generate(options.data, pictures=options.pictures, seed=options.seed, first=options.first)

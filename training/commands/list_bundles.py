@@ -1,4 +1,4 @@
-"""`python -m training list`: the aliases and bundles of a registry."""
+"""`python -m training list`: list the aliases and bundles of a registry."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
-    parser = commands.add_parser("list", help="show the aliases and bundles of a registry")
+    """Add the command to the parser."""
+    parser = commands.add_parser("list", help="list the aliases and bundles of a registry")
     parser.set_defaults(run=run)
     parser.add_argument(
         "--registry", required=True, metavar="URI", help="folder or s3://bucket/prefix"
@@ -16,7 +16,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print what lies in the registry."""
+    """Print the aliases and bundles."""
     from steeldefect.stores import S3Settings
     from training.registry.listing import describe_registry
 

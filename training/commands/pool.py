@@ -1,4 +1,4 @@
-"""`python -m training pool`: the held-out scores of a cross-validation's folds as one table."""
+"""`python -m training pool`: score all folds of a cross-validation together, as one table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
-    parser = commands.add_parser("pool", help="score the folds of a cross-validation as one")
+    """Add the command to the parser."""
+    parser = commands.add_parser("pool", help="score all folds of a cross-validation together")
     parser.set_defaults(run=run)
-    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="one for each fold")
+    parser.add_argument(
+        "bundles", nargs="+", metavar="BUNDLE", help="bundle of one fold; give one for each fold"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Join the folds' held-out results, and print their scores."""
+    """Join the held-out results of the folds and print their scores."""
     from steeldefect.analysis.score_table import score_table
     from steeldefect.stores import S3Settings
     from training.registry.comparison import find_contender

@@ -1,4 +1,4 @@
-"""`python -m training promote`: publish a bundle, and let an alias such as `production` name it."""
+"""`python -m training promote`: publish a bundle and point an alias to it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     parser = commands.add_parser("promote", help="publish a bundle under an alias")
     parser.set_defaults(run=run)
     parser.add_argument(
         "bundle",
         metavar="BUNDLE",
-        help="folder, S3 address or alias; or 8 digits or more of a digest in the registry",
+        help="folder, S3 address or alias; or the first 8 or more digits of a registry's digest",
     )
     parser.add_argument(
         "--registry", required=True, metavar="URI", help="folder or s3://bucket/prefix"
@@ -29,9 +29,9 @@ def add_to(commands: Any) -> None:
         "--as", required=True, dest="alias", metavar="ALIAS", help="for example production"
     )
     parser.add_argument(
-        "--force", action="store_true", help="although it scores worse, or cannot be compared"
+        "--force", action="store_true", help="promote in spite of objections, such as worse scores"
     )
-    parser.add_argument("--note", default="", metavar="TEXT", help="why; kept in the record")
+    parser.add_argument("--note", default="", metavar="TEXT", help="reason; kept in the record")
     parser.add_argument(
         "--sign",
         type=local_path,
@@ -42,7 +42,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Promote, and say what the alias stands for now."""
+    """Promote the bundle and print the bundle that the alias now stands for."""
     from steeldefect.stores import S3Settings
     from training.registry.promotion import PromoteOptions, promote
 

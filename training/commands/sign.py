@@ -1,4 +1,4 @@
-"""`python -m training sign`: vouch for a bundle with a private key."""
+"""`python -m training sign`: sign a bundle with a private key."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from training.registry.signing import Signer
 
 PASSPHRASE = "STEELDEFECT_KEY_PASSPHRASE"  # noqa: S105
-"""Environment variable with the passphrase of an encrypted key, where nobody can be asked."""
+"""Environment variable with the passphrase of an encrypted key, for runs without a terminal."""
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
-    parser = commands.add_parser("sign", help="vouch for a bundle with a private key")
+    """Add the command to the parser."""
+    parser = commands.add_parser("sign", help="sign a bundle with a private key")
     parser.set_defaults(run=run)
     parser.add_argument("bundle", metavar="BUNDLE", help="folder, S3 address or alias")
     parser.add_argument(
@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Sign, and say which setting makes scoring trust the key."""
+    """Sign a bundle and print the setting that makes scoring trust the key."""
     from steeldefect.stores import S3Settings
     from training.registry.signing import sign_bundle
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def signer_from(path: Path) -> Signer:
-    """Read a private key; its passphrase comes from the environment, or is asked for.
+    """Read a private key. Its passphrase comes from the environment or from the terminal.
 
     Raises:
         SettingsError: the key cannot be read or used.
@@ -50,7 +50,7 @@ def signer_from(path: Path) -> Signer:
 
 
 def describe_signer(signer: Signer) -> str:
-    """Name a key, and the setting that makes scoring trust it."""
+    """Return a key's id and the setting that makes scoring trust the key."""
     return f"key {signer.public.key_id}, for scoring: trusted_keys: [{signer.public.text}]"
 
 

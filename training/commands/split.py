@@ -1,4 +1,4 @@
-"""`python -m training split`: one split in a file, for every fit that is to be compared."""
+"""`python -m training split`: write a split file, so that fits can be compared; or check one."""
 
 from __future__ import annotations
 
@@ -16,31 +16,39 @@ _MADE_WITH = ("seed", "validation", "test", "folds")
 
 
 def add_to(commands: Any) -> None:
-    """Describe the command."""
+    """Add the command to the parser."""
     parser = commands.add_parser("split", help="divide pictures into train, validation and test")
     parser.set_defaults(run=run)
     parser.add_argument(
         "--data", type=local_path, required=True, help="folder of labelled pictures"
     )
     file = parser.add_mutually_exclusive_group(required=True)
-    file.add_argument("--out", type=local_path, metavar="FILE", help="to write; must not exist")
-    file.add_argument("--check", type=local_path, metavar="FILE", help="that exists, for overlap")
-    parser.add_argument("--seed", type=_seed, help="of the split (default: 0)")
-    parser.add_argument("--validation", type=float, metavar="SHARE", help="of all (default: 0.15)")
-    parser.add_argument("--test", type=float, metavar="SHARE", help="of all (default: 0.15)")
-    parser.add_argument(
-        "--folds", type=_folds, metavar="K", help="for cross-validation, instead of a test part"
+    file.add_argument(
+        "--out", type=local_path, metavar="FILE", help="split file to write; must not exist"
     )
-    parser.add_argument("--fold", type=int, metavar="N", help="to check; the first is 0")
+    file.add_argument(
+        "--check", type=local_path, metavar="FILE", help="split file to check for overlap"
+    )
+    parser.add_argument("--seed", type=_seed, help="seed of the split (default: 0)")
+    parser.add_argument(
+        "--validation", type=float, metavar="SHARE", help="share of all pictures (default: 0.15)"
+    )
+    parser.add_argument(
+        "--test", type=float, metavar="SHARE", help="share of all pictures (default: 0.15)"
+    )
+    parser.add_argument(
+        "--folds", type=_folds, metavar="K", help="folds for cross-validation, not a test part"
+    )
+    parser.add_argument("--fold", type=int, metavar="N", help="fold to check, from 0")
     parser.add_argument(
         "--groups-only",
         action="store_true",
-        help="near-duplicates are not searched, only groups.csv counts",
+        help="do not search near-duplicates; use only groups.csv",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make a split and say what is in it, or check one."""
+    """Make a split and print its contents, or check a split file."""
     if options.check is None:
         _make(options)
     else:

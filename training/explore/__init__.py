@@ -1,9 +1,10 @@
-"""What lies in a folder of labelled pictures, as one page, before anybody trains on it.
+"""Describe a folder of labelled pictures on one page, before training.
 
     python -m training explore --data DIR --out DIR
 
-In the order it runs: `source` (the files), `pictures` and `masks` (measured one by one),
-`splitting.duplicates`, `faults` and `checks` (what contradicts what), `findings` (all of that in
-one place), `statistics` (tables), `charts` and `drawings` (pictures), `page` (HTML), `run` (all
-of it). `training.data.dataset` refuses a folder at its first contradictions; this lists them all.
+The modules in the order in which they run: `source` reads the files. `pictures` and `masks` measure
+them. `splitting.duplicates` finds duplicates. `faults` and `checks` find contradictions. `findings`
+holds all results. `statistics` makes tables, `charts` and `drawings` make pictures, `page` writes
+HTML. `run` calls all of them. `training.data.dataset` stops at the first kind of contradiction;
+this package lists all of them.
 """

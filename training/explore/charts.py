@@ -1,4 +1,4 @@
-"""The charts of the page: counts, areas, brightness, sizes, and where a class lies."""
+"""Draw the charts of the page: counts, areas, brightness, sizes, and heat maps of classes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Bar:
 
 
 def bars(name: str, items: Sequence[Bar], unit: str, width: int = 540) -> str:
-    """Draw horizontal bars, each with its number and its share of all."""
+    """Draw horizontal bars, each with its number and its share of the total."""
     with styled(name):
         figure, axes = one_panel(width, 44 + 34 * len(items))
         total = sum(item.value for item in items) or 1
@@ -74,7 +74,7 @@ def areas(name: str, values: Mapping[int, Values], names: Mapping[int, str], uni
 
 
 def grays(name: str, defective: Values, clean: Values, other: Values) -> str:
-    """Draw how bright pictures are, defective against clean, each as a share of its own."""
+    """Draw histograms of brightness of defective, clean and other pictures, each in percent."""
     with styled(name):
         figure, axes = one_panel(540, 260)
         edges = np.linspace(0, 255, _GRAY_BINS + 1)
@@ -110,7 +110,7 @@ def sizes(name: str, widths: Values, heights: Values, counts: Values) -> str:
 
 
 def places(name: str, heat: npt.NDArray[np.float32], class_id: int, width: int) -> str:
-    """Draw where a class lies: share of its masks that cover each place of the picture."""
+    """Draw a heat map: share of the masks of a class that cover each place of the picture."""
     left, right, top, bottom = 40, 82, 8, 26  # margins: the panels of all classes line up
     inner = width - left - right
     height = round(top + bottom + max(64, inner * heat.shape[0] / heat.shape[1]))
@@ -134,6 +134,6 @@ def places(name: str, heat: npt.NDArray[np.float32], class_id: int, width: int) 
 
 
 def _shades(colour: str) -> list[tuple[float, float, float]]:
-    """From white over the colour to a dark shade of it, so that yellow reads as well as blue."""
+    """Return white, the colour and a dark shade of it, so that light colours are readable too."""
     red, green, blue = (part / 255 for part in bytes.fromhex(colour.removeprefix("#")))
     return [(1.0, 1.0, 1.0), (red, green, blue), (red * 0.3, green * 0.3, blue * 0.3)]

@@ -1,4 +1,4 @@
-"""Checks the files of a folder against each other; each check gives the faults of its kind."""
+"""Check the files of a folder against each other; each check returns faults of its kinds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.splitting.duplicates import DuplicateSet
 
 _NAMED = 3
 _TINY = 8  # pixels
-_SAME = "a row further up says the same"
+_SAME = "an earlier row says the same"
 
 
 def find_faults(
@@ -25,7 +25,7 @@ def find_faults(
     verdicts: Mapping[str, Verdict],
     duplicates: Sequence[DuplicateSet],
 ) -> list[Fault]:
-    """Run all checks; the faults come in the order of `FaultKind`, then by picture."""
+    """Run all checks; return the faults in the order of `FaultKind`, then by picture."""
     faults = [
         *(Fault(FaultKind.PICTURE_UNREADABLE, one.name, one.problem) for one in unreadable),
         *masks.faults,
@@ -117,7 +117,7 @@ def _labels_against_masks(source: Source, verdicts: Mapping[str, Verdict]) -> It
 
 
 def _absent_pictures(source: Source) -> Iterator[Fault]:
-    """Find rows about pictures that are not there; a folder without any says nothing."""
+    """Yield rows about missing pictures; no faults for a folder without pictures."""
     if not source.pictures:
         return
     for table, column, kind in (
@@ -168,7 +168,7 @@ def _repeated(table: Table, value: str, kind: FaultKind) -> Iterator[Fault]:
         if is_same:
             yield Fault(FaultKind.ROW_REPEATED, name, _SAME, line=int(line))
         else:
-            yield Fault(kind, name, "a row further up says otherwise", line=int(line))
+            yield Fault(kind, name, "an earlier row says something else", line=int(line))
 
 
 def _columns(table: Table | None, column: str) -> Iterator[tuple[str, str, int]]:

@@ -1,4 +1,4 @@
-"""Pictures for the page: samples of each class with their outlines, and duplicates side by side."""
+"""Draw the pictures of the page: samples of each class with outlines, and sets of duplicates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.pages.palette import blue_green_red, class_colour
 
 FOLDER = "pictures"
 
-_WIDE = 2.0  # from this ratio on, a picture and its outlines stand one above the other
+_WIDE = 2.0  # with at least this ratio of width to height, the outlines are below the picture
 _GAP = 6
 _TINT = 0.2
 _QUANTILES = (0.1, 0.5, 0.9, 1.0)  # of the area: small, usual, large, the largest
@@ -34,7 +34,13 @@ Colour = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Drawings:
-    """All pictures of the page: by class id, of clean pictures, and by set of duplicates."""
+    """All pictures of the page.
+
+    Attributes:
+        samples: pictures by class id.
+        clean: clean pictures.
+        duplicates: pictures of each set of duplicates.
+    """
 
     samples: dict[int, list[Drawing]]
     clean: list[Drawing]
@@ -46,7 +52,7 @@ def draw(findings: Findings, out: Path) -> Drawings:
 
     Raises:
         StoreError: a file cannot be written.
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
     if not findings.pictures:
         return Drawings({}, [], [])
@@ -80,7 +86,7 @@ def _samples(findings: Findings, class_id: int, out: Path) -> list[Drawing]:
 
 
 def _by_area(masks: Sequence[MaskFacts]) -> list[MaskFacts]:
-    """Choose masks at fixed quantiles of the area: the same ones every time."""
+    """Choose masks at fixed quantiles of the area; equal masks give the same choice."""
     ordered = sorted(masks, key=lambda one: (one.area, one.name))
     places = {round(quantile * (len(ordered) - 1)) for quantile in _QUANTILES} if ordered else set()
     return [ordered[place] for place in sorted(places)]

@@ -1,4 +1,4 @@
-"""The kinds of fault that a data folder can have, and what to do about each."""
+"""The kinds of fault in a data folder, with advice for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class FaultKind(str, Enum):
-    """What is wrong; `RULES` says more of each."""
+    """A kind of fault; `RULES` holds the advice for each."""
 
     PICTURE_UNREADABLE = "picture unreadable"
     MASK_MALFORMED = "mask malformed"
@@ -36,10 +36,11 @@ class FaultKind(str, Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """What a kind of fault means.
+    """The meaning of a kind of fault.
 
     Attributes:
-        stops_fit: whether `fit` refuses the folder for it.
+        advice: cause and remedy, as shown on the page.
+        stops_fit: whether `fit` refuses a folder with this fault.
     """
 
     advice: str
@@ -48,11 +49,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of one picture.
+    """One fault of one picture or file.
 
     Attributes:
-        name: of the picture, or of the file.
-        line: of the label file that says so, counted from 1 for its header.
+        kind: kind of the fault.
+        name: name of the picture or the file.
+        detail: description of the fault.
+        class_id: class of the mask; None if the fault has no class.
+        line: line in the label file, the header is line 1; None if the fault has no line.
     """
 
     kind: FaultKind
@@ -67,49 +71,55 @@ RULES: dict[FaultKind, Rule] = {
         "Does not decode as an 8-bit gray or RGB picture. Fetch it again, or remove it.", True
     ),
     FaultKind.MASK_MALFORMED: Rule(
-        "The run lengths are not ascending pairs of start and length. Mend or remove the row.", True
+        "The run lengths are not ascending pairs of start and length. Fix or remove the row.", True
     ),
     FaultKind.MASK_OUT_OF_BOUNDS: Rule(
-        "A run ends outside the picture: made for another size, or another pixel order.", True
+        "A run ends outside the picture: the picture size or the pixel order is another.", True
     ),
     FaultKind.CLASS_ID_MALFORMED: Rule("A class id is a whole number from 1.", True),
     FaultKind.CLASS_UNNAMED: Rule("Name the class in classes.json, or remove its rows.", True),
     FaultKind.MASK_REPEATED: Rule(
-        "More than one row for a picture and class. Join them, or keep one.", True
+        "A picture and class have more than one row. Join the rows, or keep one.", True
     ),
     FaultKind.MASK_TINY: Rule(
-        "At most 8 pixels: a slip of the pen, or of the drawing tool? Look, and remove it.", False
+        "The mask has at most 8 pixels, perhaps drawn by mistake. Look at it, and remove it.", False
     ),
     FaultKind.MASK_WITHOUT_PICTURE: Rule("Add the picture to images/, or remove the row.", True),
     FaultKind.CLASSES_OVERLAP: Rule(
-        "Pixels that belong to two classes. Sigmoid maps can learn that; look whether it is meant.",
+        "Pixels belong to two classes. The segmenter can learn that. Check whether it is intended.",
         False,
     ),
     FaultKind.LABEL_MALFORMED: Rule("A label is 1 (defective) or 0 (clean).", True),
-    FaultKind.LABEL_REPEATED: Rule("A picture has two labels. Decide.", True),
+    FaultKind.LABEL_REPEATED: Rule("A picture has two labels. Keep the right one.", True),
     FaultKind.ROW_REPEATED: Rule(
-        "Rows that are equal to the letter count once. Split by picture, never by row.", False
+        "Identical rows count once. Split by picture, never by row.", False
     ),
-    FaultKind.LABELS_CONTRADICT: Rule("One picture is labelled 0 and 1. Decide.", True),
+    FaultKind.LABELS_CONTRADICT: Rule("One picture is labelled 0 and 1. Keep the right one.", True),
     FaultKind.LABEL_WITHOUT_PICTURE: Rule("Add the picture to images/, or remove the row.", True),
     FaultKind.PICTURE_WITHOUT_LABEL: Rule(
-        "Neither in the labels file nor with a mask: nobody said whether it is clean.", True
+        "The picture has neither a label nor a mask. Add a label: 0 if it is clean.", True
     ),
-    FaultKind.CLEAN_WITH_MASK: Rule("Labelled 0, but with a mask. Decide which is right.", True),
+    FaultKind.CLEAN_WITH_MASK: Rule("Labelled 0, but with a mask. Correct the wrong one.", True),
     FaultKind.DEFECTIVE_WITHOUT_MASK: Rule(
-        "Labelled 1, but nobody drew the defect. The gate learns from it, the segmenter cannot.",
+        "Labelled 1, but without a mask. The gate learns from it, the segmenter cannot.",
         False,
     ),
-    FaultKind.GROUP_REPEATED: Rule("More than one row for a picture in groups.csv.", True),
+    FaultKind.GROUP_REPEATED: Rule(
+        "A picture has more than one row in groups.csv. Keep one.", True
+    ),
     FaultKind.GROUP_WITHOUT_PICTURE: Rule("Add the picture to images/, or remove the row.", True),
-    FaultKind.SECOND_LABELS_FILE: Rule("Two labels files; only the other was read here.", True),
-    FaultKind.STRAY_FILE: Rule("Lies in images/ and is not a picture by its name.", False),
+    FaultKind.SECOND_LABELS_FILE: Rule(
+        "There are two labels files; this one was not read. Keep one.", True
+    ),
+    FaultKind.STRAY_FILE: Rule(
+        "The file is in images/, but its name is not that of a picture.", False
+    ),
     FaultKind.DUPLICATES_DISAGREE: Rule(
-        "Pictures of one view, some defective and some clean. Look which label is right.", False
+        "Duplicates, some labelled defective and some clean. Correct the wrong labels.", False
     ),
     FaultKind.DUPLICATES_IN_GROUPS: Rule(
-        "Pictures of one view that a split may put on both sides, so that held-out scores flatter. "
-        "Give them one group: duplicates.csv has the form of groups.csv.",
+        "Duplicates in different groups. A split may separate them; held-out scores are then too "
+        "good. Give them one group: duplicates.csv has the form of groups.csv.",
         False,
     ),
 }

@@ -1,4 +1,4 @@
-"""Everything that was found in a folder, in one place: what tables, charts and page draw on."""
+"""Collect all results about a folder, for tables, charts and the page."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from training.splitting.duplicates import DuplicateSet, find_duplicates
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found.
+    """All results about a folder.
 
     Attributes:
-        pictures: those that decode, by name, ascending.
-        verdicts: what is stated of each picture, by name; of all that any file names.
-        faults: in the order of `FaultKind`.
+        source: files of the folder.
+        pictures: facts of the pictures that decode, by name, ascending.
+        unreadable: pictures that do not decode.
+        masks: masks that were measured.
+        verdicts: stated labels by picture name, also of pictures that only a label file names.
+        duplicates: sets of duplicates.
+        faults: faults in the order of `FaultKind`.
     """
 
     source: Source
@@ -34,7 +38,7 @@ class Findings:
 
     @cached_property
     def class_names(self) -> dict[int, str]:
-        """Names by id: those of classes.json, and a makeshift for any other id in use."""
+        """Names by id: from classes.json, and `class_<id>` for any other id in use."""
         stated = self.source.class_names or {}
         used = {one.class_id for one in self.masks.sound}
         used |= {one.class_id for one in self.masks.faults if one.class_id is not None}
@@ -43,7 +47,7 @@ class Findings:
 
     @cached_property
     def masks_by_picture(self) -> dict[str, dict[int, MaskFacts]]:
-        """Masks by picture and class id; of repeated rows the first."""
+        """Masks by picture and class id; the first one if rows are repeated."""
         found: dict[str, dict[int, MaskFacts]] = {}
         for mask in self.masks.sound:
             found.setdefault(mask.name, {}).setdefault(mask.class_id, mask)
@@ -51,16 +55,16 @@ class Findings:
 
     @cached_property
     def known(self) -> list[str]:
-        """Names of the pictures of which it is known which classes they show."""
+        """Names of the pictures whose masks are known, clean pictures included."""
         return [name for name, verdict in self.verdicts.items() if verdict.outlined]
 
     def faults_of(self, kind: FaultKind) -> list[Fault]:
-        """Give the faults of one kind."""
+        """Return the faults of one kind."""
         return [one for one in self.faults if one.kind is kind]
 
 
 def find(source: Source) -> Findings:
-    """Measure everything in a folder, and check it against each other."""
+    """Measure all files of a folder, and check them against each other."""
     measured, unreadable = measure_pictures(source.pictures) if source.pictures else ([], [])
     pictures = {one.name: one for one in measured}
     shapes = {one.name: one.shape for one in measured}
@@ -75,7 +79,7 @@ def find(source: Source) -> Findings:
 
 
 def masked_names(source: Source) -> set[str]:
-    """Name the pictures that have a row with run lengths, be row and run lengths sound or not."""
+    """Return the pictures with a row of run lengths, well-formed or not."""
     if source.masks is None:
         return set()
     rows = source.masks.rows

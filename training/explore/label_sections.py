@@ -1,4 +1,4 @@
-"""The sections of the page that labels and masks tell: faults, labels, classes, areas, places."""
+"""Write the sections about labels and masks: faults, labels, classes, areas, places."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ROWS_SHOWN = 12
 
 
 def faults(findings: Findings) -> str:
-    """Kinds of fault, how many, what to do; a few examples of each."""
+    """Return the table of faults: kind, count, advice, and a few examples."""
     kinds = Counter(one.kind for one in findings.faults)
     if not kinds:
-        return paragraph("None of the kinds that are looked for was found.", "note fine")
+        return paragraph("The checks found no faults.", "note fine")
     shown = [kind for kind in FaultKind if kinds[kind]]
     examples = []
     for kind in shown:
@@ -44,7 +44,7 @@ def faults(findings: Findings) -> str:
 
 
 def _examples(faults: list[Fault]) -> str:
-    """Name the first few; what is wrong with them is said once, if it is the same."""
+    """Return the first few faults; an equal description is written once."""
     shown = faults[:_EXAMPLES]
     details = {one.detail for one in shown}
     if len(details) == 1 and len(shown) > 1:
@@ -56,7 +56,7 @@ def _examples(faults: list[Fault]) -> str:
 
 
 def labels(findings: Findings, tables: Tables) -> str:
-    """Defective against clean, by picture and by row."""
+    """Return the charts of defective and clean, by picture and by row."""
     labels = tables["labels"]
     colours = [DEFECTIVE, CLEAN, NEUTRAL]
     parts = []
@@ -81,7 +81,7 @@ def labels(findings: Findings, tables: Tables) -> str:
 
 
 def classes(findings: Findings, tables: Tables) -> str:
-    """Rows and pictures of each class, classes per picture, and which come together."""
+    """Return rows and pictures of each class, classes per picture, and combinations."""
     classes = tables["classes"]
     if classes.empty:
         return ""
@@ -145,14 +145,14 @@ def _together(tables: Tables) -> str:
         for numbers, names in zip(shown["ClassIds"], shown["class_names"], strict=True)
     ]
     columns = [
-        Column("together in a picture", labelled, "name"),
+        Column("classes in one picture", labelled, "name"),
         Column("pictures", counts(shown["pictures"])),
     ]
     return pair([markup.table(columns)])
 
 
 def areas(findings: Findings, tables: Tables) -> str:
-    """How large the masks of each class are."""
+    """Return the histograms of mask areas of each class."""
     masks = tables["masks"]
     classes = [number for number in findings.class_names if (masks["ClassId"] == number).any()]
     if masks.empty:
@@ -170,14 +170,14 @@ def _empty_share(findings: Findings) -> str:
     if share is None:
         return ""
     return paragraph(
-        f"{100 * share:.1f}% of all pairs of picture and class are empty (of the "
-        f"{len(findings.known):,} pictures whose masks are known): an answer of nothing at all "
-        f"scores a mean Dice of {share:.4f} by Kaggle's measure. Compare models with that."
+        f"{100 * share:.1f}% of all pairs of picture and class have no mask (in the "
+        f"{len(findings.known):,} pictures whose masks are known). A model that never finds "
+        f"anything scores a mean Dice of {share:.4f} (Kaggle's measure). Compare models with that."
     )
 
 
 def places(findings: Findings) -> str:
-    """A heat map for each class."""
+    """Return a heat map for each class."""
     if not findings.masks.places:
         return ""
     figures = []
@@ -189,14 +189,14 @@ def places(findings: Findings) -> str:
         figures.append(markup.chart(svg, caption))
         wide = " wide" if width == 540 else ""
     told = paragraph(
-        "Share of a class's masks that cover each place, from top left to bottom right of the "
-        "picture. Each class has its own scale."
+        "Share of the masks of a class that cover each place of the picture. Each class has its "
+        "own scale."
     )
     return f'{told}<div class="heat{wide}">\n{"".join(figures)}</div>\n'
 
 
 def _link(name: str) -> str:
-    return f'<p class="soft">All of them: <a href="{name}.csv">{name}.csv</a></p>\n'
+    return f'<p class="soft">All rows: <a href="{name}.csv">{name}.csv</a></p>\n'
 
 
 def _plain(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Every row of the masks file: parsed, measured, and where on the picture it lies."""
+"""Parse and measure every row of the masks file, and compute heat maps of the classes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,14 @@ class MaskFacts:
     """One mask that is well-formed and not empty.
 
     Attributes:
-        area: in pixels.
-        shape: (height, width) of the picture in pixels; None where it is not known, and with it:
-        box: smallest upright rectangle around it.
-        regions: how many separate regions it has (touching corners join).
+        name: name of the picture.
+        class_id: class of the mask.
+        line: line in the masks file.
+        runs: run lengths of the mask.
+        area: area in pixels.
+        shape: (height, width) of the picture in pixels; None if unknown.
+        box: bounding box of the mask; None if `shape` is None.
+        regions: number of 8-connected regions; None if `shape` is None.
     """
 
     name: str
@@ -52,7 +56,7 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of the masks file, as text; `shape` of its picture."""
+    """One row of the masks file as text; `shape` is the (height, width) of its picture."""
 
     name: str
     class_id: str
@@ -63,12 +67,14 @@ class _Row:
 
 @dataclass
 class Masks:
-    """All masks, and what is wrong with the others.
+    """The results for all rows of the masks file.
 
     Attributes:
-        empty: rows without run lengths: they state that a class is absent.
-        places: by class id: for each cell of a grid over the picture, the share of the class's
-            masks that cover it, 0 to 1; float32 (rows, columns).
+        sound: well-formed masks that are not empty.
+        faults: faults of the other rows.
+        empty: number of rows without run lengths; such a row states that a class is absent.
+        places: heat map by class id, float32 (rows, columns): share of the masks of the class
+            that cover each cell of a grid over the picture, 0 to 1.
     """
 
     sound: list[MaskFacts] = field(default_factory=list)
@@ -80,12 +86,12 @@ class Masks:
 def measure_masks(
     rows: pd.DataFrame, shapes: Mapping[str, tuple[int, int]], shape: tuple[int, int] | None
 ) -> Masks:
-    """Measure all masks of which the class id can be read.
+    """Measure all masks; rows that cannot be read become faults.
 
     Args:
-        rows: ImageId, ClassId, EncodedPixels, line, as text.
+        rows: columns ImageId, ClassId, EncodedPixels, line, as text.
         shapes: (height, width) of the pictures by name.
-        shape: of pictures that are not in `shapes`; None where it is not known.
+        shape: (height, width) of pictures that are not in `shapes`; None if unknown.
     """
     masks = Masks()
     sums: dict[int, HeatMap] = {}
@@ -110,13 +116,13 @@ def measure_masks(
 
 
 def class_number(text: str) -> int | None:
-    """Read a class id; None where it is not a whole number from 1."""
+    """Read a class id; None if the text is not a whole number from 1."""
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     return number if number > 0 else None
 
 
 def _measure(row: _Row) -> MaskFacts | Fault | None:
-    """Parse and measure a row; None where it states that the class is absent."""
+    """Parse and measure a row; None if the row has no run lengths."""
     class_id = class_number(row.class_id)
     if class_id is None:
         detail = f"not a whole number from 1: {row.class_id!r}"
@@ -143,7 +149,7 @@ def _measure(row: _Row) -> MaskFacts | Fault | None:
 def _between_its_columns(
     runs: run_lengths.Runs, height: int, box: run_lengths.BoundingBox | None
 ) -> npt.NDArray[np.bool_]:
-    """Draw only the columns that the mask touches: most masks are small and pictures are not."""
+    """Draw only the columns that the mask touches; this is faster, as most masks are small."""
     if box is None:
         return np.zeros((height, 0), np.bool_)
     shifted = runs - np.array([box.left * height, 0])
@@ -151,7 +157,7 @@ def _between_its_columns(
 
 
 def _place(mask: MaskFacts, shape: tuple[int, int], grid: tuple[int, int]) -> HeatMap:
-    """Give the share of each cell of the grid that the mask covers."""
+    """Compute the share of each grid cell that the mask covers."""
     drawn = _between_its_columns(mask.runs, shape[0], mask.box)
     left = mask.box.left if mask.box else 0
     (tops, heights), (lefts, widths) = _cells(shape[0], grid[0]), _cells(shape[1], grid[1])
@@ -163,13 +169,13 @@ def _place(mask: MaskFacts, shape: tuple[int, int], grid: tuple[int, int]) -> He
 
 @lru_cache(maxsize=4096)
 def _cells(pixels: int, cells: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """Give each cell's first pixel, and its size; cells that outnumber the pixels share them."""
+    """Return the first pixel and the size in pixels (at least 1) of each cell."""
     edges = np.arange(cells + 1) * pixels // cells
     return edges[:-1], np.maximum(1, np.diff(edges)).astype(np.float32)
 
 
 def _grid(shapes: list[tuple[int, int]]) -> tuple[int, int]:
-    """Choose the grid's rows and columns by the pictures' commonest shape."""
+    """Return rows and columns of the grid, by the most frequent picture shape."""
     if not shapes:
         return _FEWEST_CELLS, _FEWEST_CELLS
     height, width = max(set(shapes), key=shapes.count)

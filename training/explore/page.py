@@ -1,6 +1,6 @@
-"""The page: what an engineer wants to know of a data set before training on it.
+"""Write the page that describes a data set before training.
 
-It opens from disk, without a network: charts are inline SVG, pictures lie beside it.
+The page opens from disk without a network: charts are inline SVG, pictures are files beside it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _FOOT = (
 
 
 def write_page(findings: Findings, tables: Tables, drawings: Drawings, out: Path) -> Path:
-    """Write `out/index.html` and give its path.
+    """Write `out/index.html` and return its path.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     sections = [
         Section("faults", "Faults", label_sections.faults(findings)),
@@ -52,7 +52,7 @@ def write_page(findings: Findings, tables: Tables, drawings: Drawings, out: Path
 
 
 def _read(findings: Findings) -> str:
-    """Say what was read, and what is left out for want of it."""
+    """Return the list of files that were read, and notes on missing files."""
     source = findings.source
     files = [table.path.name for table in (source.masks, source.labels, source.groups) if table]
     there = [f"{len(source.pictures):,} pictures"] if source.pictures else []
@@ -61,18 +61,18 @@ def _read(findings: Findings) -> str:
         without = "sizes, brightness, duplicates and samples are left out"
         if source.options.shape is None:
             without += (
-                ", and so are places and shares: --picture-size WIDTHxHEIGHT says what size the "
-                "pictures have"
+                ", and so are places and shares; give the size of the pictures by --picture-size "
+                "WIDTHxHEIGHT to show these"
             )
         parts.append(paragraph(f"No pictures under images/: {without}.", "note"))
     if source.masks is None:
-        parts.append(paragraph("No masks file (--masks FILE): nothing is known by class.", "note"))
+        parts.append(paragraph("No masks file (--masks FILE): classes are unknown.", "note"))
     if source.labels is None:
         assumed = "pictures with a mask count as defective"
         if source.pictures:
             assumed += ", all others as clean"
         if source.masks is None:
-            assumed = "nothing says which pictures are defective"
+            assumed = "it is unknown which pictures are defective"
         parts.append(paragraph(f"No labels file (--labels FILE): {assumed}.", "note"))
     return "".join(parts)
 
@@ -91,7 +91,7 @@ def _cards(findings: Findings) -> str:
         markup.card(f"{head.mask_rows:,}", f"masks of {len(findings.class_names)} classes"),
     ]
     if findings.pictures:
-        meaning = f"duplicates among the pictures; sets: {len(findings.duplicates):,}"
+        meaning = f"pictures that have duplicates, in {len(findings.duplicates):,} sets"
         cards.append(markup.card(f"{copies:,}", meaning, "bad" if copies else "good"))
     meaning = f"faults; {stops:,} of them stop a fit" if findings.faults else "faults"
     style = "bad" if stops else ("" if findings.faults else "good")

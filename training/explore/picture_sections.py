@@ -1,4 +1,4 @@
-"""The sections of the page that pictures tell: sizes, brightness, duplicates, samples."""
+"""Write the sections about pictures: sizes, brightness, duplicates, samples."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from training.splitting.duplicates import HASH_BITS, MAX_DISTANCE, MIN_CORRELATI
 
 
 def pictures(findings: Findings, tables: Tables) -> str:
-    """Sizes and brightness; empty without pictures."""
+    """Return the section of sizes and brightness; empty without pictures."""
     pictures, sizes = tables["pictures"], tables["sizes"]
     if pictures.empty:
         return ""
     first = sizes.iloc[0]
     alike = f"All pictures have {first['width']} x {first['height']} pixels."
-    various = f"{len(sizes):,} sizes; the commonest is {first['width']} x {first['height']} pixels."
+    various = (
+        f"{len(sizes):,} sizes; the most frequent is {first['width']} x {first['height']} pixels."
+    )
     gray = pictures["gray_mean"]
     grays = [
         gray[pictures["defective"].eq(answer).fillna(False)].to_numpy(np.float64)
@@ -30,20 +32,22 @@ def pictures(findings: Findings, tables: Tables) -> str:
     grays.append(gray[pictures["defective"].isna()].to_numpy(np.float64))
     svg = charts.grays("grays", *grays)
     figures = [
-        markup.chart(svg, "Brightness: where clean and defective part, a gate may learn the light")
+        markup.chart(
+            svg,
+            "Brightness. If clean and defective pictures differ here, a gate may learn brightness "
+            "instead of defects",
+        )
     ]
     if len(sizes) > 1:
         values = [sizes[name].to_numpy(np.float64) for name in ("width", "height", "pictures")]
         figures.append(
-            markup.chart(
-                charts.sizes("sizes", *values), "Sizes; a larger dot stands for more pictures"
-            )
+            markup.chart(charts.sizes("sizes", *values), "Sizes; a larger dot means more pictures")
         )
     return paragraph(alike if len(sizes) == 1 else various) + pair(figures)
 
 
 def duplicates(findings: Findings, drawings: Drawings) -> str:
-    """Sets of duplicates, the first of them side by side; empty without pictures."""
+    """Return the section of duplicates, with pictures of the first sets; empty without pictures."""
     if not findings.pictures:
         return ""
     found = findings.duplicates
@@ -55,7 +59,7 @@ def duplicates(findings: Findings, drawings: Drawings) -> str:
         "soft",
     )
     if not found:
-        return paragraph("No picture is there twice.", "note fine") + how
+        return paragraph("No duplicates were found.", "note fine") + how
     parts = [
         paragraph(
             f"{len(found):,} sets, {identical:,} of them with the same pixels and "
@@ -86,21 +90,24 @@ def _sets(findings: Findings, drawings: Drawings) -> str:
 
 def _torn_apart(findings: Findings) -> str:
     sets = len(findings.faults_of(FaultKind.DUPLICATES_IN_GROUPS))
-    why = "there is no groups.csv; duplicates.csv under that name keeps each set together"
+    why = "there is no groups.csv; rename duplicates.csv to groups.csv to keep each set together"
     if findings.source.groups is not None:
-        why = "groups.csv gives their pictures several groups; duplicates.csv says which to join"
-    text = f"A split may tear {sets:,} of these sets apart and flatter the held-out scores: {why}."
+        why = "groups.csv puts their pictures into several groups; duplicates.csv lists the sets"
+    text = (
+        f"A split may separate the pictures of {sets:,} sets, and held-out scores are then too "
+        f"good: {why}."
+    )
     return paragraph(text, "note") if sets else ""
 
 
 def _disagreeing(findings: Findings) -> str:
     sets = len(findings.faults_of(FaultKind.DUPLICATES_DISAGREE))
-    text = f"In {sets:,} of them some pictures are labelled defective and some clean."
+    text = f"In {sets:,} sets, some pictures are labelled defective and some clean."
     return paragraph(text, "note") if sets else ""
 
 
 def samples(findings: Findings, drawings: Drawings) -> str:
-    """Pictures of each class with their outlines; empty without pictures."""
+    """Return sample pictures of each class with outlines; empty without pictures."""
     parts = []
     for number, drawn in drawings.samples.items():
         if drawn:
@@ -110,5 +117,6 @@ def samples(findings: Findings, drawings: Drawings) -> str:
         parts.append("<h3>clean</h3>\n" + markup.gallery(drawings.clean, "samples"))
     if not parts:
         return ""
-    told = "Each class by area: small (10% are smaller), median, large (90%), and the largest mask."
-    return paragraph(f"{told} A click opens the picture at its full size.") + "".join(parts)
+    told = "Each class: a small mask (10% are smaller), the median, a large one (90% are smaller), "
+    told += "and the largest. Click a picture to open it at full size."
+    return paragraph(told) + "".join(parts)

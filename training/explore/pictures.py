@@ -1,4 +1,4 @@
-"""One look at every picture, in parallel threads: what it measures and what it looks like."""
+"""Read and measure every picture once, in parallel threads."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ _READERS = 4
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """What is measured of one picture.
+    """Measurements of one picture.
 
     Attributes:
+        name: file name.
         shape: (height, width) in pixels.
-        file_size: in bytes.
-        mean: gray level, 0 to 255.
+        file_size: size of the file in bytes.
+        mean: mean gray level, 0 to 255.
         deviation: standard deviation of the gray level.
-        digest: of shape and pixels; equal for equal pixels, whatever the file format.
+        digest: digest of shape and pixels; equal pixels have equal digests in any file format.
+        fingerprint: perceptual fingerprint, to find similar pictures.
     """
 
     name: str
@@ -49,7 +51,7 @@ class UnreadablePicture:
 def measure_pictures(
     paths: Mapping[str, Path],
 ) -> tuple[list[PictureFacts], list[UnreadablePicture]]:
-    """Read every picture once; what was measured is in the order of their names."""
+    """Read every picture once; both results are in the order of names."""
     with ThreadPoolExecutor(_READERS) as pool:
         measured = list(
             followed(pool.map(_measure, sorted(paths.values())), len(paths), "reading", "pictures")
@@ -62,8 +64,8 @@ def read_picture(path: Path) -> Gray:
     """Decode a picture: uint8 (height, width).
 
     Raises:
-        DecodeError: it is not a picture of a kind that is trained on.
-        OSError: it cannot be read.
+        DecodeError: the file is not a picture of a supported kind.
+        OSError: the file cannot be read.
     """
     return decode_gray(path.read_bytes(), LIMITS)
 

@@ -1,4 +1,4 @@
-"""Explores a folder: reads, measures, checks, and writes page and tables."""
+"""Explore a folder: read, measure and check it, then write the page and the tables."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from training.explore.source import ExploreOptions, read_source
 
 @dataclass(frozen=True)
 class Explored:
-    """What came of it.
+    """The result of exploring a folder.
 
     Attributes:
-        page: the HTML file.
-        headline: the main figures.
-        faults: how many were found.
+        page: path of the HTML file.
+        headline: main figures.
+        faults: number of faults.
     """
 
     page: Path
@@ -29,7 +29,7 @@ class Explored:
     faults: int
 
     def __str__(self) -> str:
-        """Say it in two lines."""
+        """Return the main figures and the path of the page, in two lines."""
         head = self.headline
         return (
             f"{head.pictures:,} pictures: {head.defective:,} defective, {head.clean:,} clean, "
@@ -42,8 +42,8 @@ def explore(options: ExploreOptions, out: Path) -> Explored:
     """Explore a folder and write `out/index.html`, its pictures, and a CSV file for each table.
 
     Raises:
-        DataError: the folder is missing, holds nothing, or has a label file without rows and
-            columns that can be read. What the rows say is never an error here.
+        DataError: the folder is missing or empty, or a label file cannot be read or lacks a
+            column. Wrong contents of rows raise no error: they become faults.
         StoreError: `out` cannot be written.
     """
     source = read_source(options)
@@ -60,7 +60,7 @@ def explore(options: ExploreOptions, out: Path) -> Explored:
 
 
 def _make(out: Path) -> None:
-    """Find out that `out` can be written before the long part begins."""
+    """Create `out`, and check that it is writable before the long work begins."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,8 +1,7 @@
-"""The files of a data folder, read without judging their rows.
+"""Read the files of a data folder without checking their rows.
 
-The folder is that of `data.dataset`; any part of it may be missing, as long as something is
-there. What a row says is checked later and becomes a fault; only a file that cannot be read at
-all, or lacks a column, ends here.
+The folder has the layout of `data.dataset`. Parts may be missing, but not all. Wrong rows become
+faults later. A file that cannot be read, or that lacks a column, raises an error here.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ class ExploreOptions:
 
     Attributes:
         folder: the data folder.
-        masks: name of the masks file in the folder, or a path; None for `train.csv`, if there.
-        labels: the same for the labels file; None for `labels.csv` and its other name.
-        shape: (height, width) in pixels of pictures that are not there, where they are known.
+        masks: name of the masks file in the folder, or its path; None for `train.csv`.
+        labels: name of the labels file in the folder, or its path; None for the usual names.
+        shape: (height, width) in pixels of missing pictures; None if unknown.
     """
 
     folder: Path
@@ -49,10 +48,11 @@ class Table:
     """A label file.
 
     Attributes:
-        rows: cells as text, each row with its `line` in the file; ImageId is the picture's own
-            name, or what the file says where no picture is found.
-        hints: by name without picture, which pictures resemble it; empty where none does.
-        doubtful: names of the pictures that rows without picture may mean.
+        path: path of the file.
+        rows: cells as text, with the `line` of each row. ImageId is the name of the picture
+            found, or the text of the file if no picture is found.
+        hints: suggestion of similar picture names, by name without a picture; may be empty.
+        doubtful: names of pictures that rows without a picture may refer to.
     """
 
     path: Path
@@ -63,16 +63,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Source:
-    """All files of a folder; None for those that are not there.
+    """All files of a folder; a missing file is None.
 
     Attributes:
-        pictures: by name; empty where the folder holds none.
-        strays: why an entry of `images/` is not a picture, by name.
+        options: options of the exploration.
+        pictures: paths of the pictures by name; empty if there are none.
+        strays: reason why an entry of `images/` is not a picture, by name.
         unnameable: pictures whose names are not UTF-8.
-        masks: rows ImageId, ClassId, EncodedPixels.
-        labels: rows ImageId, label.
-        ignored_labels: a second labels file, which was not read.
-        groups: rows ImageId, group.
+        masks: masks file, columns ImageId, ClassId, EncodedPixels.
+        labels: labels file, columns ImageId, label.
+        ignored_labels: second labels file, which is not read.
+        groups: groups file, columns ImageId, group.
+        class_names: names of classes.json by id.
     """
 
     options: ExploreOptions
@@ -103,7 +105,7 @@ def read_source(options: ExploreOptions) -> Source:
     if not (pictures or masks or labels):
         raise DataError(
             f"{folder} holds neither images/ nor {MASKS_FILE} nor {' nor '.join(LABELS_FILES)}; "
-            "label files of other names are given by --masks FILE and --labels FILE"
+            "give label files of other names by --masks FILE and --labels FILE"
         )
     groups = _choose(folder, None, [GROUPS_FILE])
     naming = Naming(pictures)
@@ -121,10 +123,10 @@ def read_source(options: ExploreOptions) -> Source:
 
 
 def read_shape(text: str) -> tuple[int, int]:
-    """Read `WIDTHxHEIGHT`; gives (height, width).
+    """Read `WIDTHxHEIGHT` and return (height, width).
 
     Raises:
-        SettingsError: it is not two whole numbers above 0.
+        SettingsError: the text is not two whole numbers above 0.
     """
     found = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text)
     if found is None:
@@ -137,13 +139,13 @@ def _find_pictures(images: Path) -> PictureFiles:
 
 
 def _choose(folder: Path, named: Path | None, usual: Sequence[str]) -> list[Path]:
-    """Give the file that was named, or those that are there of the usual names."""
+    """Return the named file, or the existing files of the usual names."""
     if named is None:
         return [folder / name for name in usual if (folder / name).is_file()]
     for path in (folder / named, named):
         if path.is_file():
             return [path]
-    raise DataError(f"no such file: {named}; neither in {folder} nor as a path of its own")
+    raise DataError(f"no such file: {named}; it is neither in {folder} nor a path")
 
 
 def _read_masks(path: Path, naming: Naming) -> Table:

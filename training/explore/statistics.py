@@ -1,4 +1,4 @@
-"""The figures of a folder as tables: what the page shows, and what the CSV files hold."""
+"""Compute the figures of a folder as tables, for the page and the CSV files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Headline:
-    """The few figures that everybody asks for first.
+    """The main figures of a folder.
 
     Attributes:
-        pictures: named by any file or lying in the folder.
-        label_rows: in the labels file; a picture may have several.
-        defective: pictures; `clean` and `unsaid` are the others.
-        mask_rows: with run lengths that are sound.
-        empty_share: of all pairs of picture and class, those without a mask: what an answer of
-            nothing at all scores by Kaggle's Dice. None where no picture's masks are known.
+        pictures: number of pictures in the folder or in a label file.
+        label_rows: number of rows in the labels file; a picture may have several.
+        defective: number of defective pictures.
+        clean: number of clean pictures.
+        unsaid: number of pictures without a label, or with contradictory labels.
+        mask_rows: number of rows with well-formed run lengths.
+        empty_share: share of the pairs of picture and class without a mask. An empty answer
+            scores this mean Dice by Kaggle's measure. None if no picture's masks are known.
     """
 
     pictures: int
@@ -53,7 +55,7 @@ def headline(findings: Findings) -> Headline:
 
 
 def classes(findings: Findings) -> pd.DataFrame:
-    """One row a class: rows, pictures, areas in pixels and as shares of the picture, regions."""
+    """Return one row for each class: rows, pictures, areas (pixels, shares), regions."""
     rows = masks(findings)
     pixels = sum(facts.shape[0] * facts.shape[1] for facts in findings.pictures.values())
     total = max(1, len(rows))
@@ -77,7 +79,7 @@ def classes(findings: Findings) -> pd.DataFrame:
 
 
 def masks(findings: Findings) -> pd.DataFrame:
-    """One row a mask: area in pixels, share of the picture, box in pixels, regions."""
+    """Return one row for each mask: area in pixels, share of the picture, box, regions."""
     columns = ["ImageId", "ClassId", "class_name", "area", "share"]
     columns += ["left", "top", "right", "bottom", "regions"]
     rows = [
@@ -102,14 +104,14 @@ def masks(findings: Findings) -> pd.DataFrame:
 
 
 def classes_per_picture(findings: Findings) -> pd.DataFrame:
-    """How many pictures show 0, 1, 2, ... classes; of those whose masks are known."""
+    """Count the pictures with 0, 1, 2, ... classes, among pictures whose masks are known."""
     counts = Counter(len(findings.masks_by_picture.get(name, ())) for name in findings.known)
     rows = [(number, counts[number]) for number in range(max(counts, default=-1) + 1)]
     return pd.DataFrame(rows, columns=["classes", "pictures"])
 
 
 def combinations(findings: Findings) -> pd.DataFrame:
-    """Which classes occur together, most frequent first."""
+    """Count the combinations of classes in one picture, most frequent first."""
     counts = Counter(tuple(sorted(found)) for found in findings.masks_by_picture.values())
     rows = [
         (
@@ -123,7 +125,7 @@ def combinations(findings: Findings) -> pd.DataFrame:
 
 
 def labels(findings: Findings) -> pd.DataFrame:
-    """Defective against clean: rows of the labels file, and pictures."""
+    """Count rows of the labels file and pictures: defective, clean, not stated."""
     source = findings.source.labels
     rows = Counter() if source is None else Counter(source.rows["label"])
     verdicts = Counter(verdict.defective for verdict in findings.verdicts.values())
@@ -137,7 +139,7 @@ def labels(findings: Findings) -> pd.DataFrame:
 
 
 def sizes(findings: Findings) -> pd.DataFrame:
-    """Picture sizes in pixels, most frequent first."""
+    """Count picture sizes in pixels, most frequent first."""
     counts = Counter(facts.shape for facts in findings.pictures.values())
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     rows = [(width, height, count) for (height, width), count in ordered]
@@ -145,7 +147,7 @@ def sizes(findings: Findings) -> pd.DataFrame:
 
 
 def pictures(findings: Findings) -> pd.DataFrame:
-    """One row a picture that decodes: size in pixels and bytes, gray level, what it shows."""
+    """Return one row for each picture that decodes: size, gray level, label and classes."""
     columns = ["ImageId", "width", "height", "file_size", "gray_mean", "gray_deviation"]
     columns += ["defective", "ClassIds"]
     rows = [
@@ -165,7 +167,7 @@ def pictures(findings: Findings) -> pd.DataFrame:
 
 
 def duplicates(findings: Findings) -> pd.DataFrame:
-    """One row a picture that is there more than once; as groups.csv it keeps sets together."""
+    """Return one row for each picture with duplicates, in the form of groups.csv."""
     rows = [
         (name, found.names[0], "identical" if found.identical else "similar", found.correlation)
         for found in findings.duplicates
@@ -175,7 +177,7 @@ def duplicates(findings: Findings) -> pd.DataFrame:
 
 
 def faults(findings: Findings) -> pd.DataFrame:
-    """One row a fault."""
+    """Return one row for each fault."""
     rows = [
         (one.kind.value, one.name, one.class_id, one.line, one.detail) for one in findings.faults
     ]
@@ -184,7 +186,7 @@ def faults(findings: Findings) -> pd.DataFrame:
 
 
 def tabulate(findings: Findings) -> dict[str, pd.DataFrame]:
-    """Make all tables, by name."""
+    """Return all tables by name."""
     return {name: table(findings) for name, table in _TABLES.items()}
 
 

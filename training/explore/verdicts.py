@@ -1,4 +1,4 @@
-"""Defective or clean: what the files state of each picture, contradictions included."""
+"""Read whether each picture is defective or clean, contradictions included."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from training.explore.source import Source
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is stated of one picture.
+    """The statements of the label files about one picture.
 
     Attributes:
-        labels: every label that a row gives it, in the file's order; usually one.
-        masked: whether any row has run lengths for it.
-        assumed_clean: without a labels file, pictures without a mask are clean.
+        labels: labels of the picture, in the order of the file; usually one.
+        masked: whether a row has run lengths for the picture.
+        assumed_clean: whether the picture counts as clean without a label and without a mask.
     """
 
     labels: tuple[bool, ...]
@@ -23,12 +23,12 @@ class Verdict:
 
     @property
     def contradicts(self) -> bool:
-        """Whether it is labelled 0 and 1."""
+        """Whether the picture is labelled both 0 and 1."""
         return len(set(self.labels)) > 1
 
     @property
     def defective(self) -> bool | None:
-        """The label, or else by the masks; None where nobody says, or two rows say two things."""
+        """The label; without a label, by the masks. None if unknown or contradictory."""
         if self.contradicts:
             return None
         if self.labels:
@@ -39,15 +39,15 @@ class Verdict:
 
     @property
     def outlined(self) -> bool:
-        """Whether its masks are known: drawn, or none because it is clean."""
+        """Whether the masks are known: drawn, or absent because the picture is clean."""
         return self.masked or self.defective is False
 
 
 def read_verdicts(source: Source, masked: set[str]) -> dict[str, Verdict]:
-    """Collect what is stated, of every picture that is there or that a file names.
+    """Collect the statements about every picture in the folder or in a label file.
 
-    Without a labels file, the pictures in the folder that have no mask are clean, unless a row
-    without picture may mean them.
+    Without a labels file, a picture without a mask counts as clean, unless a row with an unknown
+    picture name may refer to it.
     """
     stated: dict[str, list[bool]] = {}
     if source.labels is not None:

@@ -1,4 +1,4 @@
-"""What the HTML pages of this module share: one that is read from disk, without a network.
+"""Shared parts of the HTML pages. The pages open from disk and need no network.
 
 `document` (the frame), `markup` (small pieces of HTML), `figures` (charts as inline SVG), `style`
 (the style sheet), `palette` (colours). `training.explore` and `training.report` write pages.

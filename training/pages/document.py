@@ -11,10 +11,11 @@ from training.pages.style import STYLE
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a page; it is left out where its body is empty.
+    """One section of a page; a section with an empty body is left out.
 
     Attributes:
-        anchor: what links inside the page call it.
+        anchor: id of the section, for links inside the page.
+        heading: heading as plain text.
         body: HTML.
     """
 
@@ -25,12 +26,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A page; every text but the title is HTML.
+    """A page; all texts except the title are HTML.
 
     Attributes:
-        beginning: below the title, above the contents.
-        cards: the main figures, between contents and sections.
-        style: further rules, after those of every page.
+        title: title as plain text.
+        beginning: text between the title and the table of contents.
+        cards: main figures, between the table of contents and the sections.
+        sections: sections of the page.
+        foot: text at the end of the page.
+        style: additional CSS, after the shared style sheet.
     """
 
     title: str
@@ -41,7 +45,7 @@ class Document:
     style: str = ""
 
     def to_html(self) -> str:
-        """Write the whole page."""
+        """Return the page as HTML."""
         shown = [one for one in self.sections if one.body]
         links = "".join(f'<a href="#{one.anchor}">{escape(one.heading)}</a>\n' for one in shown)
         return (

@@ -1,7 +1,7 @@
-"""Charts as inline SVG: text stays text, nothing is loaded from anywhere.
+"""Write charts as inline SVG: text stays text, and no file is loaded.
 
-Sizes are in pixels of the page: a figure of 540 shows its 12-pixel text at 12 pixels when it is
-540 pixels wide there.
+Sizes are in pixels of the page: in a figure that is made and shown 540 pixels wide, 12-pixel text
+is 12 pixels high.
 
     with styled("name"):
         figure, axes = one_panel(540, 260)
@@ -41,25 +41,25 @@ _STYLE: dict[str, Any] = {
 
 
 def styled(name: str) -> AbstractContextManager[None]:
-    """Style figures while the block runs; the name keeps the ids of one figure from another's."""
+    """Return a context that styles figures; each name gives different ids inside the SVG."""
     settings: Any = _STYLE | {"svg.hashsalt": name}
     return mpl.rc_context(settings)
 
 
 def one_panel(width: int, height: int) -> tuple[Figure, Axes]:
-    """Make a figure with one pair of axes."""
+    """Create a figure with one pair of axes."""
     figure = bare(width, height)
     return figure, figure.subplots()
 
 
 def bare(width: int, height: int) -> Figure:
-    """Make a figure without axes, which arranges those that it gets."""
+    """Create a figure without axes; axes added later are arranged automatically."""
     size = (width / POINTS_AN_INCH, height / POINTS_AN_INCH)
     return Figure(figsize=size, dpi=POINTS_AN_INCH, layout="constrained", facecolor="none")
 
 
 def to_svg(figure: Figure) -> str:
-    """Write a figure as an SVG element that stands in HTML: no prolog, no names of its parts."""
+    """Return a figure as an SVG element for HTML, without prolog and without ids of groups."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=nothing)

@@ -1,4 +1,4 @@
-"""Small pieces of HTML; every text that comes from a file is escaped here."""
+"""Write small pieces of HTML. Every text that comes from a file is escaped here."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pandas as pd
 
 from training.pages.palette import class_colour
 
-NOTHING = "-"  # what is not known
+NOTHING = "-"  # cell without a known value
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table on the page: its heading, and how a cell is written.
+    """A column of a table: heading and cells.
 
     Attributes:
-        style: `number`, `name` or `wrap`, for the style sheet.
+        style: class in the style sheet, such as `number`, `name` or `wrap`.
     """
 
     heading: str
@@ -30,11 +30,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture file that lies beside the page.
+    """A picture file beside the page.
 
     Attributes:
-        path: relative to the page.
-        wide: whether it wants a row for itself.
+        path: path relative to the page.
+        wide: whether the picture needs a row of its own.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Drawing:
 
 
 def table(columns: Sequence[Column]) -> str:
-    """Write a table; the cells are HTML already."""
+    """Write a table; the cells are HTML."""
     head = "".join(f'<th class="{one.style}">{escape(one.heading)}</th>' for one in columns)
     rows = zip(*(one.cells for one in columns), strict=True)
     body = "".join(
@@ -62,22 +62,22 @@ def table(columns: Sequence[Column]) -> str:
 
 
 def counts(values: Iterable[Any]) -> list[str]:
-    """Write whole numbers with thousands apart; a dash for what is not known."""
+    """Write whole numbers with thousands separators; a dash for an unknown number."""
     return [NOTHING if _missing(value) else f"{value:,.0f}" for value in values]
 
 
 def decimals(values: Iterable[Any], digits: int = 3) -> list[str]:
-    """Write numbers with a fixed number of digits; a dash for what is not known."""
+    """Write numbers with a fixed number of decimals; a dash for an unknown number."""
     return [NOTHING if _missing(value) else f"{value:.{digits}f}" for value in values]
 
 
 def percents(values: Iterable[Any], digits: int = 3) -> list[str]:
-    """Write shares of 1 as percent, to a number of significant digits."""
+    """Write shares (0 to 1) as percent, with `digits` significant digits."""
     return [NOTHING if _missing(value) else f"{100 * value:.{digits}g}%" for value in values]
 
 
 def texts(values: Iterable[Any]) -> list[str]:
-    """Escape what comes from files."""
+    """Escape texts that come from files."""
     return [escape(str(value)) for value in values]
 
 
@@ -93,23 +93,23 @@ def bullets(sentences: Iterable[str]) -> str:
 
 
 def chart(svg: str, caption: str) -> str:
-    """Write a chart with its caption, which is its name for those who cannot see it, too."""
+    """Write a chart with its caption; screen readers read the caption as its name."""
     named = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
     return f"<figure>{named}\n<figcaption>{escape(caption)}</figcaption></figure>\n"
 
 
 def card(value: str, meaning: str, style: str = "") -> str:
-    """Write one figure of the headline."""
+    """Write one card: a main figure with its meaning."""
     return f'<div class="card {style}"><b>{escape(value)}</b><span>{escape(meaning)}</span></div>\n'
 
 
 def cards(items: Iterable[str]) -> str:
-    """Set the figures of the headline in a row."""
+    """Write cards in a row."""
     return f'<div class="cards">\n{"".join(items)}</div>\n'
 
 
 def swatch(class_id: int) -> str:
-    """Write a small field of a class's colour."""
+    """Write a small square in the colour of a class."""
     return f'<span class="swatch" style="background:{class_colour(class_id)}"></span>'
 
 
@@ -136,17 +136,17 @@ def gallery(drawings: Sequence[Drawing], style: str) -> str:
 
 
 def pair(parts: Sequence[str]) -> str:
-    """Set parts side by side, two in a row where the window is wide enough."""
+    """Write parts side by side, two in a row if the window is wide enough."""
     return f'<div class="pair">\n{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 
 def trio(parts: Sequence[str]) -> str:
-    """Set small parts side by side, three in a row where the window is wide enough."""
+    """Write small parts side by side, three in a row if the window is wide enough."""
     return f'<div class="trio">\n{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 
 def quad(parts: Sequence[str]) -> str:
-    """Set tiny parts side by side, four in a row where the window is wide enough."""
+    """Write tiny parts side by side, four in a row if the window is wide enough."""
     return f'<div class="quad">\n{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 

@@ -1,4 +1,4 @@
-"""Colours: one a class, the same on charts and outlines as in `steeldefect.analysis.overlays`."""
+"""Colours of classes and charts; class colours equal those of `steeldefect.analysis.overlays`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ CHOSEN = "#1f2933"  # marks what was chosen on a curve
 
 
 def class_colour(class_id: int) -> str:
-    """Give the colour of a class as `#rrggbb`; they repeat after seven."""
+    """Return the colour of a class as `#rrggbb`; colours repeat after seven classes."""
     return _CLASSES[(class_id - 1) % len(_CLASSES)]
 
 
 def blue_green_red(colour: str) -> tuple[int, int, int]:
-    """Turn `#rrggbb` into the order that OpenCV draws in."""
+    """Convert `#rrggbb` to (blue, green, red), the order of OpenCV."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return blue, green, red

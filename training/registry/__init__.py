@@ -1,13 +1,16 @@
-"""The registry: published bundles, aliases such as `production`, and who may take one.
+"""The registry: published bundles, aliases such as `production`, and the rules of promotion.
 
-    REGISTRY/registry.json         says what lies here
+    REGISTRY/registry.json         marks the registry and its format
     REGISTRY/bundles/<digest>/     bundles, immutable
-    REGISTRY/<alias>/000001.json   a record for each promotion; the highest number stands
+    REGISTRY/<alias>/000001.json   one record for each promotion; the highest number counts
 
-`store` writes these. `promotion` lets an alias stand for a bundle unless `objections` speak against
-it; `signing` signs both, `listing` shows what there is. `comparison` compares two bundles on the
-same held-out pictures: `bootstrap` gives the intervals of the differences, `comparison_table` lays
-them out, `measuring` runs both bundles on one split where they were held out on different pictures.
-`pooling` joins the folds of a cross-validation. Scoring reads aliases by
-`steeldefect.bundle.aliases`.
+- `store` writes these files.
+- `promotion` points an alias to a bundle, unless `objections` finds a reason against it.
+- `signing` signs bundles and records. `listing` lists them.
+- `comparison` compares two bundles on the same held-out pictures. `bootstrap` computes intervals of
+  the differences, `comparison_table` writes them as a table. `measuring` runs both bundles on one
+  split, for bundles held out on different pictures.
+- `pooling` joins the folds of a cross-validation.
+
+Scoring reads aliases by `steeldefect.bundle.aliases`.
 """

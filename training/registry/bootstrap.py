@@ -1,13 +1,13 @@
-"""How sure a difference between two bundles is: a paired bootstrap over groups of pictures.
+"""Compute intervals of the difference of two bundles: a paired bootstrap over groups of pictures.
 
-Pictures are drawn with replacement, whole groups at a time because related pictures err together,
-the same draw for both bundles; the 2.5% and 97.5% quantiles of the differences are the interval
+Groups of pictures are drawn with replacement, because errors on related pictures are correlated.
+Both bundles get the same draw. The 2.5% and 97.5% quantiles of the differences are the interval
 (percentile method: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
 
-All metrics but one are ratios of sums over pictures. So each group is summed up once, and a
-resample is a vector of how often each group was drawn: thousands of resamples are one matrix
-product. The exception, the area under the ROC curve, is counted from the pictures in the order of
-their probabilities (Mann and Whitney's statistic: Hanley & McNeil, Radiology 143, 1982).
+All metrics but one are ratios of sums over pictures. So each group is summed once. A resample is a
+vector: how often each group was drawn. Thousands of resamples are then one matrix product. The
+exception is the area under the ROC curve: it is computed from the pictures in the order of their
+probabilities (Mann-Whitney statistic: Hanley & McNeil, Radiology 143, 1982).
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ Interval = tuple[float, float]
 Float64 = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-_LEAST_SHARE = 0.5  # of the resamples that must hold what a metric is counted on
+_LEAST_SHARE = 0.5  # of the resamples must support a metric
 _NUMBERS_AT_ONCE = 4_000_000
 
 
 def difference_intervals(
     first: HeldOutRows, second: HeldOutRows, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[Metric, Interval]:
-    """Estimate 95% intervals of second less first, for every metric that both have.
+    """Compute 95% intervals of (second - first) for every metric that both bundles have.
 
     Args:
-        first: of one bundle.
-        second: of the other, on the same pictures.
-        resamples: how many; more make the intervals steadier, not narrower.
-        seed: of the draws.
+        first: held-out rows of the first bundle.
+        second: held-out rows of the second bundle, on the same pictures.
+        resamples: number of resamples; more make the intervals steadier, not narrower.
+        seed: seed of the draws.
 
     Returns:
-        (lower, upper) by metric name and class id (None: overall). A metric is left out where
-        most resamples held nothing that it is counted on.
+        (lower, upper) by metric name and class id (None: overall). A metric is left out if fewer
+        than half of the resamples support it.
     """
     groups = joint_groups(first.pictures["group"], second.pictures["group"])
     sides = [_Side.of(rows, groups) for rows in (first, second)]
@@ -61,14 +61,14 @@ def difference_intervals(
 
 
 def joint_groups(first: pd.Series[str], second: pd.Series[str]) -> Codes:
-    """Number groups so that pictures are together where either side puts them together.
+    """Number joint groups: two pictures share one if either bundle groups them together.
 
     Args:
-        first: group of each picture.
-        second: group of each picture, in the same order.
+        first: group of each picture in the first bundle.
+        second: group of each picture in the second bundle, in the same order.
 
     Returns:
-        int64 (pictures,): numbers from 0, none left out.
+        int64 (pictures,): group numbers, consecutive from 0.
     """
     own, other = first.tolist(), second.tolist()
     sets = linked([((0, one), (1, two)) for one, two in zip(own, other, strict=True)])
@@ -78,9 +78,12 @@ def joint_groups(first: pd.Series[str], second: pd.Series[str]) -> Codes:
 
 @dataclass(frozen=True)
 class _Ranking:
-    """Pictures in the order of the gate's probabilities: int64 and bool (pictures,).
+    """Pictures in the order of the gate's probabilities.
 
-    `starts`: where each run of equal probabilities begins.
+    Attributes:
+        groups: int64 (pictures,), joint group of each picture.
+        defective: bool (pictures,), the truth.
+        starts: int64 (runs,), first index of each run of equal probabilities.
     """
 
     groups: Codes
@@ -98,7 +101,10 @@ class _Ranking:
 
 @dataclass(frozen=True)
 class _Side:
-    """One bundle, summed up by group: over and under are float64 (ratios, groups)."""
+    """Sums of one bundle by group: numerators `over`, denominators `under`.
+
+    Both are float64 (ratios, groups).
+    """
 
     metrics: list[Metric]
     over: Float64
@@ -114,7 +120,7 @@ class _Side:
         return cls([*ratios, ("gate_auc", None)], over, under, _rank(rows, groups))
 
     def values(self, times: Float64, wanted: list[Metric]) -> Float64:
-        """Compute metrics of resamples: (resamples, groups) to (resamples, wanted)."""
+        """Compute the wanted metrics of resamples: (resamples, groups) to (resamples, wanted)."""
         values = _divide(times @ self.over.T, times @ self.under.T)
         if self.ranking is not None:
             values = np.hstack([values, self.ranking.area(times)])
@@ -122,7 +128,10 @@ class _Side:
 
 
 def _mask_ratios(rows: HeldOutRows, groups: Codes) -> dict[Metric, tuple[Float64, Float64]]:
-    """Sum up what the mask metrics of `steeldefect.analysis.metrics` divide, by group."""
+    """Sum numerators and denominators of the mask metrics by group.
+
+    The metrics are those of `steeldefect.analysis.metrics`.
+    """
     ratios: dict[Metric, tuple[Float64, Float64]] = {}
     codes = groups[rows.places(rows.pairs["ImageId"])]
     tp, fp, fn = (rows.pairs[name].to_numpy(dtype=np.float64) for name in ("tp", "fp", "fn"))
@@ -142,7 +151,7 @@ def _mask_ratios(rows: HeldOutRows, groups: Codes) -> dict[Metric, tuple[Float64
 
 
 def _picture_ratios(rows: HeldOutRows, groups: Codes) -> dict[Metric, tuple[Float64, Float64]]:
-    """Sum up what the metrics of gate and verdict divide, by group."""
+    """Sum numerators and denominators of the gate and verdict metrics by group."""
     bad, passed = rows.defective, rows.passed
     places, found = rows.verdicts()
     judged, seen = groups[places], bad[places]
@@ -182,7 +191,7 @@ def _rank(rows: HeldOutRows, groups: Codes) -> _Ranking:
 
 
 def _draws(groups: Codes, resamples: int, seed: int) -> Iterator[Float64]:
-    """Draw groups; yields how often each came: float64 (some resamples, groups)."""
+    """Yield how often each group is drawn: float64 (some resamples, groups)."""
     size = int(groups.max(initial=-1)) + 1
     if size == 0:
         return
@@ -196,7 +205,7 @@ def _draws(groups: Codes, resamples: int, seed: int) -> Iterator[Float64]:
 
 
 def _divide(over: Float64, under: Float64) -> Float64:
-    """Divide; NaN where nothing supports a value."""
+    """Return over / under; NaN where the denominator is 0."""
     return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
 
 

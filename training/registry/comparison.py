@@ -1,4 +1,4 @@
-"""Two bundles side by side on the same held-out pictures, with intervals of the differences."""
+"""Compare two bundles on the same held-out pictures, with intervals of the differences."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class _Part(BaseModel):
 class Figure(_Part):
     """One metric of both bundles.
 
-    `difference`: second less first. `interval`: 95%, of the difference. None where nothing
-    supports a number.
+    `difference` is second - first. `interval` is the 95% interval of the difference. A number is
+    None if no picture supports it.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Figure(_Part):
 
 
 class Named(_Part):
-    """A bundle as a comparison names it."""
+    """Address, digest and recipe of a compared bundle."""
 
     address: str
     digest: str
@@ -46,10 +46,10 @@ class Named(_Part):
 
 
 class Comparison(_Part):
-    """What came of it.
+    """The result of a comparison.
 
-    `notes`: what the numbers do not show. `unoutlined`: defective pictures whose masks nobody
-    drew, of which only gates can tell.
+    `notes` warn about the numbers. `unoutlined` counts defective pictures without drawn masks:
+    only the gate's metrics use them.
     """
 
     first: Named
@@ -61,20 +61,22 @@ class Comparison(_Part):
     figures: list[Figure]
 
     def figure(self, name: str) -> Figure | None:
-        """Look up an overall metric; None where neither bundle has it."""
+        """Return an overall metric; None if neither bundle has it."""
         found = (one for one in self.figures if one.name == name and one.class_id is None)
         return next(found, None)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A bundle that is compared.
+    """A bundle to compare.
 
     Attributes:
-        home: where it lies; where `name.address` is an alias, that is another address.
-        fingerprint: of the data that the rows were counted on.
-        rows: its results on held-out pictures; None for a bundle that carries none.
-        notes: what speaks against these results.
+        name: address as given (may be an alias), digest and recipe.
+        home: address of the bundle's own folder or prefix.
+        manifest: manifest of the bundle.
+        fingerprint: fingerprint of the data set that the rows come from.
+        rows: results on held-out pictures; None if the bundle carries none.
+        notes: warnings about these results.
     """
 
     name: Named
@@ -85,28 +87,28 @@ class Contender:
     notes: tuple[str, ...] = ()
 
     def measured(self, rows: HeldOutRows, fingerprint: str, notes: tuple[str, ...]) -> Contender:
-        """Return the same bundle with results on other pictures."""
+        """Return a copy with results on other pictures."""
         return replace(self, rows=rows, fingerprint=fingerprint, notes=notes)
 
 
 def find_contender(uri: str, s3: S3Settings) -> Contender:
-    """Read what a comparison needs of a bundle: its manifest and its held-out results.
+    """Find a bundle and read its manifest and its held-out results.
 
     Args:
         uri: folder, S3 address, or alias.
-        s3: how S3 is reached.
+        s3: settings of the S3 connection.
 
     Raises:
-        BundleError: there is none, or it is altered.
+        BundleError: there is no bundle, or it is altered.
     """
     return as_contender(uri, find_bundle(uri, s3))
 
 
 def as_contender(address: str, published: Published) -> Contender:
-    """Read the held-out results of a bundle that was found.
+    """Read the held-out results of a published bundle.
 
     Raises:
-        BundleError: they are missing or altered.
+        BundleError: the results are missing or altered.
     """
     training = published.manifest.training
     carried = HELD_OUT_NAME in published.manifest.files
@@ -117,7 +119,7 @@ def as_contender(address: str, published: Published) -> Contender:
 
 
 def why_not_comparable(first: Contender, second: Contender) -> str | None:
-    """Say why two bundles' results cannot be compared; None where they can."""
+    """Return the reason why two bundles cannot be compared; None if they can."""
     for one in (first, second):
         if one.rows is None:
             return f"{_short(one)} carries no {HELD_OUT_NAME}"
@@ -127,16 +129,16 @@ def why_not_comparable(first: Contender, second: Contender) -> str | None:
 
 
 def compare(first: Contender, second: Contender) -> Comparison:
-    """Set two bundles side by side.
+    """Compare two bundles.
 
     Raises:
-        PromotionError: they were not held out on the same pictures.
+        PromotionError: the bundles cannot be compared, see `why_not_comparable`.
     """
     problem = why_not_comparable(first, second)
     if problem is not None or first.rows is None or second.rows is None:
         raise PromotionError(
-            f"cannot compare: {problem}; fit both with the same split file, or have both run on "
-            "one: --data DIR --split FILE"
+            f"cannot compare: {problem}; fit both with the same split file, or run both on one "
+            "split: --data DIR --split FILE"
         )
     intervals = difference_intervals(first.rows, second.rows)
     groups = joint_groups(first.rows.pictures["group"], second.rows.pictures["group"])

@@ -1,4 +1,4 @@
-"""A comparison as a table for people."""
+"""Write a comparison as a text table."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _NAME, _NUMBER, _CHANGE, _INTERVAL = 24, 9, 10, 22
 
 
 def lay_out(comparison: Comparison) -> str:
-    """Write both bundles' metrics, their differences, and how sure these are."""
+    """Return a table of both bundles' metrics, their differences, and the intervals."""
     return "\n".join(
         [
             _bundle("A", comparison.first),
             _bundle("B", comparison.second),
             f"on {comparison.pictures} held-out pictures in {comparison.groups} groups; 95% "
-            "intervals of B - A by paired bootstrap over groups, * leaves out 0",
+            "intervals of B - A by paired bootstrap over groups; *: the interval excludes 0",
             *_without_masks(comparison.unoutlined),
             *(f"note: {note}" for note in comparison.notes),
             "",
@@ -28,7 +28,7 @@ def lay_out(comparison: Comparison) -> str:
 
 
 def describe(figure: Figure) -> str:
-    """Say one difference in words: `positives_dice 0.7123 -> 0.6991 (-0.0132, 95% ...)`."""
+    """Return one difference as text: `positives_dice 0.7123 -> 0.6991 (-0.0132, 95% ...)`."""
     interval = "" if figure.interval is None else f", 95% interval {_interval(figure)}"
     change = f"{_value(figure.first)} -> {_value(figure.second)}"
     return f"{figure.name} {change} ({_change(figure.difference)}{interval})"
@@ -90,6 +90,6 @@ def _interval(figure: Figure) -> str:
 
 
 def _mark(figure: Figure) -> str:
-    """Mark an interval that leaves out 0."""
+    """Return a mark for an interval that excludes 0."""
     outside = figure.interval is not None and (figure.interval[0] > 0 or figure.interval[1] < 0)
     return " *" if outside else ""

@@ -1,4 +1,4 @@
-"""What lies in a registry, as two tables for people: its aliases, and its bundles."""
+"""List a registry as two text tables: its aliases and its bundles."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BUNDLES = ("bundle", "alias", "recipe", "made (UTC)", *_SCORES, "MB")
 
 
 def describe_registry(uri: str, s3: S3Settings) -> str:
-    """Lay out aliases and bundles.
+    """Return the tables of aliases and bundles.
 
     Raises:
         BundleError: there is no registry.
-        StoreError: it cannot be read.
+        StoreError: the registry cannot be read.
     """
     registry = Registry(uri, s3)
     found = registry.scan()
@@ -37,7 +37,7 @@ def describe_registry(uri: str, s3: S3Settings) -> str:
 
 
 def _digests(found: Iterable[ObjectInfo]) -> list[str]:
-    """Name the bundles that are whole: their manifest, which is written last, is there."""
+    """List the digests of complete bundles: the manifest is written last, so it must exist."""
     parts = (one.key.split("/") for one in found)
     return [
         part[1]
@@ -49,7 +49,7 @@ def _digests(found: Iterable[ObjectInfo]) -> list[str]:
 def _aliases(
     registry: Registry, found: Iterable[ObjectInfo]
 ) -> tuple[list[list[str]], dict[str, list[str]]]:
-    """Give a row for each alias, and the aliases that stand for each digest."""
+    """Return one row for each alias, and the aliases of each digest."""
     folders = Counter(one.key.split("/")[0] for one in found if one.key.count("/") == 1)
     rows, stands = [], dict[str, list[str]]()
     for alias in sorted(name for name in folders if ALIAS_NAME.fullmatch(name)):
@@ -71,7 +71,7 @@ def _bundle_row(
     names = ", ".join(stands.get(digest, []))
     try:
         published = find_bundle(registry.bundle_address(digest), s3)
-    except BundleError:  # a listing shows what is wrong as well
+    except BundleError:  # a damaged bundle must not hide the others
         return [digest[:12], names, "(damaged)", *[""] * (len(_BUNDLES) - 3)]
     manifest = published.manifest
     scores = {one.name: one.value for one in manifest.held_out_scores if one.scope == OVERALL}

@@ -1,7 +1,6 @@
-"""Runs bundles on the test part of one split, where each was held out on other pictures.
+"""Run bundles on the test part of one split, if they were held out on different pictures.
 
-The models run as scoring runs them on a CPU, in the form and at the precision that the bundle has
-as its default.
+The models run on a CPU as in scoring, in the bundle's default form and precision.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ _OPTIONS = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.AU
 def measured_on(
     data: Path, split_file: Path, fold: int | None, s3: S3Settings
 ) -> Callable[[Contender], Contender]:
-    """Read data and split, and give the function that runs a bundle on the test part.
+    """Read data and split, and return a function that runs a bundle on the test part.
 
-    The function notes it in the contender where the bundle's models have seen pictures of the
-    test part, for then its results flatter it.
+    If the bundle was fitted on pictures of the test part, its results are too good: the function
+    then adds a note to the contender.
 
     Args:
         data: folder of labelled pictures.
-        split_file: of `python -m training split`.
-        fold: the test part, of a file with folds.
-        s3: how S3 is reached.
+        split_file: file of `python -m training split`.
+        fold: fold used as the test part, for a split file with folds.
+        s3: settings of the S3 connection.
 
     Raises:
         DataError: data or split cannot be used.
@@ -69,13 +68,13 @@ def _run(
     if seen:
         notes = (
             f"{len(seen)} of {len(pictures)} pictures were among those that bundle "
-            f"{contender.name.digest[:12]} was fitted on, which flatters it",
+            f"{contender.name.digest[:12]} was fitted on: its scores are too good",
         )
     return contender.measured(rows, dataset.fingerprint, notes)
 
 
 def _seen(contender: Contender, s3: S3Settings) -> set[str]:
-    """Name the pictures that a bundle's models were fitted on or steered by."""
+    """Return the pictures of the bundle's train and validation parts."""
     if SPLIT_NAME not in contender.manifest.files:
         return set()
     content = find_bundle(contender.home, s3).read(SPLIT_NAME)

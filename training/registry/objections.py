@@ -1,20 +1,19 @@
-"""What speaks against promoting a bundle: by itself, and beside the bundle that stands.
+"""Find objections to a promotion: of the bundle alone, and against the bundle that stands.
 
 The objections:
 
-- it carries no self-test, or no scores of its own on held-out pictures;
-- it is no better than an answer of nothing: its positives_dice is 0, or its mean_dice is below
-  all_empty_dice on the same pictures;
-- it scores worse than the bundle that the alias stands for, on the same held-out pictures: a
-  judged metric is lower by more than `TOLERANCE`, or lower at all with a 95% interval that leaves
-  out 0 (without this, many small steps down would pass one by one);
-- the two were not held out on the same pictures, or were fitted on some of those that they are
-  compared on, so that nobody knows (`registry.promotion` adds these two).
+- The bundle carries no self-test, or no scores on held-out pictures.
+- The bundle is not better than an empty answer: its positives_dice is 0, or its mean_dice is below
+  all_empty_dice on the same pictures.
+- The bundle scores worse than the bundle that the alias stands for, on the same held-out pictures:
+  a judged metric drops by more than `TOLERANCE`, or drops at all and the 95% interval excludes 0.
+  (Without the second rule, many small drops would pass one by one.)
+- The two bundles were not held out on the same pictures, or were fitted on pictures that they are
+  compared on. Their scores then cannot be compared. (`registry.promotion` adds these two.)
 
-Judged are positives_dice, mean_dice, and the share of defective pictures that is not lost:
-gate_recall where both gates stop pictures (mode hard), else verdict_recall. On hundreds of pictures
-these move by more than the tolerance from fit to fit; so an objection always states the interval,
-and whoever overrides it has seen it.
+The judged metrics are positives_dice, mean_dice and the recall of defective pictures: gate_recall
+if both gates are hard, else verdict_recall. On hundreds of pictures these metrics vary by more than
+the tolerance from fit to fit. So an objection states the interval, for the person who overrides it.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ TOLERANCE = 0.005
 
 
 def selftest_objections(bundle: Bundle) -> list[str]:
-    """Run a bundle's self-test.
+    """Run the self-test of a bundle; return an objection if the bundle carries none.
 
     Raises:
-        BundleError: it fails.
+        BundleError: the self-test fails.
     """
     from steeldefect.detection.selftest import SELFTEST_NAME, check_selftest
 
@@ -44,7 +43,7 @@ def selftest_objections(bundle: Bundle) -> list[str]:
 
 
 def own_objections(manifest: Manifest) -> list[str]:
-    """Say what a bundle's own held-out scores speak against it."""
+    """Return the objections from the bundle's own held-out scores."""
     scores = {one.name: one.value for one in manifest.held_out_scores if one.scope == OVERALL}
     positives, mean, empty = (
         scores.get(name) for name in ("positives_dice", "mean_dice", "all_empty_dice")
@@ -56,14 +55,14 @@ def own_objections(manifest: Manifest) -> list[str]:
         found.append("it outlines no held-out defect (positives_dice 0)")
     if mean < empty:
         found.append(
-            f"its mean_dice {mean:.4f} is below the {empty:.4f} that an answer of nothing at all "
-            "scores on the same pictures"
+            f"its mean_dice {mean:.4f} is below the {empty:.4f} of an empty answer on the same "
+            "pictures"
         )
     return found
 
 
 def objections_to(comparison: Comparison, metrics: tuple[str, ...]) -> list[str]:
-    """Say in which metrics the second bundle of a comparison scores worse than the first."""
+    """Return an objection that names the metrics in which the second bundle is worse."""
     figures = (comparison.figure(name) for name in metrics)
     worse = [describe(figure) for figure in figures if figure is not None and _is_worse(figure)]
     if not worse:
@@ -74,7 +73,7 @@ def objections_to(comparison: Comparison, metrics: tuple[str, ...]) -> list[str]
 
 
 def judged_metrics(first: Manifest, second: Manifest) -> tuple[str, ...]:
-    """Choose the metrics that two bundles are judged by."""
+    """Return the metrics by which two bundles are judged."""
     stopping = all(
         one.gate is not None and one.gate.mode is GateMode.HARD for one in (first, second)
     )

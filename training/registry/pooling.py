@@ -1,4 +1,4 @@
-"""The folds of a cross-validation as one: every picture held out once, by the model of its fold."""
+"""Pool the folds of a cross-validation: each picture is held out in exactly one fold."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from training.registry.comparison import Contender
 
 @dataclass(frozen=True)
 class Pooled:
-    """The scores of all folds' pictures together.
+    """Scores over the pictures of all folds.
 
     Attributes:
-        bundles: how many folds.
-        pictures: held out, all folds.
-        class_names: of the bundles, by id.
-        scores: of `analysis.metrics`, each model judged on the pictures that it did not see.
+        bundles: number of bundles, one for each fold.
+        pictures: number of held-out pictures in all folds.
+        class_names: names of the classes by id.
+        scores: metrics of `analysis.metrics`; each model is scored on its held-out pictures.
     """
 
     bundles: int

@@ -1,10 +1,11 @@
-"""Lets an alias of a registry stand for a bundle, unless something speaks against it.
+"""Promote a bundle: publish it and point an alias of the registry to it.
 
-A bundle that does not answer its own self-test as recorded is broken and never promoted. All else
-is an objection (`registry.objections`), which `force` overrides and the record keeps.
+A bundle that fails its self-test is never promoted. Every other problem is an objection
+(`registry.objections`): `force` overrides it, and the record keeps it.
 
-With a key, both the bundle and the alias's record are signed. Where the bundle stands already by a
-record that the key has not signed, it is not judged again: a new record says the same, signed.
+With a key, the bundle and the record of the alias are signed. If the alias already stands for the
+bundle, but the key has not signed the record, the bundle is not judged again: a new, signed record
+repeats the old one.
 """
 
 from __future__ import annotations
@@ -40,22 +41,22 @@ from training.registry.signing import Signer, copy_signatures, put_signature
 from training.registry.store import PromotionRecord, Registry, check_alias
 
 Measure = Callable[[Contender], Contender]
-"""Gives a bundle held-out results on other pictures than its own."""
+"""Function that returns a bundle with the held-out results to compare."""
 
 _TRIES = 20
 
 
 @dataclass(frozen=True)
 class PromoteOptions:
-    """Which bundle an alias is to stand for, and how it is promoted.
+    """Options of a promotion.
 
     Attributes:
         bundle: address, alias, or start of a digest.
-        registry: its address.
-        alias: that the bundle is to take.
-        note: kept in the record.
+        registry: address of the registry.
+        alias: alias that will stand for the bundle.
+        note: note to keep in the record.
         force: promote in spite of objections.
-        signer: signs the bundle and the record; None: neither is signed.
+        signer: key that signs the bundle and the record; None signs neither.
     """
 
     bundle: str
@@ -68,12 +69,14 @@ class PromoteOptions:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What came of it.
+    """The result of a promotion.
 
     Attributes:
-        number: of the record that the alias now stands on.
-        new: whether this promotion wrote it; else the bundle stood there already.
-        comparison: with the bundle that stood before; None where none did, or none could be made.
+        record: record that now counts for the alias.
+        number: number of this record.
+        new: whether this promotion wrote the record; False if the alias already stood for it.
+        comparison: comparison with the previous bundle; None if there was none, or if the two
+            cannot be compared.
     """
 
     record: PromotionRecord
@@ -83,25 +86,26 @@ class Promotion:
 
 
 def carried(contender: Contender) -> Contender:
-    """Return the bundle with its own held-out results: the `Measure` without data."""
+    """Return the bundle unchanged, with the held-out results that it carries."""
     return contender
 
 
 def promote(options: PromoteOptions, s3: S3Settings, measure: Measure = carried) -> Promotion:
-    """Publish a bundle in the registry, and let an alias stand for it.
+    """Publish a bundle in the registry, and point an alias to it.
 
-    Where another promotion of the same alias is faster, the bundle is judged again, against the
-    one that stands now.
+    If another promotion of the same alias is faster, the bundle is judged again, against the
+    bundle that stands now.
 
     Args:
         options: bundle, registry and alias.
-        s3: how S3 is reached.
-        measure: where both bundles are to be compared on other pictures than their own.
+        s3: settings of the S3 connection.
+        measure: source of the held-out results that are compared.
 
     Raises:
-        PromotionError: there are objections; nothing was written.
+        PromotionError: there are objections and nothing was written, or other promotions of the
+            alias were always faster.
         BundleError: the bundle is missing, altered, or fails its self-test.
-        SettingsError: the name cannot be an alias, or an address is none.
+        SettingsError: the name cannot be an alias, or an address is malformed.
         StoreError: the registry cannot be read or written.
     """
     check_alias(options.alias)
@@ -131,8 +135,8 @@ def promote(options: PromoteOptions, s3: S3Settings, measure: Measure = carried)
             continue
         return Promotion(record, number + 1, new=True, comparison=comparison)
     raise PromotionError(
-        f"{options.alias}: others kept promoting at the same time; see `python -m training list`, "
-        "and start again"
+        f"{options.alias}: other promotions ran at the same time, {_TRIES} tries failed; see "
+        "`python -m training list` and start again"
     )
 
 
@@ -143,7 +147,7 @@ def _judge(
     s3: S3Settings,
     measure: Measure,
 ) -> tuple[list[str], Comparison | None]:
-    """Compare a candidate with the bundle that stands."""
+    """Compare a candidate with the bundle that stands; return objections and the comparison."""
     if standing is None:
         return [], None
     try:
@@ -163,8 +167,8 @@ def _refuse(options: PromoteOptions, bundle: Bundle, objections: list[str]) -> N
     if objections and not options.force:
         raise PromotionError(
             f"bundle {bundle.digest[:12]} is not promoted as {options.alias}: "
-            f"{'; '.join(objections)}; --force promotes it nevertheless (as a rollback may have "
-            "to), and is recorded"
+            f"{'; '.join(objections)}; --force promotes it in spite of this, for example for a "
+            "rollback, and the record keeps the objections"
         )
 
 
@@ -190,7 +194,7 @@ def _record(
 
 
 def _renewed(options: PromoteOptions, standing: PromotionRecord) -> PromotionRecord:
-    """Write the record that stands once more, for its signature; what was objected to stays."""
+    """Return a copy of the record that stands, to sign it; the objections stay."""
     changed = {
         "record_id": uuid4().hex,
         "promoted_at": _now(),
@@ -204,7 +208,7 @@ def _renewed(options: PromoteOptions, standing: PromotionRecord) -> PromotionRec
 
 
 def _is_signed(options: PromoteOptions, record: PromotionRecord, number: int) -> bool:
-    """Tell whether a record carries the signature of the signer, if there is one."""
+    """Return whether the signer has signed a record; True without a signer."""
     if options.signer is None:
         return True
     message = alias_message(record.alias, number, record.digest)
@@ -223,7 +227,7 @@ def _sign(options: PromoteOptions, record: PromotionRecord, number: int) -> Prom
 def _publish(
     options: PromoteOptions, registry: Registry, source: Published, bundle: Bundle
 ) -> None:
-    """Put a bundle into the registry with its signatures, those it had and the new one."""
+    """Write a bundle to the registry, with its old signatures and the new one."""
     registry.begin()
     registry.put(bundle)
     home = registry.home_of(bundle.digest)

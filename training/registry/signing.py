@@ -1,4 +1,4 @@
-"""Signs bundles and the records of aliases; scoring checks that by `bundle.signatures`."""
+"""Sign bundles and records of aliases; scoring checks the signatures by `bundle.signatures`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _ENCRYPTED = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
 
 
 class Signer:
-    """A private key. Nothing of it is ever written or printed."""
+    """A private key. It is never written or printed."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
-        """Take a key that was read; see `read_signer`."""
+        """Hold a private key; see `read_signer`."""
         self._key = key
         self.public: PublicKey = public_key(key.public_key())
 
     def sign(self, message: bytes) -> bytes:
-        """Sign; the same message always gives the same 64 bytes (RFC 8032)."""
+        """Return the signature of a message: 64 bytes, always the same (RFC 8032)."""
         return self._key.sign(message)
 
 
@@ -43,12 +43,12 @@ def read_signer(path: Path, ask_passphrase: Callable[[], str | None]) -> Signer:
 
     Args:
         path: PEM file (PKCS8), as `openssl genpkey -algorithm ed25519` writes it.
-        ask_passphrase: returns the passphrase, or None where nobody gave one; called only where
-            the key is encrypted.
+        ask_passphrase: function that returns the passphrase, or None if there is none; called
+            only for an encrypted key.
 
     Raises:
-        SettingsError: the file is missing, others may read it, it is no Ed25519 key, or the
-            passphrase is missing or wrong.
+        SettingsError: the file is missing, other users may read it, it is not an Ed25519 key, or
+            the passphrase is missing or wrong.
     """
     content = _read_private(path)
     passphrase = None
@@ -73,18 +73,18 @@ def read_signer(path: Path, ask_passphrase: Callable[[], str | None]) -> Signer:
 
 
 def sign_bundle(address: str, signer: Signer, s3: S3Settings) -> Published:
-    """Check every file of a bundle, and put a signature of its digest beside its manifest.
+    """Check every file of a bundle, and write a signature of its digest beside its manifest.
 
     Args:
-        address: folder, S3 address, or alias. Of an alias, the bundle is signed, not the record.
-        signer: the key.
-        s3: how S3 is reached.
+        address: folder, S3 address, or alias. For an alias, the bundle is signed, not the record.
+        signer: key that signs.
+        s3: settings of the S3 connection.
 
     Returns:
         The bundle that was signed.
 
     Raises:
-        BundleError: it is missing or altered.
+        BundleError: the bundle is missing or altered.
         StoreError: the signature cannot be written.
     """
     published = find_bundle(address, s3)
@@ -94,25 +94,25 @@ def sign_bundle(address: str, signer: Signer, s3: S3Settings) -> Published:
 
 
 def put_signature(home: Store, digest: str, signer: Signer) -> None:
-    """Write a key's signature of a bundle; one that is there already is the same, or damaged.
+    """Write a key's signature of a bundle. It replaces an old one, which is equal or damaged.
 
     Args:
-        home: the bundle's own folder or prefix.
-        digest: of the bundle.
-        signer: the key.
+        home: folder or prefix of the bundle.
+        digest: digest of the bundle.
+        signer: key that signs.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the signature cannot be written.
     """
     home.write(signature_name(signer.public.key_id), signer.sign(bundle_message(digest)))
 
 
 def copy_signatures(source: Store, target: Store) -> None:
-    """Copy the signatures of a bundle to where it is published; none of them is checked.
+    """Copy the signatures of a bundle to its published copy, without a check.
 
     Args:
-        source: the bundle's own folder or prefix.
-        target: the same of its copy.
+        source: folder or prefix of the bundle.
+        target: folder or prefix of the copy.
 
     Raises:
         StoreError: `target` cannot be written.
@@ -127,7 +127,7 @@ def copy_signatures(source: Store, target: Store) -> None:
 
 
 def _signers_if_listed(source: Store) -> list[str]:
-    """List whose signatures there are; nobody's where the store allows to read, but not to list."""
+    """List the ids of the signing keys; empty if the store allows reading but not listing."""
     try:
         return signers_of(source)
     except StoreUnavailableError:
@@ -137,7 +137,7 @@ def _signers_if_listed(source: Store) -> list[str]:
 
 
 def _read_private(path: Path) -> bytes:
-    """Read a file that nobody else may read."""
+    """Read a file, and refuse one that other users may access."""
     try:
         mode = path.stat().st_mode
         if mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -1,4 +1,4 @@
-"""The registry in a folder or an object store: bundles put there, records of aliases written."""
+"""Read and write a registry in a folder or an object store: bundles and records of aliases."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _DIGEST_START = re.compile(r"[0-9a-f]{8,64}")
 
 
 class PromotionRecord(AliasRecord):
-    """All that is noted of a promotion.
+    """The record of a promotion.
 
     Attributes:
-        record_id: random; no two promotions write the same record, whatever else is the same.
-        promoted_by: name of the user, as the operating system knows it.
-        replaced: digest of the bundle that stood before; None where none did.
+        record_id: random id, so that no two promotions write equal records.
+        promoted_by: user name of the operating system.
+        note: note of the user.
+        replaced: digest of the previous bundle; None if there was none.
         forced: whether `objections` were overridden.
-        objections: what spoke against it.
-        pictures: held-out pictures on which the two were compared; None where they were not.
-        figures: the comparison with `replaced`: first is that one, second this bundle.
+        objections: objections to the promotion.
+        pictures: number of held-out pictures of the comparison; None without a comparison.
+        figures: comparison with `replaced`: first is `replaced`, second is this bundle.
     """
 
     record_id: str = Field(default_factory=lambda: uuid4().hex)
@@ -47,27 +48,26 @@ class PromotionRecord(AliasRecord):
 
 
 class Registry:
-    """Bundles and aliases under one address; see the package for what lies where."""
+    """Bundles and aliases under one address; the package's docstring shows the layout."""
 
     def __init__(self, uri: str, s3: S3Settings) -> None:
-        """Name the place; nothing is read or written yet.
+        """Open the store; nothing is read or written yet.
 
         Raises:
-            SettingsError: neither a local folder nor `s3://bucket/prefix`.
+            SettingsError: `uri` is neither a local folder nor `s3://bucket/prefix`.
         """
         self._s3 = s3
         self._store = open_store(uri, s3)
         self.uri = self._store.uri
 
     def address_of(self, bundle: str) -> str:
-        """Give the address of a bundle that is named by its own address or by its digest.
+        """Return the address of a bundle, given as an address or as the start of its digest.
 
         Args:
-            bundle: address, or at least 8 hex digits with which the digest of one of the
-                registry's bundles begins.
+            bundle: address, or the first 8 or more hex digits of a digest in the registry.
 
         Raises:
-            BundleError: no bundle's digest begins so, or more than one does.
+            BundleError: no digest begins with these digits, or more than one does.
         """
         if not _DIGEST_START.fullmatch(bundle):
             return bundle
@@ -83,22 +83,22 @@ class Registry:
         return f"{self.uri}/{found[0]}"
 
     def bundle_address(self, digest: str) -> str:
-        """Give the address of a bundle by its whole digest."""
+        """Return the address of the bundle with this full digest."""
         return f"{self.uri}/{BUNDLES}/{digest}"
 
     def home_of(self, digest: str) -> Store:
-        """Open the place of a bundle by its whole digest."""
+        """Open the store of the bundle with this full digest."""
         return open_store(self.bundle_address(digest), self._s3)
 
     def scan(self) -> list[ObjectInfo]:
-        """List everything that lies here."""
+        """List all objects of the registry."""
         return list(self._store.scan())
 
     def standing(self, alias: str) -> tuple[int, PromotionRecord | None]:
-        """Read the record that an alias stands on, and its number; (0, None) where it is new.
+        """Return the number and the newest record of an alias; (0, None) for a new alias.
 
         Raises:
-            SettingsError: `alias` cannot be the name of one.
+            SettingsError: `alias` is not a valid name of an alias.
             BundleError: the record is malformed.
         """
         check_alias(alias)
@@ -107,11 +107,11 @@ class Registry:
         return number, None if number == 0 else self._record(alias, record_key(number))
 
     def begin(self) -> None:
-        """Make the registry where there is none, and make sure that its store can keep one.
+        """Create the registry if there is none, and check that its store can hold a registry.
 
         Raises:
-            StoreError: the store replaces objects although told not to, so that one promotion
-                could undo another unseen.
+            StoreError: the store ignores conditional writes: one promotion could silently undo
+                another.
         """
         with suppress(AlreadyExistsError):
             self._store.write_new(MARKER, _MARKER_TEXT)
@@ -122,9 +122,9 @@ class Registry:
         )
 
     def put(self, bundle: Bundle) -> None:
-        """Put a bundle here; what lies here already, and is whole, is not written again.
+        """Write a bundle to the registry; files that are already there unchanged are skipped.
 
-        The manifest comes last: until it is there, there is no bundle.
+        The manifest is written last: without it, readers see no bundle.
 
         Raises:
             BundleError: a file was altered since the bundle was opened.
@@ -140,10 +140,10 @@ class Registry:
                 self._store.write(key, content)
 
     def add_record(self, number: int, record: PromotionRecord) -> None:
-        """Write a record; from then on the alias stands for its bundle.
+        """Write a record; the alias then stands for its bundle.
 
         Raises:
-            AlreadyExistsError: another promotion took the number.
+            AlreadyExistsError: another promotion has written this number.
         """
         content = record.model_dump_json(indent=2).encode() + b"\n"
         self._store.write_new(f"{record.alias}/{record_key(number)}", content)
@@ -159,10 +159,11 @@ class Registry:
 
 
 def check_alias(name: str) -> None:
-    """Refuse what cannot name an alias.
+    """Check the name of an alias.
 
     Raises:
-        SettingsError: other than letters, digits, - and _, or the folder of the bundles.
+        SettingsError: the name has characters other than letters, digits, - and _, is too long,
+            or is the folder of the bundles.
     """
     if not ALIAS_NAME.fullmatch(name) or name == BUNDLES:
         raise SettingsError(

@@ -1,10 +1,11 @@
-"""The training report: what came of a fit, as one HTML file that needs nothing beside it.
+"""The training report: the results of a fit as one HTML file, without other files.
 
     text = write_report(Report(manifest, history, held_out, curves, pictures, found))
 
-`contents` (what it is made from), `headline` and `doubts` (the first screen), `learning`, `gate`,
-`segmenter`, `outlines`, `record` (one section each, with their charts in `learning_charts`,
-`gate_charts` and `class_charts`, and the choice of pictures in `examples`), `page` (all of it).
+`contents` holds the data of the report. `headline` and `doubts` write the first screen. `learning`,
+`gate`, `segmenter`, `outlines` and `record` write one section each. Their charts are in
+`learning_charts`, `gate_charts` and `class_charts`; `examples` chooses the pictures. `page` joins
+all of it.
 """
 
 from training.report.contents import Report

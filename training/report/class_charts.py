@@ -1,4 +1,4 @@
-"""Charts of the segmenter, one colour a class."""
+"""Draw the charts of the segmenter, one colour for each class."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def dice_spread(name: str, values: Mapping[int, Float64], names: Mapping[int, st
 def dice_by_area(
     name: str, values: Mapping[int, tuple[Float64, Float64]], names: Mapping[int, str]
 ) -> str:
-    """Draw Dice of each pair against its true area: small defects are the harder ones."""
+    """Draw Dice of each pair against its true area; small defects are usually harder."""
     with styled(name):
         figure, axes = one_panel(_WIDTH, 52 + max(62 * len(values), 200))
         for number, (area, dice) in values.items():

@@ -1,4 +1,4 @@
-"""What a report is made from, and the views of it that several sections take."""
+"""The data of a report, and the views of it that several sections use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNTS = ["tp", "fp", "fn", "tn"]
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a report tells of.
+    """The data of a report.
 
     Attributes:
         manifest: final, with held-out scores, calibration, compiled forms and training record.
@@ -32,9 +32,9 @@ class Report:
         held_out: one row for each held-out picture and class; columns ImageId, group, defective
             (0 or 1), gate_probability (calibrated; NaN without a gate), passed (0 or 1),
             class_id, and tp, fp, fn, tn (pixels; NA where the true masks are not known).
-        curves: what calibration looked at, on the validation part.
-        pictures: the held-out ones.
-        found: the runs of each class that the exported models found, by picture.
+        curves: curves of the calibration, on the validation part.
+        pictures: held-out pictures.
+        found: run lengths of the masks that the exported models found, by picture and class id.
     """
 
     manifest: Manifest
@@ -51,9 +51,10 @@ class Report:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """The rows of `held_out` with known masks, counts as int64, and with dice and truth.
+        """Rows of `held_out` with known masks; counts are int64, columns dice and truth are added.
 
-        `dice` is as in `steeldefect.analysis.metrics.dice`; `truth` the true mask's area in pixels.
+        `dice` is `steeldefect.analysis.metrics.dice`; `truth` is the area of the true mask in
+        pixels.
         """
         known = self.held_out.dropna(subset=_COUNTS)
         known = known.astype(dict.fromkeys(_COUNTS, "int64"))
@@ -61,15 +62,16 @@ class Report:
 
     @cached_property
     def positives(self) -> pd.DataFrame:
-        """The rows of `pairs` whose picture shows the class."""
+        """Rows of `pairs` whose picture shows the class."""
         return self.pairs[self.pairs["truth"] > 0]
 
     @cached_property
     def judged(self) -> pd.DataFrame:
         """One row for each held-out picture.
 
-        Columns ImageId, group, gate_probability, and as bool defective, passed and above: at or
-        above the gate's threshold, which is more than to pass where the gate is soft.
+        Columns ImageId, group, gate_probability; and as bool: defective, passed, above. `above`
+        means at or above the gate's threshold: with a soft gate, every picture passes, but not
+        every picture is above.
         """
         columns = ["ImageId", "group", "defective", "gate_probability", "passed"]
         each = self.held_out[columns].drop_duplicates("ImageId").reset_index(drop=True)
@@ -81,11 +83,11 @@ class Report:
         return each.assign(above=reaches_threshold(gate, probability))
 
     def score(self, name: str, class_id: int | None = None) -> Score | None:
-        """Find a held-out score; None where there is none, or nothing supports it."""
+        """Return a held-out score; None if there is none, or if it has no value."""
         return _find(self.manifest.held_out_scores, name, class_id)
 
     def gate_score(self, name: str) -> Score | None:
-        """Find a held-out score of the gate at its threshold, be it hard or soft."""
+        """Return a held-out score of the gate at its threshold, for hard and soft gates."""
         return _find(self._gate_scores, name, None)
 
     @cached_property
@@ -96,12 +98,12 @@ class Report:
         return metrics.gate_scores(defective, floats(self.judged["gate_probability"]), above)
 
     def validation_score(self, name: str, class_id: int | None = None) -> Score | None:
-        """Find a score of the validation part; None where nothing was calibrated."""
+        """Return a score of the validation part; None without calibration."""
         calibration = self.manifest.calibration
         return None if calibration is None else _find(calibration.scores, name, class_id)
 
     def interval(self, class_id: int | None = None) -> Interval | None:
-        """The 95% interval of Dice over pairs with truth, of one class or all."""
+        """Return the 95% interval of Dice over pairs with truth, for one class or all classes."""
         return self._intervals[class_id]
 
     @cached_property
@@ -114,12 +116,12 @@ class Report:
 
 
 def value_of(score: Score | None) -> float | None:
-    """Give a score's value; None where there is no score."""
+    """Return the value of a score; None without a score."""
     return None if score is None else score.value
 
 
 def floats(column: pd.Series) -> npt.NDArray[np.float64]:
-    """Give a column as float64 (rows,)."""
+    """Return a column as float64 (rows,)."""
     return column.to_numpy(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What is in doubt, in plain sentences: the reasons not to trust the figures below."""
+"""Write the section of doubts: reasons not to trust the figures of the report."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from training.pages.markup import bullets, paragraph
 from training.report.contents import Report, value_of
 
 _FEW_PICTURES = 10
-_WIDE = 0.1  # of an interval on a share or on Dice
-_LAST_PART, _STILL_FALLING = 0.2, 0.05  # of the epochs; of the loss in front of them
-_SMALL_SAVING = 0.25  # of the clean pictures
+_WIDE = 0.1  # an interval of a share or of Dice is wide from here
+_LAST_PART, _STILL_FALLING = 0.2, 0.05  # share of the epochs; share of the loss before them
+_SMALL_SAVING = 0.25  # share of the clean pictures that the gate stops
 
 
 def doubts(report: Report) -> str:
-    """List them; say so where there are none."""
+    """Return the doubts as a list, or a sentence if there are none."""
     sentences = [
         *report.manifest.training.notes,
         *_of_data(report),
@@ -26,7 +26,7 @@ def doubts(report: Report) -> str:
         *_of_learning(report),
     ]
     if not sentences:
-        return paragraph("Nothing that is looked for was found.", "note fine")
+        return paragraph("The checks found no doubts.", "note fine")
     return bullets(sentences)
 
 
@@ -36,18 +36,18 @@ def _of_data(report: Report) -> Iterator[str]:
     absent = [name for name, count in counts.items() if count == 0]
     few = [f"{name} ({count})" for name, count in counts.items() if 0 < count < _FEW_PICTURES]
     if absent:
-        yield f"No held-out picture shows {_listed(absent)}: nothing is known of how it is found."
+        yield f"No held-out picture shows {_listed(absent)}: its scores are unknown."
     if few:
         yield (
-            f"Few held-out pictures show {_listed(few)}: their Dice says little; one picture more "
-            "or less may turn it."
+            f"Few held-out pictures show {_listed(few)}: the Dice is uncertain; a single picture "
+            "can change it."
         )
     known = set(report.pairs["ImageId"])
     unknown = int((~report.judged["ImageId"].isin(known)).sum())
     if unknown:
         yield (
-            f"Held-out pictures that are defective without masks: {unknown:,}. They count for the "
-            "gate alone."
+            f"Held-out pictures that are defective without masks: {unknown:,}. Only the scores of "
+            "the gate use them."
         )
 
 
@@ -60,8 +60,7 @@ def _of_gate(report: Report) -> Iterator[str]:
     saved = value_of(report.gate_score("gate_clean_recall"))
     if gate.mode is GateMode.HARD and saved is not None and saved < _SMALL_SAVING:
         yield (
-            f"The gate stops {100 * saved:.0f}% of the clean pictures: it saves the segmenter "
-            "little work."
+            f"The gate stops only {100 * saved:.0f}% of the clean pictures: it saves little time."
         )
 
 
@@ -81,10 +80,10 @@ def _of_recall(report: Report, calibration: Calibration) -> Iterator[str]:
         why = f"the interval begins below it, at {low:.3f}"
         if calibration.defective < needed:
             why = (
-                f"{measured_on} are too few for that; at least {needed:,} would be needed, and "
-                "all of them found"
+                f"{measured_on} are too few for that; at least {needed:,} would be needed, all "
+                "found"
             )
-        yield f"A gate recall of {target:.3g} is the target, but not shown: {why}."
+        yield f"The data do not prove the target gate recall of {target:.3g}: {why}."
     held_out = value_of(report.gate_score("gate_recall"))
     if held_out is not None and held_out < low:
         yield (
@@ -94,22 +93,24 @@ def _of_recall(report: Report, calibration: Calibration) -> Iterator[str]:
 
 
 def _pictures_to_show(recall: float, confidence: float) -> int:
-    """The fewest pictures whose Clopper-Pearson interval, all found, begins at `recall`."""
+    """Compute the number of pictures that, all found, prove a recall (Clopper-Pearson)."""
     return math.ceil(math.log((1 - confidence) / 2) / math.log(recall))
 
 
 def _of_segmenter(report: Report) -> Iterator[str]:
     mean, empty = value_of(report.score("mean_dice")), value_of(report.score("all_empty_dice"))
     if mean is not None and empty is not None and mean <= empty:
-        yield f"Mean Dice ({mean:.3f}) is not above that of an empty answer ({empty:.3f})."
+        yield (
+            f"Mean Dice ({mean:.3f}) is not above that of an empty answer ({empty:.3f}): "
+            "the segmenter is no better than no masks."
+        )
     interval = report.interval()
     if interval is not None and interval.high - interval.low > _WIDE:
-        yield (
-            f"Dice on pairs with truth may be anywhere from {interval} on more such pictures "
-            "(95% bootstrap interval)."
-        )
+        yield (f"Dice on pairs with truth is uncertain: the 95% bootstrap interval is {interval}.")
     if report.manifest.calibration is None:
-        yield "Thresholds and minimum areas are the recipe's: none was searched for these models."
+        yield (
+            "Thresholds and minimum areas come from the recipe: none was searched for these models."
+        )
     searched = value_of(report.validation_score("positives_dice"))
     measured = value_of(report.score("positives_dice"))
     if searched is None or measured is None or interval is None:
@@ -123,7 +124,7 @@ def _of_segmenter(report: Report) -> Iterator[str]:
 
 
 def _of_learning(report: Report) -> Iterator[str]:
-    """Tell of a validation loss that still fell by more than a little when the fit ended."""
+    """Yield a doubt for each model whose validation loss still fell clearly at the end."""
     for name, curves in report.history.items():
         best = best_epoch(curves)
         if best is None or best + 1 < len(curves["val_loss"]):
@@ -133,7 +134,7 @@ def _of_learning(report: Report) -> Iterator[str]:
         if before - curves["val_loss"][best] > _STILL_FALLING * abs(before):
             yield (
                 f"The validation loss of the {name} still fell in its last epoch ({best + 1}): "
-                "with more epochs it may become better."
+                "more epochs may improve it."
             )
 
 

@@ -1,4 +1,4 @@
-"""Which held-out pictures are shown: the best, the worst, and the two ways to be plainly wrong."""
+"""Choose the held-out pictures to show: the best, the worst, false alarms, stopped defects."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ _BEST, _WORST, _FALSE_ALARMS, _STOPPED = 4, 8, 4, 4
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures to show under one heading, by name, the most telling first.
+    """The pictures under one heading.
 
     Attributes:
-        total: how many there are of the kind; more than `names` where not all are shown.
+        heading: heading of the kind.
+        names: names of the pictures shown, in order of importance.
+        total: number of pictures of this kind, shown or not.
     """
 
     heading: str
@@ -25,7 +27,10 @@ class Examples:
 
 
 def choose(report: Report) -> list[Examples]:
-    """Choose pictures, one of each group: those of a group look alike. No kind is empty."""
+    """Choose the pictures of each kind; kinds without pictures are left out.
+
+    At most one picture of a group is shown, because pictures of a group look alike.
+    """
     by_dice = _by_dice(report)
     best = _first(by_dice, min(_BEST, len(by_dice) // 3))
     worst = _first(_in_turn(report, set(by_dice["ImageId"]) - set(best)), _WORST)
@@ -45,7 +50,7 @@ def _first(pictures: pd.DataFrame, count: int) -> tuple[str, ...]:
 
 
 def _by_dice(report: Report) -> pd.DataFrame:
-    """Pictures with truth that went on to the segmenter, the best by mean Dice first."""
+    """Return the segmented pictures with truth, by mean Dice, the best first."""
     judged = report.judged
     passed = set(judged.loc[judged["passed"], "ImageId"])
     each = (
@@ -58,9 +63,10 @@ def _by_dice(report: Report) -> pd.DataFrame:
 
 
 def _in_turn(report: Report, names: set[str]) -> pd.DataFrame:
-    """The worst pair with truth of each class, then each second worst, and so on.
+    """Return the worst pair with truth of each class, then the second worst, and so on.
 
-    Of equals the larger defect is first. All classes are seen to fail, not the hardest alone.
+    This order shows failures of all classes, not only of the hardest. Among equal Dice, the larger
+    defect is first.
     """
     pairs = report.positives[report.positives["ImageId"].isin(names)]
     pairs = pairs.sort_values(["dice", "truth", "ImageId"], ascending=[True, False, True])
@@ -69,7 +75,7 @@ def _in_turn(report: Report, names: set[str]) -> pd.DataFrame:
 
 
 def _false_alarms(report: Report) -> pd.DataFrame:
-    """Clean pictures with false positive pixels, the most first."""
+    """Return the clean pictures with false positive pixels, the largest number first."""
     clean = report.pairs[~report.pairs["defective"].astype(bool)]
     each = clean.groupby("ImageId", sort=True).agg(group=("group", "first"), fp=("fp", "sum"))
     each = each[each["fp"] > 0].reset_index()
@@ -77,7 +83,7 @@ def _false_alarms(report: Report) -> pd.DataFrame:
 
 
 def _stopped(report: Report) -> pd.DataFrame:
-    """Defective pictures that were not segmented, those with the largest defects first."""
+    """Return the defective pictures that were not segmented, the largest defects first."""
     judged = report.judged
     stopped = judged[judged["defective"] & ~judged["passed"]]
     area = report.positives.groupby("ImageId")["truth"].sum()

@@ -1,4 +1,4 @@
-"""The gate: what it stops, how its threshold was chosen, and what its probabilities mean."""
+"""Write the section of the gate: its scores, its threshold, and its calibration."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from training.report.gate_charts import Point
 _SCORES = {
     "gate_auc": "area under the ROC curve",
     "gate_recall": "recall: defective pictures at or above the threshold",
-    "gate_clean_recall": "clean recall: clean pictures below it",
-    "gate_accuracy": "accuracy: pictures on the right side of it",
-    "gate_pass_share": "pass share: pictures at or above it",
+    "gate_clean_recall": "clean recall: clean pictures below the threshold",
+    "gate_accuracy": "accuracy: pictures on the right side of the threshold",
+    "gate_pass_share": "pass share: pictures at or above the threshold",
 }
 
 
 def gate(report: Report) -> str:
-    """The section; empty without a gate."""
+    """Return the section; empty without a gate."""
     settings = report.manifest.gate
     if settings is None:
         return ""
@@ -41,11 +41,11 @@ def gate(report: Report) -> str:
 
 def _told(settings: manifest.Gate) -> str:
     if settings.mode is GateMode.HARD:
-        consequence = "pictures below it are not segmented"
+        consequence = "pictures below the threshold are not segmented"
     else:
         consequence = (
-            "all pictures are segmented; below it a defect has to be larger to count, by up to "
-            f"{settings.soft_area:,} pixels at probability 0"
+            "all pictures are segmented; below the threshold, the minimum area of a defect is "
+            f"larger, by up to {settings.soft_area:,} pixels at probability 0"
         )
     return (
         f"Threshold {settings.threshold:.4g}, mode {settings.mode.value}: {consequence}. "
@@ -54,7 +54,7 @@ def _told(settings: manifest.Gate) -> str:
 
 
 def _matrix(report: Report) -> str:
-    """Truth by row, the gate's answer by column; each cell with its share of the row."""
+    """Write the confusion matrix: truth by row, gate by column, with shares of the row."""
     judged = report.judged
     rows = []
     for name, truth in (("defective", True), ("clean", False)):
@@ -73,7 +73,7 @@ def _matrix(report: Report) -> str:
 
 
 def _cell(count: int, total: int, right: bool) -> str:
-    """Write a count; the fuller the row's cell, the stronger its ground."""
+    """Write a count; the background is stronger for a larger share of the row."""
     share = count / total if total else 0.0
     colour = "47 125 91" if right else "176 74 63"
     percent = f"<span>{100 * share:.1f}%</span>" if total else ""
@@ -85,7 +85,7 @@ def _scores(report: Report, settings: manifest.Gate) -> str:
     measured = {name: report.gate_score(name) for name in _SCORES}
     shown = {name: score for name, score in measured.items() if score is not None}
     searched = [value_of(report.validation_score(name)) for name in shown]
-    if settings.mode is GateMode.SOFT:  # there, all pictures pass a soft gate
+    if settings.mode is GateMode.SOFT:  # validation scores count all pictures as passed
         searched = [
             value if name == "gate_auc" else None
             for name, value in zip(shown, searched, strict=True)
@@ -134,7 +134,9 @@ def _sweep(report: Report, settings: manifest.Gate) -> Iterator[str]:
     curve = report.curves.gate
     if curve is not None and len(curve.threshold):
         svg = gate_charts.sweep("gate-sweep", curve, settings.threshold)
-        told = f"What other thresholds would give; dashed: the chosen one, {settings.threshold:.4g}"
+        told = (
+            f"The gate at other thresholds; dashed: the chosen threshold, {settings.threshold:.4g}"
+        )
         yield markup.chart(svg, told)
 
 
@@ -147,7 +149,7 @@ def _reliability(report: Report) -> Iterator[str]:
     }
     if known:
         told = (
-            "How often pictures are defective, against what the gate says; larger dots stand for "
-            "more pictures, E is the calibration error"
+            "Share of defective pictures against the gate's probability; a larger dot means more "
+            "pictures; E is the calibration error"
         )
         yield markup.chart(gate_charts.reliability("gate-reliability", known), told)

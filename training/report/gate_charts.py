@@ -1,4 +1,4 @@
-"""Charts of the gate."""
+"""Draw the charts of the gate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 
 _SMALL, _SMALL_HEIGHT = 360, 290
 _WIDTH, _HEIGHT = 540, 300
-_EDGE = 1e-4  # a probability nearer to 0 or 1 is drawn here
+_EDGE = 1e-4  # probabilities nearer to 0 or 1 are drawn at this distance
 _TICKS = (1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1 - 1e-4)
 _TICK_LABELS = ("0", ".001", ".01", ".1", ".5", ".9", ".99", ".999", "1")
 _SPREAD_BINS = 24
@@ -28,7 +28,7 @@ _SPREAD_BINS = 24
 
 @dataclass(frozen=True)
 class Point:
-    """Where on its curves the gate works; shares of pictures."""
+    """The gate at its threshold, as a point on the curves; all are shares of pictures."""
 
     recall: float
     false_alarms: float
@@ -36,7 +36,7 @@ class Point:
 
 
 def precision_recall(name: str, defective: Bools, probability: Float64, point: Point) -> str:
-    """Draw precision against recall, and the precision of a gate that lets everything pass."""
+    """Draw precision against recall, and the precision of a gate that passes all pictures."""
     precision, recall, _ = precision_recall_curve(defective, probability)
     with styled(name):
         figure, axes = one_panel(_SMALL, _SMALL_HEIGHT)
@@ -64,7 +64,7 @@ def roc(name: str, defective: Bools, probability: Float64, point: Point) -> str:
 
 
 def probabilities(name: str, defective: Bools, probability: Float64, threshold: float) -> str:
-    """Draw how probabilities spread, on an axis that opens both ends."""
+    """Draw the histogram of probabilities on a logit axis."""
     with styled(name):
         figure, axes = one_panel(_SMALL, _SMALL_HEIGHT)
         edges = _opened(np.array([_EDGE, 1 - _EDGE]))
@@ -87,7 +87,7 @@ def probabilities(name: str, defective: Bools, probability: Float64, threshold: 
 
 
 def sweep(name: str, curve: GateCurve, threshold: float) -> str:
-    """Draw what each threshold would give."""
+    """Draw recall, clean recall and precision against the threshold."""
     with styled(name):
         figure, axes = one_panel(_WIDTH, _HEIGHT)
         inside = np.clip(curve.threshold, _EDGE, 1 - _EDGE)
@@ -106,7 +106,7 @@ def sweep(name: str, curve: GateCurve, threshold: float) -> str:
 
 
 def reliability(name: str, curves: Mapping[str, Reliability]) -> str:
-    """Draw the share of defective pictures against the mean answer of each bin."""
+    """Draw the share of defective pictures against the mean probability of each bin."""
     with styled(name):
         figure, axes = one_panel(_WIDTH, _HEIGHT)
         axes.plot([0, 1], [0, 1], color=CLEAN, linewidth=1, linestyle=(0, (4, 3)))
@@ -120,7 +120,7 @@ def reliability(name: str, curves: Mapping[str, Reliability]) -> str:
                 one.probability, one.defective, area, colour, alpha=0.7, linewidths=0, label=look
             )
         _unit_square(axes)
-        axes.set_xlabel("probability that the gate states")
+        axes.set_xlabel("probability of the gate")
         axes.set_ylabel("share defective")
         axes.legend(frameon=False, fontsize=11, loc="lower right")
         return to_svg(figure)
@@ -142,7 +142,7 @@ def _opened(probability: Float64) -> Float64:
 
 
 def _probability_axis(axes: Axes, label: str) -> None:
-    """Open both ends (log odds): a gate's probabilities and thresholds crowd there."""
+    """Set a logit axis: most probabilities and thresholds of a gate are near 0 or 1."""
     axes.set_xscale("logit")
     axes.set_xlim(_EDGE * 0.8, 1 - _EDGE * 0.8)
     axes.xaxis.set_major_locator(FixedLocator(_TICKS))

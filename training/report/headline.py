@@ -1,4 +1,4 @@
-"""The first screen: where the bundle comes from, and the figures that decide on it."""
+"""Write the first screen: the origin of the bundle, and its main figures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from training.pages.markup import NOTHING, card, cards, paragraph
 from training.report.contents import Report, value_of
 
-FINGERPRINT_SHOWN = 12  # digits of 64
+FINGERPRINT_SHOWN = 12  # of 64 digits
 
 
 def beginning(report: Report) -> str:
-    """One line below the title: data, pictures of each part, and when."""
+    """Return the line below the title: data, pictures of each part, and date."""
     record = report.manifest.training
     parts = ", ".join(f"{count:,} {name}" for name, count in record.pictures.items())
     told = [
@@ -25,7 +25,7 @@ def beginning(report: Report) -> str:
 
 
 def figures(report: Report) -> str:
-    """The cards: Dice in three ways, the gate, and what both were measured on."""
+    """Return the cards: three kinds of Dice, the gate, and the number of pictures."""
     return cards([*_dice(report), *_gate(report), *_effort(report)])
 
 
@@ -36,7 +36,7 @@ def _dice(report: Report) -> Iterator[str]:
     yield card(_number(value_of(positives)), about + range_)
     mean, empty = value_of(report.score("mean_dice")), value_of(report.score("all_empty_dice"))
     worse = mean is not None and empty is not None and mean <= empty
-    about = f"mean Dice, all pairs; an empty answer scores {_number(empty)}"
+    about = f"mean Dice of all pairs; an empty answer scores {_number(empty)}"
     yield card(_number(mean), about, "bad" if worse else "")
     yield card(_number(value_of(report.score("pooled_dice"))), "pooled Dice, over summed pixels")
 

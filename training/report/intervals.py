@@ -1,4 +1,4 @@
-"""How far a held-out Dice may be from that of more such pictures: a bootstrap over groups."""
+"""Compute the confidence interval of a held-out Dice by a bootstrap over groups."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pandas as pd
 
 CONFIDENCE = 0.95
 FEWEST_GROUPS = 5
-"""Below it, the spread of the few says too little of the many."""
+"""Smallest number of groups for an interval: a bootstrap over fewer is not reliable."""
 
 _SAMPLES = 2000
-_CHUNK = 200  # samples at a time: thousands of groups need no gigabyte
+_CHUNK = 200  # samples at a time, to limit memory with thousands of groups
 _SEED = 0
 
 
@@ -23,20 +23,20 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        """Write it as `0.812 to 0.874`."""
+        """Return the interval as text: `0.812 to 0.874`."""
         return f"{self.low:.3f} to {self.high:.3f}"
 
 
 def positives_dice_interval(positives: pd.DataFrame) -> Interval | None:
-    """Compute the percentile interval of mean Dice (Efron, 1979), drawing whole groups.
+    """Compute the percentile interval of mean Dice (Efron, 1979) by drawing whole groups.
 
-    Pictures of one group look alike; drawn one by one, they would make the interval too narrow.
+    Pictures of one group look alike: drawn separately, they would make the interval too narrow.
 
     Args:
         positives: pairs with truth; columns group, dice.
 
     Returns:
-        The interval at `CONFIDENCE`, or None with less than `FEWEST_GROUPS` groups.
+        Interval at `CONFIDENCE`, or None with fewer than `FEWEST_GROUPS` groups.
     """
     groups = positives.groupby("group")["dice"].agg(["sum", "count"]).to_numpy(np.float64)
     if len(groups) < FEWEST_GROUPS:

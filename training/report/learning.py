@@ -1,4 +1,4 @@
-"""How each model learnt: loss, metrics and learning rate, epoch by epoch."""
+"""Write the section of learning curves: loss, metrics and learning rate by epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VALIDATION = "val_"
 
 
 def learning(report: Report) -> str:
-    """The curves of each model; empty without any."""
+    """Return the curves of each model; empty without curves."""
     return "".join(_model(name, curves) for name, curves in report.history.items() if any(curves))
 
 
@@ -43,7 +43,7 @@ def _model(name: str, curves: Curves) -> str:
 
 
 def _order(curves: Curves) -> list[str]:
-    """The loss first; each metric once, whether training, validation or both have it."""
+    """List the training curves to draw: the loss first, then the metrics by name."""
     names = {name.removeprefix(_VALIDATION) for name, values in curves.items() if values}
     names -= {"loss", *_LEARNING_RATES}
     return [one for one in ("loss", *sorted(names)) if curves.get(one)]

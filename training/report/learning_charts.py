@@ -1,4 +1,4 @@
-"""Charts of a fit's history."""
+"""Draw the charts of a fit's history."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from training.pages.figures import one_panel, styled, to_svg
 from training.pages.palette import ACCENT, CHOSEN, NEUTRAL
 
 _WIDTH, _HEIGHT, _RATE_HEIGHT = 270, 200, 140
-_SPREAD = 50  # from this ratio on, a curve is drawn on a log axis
+_SPREAD = 50  # a curve with a larger ratio of maximum to minimum gets a log axis
 
 
 def curve(
     name: str, training: Sequence[float], validation: Sequence[float] | None, best: int | None
 ) -> str:
-    """Draw one loss or metric, of training and of validation, and the best epoch (from 0)."""
+    """Draw a loss or metric of training and validation; `best` is the best epoch, from 0."""
     with styled(name):
         figure, axes = one_panel(_WIDTH, _HEIGHT)
         _line(axes, training, NEUTRAL, "training")
@@ -51,7 +51,7 @@ def rate(name: str, values: Sequence[float]) -> str:
 
 
 def _line(axes: Axes, values: Sequence[float], colour: str, label: str) -> None:
-    """Draw one value for each epoch; epochs without a finite one leave a gap."""
+    """Draw one value for each epoch; a value that is not finite leaves a gap."""
     epochs = np.arange(1, len(values) + 1)
     marker = "o" if len(values) == 1 else ""
     axes.plot(epochs, values, marker=marker, color=colour, linewidth=1.6, label=label)

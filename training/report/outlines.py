@@ -1,6 +1,6 @@
-"""Held-out pictures with true and found outlines, as SVG over an embedded JPEG.
+"""Draw held-out pictures with true and found outlines, as SVG over an embedded JPEG.
 
-Outlines stay sharp at every size, and step aside while the pointer rests on a picture.
+Outlines stay sharp at every size. They disappear while the pointer is on the picture.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ STYLE = """
   background: #50565c; border-radius: 3px; }
 """
 
-_WIDE = 2.5  # from this ratio on, a picture has a row for itself
-_WIDE_SIDE, _SIDE = 1080, 480  # pixels of the longer side, at most
+_WIDE = 2.5  # a picture with at least this ratio of width to height gets its own row
+_WIDE_SIDE, _SIDE = 1080, 480  # largest longer side in pixels
 _QUALITY = 80
-_TOLERANCE = 0.7  # pixels as shown, by which an outline may be simplified
-_MOST_CORNERS = 2500  # of all outlines of one mask; the smallest regions are left out beyond it
+_TOLERANCE = 0.7  # largest error of a simplified outline, in shown pixels
+_MOST_CORNERS = 2500  # most corners of one mask; beyond it, the smallest regions are left out
 
 
 def outlines(report: Report) -> str:
-    """The section; empty where no picture is worth showing.
+    """Return the section; empty if no picture is chosen.
 
     Raises:
         DataError: a picture cannot be read.
@@ -59,7 +59,7 @@ def outlines(report: Report) -> str:
 
 
 def _legend(report: Report) -> str:
-    """Show both outlines in the first class's colour, as they are on pictures."""
+    """Return the legend: both kinds of outline, and the colour of each class."""
     first = next(iter(report.class_names))
     box = "M5 4h34v10h-34z"
     true = f'<svg viewBox="0 0 44 18">{_true(box, first)}</svg>'
@@ -69,9 +69,9 @@ def _legend(report: Report) -> str:
         for number, name in report.class_names.items()
     )
     return (
-        f'<div class="legend">\n<span>{true}true: dashed, tinted inside</span>\n'
-        f"<span>{found}found: a plain line</span>\n{classes}</div>\n"
-    ) + paragraph("Point at a picture to see it without outlines.", "soft")
+        f'<div class="legend">\n<span>{true}true: dashed line, tinted inside</span>\n'
+        f"<span>{found}found: solid line</span>\n{classes}</div>\n"
+    ) + paragraph("Move the pointer over a picture to hide the outlines.", "soft")
 
 
 def _gallery(report: Report, kind: Examples) -> str:
@@ -101,7 +101,7 @@ def _figure(report: Report, picture: LabelledPicture) -> str:
 
 
 def _true(path: str, class_id: int) -> str:
-    """Draw a true mask below everything: where the found outline covers its own, the tint stays."""
+    """Draw a true mask; its tint stays visible where the found outline covers the true one."""
     return (
         f'<g class="true"><path class="tint" style="fill:{class_colour(class_id)}" '
         f'fill-rule="evenodd" d="{path}"/><path class="under" d="{path}"/>'
@@ -114,7 +114,7 @@ def _found(path: str, class_id: int) -> str:
 
 
 def _path(runs: run_lengths.Runs, shape: tuple[int, int], tolerance: float) -> str:
-    """Outline a mask, holes included, as path data in pixels of the picture."""
+    """Return the outlines of a mask, with holes, as SVG path data in pixels of the picture."""
     mask = run_lengths.to_mask(runs, shape).astype(np.uint8)
     contours = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)[0]
     parts, corners = [], 0
@@ -132,7 +132,7 @@ def _path(runs: run_lengths.Runs, shape: tuple[int, int], tolerance: float) -> s
 def _caption(
     report: Report, picture: LabelledPicture, found: Mapping[int, run_lengths.Runs]
 ) -> str:
-    """Say of each class how it was found, and what the gate said; HTML."""
+    """Return the caption as HTML: the result of each class, and the gate's probability."""
     rows = report.held_out[report.held_out["ImageId"] == picture.name]
     told = []
     for row in rows.to_dict("records"):

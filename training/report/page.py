@@ -1,4 +1,4 @@
-"""The report, whole: one HTML text that needs no network and no file beside it."""
+"""Write the report as one HTML text that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pre { background: var(--ground); padding: 14px 16px; border-radius: 6px; overflo
 summary { cursor: pointer; font-weight: 600; }
 """
 _FOOT = (
-    "Held-out pictures had no part in fitting or in the choice of thresholds. Written by "
+    "Held-out pictures were not used for fitting or for choosing thresholds. Written by "
     "<code>python -m training fit</code>."
 )
 

@@ -1,4 +1,4 @@
-"""What stands in the bundle besides: compiled forms, data, recipe, versions."""
+"""Write the sections of the record: compiled forms, data, recipe, versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.report.contents import Report
 
 
 def compiled(report: Report) -> str:
-    """The forms for CPUs, measured against Keras; empty where none was measured."""
+    """Return the table of forms for CPUs, compared with Keras; empty without measurements."""
     known = report.manifest.compiled
     if known is None:
         return ""
@@ -21,13 +21,13 @@ def compiled(report: Report) -> str:
     columns = [
         Column("precision", [_precision(one, known) for one in forms], "name"),
         Column("validation pictures", counts(one.pictures for one in forms)),
-        Column("greatest gate difference", [_scientific(one.gate_difference) for one in forms]),
+        Column("largest gate difference", [_scientific(one.gate_difference) for one in forms]),
         Column("mask pixels that differ", percents(one.segmenter_pixels for one in forms)),
         Column("drop of Dice on truth", decimals((one.positives_dice_drop for one in forms), 4)),
         Column("drop of gate recall", decimals((one.gate_recall_drop for one in forms), 4)),
     ]
     shown = [one for one in columns if set(one.cells) != {markup.NOTHING}]
-    told = f"Scoring takes {known.default.value} where it is not told otherwise: {known.reason}"
+    told = f"Scoring uses {known.default.value} by default: {known.reason}"
     return paragraph(told.rstrip(".") + ".") + markup.table(shown)
 
 
@@ -41,7 +41,7 @@ def _scientific(value: float | None) -> str:
 
 
 def provenance(report: Report) -> str:
-    """Enough to fit the models again."""
+    """Return the facts that are needed to fit the models again."""
     manifest, record = report.manifest, report.manifest.training
     parts = ", ".join(f"{name} {count:,}" for name, count in record.pictures.items())
     facts = {
@@ -66,7 +66,7 @@ def provenance(report: Report) -> str:
 def _calibrated(report: Report) -> str:
     calibration = report.manifest.calibration
     if calibration is None:
-        return "of the recipe"
+        return "from the recipe"
     told = [
         f"chosen on {calibration.pictures:,} validation pictures "
         f"({calibration.defective:,} defective)",

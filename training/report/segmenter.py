@@ -1,4 +1,4 @@
-"""The segmenter: Dice of each class, how its thresholds were chosen, where it fails."""
+"""Write the section of the segmenter: Dice of each class, its distribution, the thresholds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _ALL = "all classes"
 
 
 def segmenter(report: Report) -> str:
-    """The section."""
+    """Return the section."""
     return (
         paragraph(
-            "Pairs are of a held-out picture and a class. Mean Dice counts an empty answer to an "
-            "empty pair as 1; the empty answer is what nothing at all would score by it."
+            "A pair is a held-out picture and a class. In mean Dice, a pair without truth and "
+            'without a found mask scores 1. The column "empty answer" is the mean Dice of a model '
+            "that never finds anything."
         )
         + _classes(report)
         + _verdict(report)
@@ -46,7 +47,7 @@ def _classes(report: Report) -> str:
         Column("mean Dice", held_out("mean_dice")),
         Column("empty answer", held_out("all_empty_dice")),
         Column("pixel threshold", decimals((one and one.pixel_threshold for one in rows), 2)),
-        Column("least area, px", counts(one and one.min_area for one in rows)),
+        Column("minimum area, px", counts(one and one.min_area for one in rows)),
     ]
     shown = [one for one in columns if set(one.cells) != {markup.NOTHING}]
     return f'<div class="dense">{markup.table(shown)}</div>\n'
@@ -57,19 +58,19 @@ def _named(one: DefectClass | None) -> str:
 
 
 def _verdict(report: Report) -> str:
-    """What comes out at the end, picture by picture."""
+    """Return a sentence with the scores of the verdict on whole pictures."""
     told = []
     for name, of, what in (
         ("recall", "defective pictures", "are reported"),
-        ("clean_recall", "clean ones", "stay without a mask"),
-        ("precision", "reported ones", "are defective"),
+        ("clean_recall", "clean pictures", "get no mask"),
+        ("precision", "reported pictures", "are defective"),
     ):
         score = report.score(f"verdict_{name}")
         if score is not None and score.value is not None:
-            told.append(f"of {score.support:,} {of} {100 * score.value:.1f}% {what}")
+            told.append(f"of {score.support:,} {of}, {100 * score.value:.1f}% {what}")
     if not told:
         return ""
-    return paragraph(f"The verdict on whole pictures: {'; '.join(told)}.")
+    return paragraph(f"Verdict on whole pictures: {'; '.join(told)}.")
 
 
 def _distributions(report: Report) -> str:
@@ -96,7 +97,7 @@ def _distributions(report: Report) -> str:
 
 
 def _sweeps(report: Report) -> str:
-    """What each pixel threshold would give; empty where nothing was searched."""
+    """Return the charts of objective by pixel threshold; empty without a search."""
     chosen = {one.id: one for one in report.manifest.classes}
     figures = []
     for curve in report.curves.classes:
@@ -104,15 +105,15 @@ def _sweeps(report: Report) -> str:
             continue
         own = chosen[curve.class_id]
         svg = class_charts.sweep(f"sweep-{own.id}", curve, own.pixel_threshold)
-        caption = f"{own.name}: {own.pixel_threshold:.2f}, least area {own.min_area:,} px"
+        caption = f"{own.name}: {own.pixel_threshold:.2f}, minimum area {own.min_area:,} px"
         figures.append(markup.chart(svg, caption))
     if not figures:
         return ""
     calibration = report.manifest.calibration
     objective = "" if calibration is None else f" ({calibration.objective.replace('_', ' ')})"
     told = (
-        f"In colour: the objective{objective}, of which the greatest was searched; gray: Dice on "
-        "pairs with truth. Each threshold stands with the least area that is best for it."
+        f"In colour: the objective{objective} that the search maximises. Gray: Dice on pairs with "
+        "truth. Each threshold is shown with the best minimum area for it."
     )
     name = "Validation pictures, on which pixel thresholds were chosen"
     return heading(name) + paragraph(told) + quad(figures)

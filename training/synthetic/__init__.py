@@ -1,16 +1,16 @@
-"""A labelled data set that is drawn, not photographed: strips of hot-rolled steel with defects.
+"""Draw a labelled data set: synthetic pictures of hot-rolled steel strips with defects.
 
-It stands in where no photographs may be used: it carries no licence, any number of pictures can
-be had, and the truth is exact. Scores reached on it say that a pipeline learns and measures
-correctly; they say nothing about a plant.
+Use it when no photographs may be used: it needs no licence, it can have any number of pictures,
+and its masks are exact. Scores on it show that a pipeline learns and measures correctly. They say
+nothing about a real plant.
 
     >>> from pathlib import Path
     >>> from training.synthetic import generate
     >>> generate(Path("data/synthetic"), pictures=400, seed=7)  # doctest: +SKIP
 
-`surface` draws the steel and what is harmless on it, `defects` the four classes, `strip` puts
-one picture together, `dataset` writes a folder of them; `noise` holds the random fields that all
-of these are made of.
+`surface` draws the steel and its harmless marks. `defects` draws the four classes. `strip` draws
+one whole picture. `dataset` writes a folder of pictures. `noise` draws the random fields that all
+of them use.
 """
 
 from __future__ import annotations

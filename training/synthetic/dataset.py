@@ -1,4 +1,4 @@
-"""A folder of drawn strips, in the form that training and evaluation read."""
+"""Write a folder of drawn strips, in the layout that training and evaluation read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEFAULT_SETTINGS = StripSettings()
 
 @dataclass(frozen=True)
 class _Truth:
-    """What the label files say of one picture: its name, and run lengths of each class present."""
+    """The labels of one picture: its name, and the run lengths of each class that it shows."""
 
     name: str
     runs: dict[int, str]
@@ -46,10 +46,10 @@ def generate(
     the set.
 
     Args:
-        folder: written to, made where missing.
-        pictures: how many, at least 1.
-        seed: of the whole set, at least 0.
-        settings: what the pictures show.
+        folder: folder to write; it is created if it is missing.
+        pictures: number of pictures, at least 1.
+        seed: random seed of the whole set, at least 0.
+        settings: settings of the pictures.
         first: number of the first picture, at least 0.
 
     Raises:
@@ -61,8 +61,8 @@ def generate(
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     _refuse_other_pictures(images, {_name(number) for number in numbers})
-    # Threads suffice: numpy and OpenCV let go of the interpreter while they compute, and unlike
-    # processes they work under every caller.
+    # Threads suffice: numpy and OpenCV release the GIL while they compute. Unlike processes,
+    # threads work under every caller.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         draw = partial(_write_picture, images, seed, settings)
         truths = list(pool.map(draw, numbers))
@@ -84,7 +84,7 @@ def _check(pictures: int, seed: int, first: int) -> None:
 
 
 def _refuse_other_pictures(images: Path, names: set[str]) -> None:
-    """Stop where pictures would stay behind that the new label files do not know."""
+    """Raise if the folder holds pictures that the new label files would not contain."""
     others = sorted(path.name for path in images.iterdir() if path.name not in names)
     if others:
         raise SettingsError(
@@ -106,7 +106,7 @@ def _write_picture(images: Path, seed: int, settings: StripSettings, number: int
 
 
 def _runs(strip: Strip) -> dict[int, str]:
-    """Encode the masks of the classes present."""
+    """Encode the masks of the classes that the picture shows."""
     return {
         number: run_lengths.encode(strip.masks[:, :, number - 1])
         for number in CLASS_NAMES

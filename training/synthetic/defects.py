@@ -1,9 +1,9 @@
-"""The four defect classes. Each is drawn in a window of full height and returns its own mask.
+"""Draw the four defect classes, each in a window of full height, with its mask.
 
-A painter gets a float32 window (height, breadth) of the picture in gray levels, changes it in
-place, and returns a bool mask (height, breadth) of the pixels it means to be the defect. It
-knows nothing about the rest of the picture: `strip` decides where windows lie. Changes are gains,
-not added levels, so that a defect keeps its look on dark strips and bright ones.
+A painter gets a float32 window (height, breadth) of the picture in gray levels. It changes the
+window in place and returns a bool mask (height, breadth) of the defect's pixels. It does not see
+the rest of the picture: `strip` places the windows. Changes are gains, not added gray levels, so
+that a defect looks the same on dark and bright strips.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class DefectClass:
 
     Attributes:
         name: the class's name in `classes.json`.
-        breadth: least and greatest width of a window, in pixels of a 256 pixel high picture.
-        most: greatest number of windows of this class in one picture.
-        paint: draws one window.
+        breadth: smallest and largest width of a window, in pixels of a picture 256 pixels high.
+        most: largest number of windows of this class in one picture.
+        paint: function that draws one window.
     """
 
     name: str
@@ -60,9 +60,9 @@ def paint_pits(rng: np.random.Generator, window: Plane) -> Mask:
 
 
 def paint_hairline(rng: np.random.Generator, window: Plane) -> Mask:
-    """Draw a hairline scratch: 3 to 5 pixels of groove with a burr, long, nearly vertical.
+    """Draw a hairline scratch: long, nearly vertical, a groove of 3 to 5 pixels with a burr.
 
-    The mask takes in the groove and its burr, 9 to 12 pixels across.
+    The mask covers the groove and its burr, 9 to 12 pixels across.
     """
     height, breadth = window.shape
     scale = scale_of(height)
@@ -135,7 +135,7 @@ CLASS_NAMES: dict[int, str] = {number: kind.name for number, kind in CLASSES.ite
 
 
 def _pit_holes(rng: np.random.Generator, height: int, breadth: int) -> Plane:
-    """Draw the pits of one cluster: 0 on sound steel, 1 in a pit, ragged outlines."""
+    """Draw the pits of one cluster: 0 on good steel, 1 in a pit, with ragged outlines."""
     scale = scale_of(height)
     spread = np.array([rng.uniform(0.08, 0.16) * breadth, rng.uniform(10.0, 36.0) * scale])
     centre = np.array([0.5 * breadth, rng.uniform(0.12, 0.88) * height])
@@ -157,17 +157,16 @@ def _pit_holes(rng: np.random.Generator, height: int, breadth: int) -> Plane:
 def _rows_between(
     rng: np.random.Generator, height: int, least: float, most: float
 ) -> tuple[Mask, Plane]:
-    """Choose the rows of a mark that is `least` to `most` of the height long, before clipping.
+    """Choose the rows of a mark whose length, before clipping, is `least` to `most` of the height.
 
     Returns:
-        Bool (height,): the rows it covers; float32 (height,): each row's distance in pixels from
-        the nearer end of the mark, at least 0, large in the middle. A mark that leaves the
-        picture has no end there.
+        Bool (height,): rows that the mark covers. Float32 (height,): distance of each row from the
+        nearer end of the mark in pixels, at least 0. Ends may lie outside the picture.
     """
     length = rng.uniform(least, most) * height
     spare = height - length
     top = rng.uniform(min(0.0, spare) - 0.15 * height, max(0.0, spare) + 0.15 * height)
-    # Whatever was drawn, two thirds of the mark's least length remain in the picture.
+    # At least two thirds of the mark's least length must be inside the picture.
     visible = 0.66 * least * height
     top = float(np.clip(top, visible - length, height - visible))
     row = np.arange(height, dtype=np.float32)
@@ -176,12 +175,12 @@ def _rows_between(
 
 
 def _offset_from_path(rng: np.random.Generator, shape: tuple[int, ...], drift: float) -> Plane:
-    """Lay a slightly bent path down the middle of a window; return each pixel's signed distance.
+    """Draw a slightly bent path down a window; return each pixel's signed horizontal distance.
 
     Args:
         rng: source of randomness.
         shape: (height, breadth) of the window.
-        drift: how far the path moves sideways over the whole height, in pixels.
+        drift: sideways movement of the path over the whole height, in pixels.
     """
     height, breadth = shape
     path = 0.5 * breadth + drift * np.linspace(-0.5, 0.5, height)
@@ -190,7 +189,7 @@ def _offset_from_path(rng: np.random.Generator, shape: tuple[int, ...], drift: f
 
 
 def _grooves(rng: np.random.Generator, offset: Plane, extent: Plane, half: float) -> Plane:
-    """Draw the grooves of a broad scratch: 0 on sound steel, 1 in a groove.
+    """Draw the grooves of a broad scratch: 0 on good steel, 1 in a groove.
 
     Args:
         rng: source of randomness.
@@ -231,7 +230,7 @@ def _patch_region(rng: np.random.Generator, height: int, breadth: int) -> Mask:
     columns = ((np.arange(breadth, dtype=np.float32) - 0.5 * breadth) / half_breadth)[None, :]
     lean = rng.uniform(-0.5, 0.5)
     distance = np.hypot(rows, columns + noise.plane(lean * rows))
-    # Keeps the outline from running into the window's side, where it would be cut straight.
+    # Keep the outline away from the window's side, which would cut it straight.
     distance = distance + 6.0 * np.maximum(np.abs(columns) - 1.0, 0.0)
     shape_noise = noise.fractal(rng, (height, breadth), 55.0 * scale, 55.0 * scale, octaves=4)
     return _largest_piece(np.asarray(distance + 0.2 * shape_noise < 0.85, dtype=np.uint8))
@@ -246,7 +245,7 @@ def _largest_piece(region: npt.NDArray[np.uint8]) -> Mask:
 
 
 def _relief(rng: np.random.Generator, shape: tuple[int, ...]) -> Plane:
-    """Light a rough surface from above: folds along a direction of their own, and fine grit."""
+    """Draw a rough surface lit from above: folds in a random direction, and fine grit."""
     height, breadth = shape
     scale = scale_of(height)
     flat, tall = rng.uniform(12.0, 40.0) * scale, rng.uniform(20.0, 70.0) * scale

@@ -1,6 +1,6 @@
-"""Random fields: the material that surfaces and defects are made of.
+"""Draw random fields, from which surfaces and defects are made.
 
-A field is a float32 array (height, width) of about zero mean and unit variance.
+A field is a float32 array (height, width) with a mean of about 0 and a variance of about 1.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def smooth(
 ) -> Plane:
     """Draw noise whose grains are about `cell_height` by `cell_width` pixels.
 
-    A coarse grid of normal noise is enlarged by cubic interpolation, which costs the same for
-    small grains and large ones. Cells longer than one side make a field constant along that side.
+    A coarse grid of normal noise is enlarged by cubic interpolation. The cost does not depend on
+    the grain size. If a cell is longer than a side, the field is almost constant along that side.
 
     Args:
         rng: source of randomness.
@@ -49,7 +49,7 @@ def fractal(
     cell_width: float,
     octaves: int = 3,
 ) -> Plane:
-    """Sum `octaves` smooth fields, each with half the grain and 0.6 of the weight before it."""
+    """Sum `octaves` smooth fields; each has half the grain, 0.6 of the weight of the previous."""
     total = smooth(rng, shape, cell_height, cell_width)
     weight, power = 1.0, 1.0
     for octave in range(1, octaves):
@@ -68,7 +68,7 @@ def line(rng: np.random.Generator, length: int, cell: float) -> Plane:
 
 
 def step(values: Plane, softness: float) -> Plane:
-    """Turn a field into 0..1 around its zero: 0 below -softness, 1 above +softness."""
+    """Map a field to 0..1: 0 below -softness, 1 above +softness, linear between."""
     return plane(np.clip(values / np.float32(2 * softness) + np.float32(0.5), 0.0, 1.0))
 
 
@@ -83,12 +83,12 @@ def grow(mask: Mask, radius: float) -> Mask:
 
 
 def disc(radius: float) -> npt.NDArray[np.uint8]:
-    """Return a disc of `radius` pixels, at least 1, as a morphological element."""
+    """Return a disc as a morphological element; the radius is rounded and at least 1 pixel."""
     side = 2 * max(1, round(radius)) + 1
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return np.asarray(element, dtype=np.uint8)
 
 
 def plane(values: npt.NDArray[Any]) -> Plane:
-    """See an array as float32, without a copy where it is so already."""
+    """Return an array as float32, without a copy if it is float32 already."""
     return np.asarray(values, dtype=np.float32)

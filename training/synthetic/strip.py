@@ -1,4 +1,4 @@
-"""One picture: steel, harmless marks, defects with their masks, the edge, the camera."""
+"""Draw one picture: steel, harmless marks, defects with masks, the edge, the camera's grain."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ Picture = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class StripSettings:
-    """What a data set of strips is made of. All shares lie between 0 and 1.
+    """Settings of a data set of strips. All shares are between 0 and 1.
 
     Attributes:
-        height: of a picture, in pixels, at least 64. Defects are drawn in proportion to it.
-        width: of a picture, in pixels, at least four times the height, so that a defect of each
-            class finds its place beside the others.
-        jpeg_quality: 1 to 100.
+        height: height of a picture in pixels, at least 64. Sizes of defects scale with it.
+        width: width of a picture in pixels, at least four times the height. This leaves room for
+            a defect of each class.
+        jpeg_quality: quality of the JPEG files, 1 to 100.
         clean_share: share of pictures without a defect.
         mixed_share: share of the defective pictures that show two classes or more.
-        edge_share: share of pictures in which the strip ends and the rest is nearly black.
-        class_shares: weights of the classes 1 to 4 when one is chosen, above 0; any sum.
+        edge_share: share of pictures that show an edge of the strip; beyond it, they are nearly
+            black.
+        class_shares: weights of the classes 1 to 4 in the random choice, above 0, with any sum.
 
     Raises:
         SettingsError: lists every setting that is out of range.
@@ -42,7 +43,7 @@ class StripSettings:
     class_shares: tuple[float, float, float, float] = (0.24, 0.22, 0.29, 0.25)
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be drawn."""
+        """Check all settings."""
         problems = [
             f"{name} is a share between 0 and 1; received {value!r}"
             for name, value in (
@@ -77,7 +78,7 @@ class Strip:
         picture: uint8 (height, width), gray levels.
         masks: bool (height, width, 4); `masks[:, :, k - 1]` belongs to class k. No pixel belongs
             to two classes.
-        on_strip: bool (height, width), false beyond the strip's edge. Masks lie inside it.
+        on_strip: bool (height, width), false beyond the strip's edge. Masks are inside the strip.
     """
 
     picture: Picture
@@ -90,10 +91,10 @@ def draw_strip(rng: np.random.Generator, settings: StripSettings) -> Strip:
 
     Args:
         rng: source of all randomness; equal generators draw equal pictures.
-        settings: size and shares.
+        settings: settings of the data set.
 
     Returns:
-        The picture with its masks; all masks are empty on a clean strip.
+        Picture with its masks; on a clean strip, all masks are empty.
     """
     height, width = settings.height, settings.width
     steel = surface.draw_steel(rng, height, width)
@@ -106,7 +107,7 @@ def draw_strip(rng: np.random.Generator, settings: StripSettings) -> Strip:
 
 
 def _choose_classes(rng: np.random.Generator, settings: StripSettings) -> list[int]:
-    """Choose the classes that one picture shows; none on a clean one."""
+    """Choose the classes that a picture shows; an empty list for a clean picture."""
     if rng.random() < settings.clean_share:
         return []
     count = 1
@@ -114,14 +115,14 @@ def _choose_classes(rng: np.random.Generator, settings: StripSettings) -> list[i
         count = 3 if rng.random() < 0.15 else 2
     weights = np.array(settings.class_shares) / sum(settings.class_shares)
     chosen = rng.choice(list(CLASSES), size=count, replace=False, p=weights)
-    # The broadest first, while there is room.
+    # The broadest class first, while there is still room.
     return sorted(chosen.tolist(), key=lambda number: -CLASSES[number].breadth[1])
 
 
 def _draw_defects(
     rng: np.random.Generator, steel: Plane, on_strip: Mask, classes: list[int]
 ) -> Mask:
-    """Draw one window of each class, then further ones where columns are still free."""
+    """Draw one window of each class, then more windows while columns are free; return masks."""
     height, width = steel.shape
     masks = np.zeros((height, width, len(CLASSES)), dtype=bool)
     free: Mask = np.asarray(on_strip.all(axis=0), dtype=bool)
@@ -137,7 +138,7 @@ def _draw_defects(
 def _place(
     rng: np.random.Generator, free: npt.NDArray[np.bool_], kind: DefectClass, scale: float
 ) -> slice | None:
-    """Choose free columns for a window of a class; None where no gap is broad enough."""
+    """Choose free columns for a window of a class; None if no gap is broad enough."""
     least, most = kind.breadth
     for breadth in (round(rng.uniform(least, most) * scale), round(least * scale)):
         taken = np.concatenate(([0], np.cumsum(~free)))

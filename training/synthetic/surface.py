@@ -1,9 +1,9 @@
-"""The steel itself: light, rolled texture, the strip's edge and what is harmless on a strip.
+"""Draw the steel: light, rolled texture, the strip's edge, and harmless marks.
 
-The camera looks across the strip: the picture's width is the strip's width, and the strip runs
-along the picture's height. Rolling therefore leaves vertical structures, and the strip ends at
-the left or right of a picture. All planes are float32 (height, width) in gray levels 0..255, or
-gains about 1 that such a plane is multiplied by.
+The width of the picture is the width of the strip. The strip moves along the height of the
+picture. So rolling leaves vertical structures, and the edge of the strip is at the left or the
+right of a picture. Planes are float32 (height, width): either gray levels 0..255, or gains around
+1 by which gray levels are multiplied.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from training.synthetic import noise
 from training.synthetic.noise import Mask, Plane
 
 _DRAWN_HEIGHT = 256
-"""Every size in this package is stated in pixels of a picture of this height."""
+"""All sizes in this package are in pixels of a picture of this height."""
 
 
 def scale_of(height: int) -> float:
-    """Return the factor from the sizes stated here to a picture of `height` pixels."""
+    """Return the scale from a picture of `_DRAWN_HEIGHT` to a picture of `height` pixels."""
     return height / _DRAWN_HEIGHT
 
 
 def draw_steel(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """Draw bare steel under one picture's light, with harmless marks, before the camera's noise."""
+    """Draw steel with light and harmless marks, without the camera's grain."""
     level = np.float32(rng.uniform(55.0, 150.0))
     steel = level * _light(rng, height, width) * _rolled(rng, height, width)
     for chance, mark in _HARMLESS:
@@ -36,7 +36,7 @@ def draw_steel(rng: np.random.Generator, height: int, width: int) -> Plane:
 
 
 def draw_edge(rng: np.random.Generator, height: int, width: int) -> Mask:
-    """Draw where steel is: true on the strip, false beyond its left or right edge.
+    """Draw the area of the strip: true on the strip, false beyond its left or right edge.
 
     The part beyond the edge is 4% to 50% of the width; the edge leans and is slightly ragged.
     """
@@ -51,12 +51,12 @@ def draw_edge(rng: np.random.Generator, height: int, width: int) -> Mask:
 
 
 def shade_edge(rng: np.random.Generator, steel: Plane, on_strip: Mask) -> Plane:
-    """Darken what lies beyond the edge to nearly black, and light the rim of the strip."""
+    """Make the area beyond the edge nearly black, and darken or brighten the strip's rim."""
     if on_strip.all():
         return steel
     scale = scale_of(steel.shape[0])
     cover = noise.plane(on_strip)
-    # The rim is rolled thinner and tilts towards or away from the lamp.
+    # The rim is thinner and tilts towards the lamp or away from it.
     inside = noise.plane(cv2.blur(cover, (2 * round(rng.uniform(8, 40) * scale) + 1, 1)))
     rim = 1.0 + np.float32(rng.uniform(-0.5, 0.6)) * (1.0 - inside)
     soft = noise.blur(cover, 0.9)
@@ -73,7 +73,7 @@ def expose(rng: np.random.Generator, scene: Plane) -> Plane:
 
 
 def _light(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """Uneven lamps across the width, fall-off towards the ends, a gradient along the height."""
+    """Draw the light: uneven across the width, darker at the ends, a gradient along the height."""
     across = rng.uniform(0.03, 0.16) * noise.line(rng, width, width / rng.uniform(2.5, 6.0))
     across += rng.uniform(0.01, 0.06) * noise.line(rng, width, width / 25.0)
     ends = np.linspace(-1.0, 1.0, width, dtype=np.float32)
@@ -84,7 +84,7 @@ def _light(rng: np.random.Generator, height: int, width: int) -> Plane:
 
 
 def _rolled(rng: np.random.Generator, height: int, width: int) -> Plane:
-    """Gain of the rolled texture: fine vertical fibres, cross weave, cloudy oxide."""
+    """Draw the gain of the rolled texture: fine vertical fibres, cross weave, cloudy oxide."""
     shape, scale = (height, width), scale_of(height)
     gain = np.ones(shape, dtype=np.float32)
     layers = (
@@ -98,13 +98,13 @@ def _rolled(rng: np.random.Generator, height: int, width: int) -> Plane:
     for least, most, cell_height, cell_width in layers:
         cells = (max(1.0, cell_height * scale), max(1.0, cell_width * scale))
         gain += np.float32(rng.uniform(least, most)) * noise.smooth(rng, shape, *cells)
-    # Fibres crowd in some columns; without that the texture looks woven.
+    # Fibres are denser in some columns; without this, the texture looks woven.
     crowd = 1.0 + 0.45 * noise.line(rng, width, 70.0 * scale)
     return noise.plane(1.0 + (gain - 1.0) * np.clip(crowd, 0.3, 2.0)[None, :])
 
 
 def _mottle(rng: np.random.Generator, steel: Plane) -> None:
-    """Oxide that peeled in long drips: flat, sharp-edged, in some columns only."""
+    """Draw peeled oxide as long drips: flat, with sharp edges, in some columns only."""
     shape, scale = steel.shape, scale_of(steel.shape[0])
     drips = noise.fractal(rng, shape, rng.uniform(40, 110) * scale, rng.uniform(8, 18) * scale)
     columns = noise.line(rng, shape[1], 220.0 * scale) - np.float32(rng.uniform(0.6, 1.6))
@@ -113,7 +113,7 @@ def _mottle(rng: np.random.Generator, steel: Plane) -> None:
 
 
 def _water_stains(rng: np.random.Generator, steel: Plane) -> None:
-    """Dried water: large flat shapes, a little darker, with a faint rim and no roughness."""
+    """Draw dried water: large flat shapes, slightly darker, with a faint rim."""
     shape, scale = steel.shape, scale_of(steel.shape[0])
     cells = rng.uniform(90, 220, size=2) * scale
     height_above_water = noise.fractal(rng, shape, float(cells[0]), float(cells[1]), octaves=2)
@@ -125,7 +125,7 @@ def _water_stains(rng: np.random.Generator, steel: Plane) -> None:
 
 
 def _chatter(rng: np.random.Generator, steel: Plane) -> None:
-    """Vibration of the mill stand: ripples across the strip, bent and uneven."""
+    """Draw chatter marks of a vibrating mill stand: bent, uneven ripples across the strip."""
     height, width = steel.shape
     scale = scale_of(height)
     period = rng.uniform(5.0, 16.0) * scale
@@ -137,7 +137,7 @@ def _chatter(rng: np.random.Generator, steel: Plane) -> None:
 
 
 def _soft_bands(rng: np.random.Generator, steel: Plane) -> None:
-    """Bands of cooler or hotter rolls: vertical, over the whole height, without a sharp side."""
+    """Draw vertical bands of cooler or hotter rolls: over the whole height, with soft sides."""
     height, width = steel.shape
     columns = np.arange(width, dtype=np.float32)
     gain = np.ones(width, dtype=np.float32)
@@ -150,7 +150,7 @@ def _soft_bands(rng: np.random.Generator, steel: Plane) -> None:
 
 
 def _roll_marks(rng: np.random.Generator, steel: Plane) -> None:
-    """A worn spot of a roll: the same faint smudge again at each turn of the roll."""
+    """Draw marks of a worn roll: the same faint smudge at each turn of the roll."""
     height, width = steel.shape
     scale = scale_of(height)
     pitch = rng.uniform(45, 110) * scale
@@ -165,7 +165,7 @@ def _roll_marks(rng: np.random.Generator, steel: Plane) -> None:
 
 
 def _ticks(rng: np.random.Generator, steel: Plane) -> None:
-    """Short dark fibres along the rolling direction, too short to count as hairlines."""
+    """Draw short dark fibres along the rolling direction, too short for hairlines."""
     height, width = steel.shape
     scale = scale_of(height)
     dark = np.zeros_like(steel)
@@ -177,7 +177,7 @@ def _ticks(rng: np.random.Generator, steel: Plane) -> None:
 
 
 def _specks(rng: np.random.Generator, steel: Plane) -> None:
-    """Dust and grains of scale: single bright or dark points, denser in some columns."""
+    """Draw dust and grains of scale: single bright or dark points, denser in some columns."""
     height, width = steel.shape
     count = round(width * scale_of(height) * rng.choice((0.05, 0.2, 1.5)))
     crowd = np.exp(1.2 * noise.line(rng, width, width / 8.0)).astype(np.float64)
@@ -188,7 +188,7 @@ def _specks(rng: np.random.Generator, steel: Plane) -> None:
 
 
 def _paint(rng: np.random.Generator, steel: Plane) -> None:
-    """Marking paint: white splashes in one or two columns of a stencil."""
+    """Draw marking paint: white splashes in up to three columns of a stencil."""
     height, width = steel.shape
     scale = scale_of(height)
     splash = np.zeros_like(steel)
@@ -216,5 +216,6 @@ _HARMLESS: tuple[tuple[float, Callable[[np.random.Generator, Plane], None]], ...
     (0.60, _specks),
     (0.07, _paint),
 )
-"""What plants see on good steel: how often, and how it is drawn. Each changes the plane in place,
-on clean and defective pictures alike, so that a mark as such tells nothing."""
+"""Harmless marks on good steel: probability, and function that draws the mark in place.
+
+Clean and defective pictures get the same marks, so a mark does not reveal a defect."""

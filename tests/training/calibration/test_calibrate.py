@@ -1,4 +1,4 @@
-"""Calibration from pictures to manifest: it measures what scoring finds, and scoring agrees."""
+"""Test calibration from pictures to manifest: its scores equal those of scoring."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ OF_A_KIND = 8  # clean pictures, pictures with class 1, pictures with both class
 
 
 def maps_of(batch: Array) -> Array:
-    """Tell classes by gray, with faults: noise is 60 to 99, class 1 is 200, class 2 is 240.
+    """Return class maps by gray level: noise is 60 to 99, class 1 is 200, class 2 is 240.
 
-    Class 1: 0.65, and 0.35 in the brightest noise. Class 2: 0.55, and as much in some dark noise.
+    Class 1 gets 0.65, and wrongly 0.35 in the brightest noise. Class 2 gets 0.55, and wrongly
+    0.55 in some dark noise.
     """
     gray = np.rint(batch[..., 0] * 255)
     maps = np.full((*gray.shape, 2), 0.02, np.float32)
@@ -42,7 +43,7 @@ def maps_of(batch: Array) -> Array:
 
 
 def modest(batch: Array) -> Array:
-    """A gate that is right, but far too modest: above 0.5 for a square, about 0.4 for noise."""
+    """Return answers that are right but too near to 0.5: more for a square, 0.4 for noise."""
     gray = np.rint(batch[..., 0] * 255)
     answers = 0.4 + 2 * (gray > 160).mean(axis=(1, 2)) + (gray == 61).mean(axis=(1, 2)) / 10
     return answers[:, np.newaxis]
@@ -54,7 +55,7 @@ def silent(batch: Array) -> Array:
 
 @pytest.fixture
 def pictures(folder: Any) -> list[LabelledPicture]:
-    """As many of each kind, and one more that is defective, but whose masks nobody drew."""
+    """Return `OF_A_KIND` pictures of each kind, and one defective picture without drawn masks."""
     for number in range(OF_A_KIND):
         folder.picture(f"clean{number}.png")
         folder.picture(f"one{number}.png", {1: folder.square(2 + number, 3 + 5 * number)})
@@ -70,7 +71,10 @@ def pictures(folder: Any) -> list[LabelledPicture]:
 
 @pytest.fixture
 def drafts(draft: Drafts) -> Drafts:
-    """Makes drafts whose models are shown gray values / 255; `values` are those of all classes."""
+    """Return a function that makes drafts whose models get gray levels divided by 255.
+
+    `values` are set in all classes.
+    """
 
     def make(gate: bool = True, mirrors: tuple[Mirror, ...] = (), **values: Any) -> Manifest:
         made = draft(gate=gate)
@@ -263,7 +267,7 @@ def test_a_class_that_few_pictures_show_is_noted(
     (note,) = done.notes
     assert note == (
         "class 2 (c2): 2 validation pictures show it, fewer than 5; it keeps pixel threshold 0.5 "
-        "and least area 0"
+        "and minimum area 0"
     )
 
 

@@ -1,4 +1,4 @@
-"""The gate's threshold and temperature: properties, and values known from elsewhere."""
+"""Test the gate's threshold and temperature: properties, and values from other sources."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arrays(pairs: list[tuple[float, bool]]) -> tuple[Float32, np.ndarray]:
 
 
 def simulate(pictures: int, temperature: float, spread: float = 3.0) -> tuple[Float32, np.ndarray]:
-    """Answers whose logits are too large by `temperature`, with labels."""
+    """Return answers whose logits are too large by the factor `temperature`, with labels."""
     rng = np.random.default_rng(1)
     honest = rng.normal(0, spread, pictures)
     defective = rng.random(pictures) < 1 / (1 + np.exp(-honest))

@@ -1,4 +1,4 @@
-"""Pixel thresholds, least areas and gate modes: planted optima are found, plain values win."""
+"""Test the search of pixel thresholds, minimum areas and gate modes: it finds planted optima."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRUTH = [1000] * POSITIVE + [0] * POSITIVE
 
 
 def cut(true: int, false: int, outside: int = 0) -> tuple[list[int], list[int]]:
-    """Found on each positive: `true` pixels and `outside` beside it; on the others `false`."""
+    """Return areas and hits: `true` + `outside` pixels on positives, `false` on the others."""
     areas = [true + outside] * POSITIVE + [false] * POSITIVE
     return areas, [true] * POSITIVE + [0] * POSITIVE
 

@@ -1,4 +1,4 @@
-"""Exploring a data folder: figures, every kind of fault, the page, the tutorial's own files."""
+"""Test exploring a data folder: figures, every kind of fault, the page, the tutorial's files."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_what_cannot_be_explored(small_folder: Any, tmp_path: Path) -> None:
 
 
 class _Links(HTMLParser):
-    """Collects what a page refers to, and its balance of tags."""
+    """Collector of a page's links and open tags."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The colours that charts share with the overlays."""
+"""Test that charts and overlays share their colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals of differences: exact where they can be, and as statistics has them elsewhere."""
+"""Test intervals of differences: against exact values and against other implementations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pixels = st.integers(0, 40)
 
 @st.composite
 def two_bundles(draw: st.DrawFn, one_group: bool) -> tuple[HeldOutRows, HeldOutRows]:
-    """Two bundles' answers to the same pictures: the same truth, other pixels found."""
+    """Return answers of two bundles to the same pictures: equal truth, different found pixels."""
     count = draw(st.integers(4, 12))
     truth = [[draw(st.sampled_from([0, 0, 10, 30])) for _ in (1, 2)] for _ in range(count)]
     sides = []
@@ -52,7 +52,7 @@ def values(rows: HeldOutRows) -> dict[tuple[str, int | None], float | None]:
 def test_of_one_group_every_draw_is_the_whole_so_both_ends_are_the_metrics_own(
     sides: tuple[HeldOutRows, HeldOutRows],
 ) -> None:
-    """The sums of the bootstrap and the formulas of `analysis.metrics` are the same numbers."""
+    """The sums of the bootstrap equal the formulas of `analysis.metrics`."""
     first, second = map(values, sides)
     intervals = difference_intervals(*sides, resamples=3)
     for metric, value in second.items():
@@ -112,7 +112,7 @@ def test_drawing_in_small_portions_changes_nothing(monkeypatch: pytest.MonkeyPat
 
 
 def pictures(shares: list[float], group_size: int) -> HeldOutRows:
-    """Defective pictures of one class, of each of which a share of 1,000 pixels is found."""
+    """Return defective pictures of one class; of each, a share of 1,000 pixels is found."""
     lines = [HEADER]
     for place, share in enumerate(shares):
         tp = round(1_000 * share)
@@ -132,7 +132,7 @@ def test_the_interval_is_as_wide_as_the_normal_approximation_has_it() -> None:
 
 
 def test_related_pictures_count_once() -> None:
-    """Four copies of every picture in one group say no more than one; apart, they claim to."""
+    """Four copies of a picture in one group add no information; in four groups, they seem to."""
     rng = np.random.default_rng(4)
     single = [rng.uniform(0.3, 1, 100) for _ in range(2)]
     widths = {}
@@ -144,7 +144,7 @@ def test_related_pictures_count_once() -> None:
 
 
 def test_what_most_draws_do_not_hold_has_no_interval() -> None:
-    """The only defective picture of thirty is in two draws of three; of none, it is in none."""
+    """One defective picture of thirty is in two of three draws; without one, no draw has one."""
     lines = [HEADER, "p0,g0,1,,1,1,500,0,500,0"]
     lines += [f"p{place},g{place},0,,1,1,0,0,0,1000" for place in range(1, 30)]
     rows = read_held_out("\n".join(lines).encode(), "drawn")

@@ -1,4 +1,4 @@
-"""Two bundles side by side: what is compared, what cannot be, and how it is shown."""
+"""Test the comparison of two bundles: results, refusals, and the table."""
 
 from __future__ import annotations
 

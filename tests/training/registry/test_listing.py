@@ -1,4 +1,4 @@
-"""The listing of a registry."""
+"""Test the listing of a registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles run on the test part of a split: known models, known pictures, so known scores."""
+"""Test bundles run on the test part of a split, with known models, pictures and scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGHTLESS = [DefectClass(id=1, name="bright", min_area=300), DefectClass(id=2, n
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Pictures whose masks are just what the rule bundle finds."""
+    """Return pictures whose true masks equal the findings of the rule bundle."""
     folder = tmp_path / "data"
     rows = [("ImageId", "ClassId", "EncodedPixels")]
     for number in range(PICTURES):
@@ -61,7 +61,7 @@ def test_both_are_run_on_the_same_pictures(
     arguments: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What they carry says nothing: one was held out elsewhere, the other nowhere."""
+    """Carried results are not used: one bundle was held out elsewhere, the other nowhere."""
     sharp = publishable(rule_bundle, tmp_path / "sharp", Answers(first=500))
     blind = publishable(rule_bundle, tmp_path / "blind", classes=SIGHTLESS)
     assert main(["compare", str(sharp.folder), str(blind.folder)]) == PromotionError.exit_code

@@ -1,4 +1,4 @@
-"""The folds of a cross-validation as one."""
+"""Test pooling the folds of a cross-validation."""
 
 from __future__ import annotations
 

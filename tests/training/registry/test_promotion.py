@@ -1,4 +1,4 @@
-"""Promotion: what is published, who may take an alias, and what is noted of it."""
+"""Test promotion: published files, objections, and records."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WORSE = Answers(0.65, seed=2)
 
 @pytest.fixture
 def make(rule_bundle: Bundle, tmp_path: Path) -> Make:
-    """Makes bundles by name, with answers made to order."""
+    """Return a function that makes bundles by name with the given answers."""
 
     def publish(name: str, answers: Answers | None = ANSWERS, **changes: Any) -> Bundle:
         return publishable(rule_bundle, tmp_path / "bundles" / name, answers, **changes)
@@ -287,7 +287,7 @@ def test_a_bundle_has_to_beat_an_answer_of_nothing(
 
 
 def without_selftest(bundle: Bundle) -> Path:
-    """Take the self-test out of a bundle, and seal it again."""
+    """Remove the self-test from a bundle, and seal the bundle again."""
     (bundle.folder / SELFTEST_NAME).unlink()
     left = bundle.manifest.model_copy(update={"files": describe_files(bundle.folder)})
     seal_bundle(bundle.folder, left)
@@ -417,7 +417,7 @@ def test_promotions_at_once_are_all_recorded_each_judged_against_the_last(
 def test_one_that_comes_second_is_judged_against_the_first(
     make: Make, registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was better than what stood when it began, and is worse than what stands now."""
+    """The bundle was better than the first standing bundle, but is worse than the present one."""
     ask(make("base", WORSE), registry)
     middle, best = make("middle"), make("best", BETTER)
     add = Registry.add_record

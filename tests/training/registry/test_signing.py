@@ -1,4 +1,4 @@
-"""Signing: of bundles in folders, of what is promoted, and of the records of aliases."""
+"""Test signing of bundles in folders, of promoted bundles, and of records of aliases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Make = Callable[..., Bundle]
 
 @pytest.fixture
 def make(rule_bundle: Bundle, tmp_path: Path) -> Make:
-    """Makes bundles by name, with answers made to order."""
+    """Return a function that makes bundles by name with the given answers."""
 
     def publish(name: str, answers: Answers = ANSWERS) -> Bundle:
         return publishable(rule_bundle, tmp_path / "bundles" / name, answers)

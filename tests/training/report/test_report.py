@@ -1,4 +1,4 @@
-"""The training report: its figures are the held-out table's, and it needs nothing beside it."""
+"""Test the training report: its figures equal the held-out table, and it needs no other file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def text(report: Report) -> str:
 
 
 class _Page(HTMLParser):
-    """Collects what a page refers to, its headings, its table rows, and its balance of tags."""
+    """Collector of a page's links, headings, table rows and open tags."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The pictures of a training report, and the intervals of its Dice."""
+"""Test the pictures of a training report and the intervals of its Dice."""
 
 from __future__ import annotations
 

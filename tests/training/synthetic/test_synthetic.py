@@ -1,4 +1,4 @@
-"""The drawn data set: reproducible, truthful, and no easier than it says."""
+"""Test the drawn data set: it is reproducible, its masks are exact, and it is not too easy."""
 
 from __future__ import annotations
 
