@@ -50,6 +50,7 @@ exclude_patterns = [".*", "build", "demo", "dist", "tests", "steeldefect", "trai
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 4  # the anchors that repository hosts give to headings
 autodoc_typehints = "signature"
+autodoc_member_order = "bysource"  # of the package itself: the order of its __all__
 autodoc_preserve_defaults = True  # a default is shown as it is written
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88

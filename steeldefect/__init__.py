@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "EvaluationResult",
-    "Finding",
-    "OpenedTables",
+__all__ = [  # noqa: RUF022  functions first, in the order of the API's page
+    "open_detector",
+    "score",
+    "evaluate",
+    "detect",
+    "open_tables",
     "PictureDetector",
-    "PictureError",
     "PictureResult",
-    "QueryResult",
+    "Finding",
     "ScoreResult",
+    "EvaluationResult",
+    "OpenedTables",
+    "QueryResult",
     "ScoreSettings",
     "SteelDefectError",
+    "PictureError",
     "__version__",
-    "detect",
-    "evaluate",
-    "open_detector",
-    "open_tables",
-    "score",
 ]
 
 _HOMES = {

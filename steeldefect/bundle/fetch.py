@@ -72,7 +72,7 @@ class Published:
         """
         expected = self.manifest.files.get(name)
         if expected is None:
-            raise BundleError(f"bundle {self.store.uri} has no {name}; export it anew")
+            raise BundleError(f"bundle {self.store.uri} has no {name}; export it again")
         content = _read(self.store, name)
         check_file(name, expected, content, self.store.uri)
         return content

@@ -60,9 +60,9 @@ _SUFFIXES = {
     ModelForm.OPENVINO_INT8: "xml",
 }
 _REMEDIES = {
-    ModelForm.KERAS: "export it anew",
-    ModelForm.OPENVINO: "export it anew",
-    ModelForm.OPENVINO_INT8: "set precision=auto, or export it anew with an int8 form",
+    ModelForm.KERAS: "export it again",
+    ModelForm.OPENVINO: "export it again",
+    ModelForm.OPENVINO_INT8: "set precision=auto, or export it again with an int8 form",
 }
 
 
@@ -146,7 +146,7 @@ def read_manifest(content: bytes, seal: bytes, where: str) -> tuple[Manifest, st
     if seal != _seal(digest):
         raise BundleError(
             f"bundle {where}: {MANIFEST_NAME} does not match {SEAL_NAME}: it was altered or is "
-            "incomplete; fetch the bundle again or export it anew"
+            "incomplete; fetch the bundle again or export it again"
         )
     try:
         return Manifest.model_validate_json(content), digest
@@ -173,7 +173,7 @@ def check_file(name: str, expected: BundleFile, content: bytes, where: str) -> N
     if len(content) != expected.size or hashlib.sha256(content).hexdigest() != expected.sha256:
         raise BundleError(
             f"bundle {where}: {name} does not match its sha256 in {MANIFEST_NAME}: it was altered "
-            "or is incomplete; fetch the bundle again or export it anew"
+            "or is incomplete; fetch the bundle again or export it again"
         )
 
 
@@ -233,7 +233,7 @@ def _read(folder: Path, name: str) -> bytes:
             )
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # reading a pipe would never end
-            raise BundleError(f"{path} is not a regular file; export the bundle anew")
+            raise BundleError(f"{path} is not a regular file; export the bundle again")
         return path.read_bytes()
     except FileNotFoundError:
         raise BundleError(

@@ -128,7 +128,7 @@ def check_selftest(bundle: Bundle) -> None:
             except RuntimeError as error:  # from OpenVINO; many lines
                 raise BundleError(
                     f"bundle {bundle.folder}: self-test: the {name.value}'s {precision.value} form "
-                    f"cannot be run: {' '.join(str(error).split())}; export the bundle anew"
+                    f"cannot be run: {' '.join(str(error).split())}; export the bundle again"
                 ) from None
             found = _difference(answer, np.array(test.answers[name]))
             _refuse_beyond(tolerance, found, name, precision, str(bundle.folder))
@@ -206,7 +206,7 @@ def _refuse_beyond(
     if not found <= tolerance:  # NaN is refused as well
         raise BundleError(
             f"bundle {where}: self-test: the {name.value}'s {precision.value} form differs from "
-            f"Keras by {found:.2g}, at most {tolerance:.2g} is allowed; export the bundle anew, "
+            f"Keras by {found:.2g}, at most {tolerance:.2g} is allowed; export the bundle again, "
             "with the versions that are installed here"
         )
 
@@ -215,12 +215,12 @@ def _read(bundle: Bundle) -> SelfTest:
     path = bundle.folder / SELFTEST_NAME
     if SELFTEST_NAME not in bundle.manifest.files or not path.is_file():
         raise BundleError(
-            f"bundle {bundle.folder}: it has no {SELFTEST_NAME}; export it anew with this version"
+            f"bundle {bundle.folder}: it has no {SELFTEST_NAME}; export it again with this version"
         )
     try:
         return SelfTest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         raise BundleError(
-            f"bundle {bundle.folder}: {SELFTEST_NAME}: {first['msg']}; export it anew"
+            f"bundle {bundle.folder}: {SELFTEST_NAME}: {first['msg']}; export it again"
         ) from None

@@ -54,7 +54,9 @@ def load_keras_model(path: Path) -> Any:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except _OF_BAD_FILES as error:
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
-        raise BundleError(f"{path}: no model that Keras loads: {problem}; export it anew") from None
+        raise BundleError(
+            f"{path}: no model that Keras loads: {problem}; export it again"
+        ) from None
 
 
 def _read_config(path: Path) -> Any:
@@ -69,7 +71,7 @@ def _read_config(path: Path) -> Any:
             if entry.filename not in _MEMBERS or odd or grows or names.count(entry.filename) > 1:
                 raise BundleError(
                     f"{path}: it holds {entry.filename!r}, which is no part of a .keras file as "
-                    "`python -m training fit` writes it; export it anew"
+                    "`python -m training fit` writes it; export it again"
                 )
         return json.loads(archive.read(_CONFIG))
 
@@ -86,7 +88,7 @@ def _check_config(path: Path, config: Any) -> None:
             origin = "" if module in (None, "builtins") else f" of {module}"
             raise BundleError(
                 f"{path}: {layer}a {kind}{origin}, which may run code of whoever wrote the file; "
-                "build the model of Keras' own layers, and export it anew"
+                "build the model of Keras' own layers, and export it again"
             )
 
 

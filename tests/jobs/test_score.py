@@ -156,7 +156,7 @@ def test_int8_of_a_bundle_without_it_is_refused_before_anything_is_written(
 ) -> None:
     assert score(archive, rule_bundle, tmp_path / "output", "--set", "precision=int8") == 3
     message = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "it has no openvino_int8/gate.xml; set precision=auto, or export it anew" in message
+    assert "it has no openvino_int8/gate.xml; set precision=auto, or export it again" in message
     assert not (tmp_path / "output").exists()
 
 

@@ -121,7 +121,7 @@ def _sweep(
         picture = batch.pictures[place]
         if not np.isfinite(maps).all():
             raise InferenceError(
-                f"{picture.name}: the segmenter's answer is not finite; fit the segmenter anew"
+                f"{picture.name}: the segmenter's answer is not finite; fit the segmenter again"
             )
         for channel, one in enumerate(detector.manifest.classes):
             truth = picture.runs.get(one.id, np.empty((0, 2), dtype=np.int64))

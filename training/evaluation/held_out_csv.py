@@ -105,7 +105,7 @@ def read_held_out(content: bytes, where: str) -> HeldOutRows:
             raise ValueError(f"no column {', '.join(missing)}")
         return _parse(table)
     except ValueError as error:
-        raise BundleError(f"bundle {where}: {HELD_OUT_NAME}: {error}; export it anew") from None
+        raise BundleError(f"bundle {where}: {HELD_OUT_NAME}: {error}; export it again") from None
 
 
 def _parse(table: pd.DataFrame) -> HeldOutRows:

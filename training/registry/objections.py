@@ -37,7 +37,7 @@ def selftest_objections(bundle: Bundle) -> list[str]:
     from steeldefect.detection.selftest import SELFTEST_NAME, check_selftest
 
     if SELFTEST_NAME not in bundle.manifest.files:
-        return ["it carries no self-test; export it anew"]
+        return ["it carries no self-test; export it again"]
     check_selftest(bundle)
     return []
 

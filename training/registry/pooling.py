@@ -56,5 +56,5 @@ def pool(contenders: Sequence[Contender]) -> Pooled:
 
 def _rows_of(contender: Contender) -> HeldOutRows:
     if contender.rows is None:
-        raise DataError(f"{contender.name.address} carries no held-out results; export it anew")
+        raise DataError(f"{contender.name.address} carries no held-out results; export it again")
     return contender.rows

@@ -102,7 +102,7 @@ def test_swapped_models_are_found(copied: Bundle) -> None:
 
 def test_a_bundle_without_a_test_says_so(copied: Bundle) -> None:
     (copied.folder / SELFTEST_NAME).unlink()
-    with pytest.raises(BundleError, match=r"it has no selftest\.json; export it anew"):
+    with pytest.raises(BundleError, match=r"it has no selftest\.json; export it again"):
         check_selftest(copied)
 
 

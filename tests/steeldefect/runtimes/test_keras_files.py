@@ -146,7 +146,7 @@ def test_what_may_run_code_is_refused(
     message = str(caught.value)
     assert words in message
     assert str(path) in message
-    assert "export it anew" in message
+    assert "export it again" in message
     assert "\n" not in message
 
 

@@ -296,7 +296,7 @@ def without_selftest(bundle: Bundle) -> Path:
 
 def test_without_a_self_test_it_takes_force(make: Make, registry: Path) -> None:
     folder = str(without_selftest(make("first")))
-    with pytest.raises(PromotionError, match="carries no self-test; export it anew"):
+    with pytest.raises(PromotionError, match="carries no self-test; export it again"):
         ask(folder, registry)
     assert ask(folder, registry, force=True).record.forced
 
