@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from steeldefect.plan.skipped import PLANNED
-from steeldefect.run import Totals
 from steeldefect.scoring.task_report import Failures, TaskReport
+from steeldefect.scoring.totals import Totals
 from steeldefect.scoring.waves import ScoredWave
 
 
