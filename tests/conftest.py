@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.namespaces import Namespaces
 from support.s3_servers import ACCESS_KEY, SECRET_KEY
 from support.samples import INT8_BY_HAND, ROOT, build_rule_bundle
@@ -15,6 +16,10 @@ from steeldefect.bundle.files import Bundle
 
 _TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
 _APART = ("faults/test_store_faults.py",)  # files whose tests share little, and take long
+
+# a busy machine makes an example slow, and is no defect of what the example tests
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
 
 
 def pytest_configure() -> None:
