@@ -211,7 +211,7 @@ class Tables:
         delta.update_incremental()
         if (delta.transaction_version(name) or 0) < number:
             raise StoreUnavailableError(
-                f"table {self.store.delta_uri(table.value)} does not hold a commit that was "
+                f"{self._where(table)} does not hold a commit that was "
                 "acknowledged; check the store, and proxies in front of it; start again"
             )
 
@@ -251,7 +251,7 @@ class Tables:
         version = _schema_version(delta)
         if version > SCHEMA_VERSION:
             raise NewerTableError(
-                f"table {self.store.delta_uri(table.value)} has schema version {version}; this "
+                f"{self._where(table)} has schema version {version}; this "
                 f"program knows versions up to {SCHEMA_VERSION}; use the program that wrote it"
             )
 

@@ -65,8 +65,8 @@ def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
         StoreError: the store refused, or does not answer.
     """
     tables = Tables(store)
-    in_progress = runs_in_progress(store, tables)
-    problems = _check_waves(store, tables)
+    in_progress = runs_in_progress(store)
+    problems = _check_waves(store)
     for table in TableName:
         problems += check_files(store, tables, table)
     if not any(one.damage in (Damage.LOG, Damage.CLAIM) for one in problems):
@@ -76,7 +76,7 @@ def check_tables(store: Store, *, whole: bool = False) -> list[Problem]:
     if problems:
         return in_order(problems)
     found = check_rows(store, tables, in_progress)
-    in_progress |= runs_in_progress(store, tables)
+    in_progress |= runs_in_progress(store)
     return in_order(one for one in found if one.subject not in in_progress)
 
 
@@ -95,7 +95,7 @@ def require_sound(store: Store) -> None:
         raise unsound(store, problems)
 
 
-def runs_in_progress(store: Store, tables: Tables) -> set[str]:
+def runs_in_progress(store: Store) -> set[str]:
     """Return the ids of runs whose rows may be in some tables and not yet in others."""
     runs = {key.rpartition("/")[2].rpartition("-")[0] for key in pending_records(store)}
     holder = lease.current_run(store)
@@ -146,7 +146,7 @@ def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Prob
     """
     try:
         with open_rows(tables) as rows:
-            in_progress |= runs_in_progress(store, tables)
+            in_progress |= runs_in_progress(store)
             counts = {one.run_id: one for one in count_runs(rows)}
             recorded = {one.run_id: one for one in recorded_runs(rows)}
             copies = _count_copies(rows, counts, recorded)
@@ -224,7 +224,7 @@ def _absent(tables: Tables, recorded: Collection[RecordedRun]) -> Iterator[Probl
             yield Problem(Damage.TABLE, table.value, "the table is gone")
 
 
-def _check_waves(store: Store, tables: Tables) -> list[Problem]:
+def _check_waves(store: Store) -> list[Problem]:
     """Check that the newest claim and all wave records can be read."""
     problems = []
     try:

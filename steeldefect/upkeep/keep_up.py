@@ -113,7 +113,7 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
     problems = check_tables(store)
     if problems:
         raise unsound(store, problems)
-    upkept.done += _decided(store, tables)
+    upkept.done += _decided(store)
     orphans = find_orphans(store, tables, datetime.now(UTC), rules.min_age)
     if orphans:
         upkept.done.append(f"delete {len(orphans)} files that nothing names")
@@ -137,7 +137,7 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
     return upkept
 
 
-def _decided(store: Store, tables: Tables) -> Iterator[str]:
+def _decided(store: Store) -> Iterator[str]:
     """Yield, for each wave record, whether upkeep finishes or drops its wave."""
     found = [record for key in pending_records(store) if (record := read_record(store, key))]
     newest = newest_claim(store)
