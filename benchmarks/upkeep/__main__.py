@@ -118,7 +118,7 @@ def _ways(store: Store) -> dict[str, Callable[[], object]]:
 def _files(store: Store) -> int:
     """Count the data files of `images`."""
     delta = Tables(store).open(TableName.IMAGES)
-    return 0 if delta is None else len(data_files(delta))
+    return 0 if delta is None else len(data_files(store, TableName.IMAGES, delta))
 
 
 def _heading(options: argparse.Namespace) -> list[str]:

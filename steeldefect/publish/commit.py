@@ -29,7 +29,7 @@ from steeldefect.publish.wave_records import (
 )
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.parts import Part
-from steeldefect.tables.schema import COMMIT_ORDER, TableName
+from steeldefect.tables.schema import COMMIT_ORDER
 
 
 class WaveLog:
@@ -165,15 +165,12 @@ def missing_parts(tables: Tables, record: WaveRecord) -> list[Part]:
     Parts that were already committed to their table are not checked: the table may have rewritten
     them since.
     """
-    parts = [part for part in record.parts if not _has(tables, part.table, record)]
+    parts = [
+        part
+        for part in record.parts
+        if not tables.committed(part.table, record.run_id, record.wave)
+    ]
     sizes: dict[str, int] = {}
     for folder in {part.key.rpartition("/")[0] for part in parts}:
         sizes |= {found.key: found.size for found in tables.store.scan(f"{folder}/")}
     return [part for part in parts if sizes.get(part.key) != part.size]
-
-
-def _has(tables: Tables, table: TableName, record: WaveRecord) -> bool:
-    """Return whether a record's wave was already committed to a table."""
-    delta = tables.open(table)
-    seen = None if delta is None else delta.transaction_version(record.run_id)
-    return seen is not None and int(seen) >= record.wave

@@ -13,10 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from steeldefect.errors import TableError, UnreadableFileError
 from steeldefect.stores import Store
 from steeldefect.streams import read_ahead
+from steeldefect.tables.delta_errors import translated
+from steeldefect.tables.log_entries import newest_actions, require_whole
 from steeldefect.tables.schema import PARTITION, TableName
 
 _AHEAD = 4  # files that are read ahead; each is in memory as a whole
@@ -55,13 +58,25 @@ class DataFile(NamedTuple):
         return any(self.first_run <= one <= self.last_run for one in run_ids)
 
 
-def data_files(delta: DeltaTable) -> list[DataFile]:
+def data_files(store: Store, table: TableName, delta: DeltaTable) -> list[DataFile]:
     """List the data files of a table's version.
 
+    Args:
+        store: the output.
+        table: table that the files belong to.
+        delta: the opened table.
+
     Raises:
-        TableError: the table is not partitioned as the tables of this program are.
+        TableError: the table is not partitioned as the tables of this program are, or its log is
+            damaged.
+        StoreUnavailableError: the store does not answer, or not with what it holds.
     """
-    actions = pa.table(delta.get_add_actions(flatten=True))
+    try:
+        actions = pa.table(delta.get_add_actions(flatten=True))
+        newest = newest_actions(store, table, delta.version())
+    except (DeltaError, ValueError) as error:
+        raise translated(error, f"table {store.delta_uri(table.value)}") from None
+    require_whole(delta.table_uri, actions["path"].to_pylist(), newest)
     if actions.num_rows == 0:
         return []
     if f"partition.{PARTITION}" not in actions.column_names:

@@ -29,6 +29,7 @@ from steeldefect.errors import NewerTableError, StoreUnavailableError
 from steeldefect.stores import Store
 from steeldefect.tables.commits import add_action, named_commit
 from steeldefect.tables.delta_errors import translated
+from steeldefect.tables.log_entries import has_entries, newest_actions
 from steeldefect.tables.parts import Part
 from steeldefect.tables.reading import dataset_of
 from steeldefect.tables.schema import PARTITION, SCHEMA_VERSION, SCHEMAS, SINCE, TableName
@@ -60,12 +61,11 @@ class Tables:
             StoreUnavailableError: the store does not answer.
         """
         try:
-            delta = self._opened(table)
-        except TableNotFoundError:
-            return None
+            delta = self._found(table)
         except (DeltaError, OSError, ValueError) as error:
             raise translated(error, self._where(table)) from None
-        self._refuse_newer(delta, table)
+        if delta is not None:
+            self._refuse_newer(delta, table)
         return delta
 
     def read(
@@ -96,12 +96,30 @@ class Tables:
             raise translated(error, self._where(table)) from None
 
     def dataset(self, table: TableName) -> ds.Dataset:
-        """Open a table as an Arrow dataset; a table that does not exist is an empty dataset."""
+        """Open a table as an Arrow dataset; a table that does not exist is an empty dataset.
+
+        Raises:
+            TableError, StoreUnavailableError: see `open`.
+        """
         delta = self.open(table)
         schema = SCHEMAS[table].columns
         if delta is None:
             return ds.dataset(schema.empty_table())
-        return dataset_of(delta, schema, self.store.delta_options())
+        try:
+            newest = newest_actions(self.store, table, delta.version())
+            return dataset_of(delta, schema, self.store.delta_options(), newest)
+        except (DeltaError, ValueError) as error:
+            raise translated(error, self._where(table)) from None
+
+    def committed(self, table: TableName, name: str, number: int) -> bool:
+        """Return whether a table's log holds a transaction with this number or a greater one.
+
+        Raises:
+            TableError, StoreUnavailableError: see `open`.
+        """
+        delta = self.open(table)
+        with self.errors_of(table):
+            return delta is not None and _reached(delta, name, number)
 
     def create_all(self) -> None:
         """Create the tables that do not exist yet, and add columns that older tables lack."""
@@ -135,8 +153,7 @@ class Tables:
 
         def commit() -> None:
             delta = self.create(table)
-            seen = delta.transaction_version(name)
-            if seen is not None and seen >= number:
+            if _reached(delta, name, number):
                 return
             delta.create_write_transaction(
                 [add_action(part) for part in parts],
@@ -187,7 +204,7 @@ class Tables:
 
         def commit() -> None:
             delta = self.create(table)
-            if delta.transaction_version(name) is not None:
+            if _reached(delta, name, 1):
                 return
             write_deltalake(
                 delta,
@@ -209,7 +226,7 @@ class Tables:
             StoreUnavailableError: the commit is not there.
         """
         delta.update_incremental()
-        if (delta.transaction_version(name) or 0) < number:
+        if not _reached(delta, name, number):
             raise StoreUnavailableError(
                 f"{self._where(table)} does not hold a commit that was "
                 "acknowledged; check the store, and proxies in front of it; start again"
@@ -217,6 +234,21 @@ class Tables:
 
     def _where(self, table: TableName) -> str:
         return f"table {self.store.delta_uri(table.value)}"
+
+    def _found(self, table: TableName) -> DeltaTable | None:
+        """Open a table; trust the Delta library that there is none only if its log has no entry."""
+        try:
+            return self._opened(table)
+        except TableNotFoundError:
+            if not has_entries(self.store, table):
+                return None
+        try:
+            return self._opened(table)  # it may have been created meanwhile
+        except TableNotFoundError:
+            raise StoreUnavailableError(
+                f"{self._where(table)} was not found, but the store lists entries of its log; "
+                "check the store, and proxies in front of it; start again"
+            ) from None
 
     def _opened(self, table: TableName) -> DeltaTable:
         return DeltaTable(
@@ -274,6 +306,12 @@ class Tables:
                 raise translated(error, self._where(table)) from None
 
         return retrying(attempt)
+
+
+def _reached(delta: DeltaTable, name: str, number: int) -> bool:
+    """Return whether the log holds a transaction with this number or a greater one."""
+    seen = delta.transaction_version(name)
+    return seen is not None and int(seen) >= number
 
 
 def _schema_version(delta: DeltaTable) -> int:

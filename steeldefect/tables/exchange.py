@@ -54,7 +54,9 @@ def exchange_files(
         delta = tables.create(table)
         if delta.transaction_version(name) is not None:
             return True
-        if not {file.path for file in removed} <= {file.path for file in data_files(delta)}:
+        if not {file.path for file in removed} <= {
+            file.path for file in data_files(tables.store, table, delta)
+        }:
             raise OutputBusyError(
                 f"another program changed the files of {where} at the same time; start again"
             )

@@ -12,7 +12,7 @@ supports are refused; the error names the feature.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -25,6 +25,7 @@ from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileSystem, LocalFileSystem
 
 from steeldefect.errors import TableError
+from steeldefect.tables.log_entries import require_whole
 from steeldefect.tables.remote_files import scan_file_system
 
 _LIST_OF_FILES = frozenset(
@@ -56,7 +57,9 @@ _OWN_PART = re.compile(
 _LAYOUT = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"))
 
 
-def dataset_of(delta: DeltaTable, columns: pa.Schema, options: dict[str, str]) -> ds.Dataset:
+def dataset_of(
+    delta: DeltaTable, columns: pa.Schema, options: dict[str, str], newest: Mapping[str, bool]
+) -> ds.Dataset:
     """Create a dataset of the files that the opened version of a table names.
 
     Columns that a file lacks are null in its rows, columns beyond the schema are not read, and
@@ -66,8 +69,10 @@ def dataset_of(delta: DeltaTable, columns: pa.Schema, options: dict[str, str]) -
         delta: the opened table.
         columns: schema of the table.
         options: settings to reach the store.
+        newest: what the newest entries of the log did; see `log_entries.newest_actions`.
 
     Raises:
+        StoreUnavailableError: the Delta library has missed entries of the log.
         TableError: the table uses a feature of Delta that is not supported, or names a file that
             cannot be reached.
     """
@@ -81,7 +86,7 @@ def dataset_of(delta: DeltaTable, columns: pa.Schema, options: dict[str, str]) -
     needed = _needs_engine(delta, features)
     if needed:
         return _EngineDataset.of(delta, columns, needed)
-    return _FilesDataset.of(_Files(delta, columns, options))
+    return _FilesDataset.of(_Files(delta, columns, options, newest))
 
 
 def _needs_engine(delta: DeltaTable, features: frozenset[str]) -> list[str]:
@@ -129,10 +134,17 @@ class _File:
 class _Files:
     """The data files of one version of a table."""
 
-    def __init__(self, delta: DeltaTable, columns: pa.Schema, options: dict[str, str]) -> None:
+    def __init__(
+        self,
+        delta: DeltaTable,
+        columns: pa.Schema,
+        options: dict[str, str],
+        newest: Mapping[str, bool],
+    ) -> None:
         self.columns = columns
         self._options = options
         actions = pa.table(delta.get_add_actions(flatten=True))
+        require_whole(delta.table_uri, actions["path"].to_pylist(), newest)
         names = [one for one in delta.metadata().partition_columns if one in columns.names]
         partitions = _partitions(actions, names, columns)
         self._files = [

@@ -77,7 +77,9 @@ def compact(store: Store, tables: Tables, table: TableName, target: int = TARGET
     if delta is None:
         return Compacted()
     before = after = 0
-    for groups in in_batches(plan_compaction(data_files(delta), target), _IN_ONE_COMMIT):
+    for groups in in_batches(
+        plan_compaction(data_files(store, table, delta), target), _IN_ONE_COMMIT
+    ):
         removed = [file for group in groups for file in group]
         added = [_merge(store, delta, table, group) for group in groups]
         exchange_files(tables, table, removed, added, data_change=False)

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steeldefect.stores import ObjectInfo, Store
+from steeldefect.tables.log_entries import CHECKPOINT, ENTRY, log_folder, parse_entry
 from steeldefect.tables.schema import TableName
 
-_ENTRY = re.compile(r"(\d{20})\.json")
-_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..+")
 _HINT = "_last_checkpoint"
 
 
@@ -127,9 +124,9 @@ class DeltaLog:
 
     def _sort_in(self, one: ObjectInfo) -> None:
         name = one.key.removeprefix(self._folder)
-        if entry := _ENTRY.fullmatch(name):
+        if entry := ENTRY.fullmatch(name):
             self._entries[int(entry[1])] = one
-        elif checkpoint := _CHECKPOINT.fullmatch(name):
+        elif checkpoint := CHECKPOINT.fullmatch(name):
             self._checkpoints.setdefault(int(checkpoint[1]), []).append(one)
         elif name == _HINT:
             self._hint = one
@@ -192,28 +189,6 @@ class DeltaLog:
         hint = (self._hint.key,) if self._hint else ()
         detail = f"the checkpoint of version {version} is damaged"
         return [LogFault(Fault.CHECKPOINT, version, detail, keys + hint)]
-
-
-def log_folder(table: TableName) -> str:
-    """Return the folder of a table's log, as a prefix of keys."""
-    return f"{table.value}/_delta_log/"
-
-
-def entry_key(table: TableName, version: int) -> str:
-    """Return the key of one entry of a table's log."""
-    return f"{log_folder(table)}{version:020d}.json"
-
-
-def parse_entry(content: bytes) -> list[dict[str, Any]]:
-    """Return the actions of a log entry: one JSON object per line.
-
-    Raises:
-        ValueError: the content has another form.
-    """
-    actions = [json.loads(line) for line in content.decode().split("\n") if line.strip()]
-    if not all(isinstance(action, dict) for action in actions):
-        raise ValueError("a line is not a JSON object")
-    return actions
 
 
 def _is_readable(key: str, content: bytes) -> bool:

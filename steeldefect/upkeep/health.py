@@ -119,7 +119,7 @@ def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]
         return [_log_problem(table, fault) for fault in hinted]
     problems = [_log_problem(table, fault) for fault in DeltaLog(table, found).emptied()]
     sizes = {one.key.removeprefix(f"{table.value}/"): one.size for one in found}
-    for file in data_files(delta):
+    for file in data_files(store, table, delta):
         size = sizes.get(file.path, sizes.get(unquote(file.path)))
         if size == file.size or file.elsewhere:
             continue
@@ -272,7 +272,7 @@ def _read_whole(store: Store, tables: Tables) -> Iterator[Problem]:
 def _unreadable(store: Store, tables: Tables, table: TableName) -> Iterator[Problem]:
     """Find the data files of a table that cannot be read."""
     delta = tables.open(table)
-    files = [] if delta is None else data_files(delta)
+    files = [] if delta is None else data_files(store, table, delta)
     if delta is None or _readable(store, table, delta, files):
         return
     for file in files:

@@ -23,10 +23,11 @@ from steeldefect.publish.wave_records import pending_records, read_record
 from steeldefect.stores import ObjectInfo, Store
 from steeldefect.tables.data_files import data_files
 from steeldefect.tables.delta import Tables
+from steeldefect.tables.log_entries import log_folder
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.compaction import Compacted, compact, plan_compaction
 from steeldefect.upkeep.damage import unsound
-from steeldefect.upkeep.delta_log import DeltaLog, log_folder
+from steeldefect.upkeep.delta_log import DeltaLog
 from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.maintain_arguments import MIN_AGE, RETENTION
 from steeldefect.upkeep.orphans import find_orphans, store_clock
@@ -122,7 +123,7 @@ def preview(store: Store, rules: UpkeepRules) -> Upkept:
         delta = tables.open(table)
         if delta is None:
             continue
-        groups = plan_compaction(data_files(delta))
+        groups = plan_compaction(data_files(store, table, delta))
         if groups:
             small = sum(len(group) for group in groups)
             upkept.done.append(f"{table.value}: make {len(groups)} data files of {small}")

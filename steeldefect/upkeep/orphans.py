@@ -21,6 +21,7 @@ from steeldefect.stores import ObjectInfo, Store
 from steeldefect.stores.local import LocalStore
 from steeldefect.tables.data_files import data_files
 from steeldefect.tables.delta import Tables
+from steeldefect.tables.log_entries import newest_actions
 from steeldefect.tables.schema import TableName
 
 _DATA = re.compile(r".*\.parquet")
@@ -95,19 +96,24 @@ def _orphans_of(store: Store, tables: Tables, table: TableName) -> Iterator[Obje
     if delta is None:
         return
     with tables.errors_of(table):
-        untracked = _untracked(delta)
+        untracked = _untracked(store, table, delta)
     for one in listing:
         path = one.key.removeprefix(f"{table.value}/")
         if path in untracked or _UNFINISHED.fullmatch(path):
             yield one
 
 
-def _untracked(delta: DeltaTable) -> set[str]:
-    """Return the paths of data files that neither the newest nor a retained version names."""
+def _untracked(store: Store, table: TableName, delta: DeltaTable) -> set[str]:
+    """Return the paths of data files that neither the newest nor a retained version names.
+
+    What the newest entries of the log name is read a second time, by this program: if the Delta
+    library misses an entry, no file is deleted for that.
+    """
     everything = set(_vacuumable(delta, full=True))
     earlier = set(_vacuumable(delta, full=False))
-    present = {file.path for file in data_files(delta)}
-    return {path for path in everything - earlier - present if _DATA.fullmatch(path)}
+    named = set(newest_actions(store, table, delta.version()))
+    named |= {file.path for file in data_files(store, table, delta)}
+    return {path for path in everything - earlier - named if _DATA.fullmatch(path)}
 
 
 def _vacuumable(delta: DeltaTable, full: bool) -> Iterable[str]:

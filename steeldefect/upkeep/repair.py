@@ -23,9 +23,10 @@ from steeldefect.stores import Store, open_store
 from steeldefect.tables.data_files import data_files
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.exchange import exchange_files
+from steeldefect.tables.log_entries import entry_key
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.damage import Damage, Problem
-from steeldefect.upkeep.delta_log import Fault, entry_key
+from steeldefect.upkeep.delta_log import Fault
 from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.row_repair import RowRepair
 
@@ -169,7 +170,9 @@ class Repair:
             paths = {one.subject for one in problems if one.where == table.value}
             delta = self._tables.open(table) if paths else None
             if delta is not None:
-                files = [file for file in data_files(delta) if file.path in paths]
+                files = [
+                    file for file in data_files(self._store, table, delta) if file.path in paths
+                ]
                 self._held.check()
                 exchange_files(self._tables, table, files, [], data_change=True)
                 self._say(f"{table.value}: took out {len(files)} lost or damaged data files")

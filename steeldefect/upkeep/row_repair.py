@@ -158,7 +158,7 @@ class RowRepair:
         delta = self._tables.open(table)
         if delta is None or bad.num_rows + twice.num_rows == 0:
             return 0
-        files = [file for file in data_files(delta) if file.may_hold(run_ids)]
+        files = [file for file in data_files(self._store, table, delta) if file.may_hold(run_ids)]
         removed, added, dropped = [], [], 0
         seen: set[tuple[Any, ...]] = set()
         for file, rows in read_files(self._store, table, delta, files):

@@ -39,7 +39,10 @@ ENDS = {0, 4, 6, 7, 10}
 
 _UNREACHED = r"no answer .*Connection|[Cc]onnection (error|reset)"
 _LATE = r"no answer .*(Timeout|in \d+ s)|timed out|timeout"
-_NOT_THE_STORE = r"not a listing|not those of ETag|not proven|non-partial|ETag Header|invalid list"
+_NOT_THE_STORE = (
+    r"not a listing|not those of ETag|not proven|non-partial|ETag Header|invalid list|"
+    r"without some of its entries|was not found, but the store lists"
+)
 
 CAUSES = {
     Fault.SLOW_DOWN: r"SlowDown|503",

@@ -124,7 +124,7 @@ def test_a_version_that_was_opened_stays_what_it_was(store: Store, tables: Table
     delta = tables.open(TableName.IMAGES)
     assert delta is not None
     publish(store, {TableName.IMAGES: [image("b")]}, Origin("2", "b", MORNING))
-    dataset = dataset_of(delta, SCHEMAS[TableName.IMAGES].columns, {})
+    dataset = dataset_of(delta, SCHEMAS[TableName.IMAGES].columns, {}, {})
     assert dataset.to_table(columns=["key"]).to_pylist() == [{"key": "a"}]
 
 

@@ -66,7 +66,7 @@ def contents(store: Store, table: TableName) -> list[dict[str, Any]]:
 def count_files(store: Store, table: TableName) -> int:
     delta = Tables(store).open(table)
     assert delta is not None
-    return len(data_files(delta))
+    return len(data_files(store, table, delta))
 
 
 @pytest.mark.parametrize("table", list(TableName), ids=lambda table: table.value)
@@ -90,7 +90,7 @@ def test_files_state_their_statistics_and_readers_find_all_rows(store: Store) ->
     compact(store, Tables(store), TableName.IMAGES)
     delta = Tables(store).open(TableName.IMAGES)
     assert delta is not None
-    (one,) = data_files(delta)
+    (one,) = data_files(store, TableName.IMAGES, delta)
     assert (one.first_run, one.last_run) == ("run-001", "run-002")
     found = Tables(store).read(TableName.IMAGES, ["key"], {"run_id": "run-002"})
     assert sorted(found["key"].to_pylist()) == ["clean-2.png", "one-2.png", "two-2.png"]
@@ -162,8 +162,9 @@ def test_files_of_other_types_are_refused_and_no_damage(store: Store) -> None:
     pq.write_table(rows.set_column(place, "scored_at", later), path)
     delta = Tables(store).open(TableName.IMAGES)
     assert delta is not None
+    files = data_files(store, TableName.IMAGES, delta)
     with pytest.raises(TableError, match="has columns of other types") as caught:
-        list(read_files(store, TableName.IMAGES, delta, data_files(delta)))
+        list(read_files(store, TableName.IMAGES, delta, files))
     assert not isinstance(caught.value, UnreadableFileError)
 
 

@@ -58,8 +58,12 @@ def age(folder: Path, seconds: float = MONTHS) -> None:
 
 def count_files(store: Store) -> dict[str, int]:
     """Count the data files of each table's newest version."""
-    opened = {table.value: Tables(store).open(table) for table in TableName}
-    return {name: len(data_files(delta)) for name, delta in opened.items() if delta is not None}
+    opened = {table: Tables(store).open(table) for table in TableName}
+    return {
+        table.value: len(data_files(store, table, delta))
+        for table, delta in opened.items()
+        if delta is not None
+    }
 
 
 def below(folder: Path) -> set[str]:

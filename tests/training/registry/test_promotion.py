@@ -266,7 +266,10 @@ def score(name: str, value: float | None) -> Score:
         ([], "no scores on held-out pictures with defects"),
         ([("mean_dice", 0.9), ("all_empty_dice", 0.9), ("positives_dice", None)], "no scores"),
         ([("mean_dice", 0.9), ("all_empty_dice", 0.9), ("positives_dice", 0.0)], "no held-out"),
-        ([("mean_dice", 0.8), ("all_empty_dice", 0.9), ("positives_dice", 0.3)], "0.9000 that an"),
+        (
+            [("mean_dice", 0.8), ("all_empty_dice", 0.9), ("positives_dice", 0.3)],
+            "0.9000 of an",
+        ),
         ([("mean_dice", 0.9), ("all_empty_dice", 0.9), ("positives_dice", 0.3)], None),
     ],
 )
