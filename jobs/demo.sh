@@ -18,21 +18,27 @@ mkdir demo
 step "Generate strips to train on" \
     python -m training generate --data demo/train --pictures 300 --seed 1
 step "Generate an archive to score; training never sees its labels" \
-    python -m training generate --data demo/archive --pictures 120 --seed 2026
+    python -m training generate --data demo/archive --pictures 120 --seed 2026 --coils 6
 step "Train gate and segmenter, and write the bundle" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml --bundle demo/bundle
 step "Score the archive with Spark" \
     spark-submit jobs/score.py --input demo/archive --bundle demo/bundle --output demo/output \
-    --config conf/score.yaml
+    --config conf/demo.yaml
 step "Compare the findings with the labels" \
     spark-submit jobs/evaluate.py --output demo/output --labels demo/archive/train.csv
 step "Draw found and true masks on some pictures" \
     steeldefect overlays --output demo/output --truth demo/archive/train.csv demo/overlays
-step "Query the tables" \
+step "Query the tables: the defects of each class, in millimetres" \
     steeldefect sql --output demo/output "
-    select class_name, count(*) as pictures, round(avg(area)) as mean_area_px,
-           round(avg(mean_probability), 2) as mean_probability
-    from predictions group by class_name order by class_name"
+    select class_name, count(*) as defects, count(distinct key) as pictures,
+           count(distinct coil) as coils, round(median(length_mm), 1) as median_length_mm,
+           round(max(length_mm), 1) as longest_mm, round(sum(area_mm2)) as area_mm2
+    from newest_defects group by class_name order by class_name"
+step "Query the tables: the longest defects, and where they are" \
+    steeldefect sql --output demo/output "
+    select coil, round(along_mm) as along_mm, round(across_mm) as across_mm, class_name,
+           round(length_mm, 1) as length_mm, round(width_mm, 1) as width_mm, key
+    from newest_defects order by length_mm desc limit 5"
 
 score() {
     steeldefect sql --output demo/output --format csv \

@@ -17,6 +17,7 @@ from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle
 from steeldefect.plan.inventory import read_inventory
 from steeldefect.plan.listing import list_pictures
+from steeldefect.plan.picture_places import require_places
 from steeldefect.plan.plan import Plan, plan_run
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.program import interruption, progress
@@ -219,6 +220,8 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
     Raises:
         BundleError: the bundle is missing, damaged, or not signed as the settings require.
         EmptyInputError: no picture lies under the input.
+        SettingsError: `strip.key_pattern` fits no key, or nothing states an attribute.
+        DataError: the inventory, or what the pattern finds in a key, is not as it has to be.
         StoreError: input or output cannot be read.
         OutputBusyError: another run held the output longer than `lock_wait_seconds`.
     """
@@ -249,10 +252,18 @@ def _pictures_of(request: ScoreRequest) -> pa.Table:
     settings = request.settings
     source = open_store(request.input_uri, settings.s3)
     if request.inventory_uri is None:
-        return list_pictures(source, settings.include, settings.exclude)
-    return read_inventory(
-        request.inventory_uri, source, settings.include, settings.s3, settings.exclude
-    )
+        listing = list_pictures(source, settings.include, settings.exclude)
+    else:
+        listing = read_inventory(
+            request.inventory_uri,
+            source,
+            settings.include,
+            settings.s3,
+            settings.exclude,
+            settings.strip.asked_of_inventory,
+        )
+    require_places(listing, settings.strip, inventory=request.inventory_uri is not None)
+    return listing
 
 
 def _say_waiting(holder: str) -> None:

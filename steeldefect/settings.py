@@ -24,6 +24,7 @@ from pydantic import (
 
 from steeldefect.bundle.signatures import read_public_key
 from steeldefect.errors import SettingsError
+from steeldefect.pictures.strip import StripSettings
 from steeldefect.program.suggestions import nearest
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 from steeldefect.runtimes.engine import RuntimeOptions, check_combination
@@ -74,6 +75,9 @@ class ScoreSettings(BaseModel):
     precision: Precision = Precision.AUTO
     batch_size: int | None = Field(default=None, gt=0, le=4_096)
     gpu_memory_mib: int | None = Field(default=None, gt=0)
+
+    strip: StripSettings = StripSettings()
+    rejected_per_picture: int = Field(default=10, ge=0, le=10_000)
 
     max_failure_share: float = Field(default=0.05, ge=0, le=1)
     min_failures: int = Field(default=3, gt=0)

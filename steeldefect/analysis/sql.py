@@ -1,10 +1,12 @@
 """Query the tables of one output with SQL: DuckDB in this process, no server.
 
-Every table has its own name; a table that was not written yet is empty. There are three views:
+Every table has its own name; a table that was not written yet is empty. These are the views:
 
 - `newest_images`: for each picture and bundle, the row of the newest run (a picture that was
   replaced in the archive is scored again);
 - `newest_predictions`: the findings that belong to these rows;
+- `newest_defects`: their defects, one row for each region;
+- `newest_rejected`: the regions on these pictures that minimum areas removed;
 - `not_scored`: the newest failure of each picture that no later run has scored.
 
 `run_number` orders the runs, because the clocks of hosts may differ. Rows of versions before 0.2
@@ -52,15 +54,16 @@ _OPENED = (
     TableName.IMAGES,
     TableName.QUARANTINE,
     TableName.PREDICTIONS,
+    TableName.DEFECTS,
     TableName.CONFUSIONS,
     TableName.METRICS,
     TableName.RUNS,
 )
 """The tables in the order in which they are opened: a table comes before those it refers to.
 
-A wave is committed to `predictions` before `images`, and a run to `runs` before both. So a reader
-who sees a row of `images` also sees its findings and its run, although the tables are opened one
-after another.
+A wave is committed to `defects` and `predictions` before `images`, and a run to `runs` before all.
+So a reader who sees a row of `images` also sees its findings and its run, although the tables are
+opened one after another.
 """
 
 _STORED = {TableName.RUNS: "stored_runs"}
@@ -84,6 +87,12 @@ FROM (
 CREATE VIEW newest_predictions AS
 SELECT predictions.* FROM predictions
 SEMI JOIN newest_images USING (source, key, run_id);
+CREATE VIEW newest_defects AS
+SELECT defects.* FROM defects
+SEMI JOIN newest_images USING (source, key, run_id) WHERE kept;
+CREATE VIEW newest_rejected AS
+SELECT defects.* FROM defects
+SEMI JOIN newest_images USING (source, key, run_id) WHERE NOT kept;
 CREATE VIEW not_scored AS
 SELECT *,
     CASE WHEN NOT transient THEN 'final'

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from steeldefect.api.picture_result import PictureResult, public_finding
-from steeldefect.detection.detector import Detector, Finding, Prepared
+from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.detection.outline import Outline
 from steeldefect.errors import HostError, InferenceError, PictureError, SettingsError
 from steeldefect.pictures.preprocessing import Gray
 from steeldefect.streams import in_batches, read_ahead
@@ -102,14 +103,14 @@ class BatchFinder:
 
     def _detected(
         self, pictures: list[Prepared]
-    ) -> list[tuple[float | None, list[Finding] | PictureError | None]]:
-        """Return the gate's probability and the findings of each picture; None if it was gated."""
+    ) -> list[tuple[float | None, Outline | PictureError | None]]:
+        """Return the gate's probability and the outline of each picture; None if it was gated."""
         detector = self._detector
         probabilities = detector.gate(pictures)
         passes = detector.passes(probabilities)
         passing = [picture for picture, ok in zip(pictures, passes, strict=True) if ok]
         segmented = iter(detector.segment(passing, probabilities[passes]))
-        detected: list[tuple[float | None, list[Finding] | PictureError | None]] = []
+        detected: list[tuple[float | None, Outline | PictureError | None]] = []
         for probability, ok in zip(probabilities.tolist(), passes.tolist(), strict=True):
             if detector.has_gate and math.isnan(probability):
                 detected.append((None, InferenceError("the gate's answer is not finite")))
@@ -123,11 +124,12 @@ def _result(
     name: str | None,
     shape: tuple[int, int],
     probability: float | None,
-    found: list[Finding] | PictureError | None,
+    found: Outline | PictureError | None,
 ) -> PictureResult:
     if isinstance(found, PictureError):
         return PictureResult(name, error=found)
-    verdict = Verdict.GATED if found is None else Verdict.DEFECT if found else Verdict.CLEAN
+    findings = found.findings if found else ()
+    verdict = Verdict.GATED if found is None else Verdict.DEFECT if findings else Verdict.CLEAN
     height, width = shape
-    findings = tuple(public_finding(one, shape) for one in found or ())
-    return PictureResult(name, width, height, verdict.value, probability, findings)
+    public = tuple(public_finding(one, shape) for one in findings)
+    return PictureResult(name, width, height, verdict.value, probability, public)

@@ -102,6 +102,11 @@ class OpenedTables:
         return self._whole("predictions")
 
     @property
+    def defects(self) -> QueryResult:
+        """Regions: one row for each separate region of a class, kept or removed, in each run."""
+        return self._whole("defects")
+
+    @property
     def quarantine(self) -> QueryResult:
         """Failures: one row for each picture and each run that could not score it."""
         return self._whole("quarantine")
@@ -130,6 +135,16 @@ class OpenedTables:
     def newest_predictions(self) -> QueryResult:
         """The findings that belong to the rows of `newest_images`."""
         return self._whole("newest_predictions")
+
+    @property
+    def newest_defects(self) -> QueryResult:
+        """The defects on the pictures of `newest_images`: the regions that count."""
+        return self._whole("newest_defects")
+
+    @property
+    def newest_rejected(self) -> QueryResult:
+        """The regions on these pictures that minimum areas removed."""
+        return self._whole("newest_rejected")
 
     @property
     def not_scored(self) -> QueryResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from steeldefect.detection import detector
+from steeldefect.detection import outline
 from steeldefect.errors import PictureError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.run_lengths import BoundingBox, Mask
@@ -100,7 +100,7 @@ def _described(error: PictureError) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def public_finding(found: detector.Finding, shape: tuple[int, int]) -> Finding:
+def public_finding(found: outline.Finding, shape: tuple[int, int]) -> Finding:
     """Return a finding of the detector as a public `Finding`.
 
     Args:
@@ -114,7 +114,7 @@ def public_finding(found: detector.Finding, shape: tuple[int, int]) -> Finding:
         area=found.area,
         share=found.share,
         box=found.box,
-        regions=found.regions,
+        regions=len(found.regions),
         mean_probability=found.mean_probability,
         max_probability=found.max_probability,
         shape=shape,

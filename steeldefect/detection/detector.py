@@ -4,22 +4,21 @@ prepared = [detector.prepare(picture) for picture in pictures]    # any thread
 probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
 passed = detector.passes(probabilities)                           # (n,), all if the gate is soft
 passing = [picture for picture, ok in zip(prepared, passed) if ok]
-findings = detector.segment(passing, probabilities[passed])       # one list for each picture
+outlines = detector.segment(passing, probabilities[passed])       # one for each picture
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from steeldefect.bundle.manifest import DefectClass, Manifest, Mirror
+from steeldefect.bundle.manifest import Manifest, Mirror
 from steeldefect.detection import gating
+from steeldefect.detection.outline import Outline, OutlineRules, outline_picture
 from steeldefect.errors import InferenceError, PictureSizeError
-from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32, Gray, resize, scale_batch
 from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.engine import Engine
@@ -30,6 +29,7 @@ _MIRRORED = {
     Mirror.VERTICAL: (_HEIGHT,),
     Mirror.BOTH: (_HEIGHT, _WIDTH),
 }
+_IN_PIXELS = OutlineRules()
 
 
 @dataclass(frozen=True)
@@ -48,27 +48,6 @@ class Prepared:
     shape: tuple[int, int]
     for_gate: Gray | None
     for_segmenter: Gray
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One defect class found on one picture; area and box are in pixels of the picture.
-
-    Attributes:
-        runs: the mask as run lengths.
-        share: area divided by the picture's number of pixels.
-        regions: number of connected regions of the mask.
-        mean_probability, max_probability: of the mask's pixels.
-    """
-
-    defect_class: DefectClass
-    runs: run_lengths.Runs
-    area: int
-    share: float
-    box: run_lengths.BoundingBox
-    regions: int
-    mean_probability: float
-    max_probability: float
 
 
 class Detector:
@@ -148,8 +127,8 @@ class Detector:
 
     def segment(
         self, pictures: Sequence[Prepared], probabilities: Float32
-    ) -> list[list[Finding] | InferenceError]:
-        """Compute the findings of pictures.
+    ) -> list[Outline | InferenceError]:
+        """Compute the findings of pictures, measured in pixels.
 
         Args:
             pictures: prepared pictures that pass the gate.
@@ -157,8 +136,7 @@ class Detector:
                 the minimum areas of pictures below its threshold; a hard gate does not use them.
 
         Returns:
-            For each picture a list of findings, one for each class found, in the bundle's order; or
-            an error, if the model's output is not finite.
+            For each picture its outline, or an error if the model's output is not finite.
         """
         if not pictures:
             return []
@@ -194,83 +172,31 @@ class Detector:
         return np.asarray(maps / np.float32(1 + len(mirrors)))
 
     def outline(
-        self, maps: Float32, shape: tuple[int, int], probability: float
-    ) -> list[Finding] | InferenceError:
+        self,
+        maps: Float32,
+        shape: tuple[int, int],
+        probability: float,
+        rules: OutlineRules = _IN_PIXELS,
+    ) -> Outline | InferenceError:
         """Compute the findings of one picture from its class maps. Any thread may call this.
 
         Args:
             maps: float32 (h, w, classes), one picture's part of the result of `maps`.
             shape: (height, width) of the picture.
             probability: the gate's probability; see `segment`.
+            rules: how regions are measured; the area that a soft gate adds comes on top.
 
         Returns:
-            The findings, or an error if the maps are not finite.
+            The outline, or an error if the maps are not finite.
         """
         if not np.isfinite(maps).all():
             return InferenceError("the segmenter's answer is not finite")
-        added = self._added_area(probability)
-        found = [
-            find_defect(maps[:, :, channel], shape, defect_class, added)
-            for channel, defect_class in enumerate(self.manifest.classes)
-        ]
-        return [finding for finding in found if finding is not None]
+        added = rules.added_area + self._added_area(probability)
+        rules = replace(rules, added_area=added)
+        return outline_picture(maps, shape, self.manifest.classes, rules)
 
     def _added_area(self, probability: float) -> int:
         gate = self.manifest.gate
         if gate is None:
             return 0
         return int(gating.added_area(gate, np.array([probability], dtype=np.float32))[0])
-
-
-def find_defect(
-    probability: Float32, shape: tuple[int, int], defect_class: DefectClass, added_area: int = 0
-) -> Finding | None:
-    """Compute the mask of one class at the picture's own size, and measure it.
-
-    The class map is resized (bilinear) before the threshold is applied, so that outlines do not
-    show the model's larger pixels.
-
-    Args:
-        probability: float32 (h, w), the class map of the model.
-        shape: (height, width) of the picture.
-        defect_class: the class, with its threshold and minimum area.
-        added_area: area that a soft gate adds to the minimum area, in pixels of the picture.
-
-    Returns:
-        The finding; None if the class covers no pixel, or less than the minimum area.
-    """
-    threshold = defect_class.pixel_threshold
-    if probability.max() <= threshold:
-        return None
-    full = resize_map(probability, shape)
-    mask = full > threshold
-    area = int(np.count_nonzero(mask))
-    if area == 0 or area < defect_class.min_area + added_area:
-        return None
-    runs = run_lengths.from_mask(mask)
-    box = run_lengths.bounding_box(runs, shape[0])
-    if box is None:
-        return None
-    window = np.s_[box.top : box.bottom, box.left : box.right]
-    found = full[window][mask[window]]
-    regions = cv2.connectedComponents(mask[window].view(np.uint8), connectivity=8)[0] - 1
-    return Finding(
-        defect_class=defect_class,
-        runs=runs,
-        area=area,
-        share=area / mask.size,
-        box=box,
-        regions=regions,
-        mean_probability=float(found.mean()),
-        max_probability=float(found.max()),
-    )
-
-
-def resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
-    """Resize a class map float32 (h, w) to a picture's (height, width), bilinear."""
-    if probability.shape == shape:
-        return probability
-    size = (shape[1], shape[0])
-    # the class map is one channel of an interleaved array: OpenCV needs it contiguous
-    contiguous = np.ascontiguousarray(probability)
-    return np.asarray(cv2.resize(contiguous, size, interpolation=cv2.INTER_LINEAR), np.float32)

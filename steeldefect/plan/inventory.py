@@ -11,6 +11,8 @@ The bucket's S3 Inventory, or any other table of keys, consists of a few files. 
 A table must have the column `key`. A key is relative to the input, or a whole address
 (`s3://bucket/...`, `/data/...`, `file:///data/...`). The columns `size` (bytes) and `etag` are
 optional. A picture without an etag is scored once; it is not scored again if its bytes change.
+The columns of `strip.PLACE_COLUMNS`, and those that `strip.attributes` names, state where a picture
+lies; `steeldefect.plan.inventory_places` reads them.
 `steeldefect.plan.key_tables` reads the files.
 """
 
@@ -27,6 +29,7 @@ import pyarrow.compute as pc
 
 from steeldefect.addresses import is_s3, local_folder, split_file
 from steeldefect.errors import DataError
+from steeldefect.plan.inventory_places import stated_places
 from steeldefect.plan.key_tables import CSV, ORC, PARQUET, as_text, read_table
 from steeldefect.plan.listing import LISTING, PictureFilter, not_empty
 from steeldefect.settings import HIDDEN
@@ -58,6 +61,7 @@ def read_inventory(
     include: Sequence[str],
     settings: S3Settings,
     exclude: Sequence[str] = HIDDEN,
+    attributes: Sequence[str] = (),
 ) -> pa.Table:
     """Read the pictures under an input from an inventory; skip keys that lie elsewhere.
 
@@ -67,20 +71,23 @@ def read_inventory(
         include: patterns of the file names of pictures.
         settings: settings to reach S3.
         exclude: patterns of the names of files and folders that are passed over.
+        attributes: names of columns whose values are kept for each picture.
 
     Returns:
         Columns key (relative to the input), etag (empty if not stated), size (bytes, 0 if not
-        stated).
+        stated), place (see `strip.stated_place`; null if not stated).
 
     Raises:
-        DataError: the address is not an inventory, or a key is missing, listed twice, or leads
-            out of the input.
+        DataError: the address is not an inventory; a key is missing, listed twice, or leads out
+            of the input; or a column has values of the wrong type.
         EmptyInputError: the inventory lists no picture under the input.
         StoreError: the inventory cannot be read.
     """
-    found = _open(uri, settings)
+    found = _open(uri, settings, attributes)
     wanted = PictureFilter(include, exclude)
-    parts = [_pictures(one, uri, source.uri, found.bucket, wanted) for one in found.tables]
+    parts = [
+        _pictures(one, uri, source.uri, found.bucket, wanted, attributes) for one in found.tables
+    ]
     listed = pa.concat_tables([LISTING.empty_table(), *parts])
     wanted.report(source.uri)
     pictures = not_empty(listed, source, include)
@@ -94,13 +101,14 @@ def read_inventory(
     return pictures
 
 
-def _open(uri: str, settings: S3Settings) -> _Tables:
+def _open(uri: str, settings: S3Settings, attributes: Sequence[str]) -> _Tables:
     folder, name = split_file(uri)
     kind = name.lower()
     if kind.endswith(_MANIFEST):
-        return _of_manifest(open_store(folder, settings), name, uri, settings)
+        return _of_manifest(open_store(folder, settings), name, uri, settings, attributes)
     if kind.endswith((PARQUET, *CSV)):
-        return _Tables(iter([read_table(open_store(folder, settings), name, uri)]))
+        store = open_store(folder, settings)
+        return _Tables(iter([read_table(store, name, uri, attributes=attributes)]))
     if kind.endswith(ORC):
         raise DataError(f"{uri}: the inventory is in ORC; {_WRITE_OTHERWISE}")
     store = open_store(uri, settings)
@@ -112,7 +120,7 @@ def _open(uri: str, settings: S3Settings) -> _Tables:
         )
     if any(key.lower().endswith(ORC) for key in keys):
         raise DataError(f"{uri} holds ORC files; {_WRITE_OTHERWISE}")
-    return _Tables(read_table(store, key, uri) for key in keys)
+    return _Tables(read_table(store, key, uri, attributes=attributes) for key in keys)
 
 
 def _is_table(key: str) -> bool:
@@ -121,7 +129,9 @@ def _is_table(key: str) -> bool:
     return key.endswith((PARQUET, ORC)) and not own
 
 
-def _of_manifest(store: Store, name: str, uri: str, settings: S3Settings) -> _Tables:
+def _of_manifest(
+    store: Store, name: str, uri: str, settings: S3Settings, attributes: Sequence[str]
+) -> _Tables:
     """Open an S3 Inventory report: its manifest states where the files are, and their format."""
     try:
         manifest = json.loads(store.read(name))
@@ -135,8 +145,9 @@ def _of_manifest(store: Store, name: str, uri: str, settings: S3Settings) -> _Ta
         raise DataError(f"{uri}: the inventory is in {form}; {_WRITE_OTHERWISE}")
     data = open_store(f"s3://{destination}", settings)
     if form == "Parquet":
-        return _Tables((read_table(data, key, uri) for key in files), bucket)
-    return _Tables((_decoded(read_table(data, key, uri, header), uri) for key in files), bucket)
+        return _Tables((read_table(data, key, uri, attributes=attributes) for key in files), bucket)
+    tables = (read_table(data, key, uri, header, attributes) for key in files)
+    return _Tables((_decoded(table, uri) for table in tables), bucket)
 
 
 def _decoded(table: pa.Table, uri: str) -> pa.Table:
@@ -150,7 +161,12 @@ def _decoded(table: pa.Table, uri: str) -> pa.Table:
 
 
 def _pictures(
-    table: pa.Table, uri: str, source: str, bucket: str | None, wanted: PictureFilter
+    table: pa.Table,
+    uri: str,
+    source: str,
+    bucket: str | None,
+    wanted: PictureFilter,
+    attributes: Sequence[str],
 ) -> pa.Table:
     """Return the rows of one table that are pictures under the input, with columns of `LISTING`."""
     table = _current(table)
@@ -164,7 +180,8 @@ def _pictures(
         whole = pc.binary_join_element_wise(f"s3://{bucket}/", keys, "")
         keys, below = _stripped(whole, source)
     etags = pc.fill_null(pc.utf8_trim(as_text(table, "etag", uri), '"'), "")
-    listed = pa.table([keys, etags, _sizes(table, uri)], schema=LISTING).filter(below)
+    places = stated_places(table, attributes, uri)
+    listed = pa.table([keys, etags, _sizes(table, uri), places], schema=LISTING).filter(below)
     return listed.filter(pa.array(map(wanted.takes, listed["key"].to_pylist()), pa.bool_()))
 
 

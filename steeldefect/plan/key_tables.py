@@ -12,11 +12,12 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from steeldefect.errors import DataError
+from steeldefect.pictures.strip import PLACE_COLUMNS
 from steeldefect.stores import Store
 
 PARQUET, CSV, ORC = ".parquet", (".csv", ".csv.gz"), ".orc"
 
-_COLUMNS = frozenset({"key", "etag", "size", "is_latest", "is_delete_marker"})
+_COLUMNS = frozenset({"key", "etag", "size", "is_latest", "is_delete_marker", *PLACE_COLUMNS})
 _NAMES = {"e_tag": "etag", "islatest": "is_latest", "isdeletemarker": "is_delete_marker"}
 """Other names of columns: the CSV and Parquet files of an S3 Inventory differ."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -24,7 +25,13 @@ _LINES = pa_csv.ParseOptions(newlines_in_values=True)
 _BROKEN = (pa.ArrowException, ValueError, OSError, EOFError, zlib.error)
 
 
-def read_table(store: Store, key: str, uri: str, header: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    store: Store,
+    key: str,
+    uri: str,
+    header: Sequence[str] | None = None,
+    attributes: Sequence[str] = (),
+) -> pa.Table:
     """Read the needed columns of one file: key, and those of the others that the file has.
 
     Args:
@@ -32,22 +39,23 @@ def read_table(store: Store, key: str, uri: str, header: Sequence[str] | None = 
         key: key of the file; its ending states its format.
         uri: address of the inventory, for errors.
         header: column names of a CSV file without a header line; such a file may be empty.
+        attributes: names of more columns to read, which the file must have.
 
     Returns:
-        The column key, and those of etag, size, is_latest and is_delete_marker that the file has;
-        columns of a Parquet file keep their types.
+        The column key, and those of etag, size, is_latest, is_delete_marker and `PLACE_COLUMNS`
+        that the file has, and the attributes; columns of a Parquet file keep their types.
 
     Raises:
-        DataError: the file is damaged, or has no column `key`.
+        DataError: the file is damaged, or lacks the column `key` or an attribute.
         StoreError: the store refused, or does not answer.
     """
     data = store.read(key)
     try:
         if key.lower().endswith(PARQUET):
             file = pq.ParquetFile(io.BytesIO(data))
-            table = file.read(_needed(file.schema_arrow.names, uri))
+            table = file.read(_needed(file.schema_arrow.names, attributes, uri))
         else:
-            table = _read_csv(data, key, uri, header)
+            table = _read_csv(data, key, uri, header, attributes)
     except _BROKEN as error:
         problem = " ".join(str(error).split())
         raise DataError(f"{uri}: {key} cannot be read: {problem}") from None
@@ -73,15 +81,19 @@ def as_text(table: pa.Table, name: str, uri: str) -> pa.ChunkedArray:
         raise DataError(f"{uri}: the column {name} is not text: {error}") from None
 
 
-def _read_csv(data: bytes, key: str, uri: str, header: Sequence[str] | None) -> pa.Table:
+def _read_csv(
+    data: bytes, key: str, uri: str, header: Sequence[str] | None, attributes: Sequence[str]
+) -> pa.Table:
     """Read the needed columns as text, because keys and etags may look like numbers."""
     plain = gzip.decompress(data) if key.lower().endswith(".gz") else data
     if header and not plain:
-        return pa.table({name: pa.array([], pa.string()) for name in _needed(header, uri)})
+        return pa.table(
+            {name: pa.array([], pa.string()) for name in _needed(header, attributes, uri)}
+        )
     if plain.startswith(_UTF16):
         raise DataError(f"{uri}: {key} is in UTF-16; save it as UTF-8")
     names = list(header) if header else _header(plain)
-    needed = _needed(names, uri)
+    needed = _needed(names, attributes, uri)
     return pa_csv.read_csv(
         io.BytesIO(plain),
         read_options=pa_csv.ReadOptions(column_names=list(header) if header else None),
@@ -97,15 +109,22 @@ def _header(plain: bytes) -> list[str]:
     return names
 
 
-def _needed(names: Sequence[str], uri: str) -> list[str]:
+def _needed(names: Sequence[str], attributes: Sequence[str], uri: str) -> list[str]:
     """Return those of a file's column names that are read."""
+    wanted = _COLUMNS | {_known_as(name) for name in attributes}
     known = [_known_as(name) for name in names]
     if "key" not in known:
         raise DataError(f"{uri}: expected a column `key`; the file has {', '.join(known)}")
-    for name in _COLUMNS:
+    for name in wanted:
         if known.count(name) > 1:
             raise DataError(f"{uri}: more than one column is named {name}; keep one")
-    return [name for name in names if _known_as(name) in _COLUMNS]
+    for name in attributes:
+        if _known_as(name) not in known:
+            raise DataError(
+                f"{uri}: no column {name}, which strip.attributes asks for; the file has "
+                f"{', '.join(known)}"
+            )
+    return [name for name in names if _known_as(name) in wanted]
 
 
 def _known_as(name: str) -> str:

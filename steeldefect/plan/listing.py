@@ -1,6 +1,6 @@
 """List the pictures under an input, and filter keys by name.
 
-A listing is one Arrow table with the columns key, etag, size, so that a million keys cost
+A listing is one Arrow table with the columns key, etag, size, place, so that a million keys cost
 megabytes. `steeldefect.plan.inventory` reads the same table from an inventory.
 """
 
@@ -19,7 +19,10 @@ from steeldefect.errors import EmptyInputError
 from steeldefect.settings import HIDDEN
 from steeldefect.stores import ObjectInfo, Store
 
-LISTING = pa.schema([("key", pa.string()), ("etag", pa.string()), ("size", pa.int64())])
+LISTING = pa.schema(
+    [("key", pa.string()), ("etag", pa.string()), ("size", pa.int64()), ("place", pa.string())]
+)
+"""Columns of a listing; `place` is what an inventory states (`stated_place`), null in others."""
 
 _CHUNK = 10_000
 _LOG = logging.getLogger(__name__)
@@ -119,7 +122,7 @@ def list_pictures(
         exclude: patterns of the names of files and folders that are passed over, in any case.
 
     Returns:
-        Columns of `LISTING`: key, etag, size (bytes).
+        Columns of `LISTING`; `place` is null.
 
     Raises:
         EmptyInputError: there is no picture under the input.
@@ -158,6 +161,11 @@ def _chunks(found: Iterable[ObjectInfo]) -> Iterator[pa.Table]:
     pictures = iter(found)
     while chunk := list(islice(pictures, _CHUNK)):
         yield pa.table(
-            [[p.key for p in chunk], [p.etag for p in chunk], [p.size for p in chunk]],
+            [
+                [p.key for p in chunk],
+                [p.etag for p in chunk],
+                [p.size for p in chunk],
+                pa.nulls(len(chunk), pa.string()),
+            ],
             schema=LISTING,
         )

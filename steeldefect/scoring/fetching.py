@@ -34,12 +34,14 @@ class PictureKey:
         etag: version of the picture's bytes; empty if an inventory does not state it.
         size: size in bytes; 0 if an inventory does not state it.
         tries: number of earlier runs in which this version has failed.
+        place: what an inventory states about its place, as JSON; see `strip.stated_place`.
     """
 
     key: str
     etag: str
     size: int
     tries: int = 0
+    place: str | None = None
 
     def as_read(self, fetched: Fetched) -> PictureKey:
         """Return the picture with the version and size of the bytes that were read.

@@ -20,7 +20,7 @@ from steeldefect.runtimes.gpus import check_gpu_conf
 from steeldefect.scoring.process_models import BundleShipment
 from steeldefect.scoring.task import Counters, WaveTask
 from steeldefect.scoring.task_report import Failures
-from steeldefect.scoring.worker import Limits
+from steeldefect.scoring.worker import Limits, Measuring
 from steeldefect.settings import ScoreRequest, ScoreSettings
 from steeldefect.stores import open_store, shipped_settings
 from steeldefect.tables.provenance import Origin
@@ -72,6 +72,7 @@ class Shipment:
                 store_failures=settings.max_store_failures,
                 max_tries=settings.max_tries,
             ),
+            measuring=Measuring(settings.strip, settings.rejected_per_picture),
             shipment=self._bundle,
             counters=self.counters,
             failures=failures,

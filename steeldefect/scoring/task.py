@@ -14,7 +14,7 @@ from steeldefect.runtimes import RuntimeOptions
 from steeldefect.scoring.fetching import Breaker
 from steeldefect.scoring.process_models import BundleShipment, models_of_process
 from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
-from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
+from steeldefect.scoring.worker import Limits, Measuring, TaskScorer, keys_of
 from steeldefect.stores import S3Settings, open_store
 from steeldefect.tables.provenance import Origin
 
@@ -68,6 +68,7 @@ class WaveTask:
         options: what the run chose for runtime, device, precision and batch size.
         any_size: whether pictures are scored whose size the models were not trained on.
         limits: limits for pictures and for failures of the store.
+        measuring: how regions are measured.
         shipment: the broadcast bundle.
         counters: progress of all tasks of the run.
         failures: accumulator for the failures of the wave's tasks.
@@ -83,6 +84,7 @@ class WaveTask:
     options: RuntimeOptions
     any_size: bool
     limits: Limits
+    measuring: Measuring
     shipment: BundleShipment
     counters: Counters
     failures: Accumulator[Failures]
@@ -159,6 +161,7 @@ def _score(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskConte
         task.origin,
         task.limits,
         _BREAKERS.setdefault(task.source_uri, Breaker(task.limits.store_failures)),
+        task.measuring,
     )
     label = f"{task.wave:06d}-{context.partitionId():06d}"
     return replace(scorer.run(keys_of(batches), label), engine=str(detector.engine))

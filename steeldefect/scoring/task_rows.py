@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from steeldefect.detection.detector import Finding
+from steeldefect.detection.outline import Finding, Outline
 from steeldefect.errors import Transient
 from steeldefect.pictures import run_lengths
+from steeldefect.pictures.strip import Axis, Place
 from steeldefect.runtimes import Engine
+from steeldefect.scoring.defect_rows import defect_rows
 from steeldefect.scoring.fetching import PictureKey
 from steeldefect.scoring.task_report import Failures
 from steeldefect.stores import Store
@@ -25,24 +27,37 @@ class Failure:
     error: Exception
 
 
-class TaskRows:
-    """Rows of `images`, `predictions` and `quarantine`, kept in memory until the task ends."""
+class Pictured(NamedTuple):
+    """A picture as read: its key, its (height, width) in pixels, and its place on the strip."""
 
-    def __init__(self, source: str, engine: Engine, max_tries: int) -> None:
+    key: PictureKey
+    shape: tuple[int, int]
+    place: Place = Place()
+
+
+class TaskRows:
+    """Rows of all tables that scoring writes, kept in memory until the task ends."""
+
+    def __init__(
+        self, source: str, engine: Engine, max_tries: int, along: Axis | None = None
+    ) -> None:
         """Set the values that all rows share.
 
         Args:
             source: address of the input.
             engine: engine that runs the models.
             max_tries: number of runs with a transient failure after which a picture is given up.
+            along: axis of the pictures that runs along the strip; None if unknown.
         """
         self._source = source
         self._engine = engine
         self._max_tries = max_tries
+        self._along = along
         self.failures = Failures()
         self._rows: dict[TableName, list[dict[str, Any]]] = {
             TableName.IMAGES: [],
             TableName.PREDICTIONS: [],
+            TableName.DEFECTS: [],
             TableName.QUARANTINE: [],
         }
         self.defective = 0
@@ -57,23 +72,21 @@ class TaskRows:
         """Number of pictures in `quarantine` so far."""
         return len(self._rows[TableName.QUARANTINE])
 
-    def gated(self, key: PictureKey, shape: tuple[int, int], probability: float) -> None:
+    def gated(self, picture: Pictured, probability: float) -> None:
         """Add a picture that the gate stopped."""
-        self._image(key, shape, probability, Verdict.GATED, defects=0)
+        self._image(picture, probability, Verdict.GATED, Outline())
 
-    def segmented(
-        self,
-        key: PictureKey,
-        shape: tuple[int, int],
-        probability: float | None,
-        findings: list[Finding],
-    ) -> None:
-        """Add a picture that was segmented, and its findings."""
-        verdict = Verdict.DEFECT if findings else Verdict.CLEAN
+    def segmented(self, picture: Pictured, probability: float | None, outline: Outline) -> None:
+        """Add a picture that was segmented, and what was found on it."""
+        verdict = Verdict.DEFECT if outline.findings else Verdict.CLEAN
         self.defective += verdict is Verdict.DEFECT
-        self._image(key, shape, probability, verdict, len(findings))
+        self._image(picture, probability, verdict, outline)
+        named = self._picture(picture.key)
         self._rows[TableName.PREDICTIONS] += [
-            self._picture(key) | _prediction(finding) for finding in findings
+            named | _prediction(finding) for finding in outline.findings
+        ]
+        self._rows[TableName.DEFECTS] += [
+            named | row for row in defect_rows(outline, picture.place, self._along)
         ]
 
     def failed(self, key: PictureKey, failure: Failure) -> None:
@@ -95,14 +108,10 @@ class TaskRows:
         ]
 
     def _image(
-        self,
-        key: PictureKey,
-        shape: tuple[int, int],
-        probability: float | None,
-        verdict: Verdict,
-        defects: int,
+        self, picture: Pictured, probability: float | None, verdict: Verdict, outline: Outline
     ) -> None:
-        height, width = shape
+        key, (height, width), place = picture
+        pixel_mm_x, pixel_mm_y = place.pixel_mm or (None, None)
         self._rows[TableName.IMAGES].append(
             self._picture(key)
             | {
@@ -112,10 +121,20 @@ class TaskRows:
                 "height": height,
                 "gate_probability": probability,
                 "verdict": verdict.value,
-                "defects": defects,
+                "defects": len(outline.findings),
                 "runtime": self._engine.runtime.value,
                 "device": self._engine.device.value,
                 "precision": self._engine.precision.value,
+                "coil": place.coil,
+                "camera": place.camera,
+                "side": place.side,
+                "position_mm": place.position_mm,
+                "captured_at": place.captured_at,
+                "pixel_mm_x": pixel_mm_x,
+                "pixel_mm_y": pixel_mm_y,
+                "attributes": None if place.attributes is None else list(place.attributes.items()),
+                "regions": sum(len(finding.regions) for finding in outline.findings),
+                "rejected_regions": outline.rejected_count,
             }
         )
 
@@ -154,7 +173,7 @@ def _prediction(finding: Finding) -> dict[str, Any]:
         "box_left": finding.box.left,
         "box_bottom": finding.box.bottom,
         "box_right": finding.box.right,
-        "regions": finding.regions,
+        "regions": len(finding.regions),
         "mean_probability": finding.mean_probability,
         "max_probability": finding.max_probability,
     }

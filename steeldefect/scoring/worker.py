@@ -12,19 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from steeldefect.detection.detector import Detector, Finding, Prepared
+from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.detection.outline import Outline, OutlineRules
 from steeldefect.errors import InferenceError, SourceDownError
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Float32
+from steeldefect.pictures.strip import Places, StripSettings
 from steeldefect.plan.listing import LISTING
 from steeldefect.scoring.fetching import Breaker, Fetcher, PictureKey
 from steeldefect.scoring.task_report import TaskReport
-from steeldefect.scoring.task_rows import Failure, TaskRows
+from steeldefect.scoring.task_rows import Failure, Pictured, TaskRows
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import Fetched, FetchLimits, Store
 from steeldefect.streams import in_batches, read_ahead
@@ -56,6 +58,19 @@ class Limits:
     max_tries: int = 5
 
 
+@dataclass(frozen=True)
+class Measuring:
+    """How regions are measured, and which of them are kept beside the defects.
+
+    Attributes:
+        strip: scale and place of the pictures.
+        rejected_per_picture: largest number of removed regions of a picture that become rows.
+    """
+
+    strip: StripSettings = field(default_factory=StripSettings)
+    rejected_per_picture: int = 0
+
+
 class _Ready(NamedTuple):
     """A picture as read, with its model inputs or its failure."""
 
@@ -66,7 +81,7 @@ class _Ready(NamedTuple):
 class _Passed(NamedTuple):
     """A picture that goes to the segmenter; `probability` is the gate's, or NaN without a gate."""
 
-    key: PictureKey
+    picture: Pictured
     prepared: Prepared
     probability: float
 
@@ -74,7 +89,7 @@ class _Passed(NamedTuple):
 class _Segmented(NamedTuple):
     """A picture with its class maps: float32 (h, w, classes)."""
 
-    picture: _Passed
+    passed: _Passed
     maps: Float32
 
 
@@ -89,6 +104,7 @@ class TaskScorer:
         origin: Origin,
         limits: Limits,
         breaker: Breaker | None = None,
+        measuring: Measuring | None = None,
     ) -> None:
         """Set everything that the task needs.
 
@@ -99,6 +115,7 @@ class TaskScorer:
             origin: provenance of the rows.
             limits: limits for pictures and for failures of the store.
             breaker: the process's breaker for the source; None to use a new one.
+            measuring: how regions are measured; None to measure them in pixels.
         """
         self._detector = detector
         fetch_limits = FetchLimits(limits.max_bytes, limits.fetch_seconds)
@@ -108,7 +125,10 @@ class TaskScorer:
         self._limits = limits
         self._batch_size = detector.engine.batch_size
         self._waiting = max(_READY, 2 * self._batch_size)  # pictures between two stages
-        self._rows = TaskRows(source.uri, detector.engine, limits.max_tries)
+        self._measuring = measuring or Measuring()
+        strip = self._measuring.strip
+        self._places = Places(strip)
+        self._rows = TaskRows(source.uri, detector.engine, limits.max_tries, strip.along)
         self._watch = Stopwatch()
 
     def run(self, keys: Iterable[PictureKey], label: str) -> TaskReport:
@@ -128,8 +148,8 @@ class TaskScorer:
         ):
             segmented = self._segmented(keys, readers)
             outlined = read_ahead(segmented, self._outline, outliner, self._waiting)
-            for (picture, _), findings in outlined:
-                self._add(picture, findings)
+            for (passed, _), outline in outlined:
+                self._add(passed, outline)
         with self._watch.measure("write"):
             parts = self._rows.write(self._output, self._origin, label)
         return TaskReport(
@@ -192,7 +212,7 @@ class TaskScorer:
         """Run the models; yield the pictures that pass the gate with their class maps."""
         for passed in in_batches(self._passed(keys, readers), self._batch_size):
             with self._watch.measure("segment"):
-                maps = self._detector.maps([picture.prepared for picture in passed])
+                maps = self._detector.maps([one.prepared for one in passed])
             yield from map(_Segmented, passed, maps)
 
     def _passed(self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor) -> Iterator[_Passed]:
@@ -207,34 +227,39 @@ class TaskScorer:
                 if self._detector.has_gate and math.isnan(probability):
                     error = InferenceError("the gate's probability is not finite")
                     self._rows.failed(key, Failure(Stage.GATE, error))
-                elif ok:
-                    yield _Passed(key, prepared, probability)
+                    continue
+                picture = Pictured(key, prepared.shape, self._places.of(key.key, key.place))
+                if ok:
+                    yield _Passed(picture, prepared, probability)
                 else:
-                    self._rows.gated(key, prepared.shape, probability)
+                    self._rows.gated(picture, probability)
 
     # -- masks and run lengths: in the outliner's thread ------------------------------------------
 
-    def _outline(self, segmented: _Segmented) -> list[Finding] | InferenceError:
-        picture, maps = segmented
+    def _outline(self, segmented: _Segmented) -> Outline | InferenceError:
+        (picture, _, probability), maps = segmented
+        rules = OutlineRules(
+            rejected=self._measuring.rejected_per_picture, pixel_mm=picture.place.pixel_mm
+        )
         with self._watch.measure("outline"):
-            return self._detector.outline(maps, picture.prepared.shape, picture.probability)
+            return self._detector.outline(maps, picture.shape, probability, rules)
 
-    def _add(self, picture: _Passed, findings: list[Finding] | InferenceError) -> None:
-        if isinstance(findings, InferenceError):
-            self._rows.failed(picture.key, Failure(Stage.SEGMENT, findings))
+    def _add(self, passed: _Passed, outline: Outline | InferenceError) -> None:
+        if isinstance(outline, InferenceError):
+            self._rows.failed(passed.picture.key, Failure(Stage.SEGMENT, outline))
             return
-        probability = picture.probability if self._detector.has_gate else None
-        self._rows.segmented(picture.key, picture.prepared.shape, probability, findings)
+        probability = passed.probability if self._detector.has_gate else None
+        self._rows.segmented(passed.picture, probability, outline)
 
 
 def keys_of(batches: Iterable[pa.RecordBatch]) -> Iterator[PictureKey]:
     """Yield the planned pictures from the Arrow batches of a task.
 
     Args:
-        batches: columns key, etag, size, and tries if the batches come from a plan.
+        batches: columns key, etag, size, place, and tries if the batches come from a plan.
     """
     for batch in batches:
-        columns = [batch.column(name).to_pylist() for name in LISTING.names]
-        if "tries" in batch.schema.names:
-            columns.append(batch.column("tries").to_pylist())
-        yield from map(PictureKey, *columns)
+        names = [name for name in (*LISTING.names, "tries") if name in batch.schema.names]
+        columns = [batch.column(name).to_pylist() for name in names]
+        for values in zip(*columns, strict=True):
+            yield PictureKey(**dict(zip(names, values, strict=True)))

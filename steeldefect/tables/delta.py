@@ -127,11 +127,18 @@ class Tables:
             self.create(table)
 
     def create(self, table: TableName) -> DeltaTable:
-        """Create a table if it does not exist, add the columns that it lacks, and return it."""
+        """Create a table if it does not exist, add the columns that it lacks, and return it.
+
+        Before `images` gets its columns of version 4, the table `defects` is created. So a table
+        `defects` that is missing beside these columns was lost.
+        """
         existing = self.open(table)
+        known = set() if existing is None else _names(existing)
+        missing = [field for field in SCHEMAS[table].columns if field.name not in known]
+        if missing and table is TableName.IMAGES:
+            self.create(TableName.DEFECTS)
         if existing is None:
             return self.retried(table, lambda: self._create(table))
-        missing = [field for field in SCHEMAS[table].columns if field.name not in _names(existing)]
         if missing:
             self._extend(table, missing)
             return self._opened(table)

@@ -120,9 +120,11 @@ def read_part(store: Store, part: Part, columns: list[str]) -> pa.Table:
 def _statistics(rows: pa.Table) -> str:
     """Return the statistics of all columns as JSON (Delta's protocol, "Per-file Statistics").
 
-    No column is left out, because some readers treat a column without statistics as empty.
+    No column is left out, because some readers treat a column without statistics as empty. Maps
+    have no smallest and greatest value; their nulls are counted.
     """
-    extremes = {name: pc.min_max(rows[name]).as_py() for name in rows.column_names}
+    ordered = [field.name for field in rows.schema if not pa.types.is_nested(field.type)]
+    extremes = {name: pc.min_max(rows[name]).as_py() for name in ordered}
     known = {name: found for name, found in extremes.items() if found["min"] is not None}
     return json.dumps(
         {

@@ -14,11 +14,13 @@ import pyarrow as pa
 
 PARTITION = "scored_date"
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the schema; every table states its own.
 
 - Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
 - Version 3 renamed the column `took` of `runs` to `engine`.
+- Version 4 added the table `defects`, and to `images` what a picture's place is and how many
+  regions were found and removed.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own. A table of a greater version is refused.
@@ -34,13 +36,16 @@ class TableName(str, Enum):
 
     IMAGES = "images"
     PREDICTIONS = "predictions"
+    DEFECTS = "defects"
     QUARANTINE = "quarantine"
     CONFUSIONS = "confusions"
     METRICS = "metrics"
     RUNS = "runs"
 
 
-COMMIT_ORDER = (TableName.PREDICTIONS, TableName.QUARANTINE, TableName.IMAGES)
+COMMIT_ORDER = (
+    *(TableName.DEFECTS, TableName.PREDICTIONS, TableName.QUARANTINE, TableName.IMAGES),
+)
 """Order in which the parts of a wave are committed to the tables: verdicts (`images`) come last.
 
 A reader opens the tables in the opposite order. So no reader sees a verdict without its findings.
@@ -93,9 +98,17 @@ def _column(name: str, kind: pa.DataType, comment: str, nullable: bool = False) 
 
 
 def _added(version: int, name: str, kind: pa.DataType, comment: str) -> pa.Field:
-    """Create a column that a later version added; it is null in rows of older versions."""
+    """Create a column that a later version added to a table.
+
+    It is null in rows of older versions.
+    """
     stated = {"comment": f"{comment}; null in rows of older versions", SINCE: str(version)}
     return pa.field(name, kind, nullable=True, metadata=stated)
+
+
+def _measured(name: str, comment: str) -> pa.Field:
+    """Create a column in millimetres."""
+    return _column(name, pa.float64(), f"{comment}; null if scale or place is unknown", True)
 
 
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -120,6 +133,17 @@ _PROVENANCE = [
         "number of the run in its output: a later run has a greater number, even if clocks differ",
     ),
     _column(PARTITION, pa.date32(), "date of scored_at (UTC); the partition column"),
+]
+_ON_STRIP = {
+    "coil": "coil that the picture shows",
+    "camera": "camera that took the picture",
+    "side": "side of the strip",
+}
+_BOX = [
+    _column("box_top", pa.int32(), "first pixel row of the mask, 0-based"),
+    _column("box_left", pa.int32(), "first pixel column of the mask, 0-based"),
+    _column("box_bottom", pa.int32(), "last pixel row of the mask plus 1, 0-based"),
+    _column("box_right", pa.int32(), "last pixel column of the mask plus 1, 0-based"),
 ]
 _CLASS = [
     _column("class_id", pa.int32(), "id of the defect class"),
@@ -147,6 +171,94 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("runtime", pa.string(), "library that ran the models"),
                 _column("device", pa.string(), "device that ran the models: cpu or gpu"),
                 _column("precision", pa.string(), "arithmetic of the models: f32, bf16 or int8"),
+                *(_added(4, name, pa.string(), text) for name, text in _ON_STRIP.items()),
+                _added(
+                    4,
+                    "position_mm",
+                    pa.float64(),
+                    "place of the picture's first pixel along the strip in millimetres",
+                ),
+                _added(4, "captured_at", _MOMENT, "time at which the picture was taken (UTC)"),
+                _added(4, "pixel_mm_x", pa.float64(), "width of a pixel in millimetres"),
+                _added(4, "pixel_mm_y", pa.float64(), "height of a pixel in millimetres"),
+                _added(
+                    4,
+                    "attributes",
+                    pa.map_(pa.string(), pa.string()),
+                    "other values that the settings ask for, by name",
+                ),
+                _added(
+                    4,
+                    "regions",
+                    pa.int32(),
+                    "number of regions found: the picture's rows of defects with kept",
+                ),
+                _added(
+                    4,
+                    "rejected_regions",
+                    pa.int32(),
+                    "number of regions that minimum areas removed; the largest are in defects",
+                ),
+                *_PROVENANCE,
+            ]
+        ),
+    ),
+    TableName.DEFECTS: TableSchema(
+        "one region of one class on one picture: a defect, or what a minimum area removed",
+        pa.schema(
+            [
+                *_PICTURE,
+                _column("number", pa.int32(), "number of the region on its picture, from 1"),
+                *_CLASS,
+                _column("kept", pa.bool_(), "whether the region counts as a defect"),
+                _column(
+                    "reason",
+                    pa.string(),
+                    "why it does not count: min_area (all regions of the class are smaller "
+                    "together), or soft_gate (they are smaller than the area that the soft gate "
+                    "asks for); null if kept",
+                    nullable=True,
+                ),
+                *(
+                    _column(name, pa.string(), f"{text}; null if unknown", nullable=True)
+                    for name, text in _ON_STRIP.items()
+                ),
+                _column(
+                    "run_lengths",
+                    pa.string(),
+                    "the region: 'start length ...', column-major, 1-based (Kaggle's convention)",
+                ),
+                _column("area", pa.int64(), "area in pixels"),
+                _column("centroid_x", pa.float64(), "mean pixel column, 0-based"),
+                _column("centroid_y", pa.float64(), "mean pixel row, 0-based"),
+                *_BOX,
+                _column(
+                    "length", pa.float32(), "long side of the least rectangle around it, in pixels"
+                ),
+                _column("width", pa.float32(), "short side of this rectangle, in pixels"),
+                _column(
+                    "angle",
+                    pa.float32(),
+                    "direction of the long side in degrees, above -90 to 90; 0: along the pixel "
+                    "rows, positive: down to the right",
+                ),
+                _column("perimeter", pa.float32(), "length of the outer border in pixels"),
+                _column("elongation", pa.float32(), "length / width, in pixels, at least 1"),
+                _column("solidity", pa.float32(), "area / area of the convex hull, above 0 to 1"),
+                _column("mean_probability", pa.float32(), "mean probability in the region, 0 to 1"),
+                _column("max_probability", pa.float32(), "largest probability there, 0 to 1"),
+                _column("touches_edge", pa.bool_(), "whether it reaches the edge of the picture"),
+                _measured("area_mm2", "area in square millimetres"),
+                _measured("length_mm", "long side of the least rectangle in millimetres"),
+                _measured("width_mm", "short side of this rectangle in millimetres"),
+                _measured("angle_mm", "direction of its long side in degrees, as angle"),
+                _measured("perimeter_mm", "length of the outer border in millimetres"),
+                _measured("along_mm", "place of the centroid along the strip in millimetres"),
+                _measured(
+                    "across_mm",
+                    "place of the centroid across the strip, from the picture's edge, in "
+                    "millimetres",
+                ),
                 *_PROVENANCE,
             ]
         ),
@@ -164,10 +276,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 ),
                 _column("area", pa.int64(), "area of the mask in pixels"),
                 _column("share", pa.float64(), "share of the picture that the mask covers, 0 to 1"),
-                _column("box_top", pa.int32(), "first pixel row of the mask, 0-based"),
-                _column("box_left", pa.int32(), "first pixel column of the mask, 0-based"),
-                _column("box_bottom", pa.int32(), "last pixel row of the mask plus 1, 0-based"),
-                _column("box_right", pa.int32(), "last pixel column of the mask plus 1, 0-based"),
+                *_BOX,
                 _column("regions", pa.int32(), "number of regions of the mask (8-connected)"),
                 _column("mean_probability", pa.float32(), "mean probability in the mask, 0 to 1"),
                 _column("max_probability", pa.float32(), "largest probability in the mask, 0 to 1"),

@@ -192,8 +192,14 @@ def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
             "images, picture by picture"
         )
         yield Problem(Damage.FINDINGS, "predictions", f"{name}: {detail}", counts.run_id)
+    if not counts.regions_fit:
+        detail = (
+            f"{counts.kept_regions} kept regions do not match the {counts.regions} regions in "
+            "images, picture by picture"
+        )
+        yield Problem(Damage.FINDINGS, "defects", f"{name}: {detail}", counts.run_id)
     if run is None:
-        rows = counts.images + counts.predictions + counts.quarantine
+        rows = counts.images + counts.predictions + counts.kept_regions + counts.quarantine
         detail = f"{name} has no row, but {rows} rows in other tables"
         yield Problem(Damage.RUN, "runs", detail, counts.run_id)
         return
@@ -215,11 +221,19 @@ def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
 
 
 def _absent(tables: Tables, recorded: Collection[RecordedRun]) -> Iterator[Problem]:
-    """Find tables that are gone: a run creates all tables before it publishes its first wave."""
+    """Find tables that are gone: a run creates all tables before it publishes its first wave.
+
+    Programs before schema version 4 created no table `defects`, and gave `images` no column
+    `regions`.
+    """
     created = any(
         run.waves > 0 or run.outcome is Outcome.RUNNING or run.job != "score" for run in recorded
     )
+    images = tables.open(TableName.IMAGES)
+    older = images is not None and "regions" not in {one.name for one in images.schema().fields}
     for table in TableName:
+        if table is TableName.DEFECTS and older:
+            continue
         if created and tables.open(table) is None:
             yield Problem(Damage.TABLE, table.value, "the table is gone")
 

@@ -15,7 +15,7 @@ from steeldefect.tables.schema import TableName
 
 _ORDER = (
     *(TableName.RUNS, TableName.METRICS, TableName.CONFUSIONS),
-    *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS),
+    *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS, TableName.DEFECTS),
 )
 """Order in which a reader opens the tables: the table that is published last comes first."""
 
@@ -23,6 +23,7 @@ _PICTURE = ("run_id", "source", "key")
 UNIQUE = {
     TableName.IMAGES: _PICTURE,
     TableName.PREDICTIONS: (*_PICTURE, "class_id"),
+    TableName.DEFECTS: (*_PICTURE, "number"),
     TableName.QUARANTINE: _PICTURE,
 }
 """Columns whose values together occur in at most one row of a table."""
@@ -43,6 +44,9 @@ class RunCounts:
         quarantine: number of rows of `quarantine`.
         defective: number of rows of `images` with a defect.
         fits: whether each picture has as many predictions as its row of `images` states.
+        regions: sum of `images.regions`; rows of older versions state none.
+        kept_regions: number of rows of `defects` that are kept.
+        regions_fit: whether each picture has as many of these rows as its row of `images` states.
     """
 
     run_id: str
@@ -52,6 +56,9 @@ class RunCounts:
     quarantine: int = 0
     defective: int = 0
     fits: bool = True
+    regions: int = 0
+    kept_regions: int = 0
+    regions_fit: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,19 +80,28 @@ _COUNT = """
 WITH scored AS (
     SELECT run_id, count(*) AS images, sum(defects) AS defects,
         count_if(defects > 0) AS defective,
-        sum(defects::HUGEINT * (hash(source, key) >> 32)) AS weight
+        sum(defects::HUGEINT * (hash(source, key) >> 32)) AS weight,
+        sum(regions) AS regions,
+        sum(coalesce(regions, 0)::HUGEINT * (hash(source, key) >> 32)) AS region_weight
     FROM images GROUP BY ALL
 ), found AS (
     SELECT run_id, count(*) AS predictions, sum((hash(source, key) >> 32)::HUGEINT) AS weight
     FROM predictions GROUP BY ALL
+), split AS (
+    SELECT run_id, count(*) AS kept_regions,
+        sum((hash(source, key) >> 32)::HUGEINT) AS region_weight
+    FROM defects WHERE kept GROUP BY ALL
 ), failed AS (
     SELECT run_id, count(*) AS quarantine FROM quarantine GROUP BY ALL
 )
 SELECT run_id, coalesce(images, 0)::BIGINT AS images, coalesce(defects, 0)::BIGINT AS defects,
     coalesce(predictions, 0)::BIGINT AS predictions, coalesce(quarantine, 0)::BIGINT AS quarantine,
     coalesce(defective, 0)::BIGINT AS defective,
-    coalesce(scored.weight, 0) = coalesce(found.weight, 0) AS fits
-FROM scored FULL JOIN found USING (run_id) FULL JOIN failed USING (run_id)
+    coalesce(scored.weight, 0) = coalesce(found.weight, 0) AS fits,
+    coalesce(regions, 0)::BIGINT AS regions, coalesce(kept_regions, 0)::BIGINT AS kept_regions,
+    coalesce(scored.region_weight, 0) = coalesce(split.region_weight, 0) AS regions_fit
+FROM scored FULL JOIN found USING (run_id) FULL JOIN split USING (run_id)
+    FULL JOIN failed USING (run_id)
 ORDER BY run_id
 """
 _RECORDED = """
@@ -118,15 +134,19 @@ SELECT found.*, coalesce(classes, '{}') AS classes FROM found LEFT JOIN classes 
 """
 _MISFITS = """
 WITH scored AS (
-    SELECT run_id, source, key, any_value(defects) AS defects
+    SELECT run_id, source, key, any_value(defects) AS defects, any_value(regions) AS regions
     FROM images WHERE run_id IN (SELECT unnest($1)) GROUP BY ALL
 ), found AS (
     SELECT run_id, source, key, count(DISTINCT class_id) AS defects
     FROM predictions WHERE run_id IN (SELECT unnest($1)) GROUP BY ALL
+), split AS (
+    SELECT run_id, source, key, count(DISTINCT number) FILTER (kept) AS regions
+    FROM defects WHERE run_id IN (SELECT unnest($1)) GROUP BY ALL
 )
 SELECT run_id, source, key, scored.defects IS NOT NULL AS scored
-FROM scored FULL JOIN found USING (run_id, source, key)
+FROM scored FULL JOIN found USING (run_id, source, key) FULL JOIN split USING (run_id, source, key)
 WHERE coalesce(scored.defects, -1) <> coalesce(found.defects, 0)
+    OR coalesce(scored.regions, 0) <> coalesce(split.regions, 0)
 """
 
 
@@ -183,7 +203,7 @@ def lost_evaluations(rows: Rows) -> dict[str, TableName]:
 
 
 def misfits(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
-    """List the pictures of runs whose predictions are not as many as `images` states.
+    """List the pictures of runs whose predictions or regions are not as many as `images` states.
 
     Duplicate rows count once; see `doubled`.
 

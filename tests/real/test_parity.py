@@ -12,6 +12,7 @@ from steeldefect.bundle.files import Bundle
 from steeldefect.bundle.manifest import DefectClass, Gate, PictureSizes, Segmenter
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
+from steeldefect.detection.outline import Outline
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Gray
 from steeldefect.pictures.run_lengths import to_mask
@@ -57,9 +58,9 @@ def masks_of(detector: Detector, strips: list[Gray]) -> tuple[np.ndarray, np.nda
     prepared = [detector.prepare(strip) for strip in strips]
     drawn = np.zeros((len(strips), 4, *strips[0].shape), dtype=bool)
     probabilities = detector.gate(prepared)
-    for place, findings in enumerate(detector.segment(prepared, probabilities)):
-        assert isinstance(findings, list)
-        for finding in findings:
+    for place, outline in enumerate(detector.segment(prepared, probabilities)):
+        assert isinstance(outline, Outline)
+        for finding in outline.findings:
             class_place = finding.defect_class.id - 1
             drawn[place, class_place] = to_mask(finding.runs, strips[0].shape)
     return probabilities, drawn

@@ -44,7 +44,7 @@ def make_demo(folder: Path, bundle: Bundle, spark: SparkSession) -> Path:
     kinds = (plain_picture, bright_picture, both_picture)
     for number in range(PICTURES):
         picture = Image.fromarray(kinds[number % 3](number))
-        picture.save(images / f"strip_{number:06d}.jpg", quality=100)
+        picture.save(images / f"coil_001-frame_{number:04d}.jpg", quality=100)
     shutil.copytree(bundle.folder, folder / "bundle")
     steeldefect.score(folder / "archive", folder / "bundle", folder / "output", spark=spark)
     found = rows(folder / "output", TableName.PREDICTIONS, "image_id", "class_id", "run_lengths")

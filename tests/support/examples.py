@@ -17,7 +17,7 @@ from steeldefect.tables.parts import Part, write_part
 from steeldefect.tables.provenance import Origin, stored_rows
 from steeldefect.tables.schema import TableName
 
-WRITTEN = (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE)
+WRITTEN = (TableName.IMAGES, TableName.PREDICTIONS, TableName.DEFECTS, TableName.QUARANTINE)
 Visible = dict[TableName, list[str]]
 
 Row = dict[str, Any]
@@ -57,6 +57,8 @@ def image(key: str = "a.png", **changes: Any) -> Row:
         "runtime": "openvino",
         "device": "cpu",
         "precision": "f32",
+        "regions": 1,
+        "rejected_regions": 0,
     }
     return picture(key) | row | changes
 
@@ -76,6 +78,34 @@ def prediction(key: str = "a.png", **changes: Any) -> Row:
         "regions": 1,
         "mean_probability": 0.875,
         "max_probability": 1.0,
+    }
+    return picture(key) | row | changes
+
+
+def defect(key: str = "a.png", **changes: Any) -> Row:
+    """Return a row of `defects`: the one region of `prediction`."""
+    row: Row = {
+        "number": 1,
+        "class_id": 1,
+        "class_name": "bright",
+        "kept": True,
+        "run_lengths": "1 3",
+        "area": 3,
+        "centroid_x": 0.0,
+        "centroid_y": 1.0,
+        "box_top": 0,
+        "box_left": 0,
+        "box_bottom": 3,
+        "box_right": 1,
+        "length": 3.0,
+        "width": 1.0,
+        "angle": 90.0,
+        "perimeter": 7.125,
+        "elongation": 3.0,
+        "solidity": 1.0,
+        "mean_probability": 0.875,
+        "max_probability": 1.0,
+        "touches_edge": True,
     }
     return picture(key) | row | changes
 
@@ -100,6 +130,7 @@ def one_of_each(key: str = "a.png") -> Rows:
     return {
         TableName.IMAGES: [image(key)],
         TableName.PREDICTIONS: [prediction(key)],
+        TableName.DEFECTS: [defect(key)],
         TableName.QUARANTINE: [failure(f"broken-{key}")],
     }
 

@@ -21,7 +21,7 @@ from steeldefect.run import ScoringRun
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.scoring.fetching import Breaker
 from steeldefect.scoring.waves import ScoredWave
-from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
+from steeldefect.scoring.worker import Limits, Measuring, TaskScorer, keys_of
 from steeldefect.stores import open_store
 
 QUICK = lease.Timing(beat=0.2, dead_after=1.0, look=0.05)
@@ -40,7 +40,7 @@ def quick_leases(timing: lease.Timing = QUICK) -> Iterator[None]:
 @functools.cache
 def _opened(folder: Path) -> Detector:
     bundle = open_bundle(folder)
-    return open_detector(bundle, OPTIONS)
+    return open_detector(bundle, OPTIONS, any_size=True)
 
 
 @contextmanager
@@ -61,8 +61,9 @@ def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
         source = open_store(request.input_uri, settings.s3)
         output = open_store(request.output_uri, settings.s3)
         breaker = Breaker(limits.store_failures)
+        measuring = Measuring(settings.strip, settings.rejected_per_picture)
         for number, keys in enumerate(waves, start=1):
-            scorer = TaskScorer(detector, source, output, run.origin, limits, breaker)
+            scorer = TaskScorer(detector, source, output, run.origin, limits, breaker, measuring)
             report = scorer.run(keys_of(keys.to_batches()), f"{number:06d}-000000")
             yield ScoredWave(number, keys, [report])
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.detection.detector import Detector, resize_map
+from steeldefect.detection.detector import Detector
+from steeldefect.detection.outline import resize_map
 from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
@@ -80,7 +81,7 @@ def sweep_map(
 ) -> tuple[Int64, Int64]:
     """Count found pixels of one class map at many thresholds.
 
-    The result at each threshold is that of `detection.detector.find_defect`.
+    The result at each threshold is that of `detection.outline.find_defect`.
 
     Args:
         probability: float32 (h, w), class map of the model.

@@ -16,11 +16,23 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--pictures", type=positive, required=True, help="number of pictures")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parser.add_argument("--first", type=int, default=0, help="number of the first picture")
+    parser.add_argument(
+        "--coils",
+        type=positive,
+        default=0,
+        help="number of coils that the pictures belong to; their names then state coil and frame",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Draw the pictures and print their folder."""
     from training.synthetic import generate
 
-    generate(options.data, pictures=options.pictures, seed=options.seed, first=options.first)
+    generate(
+        options.data,
+        pictures=options.pictures,
+        seed=options.seed,
+        first=options.first,
+        coils=options.coils,
+    )
     print(f"{options.pictures} pictures in {options.data}")

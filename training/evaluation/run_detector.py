@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steeldefect.detection.detector import Detector, Finding, Prepared
+from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.detection.outline import Outline
 from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
@@ -81,15 +82,15 @@ def run_detector(detector: Detector, pictures: Sequence[LabelledPicture]) -> lis
 def _segment(detector: Detector, batch: GatedBatch) -> Iterator[PictureResult]:
     passed = detector.passes(batch.probabilities)
     passing = [one for one, passes in zip(batch.prepared, passed, strict=True) if passes]
-    findings = iter(detector.segment(passing, batch.probabilities[passed]))
+    outlines = iter(detector.segment(passing, batch.probabilities[passed]))
     for picture, probability, passes in zip(
         batch.pictures, batch.probabilities.tolist(), passed.tolist(), strict=True
     ):
-        masks = _masks_of(next(findings), picture) if passes else {}
+        masks = _masks_of(next(outlines), picture) if passes else {}
         yield PictureResult(picture, probability, passes, masks)
 
 
-def _masks_of(findings: list[Finding] | InferenceError, picture: LabelledPicture) -> Masks:
-    if isinstance(findings, InferenceError):
-        raise InferenceError(f"{picture.name}: {findings}; fit the segmenter again")
-    return {finding.defect_class.id: finding.runs for finding in findings}
+def _masks_of(outline: Outline | InferenceError, picture: LabelledPicture) -> Masks:
+    if isinstance(outline, InferenceError):
+        raise InferenceError(f"{picture.name}: {outline}; fit the segmenter again")
+    return {finding.defect_class.id: finding.runs for finding in outline.findings}

@@ -36,6 +36,7 @@ def generate(
     seed: int,
     settings: StripSettings = _DEFAULT_SETTINGS,
     first: int = 0,
+    coils: int = 0,
 ) -> None:
     """Write a labelled data set of drawn strips.
 
@@ -51,31 +52,36 @@ def generate(
         seed: random seed of the whole set, at least 0.
         settings: settings of the pictures.
         first: number of the first picture, at least 0.
+        coils: number of coils that the pictures belong to; then they are named
+            `coil_001-frame_0000.jpg` and so on, and each coil has the same number of frames, except
+            the last one. 0: no coils.
 
     Raises:
         SettingsError: a number is out of range, or `folder` holds pictures of another set.
         OSError: the folder cannot be written.
     """
-    _check(pictures, seed, first)
+    _check(pictures, seed, first, coils)
+    names = _Names(-(-pictures // coils) if coils else 0)
     numbers = range(first, first + pictures)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
-    _refuse_other_pictures(images, {_name(number) for number in numbers})
+    _refuse_other_pictures(images, {names.of(number) for number in numbers})
     # Threads suffice: numpy and OpenCV release the GIL while they compute. Unlike processes,
     # threads work under every caller.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        draw = partial(_write_picture, images, seed, settings)
+        draw = partial(_write_picture, images, names, seed, settings)
         truths = list(pool.map(draw, numbers))
     _write_labels(folder, truths)
 
 
-def _check(pictures: int, seed: int, first: int) -> None:
+def _check(pictures: int, seed: int, first: int, coils: int) -> None:
     problems = [
         f"{name} is at least {least}; received {value!r}"
         for name, value, least in (
             ("pictures", pictures, 1),
             ("seed", seed, 0),
             ("first", first, 0),
+            ("coils", coils, 0),
         )
         if value < least
     ]
@@ -93,16 +99,28 @@ def _refuse_other_pictures(images: Path, names: set[str]) -> None:
         )
 
 
-def _name(number: int) -> str:
-    return f"strip_{number:06d}.jpg"
+@dataclass(frozen=True)
+class _Names:
+    """Names of the pictures; `frames` is the number of pictures of a coil, 0 without coils."""
+
+    frames: int
+
+    def of(self, number: int) -> str:
+        """Return the name of a picture."""
+        if not self.frames:
+            return f"strip_{number:06d}.jpg"
+        coil, frame = divmod(number, self.frames)
+        return f"coil_{coil + 1:03d}-frame_{frame:04d}.jpg"
 
 
-def _write_picture(images: Path, seed: int, settings: StripSettings, number: int) -> _Truth:
+def _write_picture(
+    images: Path, names: _Names, seed: int, settings: StripSettings, number: int
+) -> _Truth:
     strip = draw_strip(np.random.default_rng([seed, number]), settings)
     quality = [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality]
     _, encoded = cv2.imencode(".jpg", strip.picture, quality)
-    (images / _name(number)).write_bytes(encoded.tobytes())
-    return _Truth(_name(number), _runs(strip))
+    (images / names.of(number)).write_bytes(encoded.tobytes())
+    return _Truth(names.of(number), _runs(strip))
 
 
 def _runs(strip: Strip) -> dict[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import pandas as pd
 
 from benchmarks.scoring.material import keys_of
 from steeldefect.bundle.files import open_bundle
-from steeldefect.detection.detector import Detector, Finding
+from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
+from steeldefect.detection.outline import Outline
 from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
@@ -103,7 +104,10 @@ def open_task_detector(task: Task, threads: int, batch_size: int | None = None) 
     return open_detector(open_bundle(task.bundle), options, any_size=True)
 
 
-def answered(path: str, passed: bool, found: Sequence[Finding] | InferenceError = ()) -> Answer:
+_NOTHING = Outline()
+
+
+def answered(path: str, passed: bool, found: Outline | InferenceError = _NOTHING) -> Answer:
     """Build the answer to a picture, with the current time.
 
     Raises:
@@ -111,5 +115,5 @@ def answered(path: str, passed: bool, found: Sequence[Finding] | InferenceError 
     """
     if isinstance(found, InferenceError):
         raise found
-    masks = {str(one.defect_class.id): run_lengths.to_text(one.runs) for one in found}
+    masks = {str(one.defect_class.id): run_lengths.to_text(one.runs) for one in found.findings}
     return Answer(path.rsplit("/", 1)[-1], time.time(), passed, masks)

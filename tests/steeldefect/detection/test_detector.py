@@ -27,8 +27,9 @@ from steeldefect.bundle.manifest import (
     PictureSizes,
     Segmenter,
 )
-from steeldefect.detection.detector import Detector, Finding, find_defect
+from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
+from steeldefect.detection.outline import Finding, Outline, find_defect
 from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
@@ -76,17 +77,15 @@ def detector(rule_bundle: Bundle) -> Detector:
     return open_detector(rule_bundle, OPTIONS)
 
 
-def outline(
-    detector: Detector, *pictures: np.ndarray[Any, Any]
-) -> list[list[Finding] | InferenceError]:
+def outline(detector: Detector, *pictures: np.ndarray[Any, Any]) -> list[Outline | InferenceError]:
     prepared = [detector.prepare(picture) for picture in pictures]
     return detector.segment(prepared, detector.gate(prepared))
 
 
-def found(detector: Detector, picture: np.ndarray[Any, Any]) -> list[Finding]:
+def found(detector: Detector, picture: np.ndarray[Any, Any]) -> tuple[Finding, ...]:
     (answer,) = outline(detector, picture)
-    assert isinstance(answer, list)
-    return answer
+    assert isinstance(answer, Outline)
+    return answer.findings
 
 
 def with_gate(bundle: Bundle, **values: Any) -> Manifest:
@@ -102,7 +101,7 @@ def test_findings_are_what_was_drawn(detector: Detector) -> None:
     assert (bright.area, dark.area) == (256, 256)
     assert bright.box == (10, 20, 26, 36)
     assert dark.box == (30, 80, 46, 96)
-    assert (bright.regions, dark.regions) == (1, 1)
+    assert (len(bright.regions), len(dark.regions)) == (1, 1)
     assert bright.share == 256 / (HEIGHT * WIDTH)
     assert np.array_equal(run_lengths.to_mask(bright.runs, (HEIGHT, WIDTH)), both_picture() == 250)
     assert np.array_equal(run_lengths.to_mask(dark.runs, (HEIGHT, WIDTH)), both_picture() == 2)
@@ -123,13 +122,13 @@ def test_separate_regions_are_counted_and_diagonal_neighbours_are_one(detector: 
     picture = plain_picture()
     picture[5:10, 5:10] = picture[10:15, 10:15] = picture[40:45, 100:105] = 250
     (finding,) = found(detector, picture)
-    assert finding.regions == 2
+    assert [region.area for region in finding.regions] == [50, 25]
     assert finding.area == 75
     assert finding.box == (5, 5, 45, 105)
 
 
 def test_nothing_is_found_where_nothing_is(detector: Detector) -> None:
-    assert found(detector, plain_picture()) == []
+    assert found(detector, plain_picture()) == ()
     assert outline(detector) == []
     assert detector.gate([]).shape == (0,)
 
@@ -137,7 +136,7 @@ def test_nothing_is_found_where_nothing_is(detector: Detector) -> None:
 def test_many_pictures_keep_their_order(detector: Detector) -> None:
     kinds = [plain_picture, both_picture, bright_picture, plain_picture, both_picture]
     answers = outline(detector, *(kind() for kind in kinds))
-    assert [len(answer) for answer in answers if isinstance(answer, list)] == [0, 2, 1, 0, 2]
+    assert [len(one.findings) for one in answers if isinstance(one, Outline)] == [0, 2, 1, 0, 2]
 
 
 @pytest.mark.parametrize("shape", [(HEIGHT, WIDTH + 1), (HEIGHT // 2, WIDTH // 2), (WIDTH, HEIGHT)])
@@ -256,7 +255,7 @@ def test_a_soft_gate_raises_each_picture_by_its_own_probability(rule_bundle: Bun
     detector = soft(rule_bundle, 0.0, 1000)
     prepared = [detector.prepare(bright_picture())] * 4
     answers = detector.segment(prepared, np.array([0.1, 0.45, 0.2, 0.8], np.float32))
-    assert [len(answer) for answer in answers if isinstance(answer, list)] == [0, 1, 0, 1]
+    assert [len(one.findings) for one in answers if isinstance(one, Outline)] == [0, 1, 0, 1]
 
 
 def test_a_soft_gate_whose_answer_is_not_finite_lets_nothing_pass(rule_bundle: Bundle) -> None:
@@ -368,7 +367,7 @@ def test_a_finding_measures_its_own_mask(probability: Float32, threshold: float)
     assert finding.box == run_lengths.bounding_box(finding.runs, probability.shape[0])
     assert finding.mean_probability == pytest.approx(probability[mask].mean(), rel=1e-5)
     assert finding.max_probability == probability.max()
-    assert 1 <= finding.regions <= finding.area
+    assert 1 <= len(finding.regions) <= finding.area
 
 
 def test_maps_are_resized_before_they_are_cut() -> None:

@@ -7,7 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from support.examples import ORIGIN, Row, Rows, failure, image, one_of_each, prediction, write
+from support.examples import (
+    ORIGIN,
+    Rows,
+    defect,
+    failure,
+    image,
+    one_of_each,
+    prediction,
+    write,
+)
 
 from steeldefect.errors import (
     AuditError,
@@ -43,7 +52,7 @@ def report(store: Store, rows: Rows) -> TaskReport:
 
 
 def scored(*keys: str) -> Rows:
-    return {TableName.IMAGES: [image(key) for key in keys]}
+    return {TableName.IMAGES: [image(key, defects=0, regions=0) for key in keys]}
 
 
 def test_what_was_planned_and_written_passes(any_store: Store) -> None:
@@ -108,40 +117,104 @@ def test_counts_that_a_task_reports_must_be_those_of_its_rows(store: Store) -> N
 def test_a_mask_that_is_not_what_its_row_says(
     store: Store, changes: dict[str, Any], problem: str
 ) -> None:
-    rows = scored("a") | {TableName.PREDICTIONS: [prediction("a", **changes)]}
-    reported = report(store, rows)
+    reported = report(store, found("a", **changes))
     with pytest.raises(AuditError, match=problem) as caught:
         audit_wave(store, wave("a"), [reported], masks=1)
     assert "this wave was not published" in str(caught.value)
     audit_wave(store, wave("a"), [reported], masks=0)  # none was asked for
 
 
-def predictions(count: int, wrong: set[int]) -> list[Row]:
-    return [
-        prediction("a", class_id=number, area=4 if number in wrong else 3)
-        for number in range(count)
-    ]
+def found(key: str, classes: int = 1, **changes: Any) -> Rows:
+    """Return the rows of a picture with one region of each class."""
+    numbers = [{"class_id": number} for number in range(1, classes + 1)]
+    return {
+        TableName.IMAGES: [image(key, defects=classes, regions=classes)],
+        TableName.PREDICTIONS: [prediction(key, **one, **changes) for one in numbers],
+        TableName.DEFECTS: [
+            defect(key, number=one["class_id"], **one, **changes) for one in numbers
+        ],
+    }
 
 
-@pytest.mark.parametrize("masks", [1, 2, 5, 7, 1000])
-def test_the_sample_is_spread_over_all_files(store: Store, masks: int) -> None:
-    first = report(store, scored("a") | {TableName.PREDICTIONS: predictions(50, set(range(50)))})
-    with pytest.raises(AuditError):
-        audit_wave(store, wave("a"), [first], masks)
-    sound = report(store, scored("a") | {TableName.PREDICTIONS: predictions(50, set())})
-    last = report(store, {TableName.PREDICTIONS: predictions(50, set(range(50)))})
-    if masks == 1:
-        audit_wave(store, wave("a"), [sound, last], masks)
-    else:
-        with pytest.raises(AuditError):
-            audit_wave(store, wave("a"), [sound, last], masks)
+def test_the_sample_is_spread_over_all_files(store: Store) -> None:
+    wrong = report(store, found("a", 50, area=4))
+    sound = report(store, found("b", 50))
+    for masks in (1, 2, 5, 7, 1000):
+        with pytest.raises(AuditError, match="the run lengths cover 3 pixels, the row says 4"):
+            audit_wave(store, wave("a"), [wrong], masks)
+    audit_wave(store, wave("a", "b"), [sound, wrong], masks=1)
+    for masks in (2, 5, 7, 1000):
+        with pytest.raises(AuditError, match="the run lengths cover 3 pixels, the row says 4"):
+            audit_wave(store, wave("a", "b"), [sound, wrong], masks)
 
 
 def test_with_enough_masks_every_row_is_decoded(store: Store) -> None:
     for wrong in range(7):
-        rows = scored("a") | {TableName.PREDICTIONS: predictions(7, {wrong})}
-        with pytest.raises(AuditError):
+        rows = found("a", 7)
+        for table in (TableName.PREDICTIONS, TableName.DEFECTS):
+            rows[table][wrong]["area"] = 4
+        with pytest.raises(AuditError, match="the row says 4"):
             audit_wave(store, wave("a"), [report(store, rows)], masks=7)
+
+
+UNEQUAL: dict[str, tuple[Rows, str]] = {
+    "no regions": (
+        found("a") | {TableName.DEFECTS: []},
+        "a: the row in predictions and the sum of its regions differ",
+    ),
+    "another area": (
+        found("a") | {TableName.DEFECTS: [defect("a", area=2)]},
+        "a: the row in predictions and the sum of its regions differ",
+    ),
+    "a region that does not count": (
+        found("a") | {TableName.DEFECTS: [defect("a", kept=False, reason="min_area")]},
+        "a: the row in predictions and the sum of its regions differ",
+    ),
+    "a region of another class": (
+        found("a") | {TableName.DEFECTS: [defect("a"), defect("a", number=2, class_id=2)]},
+        "a: the row in predictions and the sum of its regions differ",
+    ),
+    "a verdict without findings": (
+        {TableName.IMAGES: [image("a")]},
+        "a: the row in images and the sum of its predictions differ",
+    ),
+    "findings without a verdict": (
+        found("a") | {TableName.IMAGES: [image("a", defects=0, regions=0)]},
+        "a: the row in images and the sum of its predictions differ",
+    ),
+    "another number of regions": (
+        found("a") | {TableName.IMAGES: [image("a", regions=2)]},
+        "a: the row in images and the sum of its predictions differ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+def test_regions_have_to_add_up_for_every_picture(store: Store, name: str) -> None:
+    rows, problem = UNEQUAL[name]
+    reported = report(store, {table: some for table, some in rows.items() if some})
+    with pytest.raises(AuditError, match=problem):
+        audit_wave(store, wave("a"), [reported], masks=0)
+
+
+def test_regions_have_to_be_the_mask(store: Store) -> None:
+    rows = found("a") | {TableName.DEFECTS: [defect("a", run_lengths="2 3")]}
+    audit_wave(store, wave("a"), [report(store, rows)], masks=0)
+    with pytest.raises(AuditError, match="a, class 1: its regions are not its mask"):
+        audit_wave(store, wave("a"), [report(store, rows)], masks=1)
+
+
+def test_regions_may_meet_where_a_run_is_cut(store: Store) -> None:
+    """A run of the mask goes on in the next column, where another region begins."""
+    rows = found("a") | {
+        TableName.PREDICTIONS: [prediction("a", run_lengths="62 6", area=6, regions=2)],
+        TableName.DEFECTS: [
+            defect("a", number=1, run_lengths="65 3"),
+            defect("a", number=2, run_lengths="62 3"),
+        ],
+        TableName.IMAGES: [image("a", regions=2)],
+    }
+    audit_wave(store, wave("a"), [report(store, rows)], masks=1)
 
 
 @pytest.mark.parametrize("left", [0, 3, 200, -1])

@@ -117,7 +117,7 @@ def test_a_death_at_any_step_doubles_nothing_and_loses_nothing(
 
 
 def test_a_death_during_recovery_is_recovered_from(tmp_path: Path) -> None:
-    for step in range(1, 100):
+    for step in range(1, 200):
         store = open_store(str(tmp_path / str(step)))
         for wave, key in enumerate(("a.png", "b.png"), start=1):
             record = WaveRecord(ORIGIN.run_id, wave, write(store, one_of_each(key)))

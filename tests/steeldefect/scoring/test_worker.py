@@ -49,6 +49,10 @@ from steeldefect.tables.schema import SCHEMAS, TableName
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=4)
 LIMITS = Limits(10**6, DecodeLimits(10**6), fetch_threads=3)
+ON_STRIP = (
+    *("coil", "camera", "side", "position_mm", "captured_at"),
+    *("pixel_mm_x", "pixel_mm_y", "attributes"),
+)
 BRIGHT = run_lengths.to_text(run_lengths.from_mask(bright_picture() == 250))
 DARK = run_lengths.to_text(run_lengths.from_mask(both_picture() == 2))
 
@@ -154,6 +158,9 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
             "runtime": "openvino",
             "device": "cpu",
             "precision": "f32",
+            **dict.fromkeys(ON_STRIP),
+            "regions": defects,
+            "rejected_regions": 0,
         }
 
     def prediction(name: str, class_id: int, text: str, box: tuple[int, int, int, int]) -> Row:
@@ -188,6 +195,7 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
     assert [(part.table, part.rows) for part in report.parts] == [
         (TableName.IMAGES, 3),
         (TableName.PREDICTIONS, 3),
+        (TableName.DEFECTS, 3),
     ]
     stages = ["decode", "fetch", "gate", "outline", "prepare", "segment", "wait_for_pictures"]
     assert sorted(report.stage_seconds) == [*stages, "write"]

@@ -85,7 +85,7 @@ def test_a_store_that_stays_away_is_an_error_that_may_pass(
 def test_tables_of_a_newer_version_are_refused(
     any_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delta, "SCHEMA_VERSION", 4)
+    monkeypatch.setattr(delta, "SCHEMA_VERSION", 5)
     Tables(any_store).create_all()
     monkeypatch.setattr(delta, "SCHEMA_VERSION", schema.SCHEMA_VERSION)
     for work in (
@@ -94,7 +94,7 @@ def test_tables_of_a_newer_version_are_refused(
         lambda one: one.add(TableName.IMAGES, [], "run", 1),
         lambda one: one.create_all(),
     ):
-        with pytest.raises(TableError, match=r"has schema version 4; this program knows .* to 3"):
+        with pytest.raises(TableError, match=r"has schema version 5; this program knows .* to 4"):
             work(Tables(any_store))
 
 

@@ -15,7 +15,9 @@ from support.examples import (
     BUNDLE,
     MORNING,
     ORIGIN,
+    WRITTEN,
     Row,
+    defect,
     failure,
     image,
     one_of_each,
@@ -66,7 +68,8 @@ def test_rows_get_the_tables_schema_and_their_provenance(table: TableName) -> No
 
 def test_provenance_is_joined_to_every_row() -> None:
     (row,) = stored_rows(TableName.IMAGES, [image()], ORIGIN).to_pylist()
-    assert row == image() | {
+    unknown = dict.fromkeys(SCHEMAS[TableName.IMAGES].stored.names)
+    assert row == unknown | image() | {
         "run_id": ORIGIN.run_id, "bundle": BUNDLE, "scored_at": MORNING, "run_number": None
     }  # fmt: skip
 
@@ -128,10 +131,12 @@ def test_shortened_texts_still_enclose_all_values(texts: list[str]) -> None:
         assert text.encode() <= most or "\U0010ffff" in text
 
 
+ON_STRIP = {"coil": "c" * 40, "camera": "2", "side": "top"}
 COLUMNS = [
     (table, name)
-    for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE)
+    for table in WRITTEN
     for name in SCHEMAS[table].columns.names
+    if name != "attributes"  # a map has no order: its statistics are counts
 ]
 
 
@@ -152,7 +157,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
                 image(
                     key, **place, etag="x" * 64, bytes=2**40, width=2, height=1, defects=0,
                     gate_probability=None, verdict="clean", runtime="tensorflow", device="gpu",
-                    precision="bf16",
+                    precision="bf16", **ON_STRIP, position_mm=1e9, captured_at=MORNING,
+                    pixel_mm_x=0.5, pixel_mm_y=0.25, attributes=[("heat", "h" * 40)],
+                    regions=9, rejected_regions=7,
                 )
             ],
             TableName.PREDICTIONS: [
@@ -160,6 +167,17 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
                     key, **place, class_id=2, class_name="dark", run_lengths=LONG, area=2**33,
                     share=0.1, box_top=5, box_left=6, box_bottom=7, box_right=8, regions=3,
                     mean_probability=0.123, max_probability=0.456,
+                )
+            ],
+            TableName.DEFECTS: [
+                defect(
+                    key, **place, number=2, class_id=2, class_name="dark", kept=False,
+                    reason="min_area", **ON_STRIP, run_lengths=LONG, area=2**33, centroid_x=1.5,
+                    centroid_y=2.5, box_top=5, box_left=6, box_bottom=7, box_right=8, length=4.5,
+                    width=1.5, angle=-45.0, perimeter=9.5, elongation=1.25, solidity=0.5,
+                    mean_probability=0.123, max_probability=0.456, touches_edge=False,
+                    area_mm2=1.0, length_mm=2.0, width_mm=3.0, angle_mm=4.0, perimeter_mm=5.0,
+                    along_mm=6.0, across_mm=7.0,
                 )
             ],
             TableName.QUARANTINE: [

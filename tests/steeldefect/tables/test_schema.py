@@ -41,7 +41,16 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
 @pytest.mark.parametrize(
     ("table", "nullable"),
     [
-        (TableName.IMAGES, {"gate_probability"}),
+        (
+            TableName.IMAGES,
+            {"gate_probability", "coil", "camera", "side", "position_mm", "captured_at"}
+            | {"pixel_mm_x", "pixel_mm_y", "attributes", "regions", "rejected_regions"},
+        ),
+        (
+            TableName.DEFECTS,
+            {"reason", "coil", "camera", "side", "area_mm2", "length_mm", "width_mm", "angle_mm"}
+            | {"perimeter_mm", "along_mm", "across_mm"},
+        ),
         (TableName.PREDICTIONS, set()),
         (TableName.QUARANTINE, {"tries", "given_up"}),
         (TableName.CONFUSIONS, set()),

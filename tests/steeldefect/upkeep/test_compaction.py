@@ -125,19 +125,19 @@ def test_columns_that_others_added_stay(store: Store) -> None:
     tables = Tables(store)
     delta = tables.open(TableName.IMAGES)
     assert delta is not None
-    delta.alter.add_columns([Field("camera", "string", nullable=True)])
+    delta.alter.add_columns([Field("shift", "string", nullable=True)])
     rows = tables.read(TableName.IMAGES, None, {"run_id": "run-001"})
     rows = rows.set_column(1, "key", pa.array([f"x-{key}" for key in rows["key"].to_pylist()]))
-    rows = rows.append_column("camera", pa.array(["left"] * rows.num_rows))
+    rows = rows.append_column("shift", pa.array(["late"] * rows.num_rows))
     write_deltalake(tables.open(TableName.IMAGES), rows, mode="append")
     assert compact(store, tables, TableName.IMAGES).after == 1
     opened = tables.open(TableName.IMAGES)
     assert opened is not None
-    cameras = opened.to_pyarrow_table(columns=["camera"])["camera"].to_pylist()
-    assert sorted(map(str, cameras)) == ["None"] * 6 + ["left"] * 3
+    shifts = opened.to_pyarrow_table(columns=["shift"])["shift"].to_pylist()
+    assert sorted(map(str, shifts)) == ["None"] * 6 + ["late"] * 3
     assert set(opened.to_pyarrow_table().column_names) == {
         *SCHEMAS[TableName.IMAGES].columns.names,
-        "camera",
+        "shift",
     }
 
 

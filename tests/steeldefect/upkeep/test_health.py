@@ -223,7 +223,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
     "a folder of runs gone": (
         lambda folder: shutil.rmtree(folder / "runs"),
         Damage.RUN,
-        "runs: run run-001 has no row, but 7 rows in other tables",
+        "runs: run run-001 has no row, but 10 rows in other tables",
     ),
     "a run there twice": (
         lambda folder: write_deltalake(
@@ -242,6 +242,17 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
         ),
         Damage.COUNTS,
         "quarantine: 2 rows of run run-002, but runs states 1",
+    ),
+    "a region that was deleted": (
+        lambda folder: delta(folder, "defects").delete("run_id = 'run-002' and number = 1"),
+        Damage.FINDINGS,
+        "defects: run run-002: 1 kept regions do not match the 3 regions in images, picture by "
+        "picture",
+    ),
+    "the table of defects": (
+        lambda folder: shutil.rmtree(folder / "defects"),
+        Damage.TABLE,
+        "defects: the table is gone",
     ),
     "rows deleted from one table": (
         lambda folder: delta(folder, "quarantine").delete("run_id = 'run-002'"),

@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pydantic import TypeAdapter
 from support.damage import DAMAGES, data, empty, entries, halve, remove, zero
-from support.examples import finish
+from support.examples import WRITTEN, finish
 from support.interposing import DiedError, MortalStore
 from support.nights import (
     MORE,
@@ -126,7 +126,7 @@ def test_what_was_lost_is_counted_where_runs_are_lost_as_well(folder: Path) -> N
     shutil.rmtree(folder / "runs")
     remove(entries(folder / "images")[-1])
     kinds = [one.damage for one in check_tables(store)]
-    assert kinds == [Damage.FINDINGS, Damage.RUN, Damage.RUN]
+    assert kinds == [Damage.FINDINGS, Damage.FINDINGS, Damage.RUN, Damage.RUN]
     assert repair(store).pictures == 2
     assert night(store, ALL, 5) == ["one-2.png", "two-2.png"]
 
@@ -181,7 +181,7 @@ def test_rows_that_lost_their_partner_in_two_tables_at_once_are_found(folder: Pa
 def test_rows_that_came_back_are_there_once_again(folder: Path) -> None:
     """The entry of a compaction is lost, the next compaction used its file: both are read."""
     store = open_store(str(folder))
-    for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE):
+    for table in WRITTEN:
         compact(store, Tables(store), table)
         lost = entries(folder / table.value)[-1]
         night(store, [*ALL, f"one-{table.value}.png", f"bad-{table.value}.png"], 4)
@@ -208,13 +208,14 @@ def test_second_copies_of_a_run_that_did_not_end_well_are_dropped(
     if outcome is not Outcome.RUNNING:
         finish(store, origin_of(4), outcome=outcome, error="no answer", waves=0)
     night(store, ALL, 5)
-    for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE):
+    for table in WRITTEN:
         rows = Tables(store).read(table, None, {"run_id": "run-004"})
         for _ in range(2):
             write_deltalake(str(folder / table.value), rows, mode="append")
     assert [str(one) for one in check_tables(store)] == [
         "images: 4 rows of run run-004 are copies of other rows",
         "predictions: 4 rows of run run-004 are copies of other rows",
+        "defects: 4 rows of run run-004 are copies of other rows",
         "quarantine: 2 rows of run run-004 are copies of other rows",
     ]
     repaired = repair(store)

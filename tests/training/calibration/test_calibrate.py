@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from support.calibrated import Answering, Array
 
 from steeldefect.bundle.manifest import DefectClass, GateMode, Manifest, Mirror
-from steeldefect.detection.detector import Detector, find_defect
+from steeldefect.detection.detector import Detector
+from steeldefect.detection.outline import find_defect
 from steeldefect.errors import DataError, InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Scaling

@@ -202,3 +202,21 @@ def test_folder_with_other_pictures_is_refused(tmp_path: Path) -> None:
     generate(tmp_path, pictures=3, seed=1, settings=SMALL)
     with pytest.raises(SettingsError, match="another set"):
         generate(tmp_path, pictures=2, seed=1, settings=SMALL)
+
+
+def test_pictures_of_coils_state_coil_and_frame(tmp_path: Path) -> None:
+    small = StripSettings(height=64, width=256)
+    generate(tmp_path / "coils", pictures=5, seed=1, settings=small, coils=2)
+    generate(tmp_path / "plain", pictures=5, seed=1, settings=small)
+    names = [
+        *(f"coil_001-frame_000{frame}.jpg" for frame in range(3)),
+        *(f"coil_002-frame_000{frame}.jpg" for frame in range(2)),
+    ]
+    coils = sorted((tmp_path / "coils" / "images").iterdir())
+    plain = sorted((tmp_path / "plain" / "images").iterdir())
+    assert [path.name for path in coils] == names
+    assert [path.read_bytes() for path in coils] == [path.read_bytes() for path in plain]
+    labelled = (tmp_path / "coils" / "labels.csv").read_text().splitlines()[1:]
+    assert [line.partition(",")[0] for line in labelled] == names
+    with pytest.raises(SettingsError, match="coils is at least 0; received -1"):
+        generate(tmp_path / "none", pictures=1, seed=1, coils=-1)

@@ -1,0 +1,91 @@
+"""Measure the shape of one region from its border pixels, in pixels or in millimetres.
+
+A pixel is a rectangle, not a point: a region of one pixel is one pixel long and one pixel wide.
+So lengths and hulls are taken around the corners of the pixels. (Around their centres, OpenCV's
+`contourArea` of a region of 2 x 2 pixels is 1.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.int32]
+"""(n, 2): column and row of each pixel."""
+
+_CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a region; lengths are in pixels or millimetres, as the scale was given.
+
+    Attributes:
+        length: long side of the least rectangle around the region.
+        width: short side of this rectangle.
+        angle: direction of the long side in degrees, above -90 and at most 90. 0: along the rows
+            of the picture; positive: down to the right. 0 if the rectangle is a square.
+        perimeter: length of the outer border.
+        hull_area: area of the convex hull.
+    """
+
+    length: float
+    width: float
+    angle: float
+    perimeter: float
+    hull_area: float
+
+    @property
+    def elongation(self) -> float:
+        """Length divided by width, at least 1."""
+        return self.length / self.width
+
+
+def measure_shape(border: Points, pixel: tuple[float, float] = (1.0, 1.0)) -> Shape:
+    """Measure a region.
+
+    The perimeter is the length of the line through the centres of the border pixels, plus the
+    circumference of one pixel, taken as an ellipse. Source: for convex shapes, the perimeter of a
+    Minkowski sum is the sum of the perimeters (Steiner's formula). So a single pixel has the
+    perimeter pi, and a straight line of n pixels 2 (n - 1) + pi.
+
+    Args:
+        border: the region's outer border: int32 (n, 2), column and row of each pixel, in order, as
+            `cv2.findContours` returns it.
+        pixel: width and height of a pixel.
+    """
+    scale = np.array(pixel, np.float32)
+    hull = cv2.convexHull(border).reshape(-1, 1, 2)
+    corners = ((hull + _CORNERS).reshape(-1, 2) * scale).astype(np.float32)
+    outer = cv2.convexHull(corners)
+    length, width, angle = _rectangle(outer)
+    line = cv2.arcLength((border * scale).astype(np.float32), closed=True)
+    return Shape(
+        length=length,
+        width=width,
+        angle=angle,
+        perimeter=line + _ellipse_circumference(pixel[0] / 2, pixel[1] / 2),
+        hull_area=float(cv2.contourArea(outer)),
+    )
+
+
+def _rectangle(points: npt.NDArray[np.float32]) -> tuple[float, float, float]:
+    """Return length, width and angle of the least rectangle around points."""
+    _, (one, other), angle = cv2.minAreaRect(points)  # `angle` is that of the side `one`
+    if math.isclose(one, other, rel_tol=1e-5):
+        return max(one, other), min(one, other), 0.0
+    turned = angle if one > other else angle + 90
+    turned = -((90 - turned) % 180 - 90)
+    return max(one, other), min(one, other), turned
+
+
+def _ellipse_circumference(a: float, b: float) -> float:
+    """Return the circumference of an ellipse with these semi-axes.
+
+    Source: S. Ramanujan, "Modular equations and approximations to pi", 1914; exact for a circle.
+    """
+    return math.pi * (3 * (a + b) - math.sqrt((3 * a + b) * (a + 3 * b)))

@@ -1,0 +1,198 @@
+"""Split a mask into its separate regions (8-connected), and measure each of them.
+
+All numbers come from the mask's own pixels, never from an outline that is drawn and filled again:
+such an outline loses up to half the area of a small region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from steeldefect.detection.region_shape import Shape, measure_shape
+from steeldefect.pictures.preprocessing import Float32
+from steeldefect.pictures.run_lengths import BoundingBox, Mask, Runs
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Region:
+    """One separate region of a mask, in pixels of the picture.
+
+    Attributes:
+        runs: the region as run lengths.
+        area: number of pixels.
+        box: smallest upright rectangle around it.
+        centroid: mean column and mean row of its pixels, 0-based: the centre of the picture's first
+            pixel is (0, 0).
+        shape: length, width, angle and perimeter, in pixels.
+        physical: the same in millimetres; None if the scale is unknown.
+        mean_probability, max_probability: of its pixels.
+        touches_edge: whether it reaches the edge of the picture, so that a part may be missing.
+    """
+
+    runs: Runs
+    area: int
+    box: BoundingBox
+    centroid: tuple[float, float]
+    shape: Shape
+    physical: Shape | None
+    mean_probability: float
+    max_probability: float
+    touches_edge: bool
+
+    @property
+    def solidity(self) -> float:
+        """Area divided by the area of the convex hull, above 0 and at most 1."""
+        return min(1.0, self.area / self.shape.hull_area)
+
+
+class MaskRegions:
+    """The regions of one mask: counted at once, measured on demand.
+
+    Attributes:
+        areas: int64 (n,), number of pixels of each region.
+        box: smallest upright rectangle around the mask.
+        values: float32 (area,), the probabilities of the mask's pixels, row by row.
+    """
+
+    def __init__(self, mask: Mask, probability: Float32) -> None:
+        """Find the regions.
+
+        Args:
+            mask: bool (height, width) of the picture, with at least one pixel set.
+            probability: float32 (height, width), probability of the class.
+        """
+        self._shape = mask.shape
+        left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+        self._top, self._left = top, left
+        self.box = BoundingBox(top, left, top + height, left + width)
+        window = np.s_[top : top + height, left : left + width]
+        self._mask = np.ascontiguousarray(mask[window])
+        self._probability = probability[window]
+        self.values: Float32 = self._probability[self._mask]
+        _, self._labels, stats, self._centroids = cv2.connectedComponentsWithStats(
+            self._mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S
+        )
+        self._stats = stats[1:]
+        self.areas: Integers = self._stats[:, cv2.CC_STAT_AREA].astype(np.int64)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels of the mask."""
+        return int(self.areas.sum())
+
+    def runs(self) -> Runs:
+        """Return the whole mask as run lengths."""
+        starts, lengths, _, _ = self._column_runs()
+        return _joined(starts, lengths, np.zeros(len(starts)))[0]
+
+    def measured(
+        self, pixel_mm: tuple[float, float] | None = None, largest: int | None = None
+    ) -> list[Region]:
+        """Measure the regions, in the order of their first pixels (column by column).
+
+        Args:
+            pixel_mm: width and height of a pixel in millimetres; None if unknown.
+            largest: measure only so many regions, the largest; None for all. Of equal areas, those
+                that begin first.
+        """
+        return list(self._measured(pixel_mm, largest))
+
+    def _measured(
+        self, pixel_mm: tuple[float, float] | None, largest: int | None
+    ) -> Iterator[Region]:
+        starts, lengths, columns, rows = self._column_runs()
+        of_run = self._labels[rows, columns] - 1
+        values = self._probability.T[self._mask.T]  # run by run
+        offsets = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+        means = np.bincount(of_run, np.add.reduceat(values, offsets, dtype=np.float64)) / self.areas
+        peaks = np.zeros(len(self.areas), np.float32)
+        np.maximum.at(peaks, of_run, np.maximum.reduceat(values, offsets))
+        order = np.argsort(of_run, kind="stable")
+        of_run = of_run[order]
+        runs, first = _joined(starts[order], lengths[order], of_run)
+        own = np.split(runs, np.flatnonzero(np.diff(of_run[first])) + 1)
+        firsts = np.array([one[0, 0] for one in own])
+        for number in self._chosen(firsts, largest):
+            probabilities = float(means[number]), float(peaks[number])
+            yield self._region(number, own[number], probabilities, pixel_mm)
+
+    def _chosen(self, firsts: Integers, largest: int | None) -> Sequence[int]:
+        """Return the numbers of the regions to measure, in the order of their first pixels."""
+        ordered = np.argsort(firsts)
+        if largest is None or largest >= len(ordered):
+            return list(map(int, ordered))
+        by_area = ordered[np.argsort(-self.areas[ordered], kind="stable")][:largest]
+        return sorted(map(int, by_area), key=lambda number: int(firsts[number]))
+
+    def _region(
+        self,
+        number: int,
+        runs: Runs,
+        probabilities: tuple[float, float],
+        pixel_mm: tuple[float, float] | None,
+    ) -> Region:
+        left, top, width, height, area = map(int, self._stats[number])
+        part = self._labels[top : top + height, left : left + width] == number + 1
+        outlines, _ = cv2.findContours(
+            part.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
+        border = outlines[0].reshape(-1, 2)
+        x, y = self._centroids[number + 1]
+        top, left = top + self._top, left + self._left
+        box = BoundingBox(top, left, top + height, left + width)
+        return Region(
+            runs=runs,
+            area=area,
+            box=box,
+            centroid=(float(x) + self._left, float(y) + self._top),
+            shape=measure_shape(border),
+            physical=None if pixel_mm is None else measure_shape(border, pixel_mm),
+            mean_probability=probabilities[0],
+            max_probability=probabilities[1],
+            touches_edge=(
+                min(top, left) == 0 or box.bottom == self._shape[0] or box.right == self._shape[1]
+            ),
+        )
+
+    def _column_runs(self) -> tuple[Integers, Integers, Integers, Integers]:
+        """Return the runs of the mask, each within one column of the picture.
+
+        Returns:
+            Start (1-based, in the picture) and length of each run; column and row of its first
+            pixel in the window.
+        """
+        height, width = self._mask.shape
+        padded = np.zeros((width, height + 2), bool)
+        padded[:, 1:-1] = self._mask.T
+        flat = padded.ravel()
+        edges = np.flatnonzero(flat[1:] != flat[:-1])
+        first, last = edges[0::2], edges[1::2]
+        columns, rows = np.divmod(first, height + 2)
+        starts = (columns + self._left) * self._shape[0] + rows + self._top + 1
+        return starts, last - first, columns, rows
+
+
+def _joined(
+    starts: Integers, lengths: Integers, owners: npt.NDArray[np.generic]
+) -> tuple[Runs, Integers]:
+    """Join runs that go on in the next column, as `run_lengths.from_mask` does.
+
+    Args:
+        starts: int64 (n,), starts of runs within columns, ascending for each owner.
+        lengths: int64 (n,), their lengths.
+        owners: (n,), the region of each run; only runs of one region are joined.
+
+    Returns:
+        int64 (m, 2), the joined runs, and int64 (m,), the number of the first run of each.
+    """
+    begins = np.ones(len(starts), bool)
+    begins[1:] = (starts[1:] != starts[:-1] + lengths[:-1]) | (owners[1:] != owners[:-1])
+    first = np.flatnonzero(begins)
+    return np.stack([starts[first], np.add.reduceat(lengths, first)], axis=1), first

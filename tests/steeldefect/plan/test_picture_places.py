@@ -1,0 +1,127 @@
+"""Places of pictures at the door: columns of an inventory, and patterns that fit no key."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from steeldefect.errors import DataError, SettingsError
+from steeldefect.pictures.strip import StripSettings
+from steeldefect.plan.inventory import read_inventory
+from steeldefect.plan.listing import LISTING
+from steeldefect.plan.picture_places import require_places
+from steeldefect.settings import ScoreSettings
+from steeldefect.stores import S3Settings, open_store
+
+INCLUDE = ScoreSettings().include
+
+
+def places(
+    folder: Path, attributes: tuple[str, ...] = (), **columns: Any
+) -> list[dict[str, Any] | None]:
+    """Return what an inventory of these columns states, picture by picture."""
+    rows = len(next(iter(columns.values())))
+    table = pa.table({"key": [f"{number}.png" for number in range(rows)], **columns})
+    found = []
+    for name in ("keys.parquet", "keys.csv"):
+        path = folder / name
+        if name.endswith(".parquet"):
+            pq.write_table(table, path)
+        elif any(pa.types.is_timestamp(field.type) for field in table.schema):
+            continue
+        else:
+            path.write_text(_csv(table))
+        store = open_store(str(folder))
+        listed = read_inventory(str(path), store, INCLUDE, S3Settings(), attributes=attributes)
+        found.append(
+            [None if one is None else json.loads(one) for one in listed["place"].to_pylist()]
+        )
+    assert all(one == found[0] for one in found)
+    return found[0]
+
+
+def _csv(table: pa.Table) -> str:
+    rows = [table.column_names, *(row.values() for row in table.to_pylist())]
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    return "".join(",".join(row) + "\n" for row in cells)
+
+
+def test_columns_are_read_row_by_row(tmp_path: Path) -> None:
+    assert places(
+        tmp_path,
+        coil=["a", None, None],
+        position_mm=[1.5, -2.0, None],
+        pixel_mm_x=[None, 0.5, None],
+        frame=[None, 3, None],
+        ignored=["x", "y", "z"],
+    ) == [
+        {"coil": "a", "position_mm": 1.5},
+        {"position_mm": -2.0, "pixel_mm_x": 0.5, "frame": 3.0},
+        None,
+    ]
+
+
+def test_times_of_any_form(tmp_path: Path) -> None:
+    stated = [{"captured_at": "2026-03-04T05:06:07+00:00"}]
+    assert places(tmp_path, captured_at=["2026-03-04T06:06:07+01:00"]) == stated
+    moment = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    for kind in (pa.timestamp("ms", "UTC"), pa.timestamp("ns", "Europe/Berlin")):
+        assert places(tmp_path, captured_at=pa.array([moment], kind)) == stated
+    plain = pa.array([moment.replace(tzinfo=None)], pa.timestamp("us"))
+    assert places(tmp_path, captured_at=plain) == stated
+
+
+def test_attributes_are_kept_if_they_are_asked_for(tmp_path: Path) -> None:
+    found = places(tmp_path, ("heat", "grade"), heat=["h1", None], grade=["7", "8"], other=["", ""])
+    assert found == [{"heat": "h1", "grade": "7"}, {"grade": "8"}]
+    with pytest.raises(DataError, match=r"no column speed, which strip\.attributes asks for"):
+        places(tmp_path, ("speed",), heat=["h1"])
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "problem"),
+    [
+        ("position_mm", ["far"], "the column position_mm has to hold numbers"),
+        ("frame", ["1", "one"], "the column frame has to hold numbers"),
+        ("pixel_mm_x", [0.0], "the column pixel_mm_x has to be above 0; got 0"),
+        ("pixel_mm_y", [-1.0], "the column pixel_mm_y has to be above 0; got -1"),
+        ("position_mm", [float("inf")], "the column position_mm has to be finite; got inf"),
+        ("captured_at", ["noon"], "the column captured_at has to hold times"),
+    ],
+)
+def test_columns_of_the_wrong_type_are_refused(
+    tmp_path: Path, column: str, values: list[Any], problem: str
+) -> None:
+    with pytest.raises(DataError, match=problem):
+        places(tmp_path, **{column: values})
+
+
+def listing(*keys: str) -> pa.Table:
+    rows = [{"key": key, "etag": "e", "size": 1} for key in keys]
+    return pa.Table.from_pylist(rows, LISTING)
+
+
+def test_a_pattern_has_to_fit_some_key() -> None:
+    strip = StripSettings(key_pattern=r"^(?P<coil>\d+)/")
+    require_places(listing("1/a.png", "a.png"), strip, inventory=False)
+    with pytest.raises(SettingsError, match=r"fits none of 2 keys, such as a\.png; a key is"):
+        require_places(listing("a.png", "b.png"), strip, inventory=False)
+
+
+def test_all_keys_are_looked_at_before_a_run_begins() -> None:
+    strip = StripSettings(key_pattern=r"-(?P<frame>\w+)\.png", frame_mm=1)
+    with pytest.raises(DataError, match=r"a-x\.png: frame is 'x'"):
+        require_places(listing("a-1.png", "a-x.png"), strip, inventory=False)
+
+
+def test_an_attribute_has_to_come_from_somewhere() -> None:
+    strip = StripSettings(key_pattern=r"(?P<heat>\d)", attributes=("heat", "grade"))
+    require_places(listing("1.png"), strip, inventory=True)
+    with pytest.raises(SettingsError, match=r"strip\.attributes: grade is neither a group"):
+        require_places(listing("1.png"), strip, inventory=False)
