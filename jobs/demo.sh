@@ -18,7 +18,7 @@ mkdir demo
 step "Generate strips to train on" \
     python -m training generate --data demo/train --pictures 300 --seed 1
 step "Generate an archive to score; training never sees its labels" \
-    python -m training generate --data demo/archive --pictures 120 --seed 2026 --coils 6
+    python -m training generate --data demo/archive --pictures 120 --seed 2026 --frames 20
 step "Train gate and segmenter, and write the bundle" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml --bundle demo/bundle
 step "Score the archive with Spark" \

@@ -17,7 +17,7 @@ from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle
 from steeldefect.plan.inventory import read_inventory
 from steeldefect.plan.listing import list_pictures
-from steeldefect.plan.picture_places import require_places
+from steeldefect.plan.picture_places import require_groups, require_places
 from steeldefect.plan.plan import Plan, plan_run
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.program import interruption, progress
@@ -26,6 +26,7 @@ from steeldefect.publish.audit import audit_wave
 from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.foreign_tables import require_own_tables
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
+from steeldefect.publish.thresholds import Thresholds
 from steeldefect.publish.wave_records import WaveRecord
 from steeldefect.scoring.failure_share import check_failures
 from steeldefect.scoring.shipment import Shipment, needed_forms
@@ -185,6 +186,7 @@ class ScoringRun:
                 engine=json.dumps(totals.engines),
                 settings=self.settings.model_dump_json(),
                 classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
+                thresholds=Thresholds.of(self.bundle.manifest).model_dump_json(),
             ),
         )
 
@@ -252,6 +254,7 @@ def _pictures_of(request: ScoreRequest) -> pa.Table:
     settings = request.settings
     source = open_store(request.input_uri, settings.s3)
     if request.inventory_uri is None:
+        require_groups(settings.strip)
         listing = list_pictures(source, settings.include, settings.exclude)
     else:
         listing = read_inventory(
@@ -260,9 +263,9 @@ def _pictures_of(request: ScoreRequest) -> pa.Table:
             settings.include,
             settings.s3,
             settings.exclude,
-            settings.strip.asked_of_inventory,
+            settings.strip,
         )
-    require_places(listing, settings.strip, inventory=request.inventory_uri is not None)
+    require_places(listing, settings.strip)
     return listing
 
 

@@ -24,7 +24,7 @@ from pydantic import (
 
 from steeldefect.bundle.signatures import read_public_key
 from steeldefect.errors import SettingsError
-from steeldefect.pictures.strip import StripSettings
+from steeldefect.pictures.strip import PlaceSettings
 from steeldefect.program.suggestions import nearest
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 from steeldefect.runtimes.engine import RuntimeOptions, check_combination
@@ -76,8 +76,9 @@ class ScoreSettings(BaseModel):
     batch_size: int | None = Field(default=None, gt=0, le=4_096)
     gpu_memory_mib: int | None = Field(default=None, gt=0)
 
-    strip: StripSettings = StripSettings()
+    strip: PlaceSettings = PlaceSettings()
     rejected_per_picture: int = Field(default=10, ge=0, le=10_000)
+    mask_levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(), max_length=20)
 
     max_failure_share: float = Field(default=0.05, ge=0, le=1)
     min_failures: int = Field(default=3, gt=0)
@@ -97,6 +98,8 @@ class ScoreSettings(BaseModel):
             check_combination(self.runtime, self.device, self.precision)
         except Exception as error:  # pydantic collects ValueErrors only
             raise ValueError(str(error)) from None
+        if len(set(self.mask_levels)) < len(self.mask_levels):
+            raise ValueError(f"mask_levels: a level occurs twice in {list(self.mask_levels)}")
         return self
 
     def runtime_options(self, threads: int = 1) -> RuntimeOptions:

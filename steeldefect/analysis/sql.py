@@ -55,6 +55,7 @@ _OPENED = (
     TableName.QUARANTINE,
     TableName.PREDICTIONS,
     TableName.DEFECTS,
+    TableName.MASK_LEVELS,
     TableName.CONFUSIONS,
     TableName.METRICS,
     TableName.RUNS,

@@ -114,7 +114,7 @@ def public_finding(found: outline.Finding, shape: tuple[int, int]) -> Finding:
         area=found.area,
         share=found.share,
         box=found.box,
-        regions=len(found.regions),
+        regions=found.region_count,
         mean_probability=found.mean_probability,
         max_probability=found.max_probability,
         shape=shape,

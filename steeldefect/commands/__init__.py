@@ -11,11 +11,23 @@ from steeldefect.commands import (
     maintain,
     overlays,
     pack,
+    rethreshold,
     score,
     sql,
     tables,
 )
 
-COMMANDS = (score, evaluate, find, sql, export_kaggle, overlays, maintain, pack, tables)
+COMMANDS = (
+    score,
+    evaluate,
+    find,
+    sql,
+    rethreshold,
+    export_kaggle,
+    overlays,
+    maintain,
+    pack,
+    tables,
+)
 
 __all__ = ["COMMANDS"]

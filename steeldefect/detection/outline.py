@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -22,7 +22,9 @@ class Finding:
     Attributes:
         runs: the mask as run lengths.
         share: area divided by the picture's number of pixels.
-        regions: the separate regions of the mask, in the order of their first pixels.
+        region_count: number of separate regions of the mask.
+        regions: these regions, measured, in the order of their first pixels; empty unless the rules
+            ask for them.
         mean_probability, max_probability: of the mask's pixels.
     """
 
@@ -31,6 +33,7 @@ class Finding:
     area: int
     share: float
     box: run_lengths.BoundingBox
+    region_count: int
     regions: tuple[Region, ...]
     mean_probability: float
     max_probability: float
@@ -58,6 +61,27 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class LevelMask:
+    """The mask of a class at one threshold.
+
+    Attributes:
+        level: pixels whose probability is above it belong to the mask.
+        runs: the mask as run lengths.
+        area: number of pixels.
+        regions: number of separate regions.
+        mean_probability, max_probability: of the mask's pixels.
+    """
+
+    defect_class: DefectClass
+    level: float
+    runs: run_lengths.Runs
+    area: int
+    regions: int
+    mean_probability: float
+    max_probability: float
+
+
+@dataclass(frozen=True)
 class Outline:
     """What the segmenter found on one picture.
 
@@ -65,11 +89,14 @@ class Outline:
         findings: one finding for each class found, in the bundle's order.
         rejected: the largest of the regions that minimum areas removed, in the bundle's order.
         rejected_count: number of all regions that minimum areas removed.
+        levels: masks at other thresholds, and at its own threshold that of a class that does not
+            count; class by class in the bundle's order, by ascending threshold.
     """
 
     findings: tuple[Finding, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     rejected_count: int = 0
+    levels: tuple[LevelMask, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,13 +105,17 @@ class OutlineRules:
 
     Attributes:
         added_area: area that a soft gate adds to every minimum area, in pixels of the picture.
+        measured: whether the regions of the findings are measured.
         rejected: largest number of removed regions of a picture that are measured.
         pixel_mm: width and height of a pixel in millimetres; None if unknown.
+        levels: thresholds at which masks are kept as well.
     """
 
     added_area: int = 0
+    measured: bool = False
     rejected: int = 0
     pixel_mm: tuple[float, float] | None = None
+    levels: tuple[float, ...] = ()
 
 
 def outline_picture(
@@ -100,21 +131,28 @@ def outline_picture(
     """
     findings: list[Finding] = []
     rejected: list[Rejected] = []
+    levels: list[LevelMask] = []
     count = 0
     for channel, defect_class in enumerate(classes):
-        regions = _regions_above(maps[:, :, channel], shape, defect_class.pixel_threshold)
-        if regions is None:
+        full = _resized_above(
+            maps[:, :, channel], shape, min(defect_class.pixel_threshold, *rules.levels, 1.0)
+        )
+        if full is None:
             continue
-        reason = _reason_against(regions.area, defect_class, rules.added_area)
-        if reason is None:
-            findings.append(_finding(regions, defect_class, shape, rules.pixel_mm))
-            continue
-        count += len(regions.areas)
-        rejected += [
-            Rejected(defect_class, region, reason)
-            for region in regions.measured(rules.pixel_mm, rules.rejected)
-        ]
-    return Outline(tuple(findings), _largest(rejected, rules.rejected), count)
+        regions = _regions_above(full, defect_class.pixel_threshold)
+        reason = None
+        if regions is not None:
+            reason = _reason_against(regions.area, defect_class, rules.added_area)
+            if reason is None:
+                findings.append(_finding(regions, defect_class, shape, rules))
+            else:
+                count += len(regions.areas)
+                rejected += [
+                    Rejected(defect_class, region, reason)
+                    for region in regions.measured(rules.pixel_mm, rules.rejected)
+                ]
+        levels += _level_masks(full, defect_class, rules.levels, own=reason is not None)
+    return Outline(tuple(findings), _largest(rejected, rules.rejected), count, tuple(levels))
 
 
 def find_defect(
@@ -136,19 +174,52 @@ def find_defect(
     return found[0] if found else None
 
 
-def _regions_above(
+def _resized_above(
     probability: Float32, shape: tuple[int, int], threshold: float
-) -> MaskRegions | None:
-    """Find the regions of one class; None if no pixel is above the threshold.
+) -> Float32 | None:
+    """Resize a class map to the picture's size; None if no pixel is above the threshold.
 
     The class map is resized (bilinear) before the threshold is applied, so that outlines do not
     show the model's larger pixels.
     """
-    if probability.max() <= threshold:
-        return None
-    full = resize_map(probability, shape)
+    return None if probability.max() <= threshold else resize_map(probability, shape)
+
+
+def _regions_above(full: Float32, threshold: float) -> MaskRegions | None:
+    """Find the regions of one class; None if no pixel is above the threshold."""
     mask = full > threshold
     return MaskRegions(mask, full) if mask.any() else None
+
+
+def _level_masks(
+    full: Float32, defect_class: DefectClass, levels: Sequence[float], *, own: bool
+) -> Iterator[LevelMask]:
+    """Yield the masks of a class that are kept beside its finding; each lies in the one before.
+
+    Args:
+        full: float32 (height, width), the class map at the picture's size.
+        defect_class: the class.
+        levels: thresholds that the settings ask for; none: no masks are kept.
+        own: whether to keep the mask at the class's own threshold, too.
+    """
+    if not levels:
+        return
+    wanted = {*levels} - {defect_class.pixel_threshold}
+    if own:
+        wanted.add(defect_class.pixel_threshold)
+    for level in sorted(wanted):
+        regions = _regions_above(full, level)
+        if regions is None:
+            return
+        yield LevelMask(
+            defect_class=defect_class,
+            level=level,
+            runs=regions.runs(),
+            area=regions.area,
+            regions=len(regions.areas),
+            mean_probability=float(regions.values.mean()),
+            max_probability=float(regions.values.max()),
+        )
 
 
 def _reason_against(area: int, defect_class: DefectClass, added_area: int) -> Reason | None:
@@ -162,7 +233,7 @@ def _finding(
     regions: MaskRegions,
     defect_class: DefectClass,
     shape: tuple[int, int],
-    pixel_mm: tuple[float, float] | None,
+    rules: OutlineRules,
 ) -> Finding:
     return Finding(
         defect_class=defect_class,
@@ -170,7 +241,8 @@ def _finding(
         area=regions.area,
         share=regions.area / (shape[0] * shape[1]),
         box=regions.box,
-        regions=tuple(regions.measured(pixel_mm)),
+        region_count=len(regions.areas),
+        regions=tuple(regions.measured(rules.pixel_mm)) if rules.measured else (),
         mean_probability=float(regions.values.mean()),
         max_probability=float(regions.values.max()),
     )

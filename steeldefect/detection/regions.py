@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -89,7 +90,7 @@ class MaskRegions:
 
     def runs(self) -> Runs:
         """Return the whole mask as run lengths."""
-        starts, lengths, _, _ = self._column_runs()
+        starts, lengths, _, _ = self._column_runs
         return _joined(starts, lengths, np.zeros(len(starts)))[0]
 
     def measured(
@@ -102,12 +103,12 @@ class MaskRegions:
             largest: measure only so many regions, the largest; None for all. Of equal areas, those
                 that begin first.
         """
-        return list(self._measured(pixel_mm, largest))
+        return [] if largest == 0 else list(self._measured(pixel_mm, largest))
 
     def _measured(
         self, pixel_mm: tuple[float, float] | None, largest: int | None
     ) -> Iterator[Region]:
-        starts, lengths, columns, rows = self._column_runs()
+        starts, lengths, columns, rows = self._column_runs
         of_run = self._labels[rows, columns] - 1
         values = self._probability.T[self._mask.T]  # run by run
         offsets = np.concatenate(([0], np.cumsum(lengths)[:-1]))
@@ -117,11 +118,12 @@ class MaskRegions:
         order = np.argsort(of_run, kind="stable")
         of_run = of_run[order]
         runs, first = _joined(starts[order], lengths[order], of_run)
-        own = np.split(runs, np.flatnonzero(np.diff(of_run[first])) + 1)
-        firsts = np.array([one[0, 0] for one in own])
-        for number in self._chosen(firsts, largest):
+        begins = np.flatnonzero(np.diff(of_run[first], prepend=-1))
+        ends = np.append(begins[1:], len(runs))
+        for number in self._chosen(runs[begins, 0], largest):
+            own = runs[begins[number] : ends[number]]
             probabilities = float(means[number]), float(peaks[number])
-            yield self._region(number, own[number], probabilities, pixel_mm)
+            yield self._region(number, own, probabilities, pixel_mm)
 
     def _chosen(self, firsts: Integers, largest: int | None) -> Sequence[int]:
         """Return the numbers of the regions to measure, in the order of their first pixels."""
@@ -161,6 +163,7 @@ class MaskRegions:
             ),
         )
 
+    @cached_property
     def _column_runs(self) -> tuple[Integers, Integers, Integers, Integers]:
         """Return the runs of the mask, each within one column of the picture.
 

@@ -29,6 +29,7 @@ import pyarrow.compute as pc
 
 from steeldefect.addresses import is_s3, local_folder, split_file
 from steeldefect.errors import DataError
+from steeldefect.pictures.strip import PlaceSettings
 from steeldefect.plan.inventory_places import stated_places
 from steeldefect.plan.key_tables import CSV, ORC, PARQUET, as_text, read_table
 from steeldefect.plan.listing import LISTING, PictureFilter, not_empty
@@ -39,6 +40,7 @@ _MANIFEST = ".json"
 _ARN = re.compile(r"arn:aws[a-z-]*:s3:::")  # aws, aws-cn, aws-us-gov
 _OTHER_S3 = re.compile(r"(?i)^s3[an]?://")
 _UP = re.compile(r"(?:^|/)\.\.(?:/|$)")
+_NO_PLACES = PlaceSettings()
 _WRITE_OTHERWISE = "write it as Parquet or CSV"
 
 
@@ -61,7 +63,7 @@ def read_inventory(
     include: Sequence[str],
     settings: S3Settings,
     exclude: Sequence[str] = HIDDEN,
-    attributes: Sequence[str] = (),
+    strip: PlaceSettings = _NO_PLACES,
 ) -> pa.Table:
     """Read the pictures under an input from an inventory; skip keys that lie elsewhere.
 
@@ -71,7 +73,7 @@ def read_inventory(
         include: patterns of the file names of pictures.
         settings: settings to reach S3.
         exclude: patterns of the names of files and folders that are passed over.
-        attributes: names of columns whose values are kept for each picture.
+        strip: its `attributes` name columns whose values are kept for each picture.
 
     Returns:
         Columns key (relative to the input), etag (empty if not stated), size (bytes, 0 if not
@@ -83,11 +85,9 @@ def read_inventory(
         EmptyInputError: the inventory lists no picture under the input.
         StoreError: the inventory cannot be read.
     """
-    found = _open(uri, settings, attributes)
+    found = _open(uri, settings, strip.attributes)
     wanted = PictureFilter(include, exclude)
-    parts = [
-        _pictures(one, uri, source.uri, found.bucket, wanted, attributes) for one in found.tables
-    ]
+    parts = [_pictures(one, uri, source.uri, found.bucket, wanted, strip) for one in found.tables]
     listed = pa.concat_tables([LISTING.empty_table(), *parts])
     wanted.report(source.uri)
     pictures = not_empty(listed, source, include)
@@ -166,7 +166,7 @@ def _pictures(
     source: str,
     bucket: str | None,
     wanted: PictureFilter,
-    attributes: Sequence[str],
+    strip: PlaceSettings,
 ) -> pa.Table:
     """Return the rows of one table that are pictures under the input, with columns of `LISTING`."""
     table = _current(table)
@@ -180,7 +180,7 @@ def _pictures(
         whole = pc.binary_join_element_wise(f"s3://{bucket}/", keys, "")
         keys, below = _stripped(whole, source)
     etags = pc.fill_null(pc.utf8_trim(as_text(table, "etag", uri), '"'), "")
-    places = stated_places(table, attributes, uri)
+    places = stated_places(table, strip, uri)
     listed = pa.table([keys, etags, _sizes(table, uri), places], schema=LISTING).filter(below)
     return listed.filter(pa.array(map(wanted.takes, listed["key"].to_pylist()), pa.bool_()))
 

@@ -39,14 +39,14 @@ def read_table(
         key: key of the file; its ending states its format.
         uri: address of the inventory, for errors.
         header: column names of a CSV file without a header line; such a file may be empty.
-        attributes: names of more columns to read, which the file must have.
+        attributes: names of more columns to read, if the file has them.
 
     Returns:
         The column key, and those of etag, size, is_latest, is_delete_marker and `PLACE_COLUMNS`
-        that the file has, and the attributes; columns of a Parquet file keep their types.
+        and attributes that the file has; columns of a Parquet file keep their types.
 
     Raises:
-        DataError: the file is damaged, or lacks the column `key` or an attribute.
+        DataError: the file is damaged, or has no column `key`.
         StoreError: the store refused, or does not answer.
     """
     data = store.read(key)
@@ -59,7 +59,7 @@ def read_table(
     except _BROKEN as error:
         problem = " ".join(str(error).split())
         raise DataError(f"{uri}: {key} cannot be read: {problem}") from None
-    return table.rename_columns([_known_as(name) for name in table.column_names])
+    return table.rename_columns([known_as(name) for name in table.column_names])
 
 
 def as_text(table: pa.Table, name: str, uri: str) -> pa.ChunkedArray:
@@ -111,22 +111,17 @@ def _header(plain: bytes) -> list[str]:
 
 def _needed(names: Sequence[str], attributes: Sequence[str], uri: str) -> list[str]:
     """Return those of a file's column names that are read."""
-    wanted = _COLUMNS | {_known_as(name) for name in attributes}
-    known = [_known_as(name) for name in names]
+    wanted = _COLUMNS | {known_as(name) for name in attributes}
+    known = [known_as(name) for name in names]
     if "key" not in known:
         raise DataError(f"{uri}: expected a column `key`; the file has {', '.join(known)}")
     for name in wanted:
         if known.count(name) > 1:
             raise DataError(f"{uri}: more than one column is named {name}; keep one")
-    for name in attributes:
-        if _known_as(name) not in known:
-            raise DataError(
-                f"{uri}: no column {name}, which strip.attributes asks for; the file has "
-                f"{', '.join(known)}"
-            )
-    return [name for name in names if _known_as(name) in wanted]
+    return [name for name in names if known_as(name) in wanted]
 
 
-def _known_as(name: str) -> str:
+def known_as(name: str) -> str:
+    """Return the name under which a column is known: in small letters, without blanks around."""
     plain = name.strip().lower()
     return _NAMES.get(plain, plain)

@@ -5,11 +5,25 @@ from __future__ import annotations
 import pyarrow as pa
 
 from steeldefect.errors import SettingsError
-from steeldefect.pictures.strip import Places, StripSettings
+from steeldefect.pictures.strip import Places, PlaceSettings
 
 
-def require_places(listing: pa.Table, strip: StripSettings, *, inventory: bool) -> None:
-    """Refuse settings that fit none of the pictures, and keys that do not state what they should.
+def require_groups(strip: PlaceSettings) -> None:
+    """Refuse attributes that nothing can state if there is no inventory.
+
+    Raises:
+        SettingsError: an attribute is no group of the pattern.
+    """
+    missing = [name for name in strip.attributes if name not in strip.groups]
+    if missing:
+        raise SettingsError(
+            f"strip.attributes: {missing[0]} is neither a group of strip.key_pattern nor, without "
+            "--inventory, a column; add a group of this name"
+        )
+
+
+def require_places(listing: pa.Table, strip: PlaceSettings) -> None:
+    """Refuse a pattern that fits no key, and keys that do not state what they should.
 
     A key that the pattern does not fit is no error, as long as it fits another one: the place of
     that picture is unknown.
@@ -17,25 +31,19 @@ def require_places(listing: pa.Table, strip: StripSettings, *, inventory: bool) 
     Args:
         listing: the pictures, with the columns of `LISTING`.
         strip: scale and place of the pictures.
-        inventory: whether the listing comes from an inventory.
 
     Raises:
-        SettingsError: the pattern fits no key, or nothing states an attribute.
-        DataError: a number or a time of a place is none.
+        SettingsError: the pattern fits no key.
+        DataError: a number or a time in a key is none.
     """
-    if strip.asked_of_inventory and not inventory:
-        raise SettingsError(
-            f"strip.attributes: {strip.asked_of_inventory[0]} is neither a group of "
-            "strip.key_pattern nor, without --inventory, a column; add a group of this name"
-        )
     if strip.key_pattern is None:
         return
     places, fits = Places(strip), 0
-    for batch in listing.select(["key", "place"]).to_batches():
-        for key, given in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            if places.fits(key):
-                fits += 1
-                places.of(key, given)
+    for key in listing["key"].to_pylist():
+        groups = places.groups_of(key)
+        if groups is not None:
+            fits += 1
+            places.placed(key, groups)
     if fits == 0 and listing.num_rows:
         raise SettingsError(
             f"strip.key_pattern: {strip.key_pattern!r} fits none of {listing.num_rows} keys, such "

@@ -1,6 +1,6 @@
 """The plan of a run: the pictures under the input that this bundle has not dealt with.
 
-A plan is one Arrow table (columns key, etag, size, tries), so that a million keys cost megabytes.
+A plan is one Arrow table (columns of `PLANNED`), so that a million keys cost megabytes.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ masks is decoded: each mask must have the area that its row states, and be made 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,14 +21,27 @@ from steeldefect.pictures import run_lengths
 from steeldefect.pictures.run_lengths import Runs
 from steeldefect.scoring.task_report import TaskReport
 from steeldefect.stores import Store
-from steeldefect.tables.parts import Part, read_part
+from steeldefect.tables.parts import read_part
 from steeldefect.tables.schema import SCHEMAS, TableName
 
 _READERS = 16
+_IMAGES, _QUARANTINE = TableName.IMAGES, TableName.QUARANTINE
+_PREDICTIONS, _DEFECTS = TableName.PREDICTIONS, TableName.DEFECTS
 _MASK = ["key", "class_id", "run_lengths", "area"]
+_COLUMNS = {
+    _IMAGES: ["key", "defects", "regions", "rejected_regions"],
+    _QUARANTINE: ["key"],
+    _PREDICTIONS: [*_MASK, "regions"],
+    _DEFECTS: [*_MASK, "kept"],
+}
+"""Columns that the audit reads of each table."""
+
+_NO_KEYS = pa.array([], pa.string())
+Written = dict[TableName, pa.Table]
+"""What a task wrote, by table."""
+
 _NO_RUNS = np.zeros((0, 2), np.int64)
 Row = dict[str, Any]
-_NO_KEYS = pa.schema([SCHEMAS[TableName.IMAGES].columns.field("key")]).empty_table()
 
 
 def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: int) -> None:
@@ -44,58 +59,72 @@ def audit_wave(store: Store, wave: pa.Table, reports: list[TaskReport], masks: i
             that its row states.
         StoreError: the store refused, or does not answer.
     """
-    keyed = _parts(reports, TableName.IMAGES) + _parts(reports, TableName.QUARANTINE)
     with ThreadPoolExecutor(_READERS, "audit") as pool:  # a large cluster writes hundreds of files
-        keys = pool.map(lambda part: read_part(store, part, ["key"]), keyed)
-        written = pa.concat_tables([_NO_KEYS, *keys])
-        _compare_keys(wave["key"], written["key"])
-        stated = sum(report.scored + report.quarantined for report in reports)
-        if stated != wave.num_rows:
-            raise AuditError(f"the tasks report {stated} pictures, {wave.num_rows} were planned")
-        for _ in pool.map(lambda report: _check_sums(store, report), reports):
-            pass
-    _check_masks(store, reports, masks)
+        written = list(pool.map(lambda report: _read(store, report), reports))
+    keys = [one[table]["key"] for one in written for table in (_IMAGES, _QUARANTINE)]
+    _compare_keys(wave["key"], pa.chunked_array([_NO_KEYS, *(c for k in keys for c in k.chunks)]))
+    stated = sum(report.scored + report.quarantined for report in reports)
+    if stated != wave.num_rows:
+        raise AuditError(f"the tasks report {stated} pictures, {wave.num_rows} were planned")
+    for one in written:
+        _check_sums(one)
+    _check_masks(written, masks)
 
 
-def _parts(reports: list[TaskReport], table: TableName) -> list[Part]:
-    return [part for report in reports for part in report.parts if part.table is table]
+def _read(store: Store, report: TaskReport) -> Written:
+    """Read the columns that the audit needs from all parts of a task, each part once."""
+    written = {}
+    for table, columns in _COLUMNS.items():
+        schema = pa.schema([SCHEMAS[table].columns.field(name) for name in columns])
+        parts = [part for part in report.parts if part.table is table]
+        read = [read_part(store, part, columns) for part in parts]
+        written[table] = pa.concat_tables([schema.empty_table(), *read])
+    return written
 
 
-def _check_sums(store: Store, report: TaskReport) -> None:
+def _check_sums(written: Written) -> None:
     """Check that the regions of each picture and class add up to its rows in other tables."""
-    images = _columns(store, report, TableName.IMAGES, ["key", "defects", "regions"])
-    found = _columns(store, report, TableName.PREDICTIONS, ["key", "class_id", "regions", "area"])
-    split = _columns(store, report, TableName.DEFECTS, ["key", "class_id", "kept", "area"])
+    images, found, split = (written[table] for table in (_IMAGES, _PREDICTIONS, _DEFECTS))
     kept = split.filter(split["kept"]).group_by(["key", "class_id"], use_threads=False)
     summed = kept.aggregate([([], "count_all"), ("area", "sum")])
-    _require_equal(found, summed, "predictions", "its regions")
-    by_key = found.group_by("key", use_threads=False)
-    stated = images.filter(pc.greater(pc.add(images["defects"], images["regions"]), 0))
-    classes = by_key.aggregate([([], "count_all"), ("regions", "sum")])
-    _require_equal(stated, classes, "images", "its predictions")
+    stated = found.select(["key", "class_id", "regions", "area"])
+    _require_equal(stated, summed, "predictions", "its regions")
+    classes = found.group_by("key", use_threads=False).aggregate(
+        [([], "count_all"), ("regions", "sum")]
+    )
+    counted = images.select(["key", "defects", "regions"])
+    some = pc.greater(pc.add(counted["defects"], counted["regions"]), 0)
+    _require_equal(counted.filter(some), classes, "images", "its predictions")
+    _check_rejected(images, split.filter(pc.invert(split["kept"])))
 
 
-def _columns(store: Store, report: TaskReport, table: TableName, columns: list[str]) -> pa.Table:
-    """Read columns of all parts that a task wrote for a table."""
-    schema = pa.schema([SCHEMAS[table].columns.field(name) for name in columns])
-    parts = [read_part(store, part, columns) for part in _parts([report], table)]
-    return pa.concat_tables([schema.empty_table(), *parts])
+def _check_rejected(images: pa.Table, rejected: pa.Table) -> None:
+    """Check that no picture has more removed regions than its row in `images` states."""
+    counts = rejected.group_by("key", use_threads=False).aggregate([([], "count_all")])
+    stated = dict(
+        zip(images["key"].to_pylist(), images["rejected_regions"].to_pylist(), strict=True)
+    )
+    for row in counts.to_pylist():
+        if row["count_all"] > (stated.get(row["key"]) or 0):
+            raise AuditError(
+                f"{row['key']}: {row['count_all']} removed regions were written, images states "
+                f"{stated.get(row['key'])}; this wave was not published; start again"
+            )
 
 
 def _require_equal(stated: pa.Table, counted: pa.Table, table: str, what: str) -> None:
     """Check that two tables hold the same rows of whole numbers and keys, in any order."""
-    one, other = (_sorted_rows(table) for table in (stated, counted))
-    if one == other:
-        return
-    differing = sorted(set(one) ^ set(other))
-    raise AuditError(
-        f"{differing[0][0]}: the row in {table} and the sum of {what} differ "
-        f"({len(differing)} rows do); this wave was not published; start again"
-    )
+    one, other = (Counter(_rows(rows)) for rows in (stated, counted))
+    differing = sorted((one - other) + (other - one))
+    if differing:
+        raise AuditError(
+            f"{differing[0][0]}: the row in {table} and the sum of {what} differ "
+            f"({len(differing)} rows do); this wave was not published; start again"
+        )
 
 
-def _sorted_rows(table: pa.Table) -> list[tuple[Any, ...]]:
-    return sorted(zip(*(column.to_pylist() for column in table.columns), strict=True))
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
 def _compare_keys(planned: pa.ChunkedArray, written: pa.ChunkedArray) -> None:
@@ -113,27 +142,24 @@ def _compare_keys(planned: pa.ChunkedArray, written: pa.ChunkedArray) -> None:
     )
 
 
-def _check_masks(store: Store, reports: list[TaskReport], masks: int) -> None:
+def _check_masks(written: list[Written], masks: int) -> None:
     """Decode a sample of the masks, spread over the tasks, with the regions of their pictures."""
-    wrote = [report for report in reports if _parts([report], TableName.PREDICTIONS)]
+    found = [one for one in written if one[_PREDICTIONS].num_rows]
     left = masks
-    for report in wrote:
+    for one in found:
         if left <= 0:
             return
-        rows = _columns(store, report, TableName.PREDICTIONS, _MASK)
-        step = max(1, rows.num_rows * len(wrote) // masks)
+        rows = one[_PREDICTIONS]
+        step = max(1, rows.num_rows * len(found) // masks)
         sample = rows.take(list(range(0, rows.num_rows, step))[:left])
         left -= sample.num_rows
-        kept = _kept_regions(store, report, sample)
+        kept = _kept_regions(one[_DEFECTS], sample)
         for row in sample.to_pylist():
             _check_mask(row, kept.get((row["key"], row["class_id"]), []))
 
 
-def _kept_regions(
-    store: Store, report: TaskReport, sample: pa.Table
-) -> dict[tuple[str, int], list[Row]]:
+def _kept_regions(rows: pa.Table, sample: pa.Table) -> dict[tuple[str, int], list[Row]]:
     """Return the kept regions of the sampled pictures, by key and class."""
-    rows = _columns(store, report, TableName.DEFECTS, [*_MASK, "kept"])
     wanted = rows.filter(pc.and_(rows["kept"], pc.is_in(rows["key"], sample["key"])))
     kept: dict[tuple[str, int], list[Row]] = {}
     for row in wanted.to_pylist():

@@ -45,6 +45,7 @@ class RunRecord:
     pictures_per_second: float = 0.0
     stage_seconds: str = "{}"
     engine: str = "{}"
+    thresholds: str | None = None
 
 
 def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:

@@ -65,7 +65,7 @@ def give_up(task: WaveTask, keys: pa.Table) -> TaskReport:
 
     Args:
         task: task of the wave.
-        keys: one row; columns key, etag, size, tries.
+        keys: one row; columns of `plan.skipped.PLANNED`.
 
     Returns:
         Report in place of the task that died.

@@ -58,7 +58,7 @@ def shared(context: SparkContext, keys: pa.Table, sizes: Sequence[int]) -> Itera
 
     Args:
         context: Spark's context.
-        keys: columns key, etag, size, tries.
+        keys: columns of `plan.skipped.PLANNED`.
         sizes: number of keys of each task, in order; they add up to the rows of `keys`.
     """
     sink = pa.BufferOutputStream()

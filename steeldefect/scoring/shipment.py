@@ -72,7 +72,7 @@ class Shipment:
                 store_failures=settings.max_store_failures,
                 max_tries=settings.max_tries,
             ),
-            measuring=Measuring(settings.strip, settings.rejected_per_picture),
+            measuring=Measuring.of(settings),
             shipment=self._bundle,
             counters=self.counters,
             failures=failures,

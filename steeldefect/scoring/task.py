@@ -111,7 +111,7 @@ def run_task(task: WaveTask, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatc
 
     Args:
         task: the wave's task.
-        batches: keys of this task's pictures; columns key, etag, size, tries.
+        batches: keys of this task's pictures; columns of `PLANNED`.
 
     Returns:
         One row, column `report`: a `TaskReport` as JSON.

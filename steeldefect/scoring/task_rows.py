@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from steeldefect.detection.outline import Finding, Outline
+from steeldefect.detection.outline import Finding, LevelMask, Outline
 from steeldefect.errors import Transient
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.strip import Axis, Place
@@ -58,6 +58,7 @@ class TaskRows:
             TableName.IMAGES: [],
             TableName.PREDICTIONS: [],
             TableName.DEFECTS: [],
+            TableName.MASK_LEVELS: [],
             TableName.QUARANTINE: [],
         }
         self.defective = 0
@@ -88,6 +89,7 @@ class TaskRows:
         self._rows[TableName.DEFECTS] += [
             named | row for row in defect_rows(outline, picture.place, self._along)
         ]
+        self._rows[TableName.MASK_LEVELS] += [named | _level(mask) for mask in outline.levels]
 
     def failed(self, key: PictureKey, failure: Failure) -> None:
         """Add a picture that was not scored."""
@@ -111,7 +113,6 @@ class TaskRows:
         self, picture: Pictured, probability: float | None, verdict: Verdict, outline: Outline
     ) -> None:
         key, (height, width), place = picture
-        pixel_mm_x, pixel_mm_y = place.pixel_mm or (None, None)
         self._rows[TableName.IMAGES].append(
             self._picture(key)
             | {
@@ -130,11 +131,12 @@ class TaskRows:
                 "side": place.side,
                 "position_mm": place.position_mm,
                 "captured_at": place.captured_at,
-                "pixel_mm_x": pixel_mm_x,
-                "pixel_mm_y": pixel_mm_y,
+                "pixel_mm_x": place.pixel_mm_x,
+                "pixel_mm_y": place.pixel_mm_y,
                 "attributes": None if place.attributes is None else list(place.attributes.items()),
-                "regions": sum(len(finding.regions) for finding in outline.findings),
+                "regions": sum(finding.region_count for finding in outline.findings),
                 "rejected_regions": outline.rejected_count,
+                "level_masks": len(outline.levels),
             }
         )
 
@@ -162,6 +164,20 @@ def _named(source: str, key: PictureKey) -> dict[str, Any]:
     return {"source": source, "key": key.key, "image_id": key.key.rsplit("/", 1)[-1]}
 
 
+def _level(mask: LevelMask) -> dict[str, Any]:
+    return {
+        "class_id": mask.defect_class.id,
+        "class_name": mask.defect_class.name,
+        "level": mask.level,
+        "starts": mask.runs[:, 0],
+        "lengths": mask.runs[:, 1],
+        "area": mask.area,
+        "regions": mask.regions,
+        "mean_probability": mask.mean_probability,
+        "max_probability": mask.max_probability,
+    }
+
+
 def _prediction(finding: Finding) -> dict[str, Any]:
     return {
         "class_id": finding.defect_class.id,
@@ -173,7 +189,7 @@ def _prediction(finding: Finding) -> dict[str, Any]:
         "box_left": finding.box.left,
         "box_bottom": finding.box.bottom,
         "box_right": finding.box.right,
-        "regions": len(finding.regions),
+        "regions": finding.region_count,
         "mean_probability": finding.mean_probability,
         "max_probability": finding.max_probability,
     }

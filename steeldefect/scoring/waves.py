@@ -45,7 +45,7 @@ class ScoredWave:
 
     Attributes:
         number: number of the wave within the run, from 1.
-        keys: planned pictures; columns key, etag, size, tries.
+        keys: planned pictures; columns of `plan.skipped.PLANNED`.
         reports: reports of the wave's tasks.
     """
 

@@ -22,11 +22,12 @@ from steeldefect.detection.outline import Outline, OutlineRules
 from steeldefect.errors import InferenceError, SourceDownError
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.pictures.strip import Places, StripSettings
+from steeldefect.pictures.strip import Places, PlaceSettings
 from steeldefect.plan.listing import LISTING
 from steeldefect.scoring.fetching import Breaker, Fetcher, PictureKey
 from steeldefect.scoring.task_report import TaskReport
 from steeldefect.scoring.task_rows import Failure, Pictured, TaskRows
+from steeldefect.settings import ScoreSettings
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import Fetched, FetchLimits, Store
 from steeldefect.streams import in_batches, read_ahead
@@ -60,15 +61,22 @@ class Limits:
 
 @dataclass(frozen=True)
 class Measuring:
-    """How regions are measured, and which of them are kept beside the defects.
+    """How regions are measured, and what is kept beside the defects.
 
     Attributes:
         strip: scale and place of the pictures.
         rejected_per_picture: largest number of removed regions of a picture that become rows.
+        mask_levels: thresholds at which masks are kept as well.
     """
 
-    strip: StripSettings = field(default_factory=StripSettings)
+    strip: PlaceSettings = field(default_factory=PlaceSettings)
     rejected_per_picture: int = 0
+    mask_levels: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, settings: ScoreSettings) -> Measuring:
+        """Return what the settings of a run ask for."""
+        return cls(settings.strip, settings.rejected_per_picture, settings.mask_levels)
 
 
 class _Ready(NamedTuple):
@@ -239,7 +247,10 @@ class TaskScorer:
     def _outline(self, segmented: _Segmented) -> Outline | InferenceError:
         (picture, _, probability), maps = segmented
         rules = OutlineRules(
-            rejected=self._measuring.rejected_per_picture, pixel_mm=picture.place.pixel_mm
+            measured=True,
+            rejected=self._measuring.rejected_per_picture,
+            pixel_mm=picture.place.pixel_mm,
+            levels=self._measuring.mask_levels,
         )
         with self._watch.measure("outline"):
             return self._detector.outline(maps, picture.shape, probability, rules)

@@ -74,7 +74,7 @@ def data_files(store: Store, table: TableName, delta: DeltaTable) -> list[DataFi
     try:
         actions = pa.table(delta.get_add_actions(flatten=True))
         newest = newest_actions(store, table, delta.version())
-    except (DeltaError, ValueError) as error:
+    except DeltaError as error:
         raise translated(error, f"table {store.delta_uri(table.value)}") from None
     require_whole(delta.table_uri, actions["path"].to_pylist(), newest)
     if actions.num_rows == 0:

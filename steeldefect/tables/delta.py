@@ -37,7 +37,11 @@ from steeldefect.tables.schema import PARTITION, SCHEMA_VERSION, SCHEMAS, SINCE,
 Result = TypeVar("Result")
 
 _VERSION = "steeldefect.schema_version"
+WITH_IMAGES = (TableName.DEFECTS, TableName.MASK_LEVELS)
+"""Tables that came with schema version 4, and with columns of `images` that count their rows."""
+
 _ATTEMPTS = 5
+_OPENINGS = 4  # tries to open a table that others commit to at the same time
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
 
 
@@ -101,15 +105,21 @@ class Tables:
         Raises:
             TableError, StoreUnavailableError: see `open`.
         """
-        delta = self.open(table)
         schema = SCHEMAS[table].columns
-        if delta is None:
-            return ds.dataset(schema.empty_table())
-        try:
+        stated = ""
+        for _ in range(_OPENINGS):
+            delta = self.open(table)
+            if delta is None:
+                return ds.dataset(schema.empty_table())
             newest = newest_actions(self.store, table, delta.version())
-            return dataset_of(delta, schema, self.store.delta_options(), newest)
-        except (DeltaError, ValueError) as error:
-            raise translated(error, self._where(table)) from None
+            if newest.latest <= delta.version():
+                with self.errors_of(table):
+                    return dataset_of(delta, schema, self.store.delta_options(), newest)
+            stated = f"version {delta.version()}, but the store lists version {newest.latest}"
+        raise StoreUnavailableError(
+            f"{self._where(table)} was opened at {stated}; check the store, and proxies in front "
+            "of it; start again"
+        )
 
     def committed(self, table: TableName, name: str, number: int) -> bool:
         """Return whether a table's log holds a transaction with this number or a greater one.
@@ -129,14 +139,15 @@ class Tables:
     def create(self, table: TableName) -> DeltaTable:
         """Create a table if it does not exist, add the columns that it lacks, and return it.
 
-        Before `images` gets its columns of version 4, the table `defects` is created. So a table
-        `defects` that is missing beside these columns was lost.
+        Before `images` gets its columns of version 4, the tables of `WITH_IMAGES` are created. So
+        such a table that is missing beside these columns was lost.
         """
         existing = self.open(table)
         known = set() if existing is None else _names(existing)
         missing = [field for field in SCHEMAS[table].columns if field.name not in known]
         if missing and table is TableName.IMAGES:
-            self.create(TableName.DEFECTS)
+            for other in WITH_IMAGES:
+                self.create(other)
         if existing is None:
             return self.retried(table, lambda: self._create(table))
         if missing:

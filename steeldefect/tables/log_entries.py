@@ -11,15 +11,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-from steeldefect.errors import StoreUnavailableError
+from steeldefect.errors import StoreUnavailableError, TableError
 from steeldefect.stores import ObjectInfo, Store
 from steeldefect.tables.schema import TableName
 
 ENTRY = re.compile(r"(\d{20})\.json")
 CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..+")
 _READERS = 8  # threads
+_LOOK = "run `steeldefect maintain --check` to see what is wrong with the tables"
 
 
 def log_folder(table: TableName) -> str:
@@ -52,31 +54,53 @@ def has_entries(store: Store, table: TableName) -> bool:
     )
 
 
-def newest_actions(store: Store, table: TableName, version: int) -> dict[str, bool]:
-    """Read what the entries after the newest checkpoint did to the data files of a table.
+@dataclass(frozen=True)
+class NewestActions:
+    """What the entries after the newest checkpoint did to the data files of a table.
+
+    Attributes:
+        held: by path of a data file, as the log states it: whether the version holds it. Files
+            that none of these entries names are missing.
+        latest: version of the newest entry that the store lists; the opened version may be older.
+    """
+
+    held: Mapping[str, bool]
+    latest: int
+
+
+def newest_actions(store: Store, table: TableName, version: int) -> NewestActions:
+    """Read what the entries after the newest checkpoint did, up to an opened version.
 
     Args:
         store: the output.
         table: table whose log is read.
         version: newest version whose entry counts.
 
-    Returns:
-        By path of a data file, as the log states it: whether that version of the table holds it.
-        Files that no entry after the checkpoint names are missing.
-
     Raises:
-        ValueError: an entry is damaged.
+        TableError: an entry is empty or damaged.
+        StoreUnavailableError: the store lists fewer entries than the opened version has.
         StoreError: the store refused, or does not answer.
     """
     listed = list(store.scan(log_folder(table)))
-    begin = max((at for one in listed if (at := _version(CHECKPOINT, one)) <= version), default=-1)
-    keys = [one.key for one in listed if one.size and begin < _version(ENTRY, one) <= version]
+    whole = [at for one in listed if one.size and (at := _version(CHECKPOINT, one)) <= version]
+    begin = max(whole, default=-1)
+    entries = {at: one for one in listed if (at := _version(ENTRY, one)) > begin}
+    counting = sorted(at for at in entries if at <= version)
+    where = f"table {store.uri}/{table.value}"
+    if any(entries[at].size == 0 for at in counting):
+        raise TableError(f"{where}: an entry of its log is empty; {_LOOK}")
+    if len(counting) < version - begin:
+        raise StoreUnavailableError(_incomplete(where))
     with ThreadPoolExecutor(_READERS, "log") as pool:
-        entries = pool.map(lambda key: parse_entry(store.read(key)), sorted(keys))
-        return _outcome(entries)
+        contents = pool.map(lambda at: store.read(entries[at].key), counting)
+        try:
+            held = _outcome(map(parse_entry, contents))
+        except (ValueError, LookupError, TypeError):
+            raise TableError(f"{where}: an entry of its log is damaged; {_LOOK}") from None
+    return NewestActions(held, max(entries, default=version))
 
 
-def require_whole(uri: str, paths: Iterable[str], newest: Mapping[str, bool]) -> None:
+def require_whole(uri: str, paths: Iterable[str], newest: NewestActions) -> None:
     """Check a list of a table's data files against what the log's newest entries did.
 
     Args:
@@ -88,11 +112,15 @@ def require_whole(uri: str, paths: Iterable[str], newest: Mapping[str, bool]) ->
         StoreUnavailableError: the Delta library has missed entries of the log.
     """
     listed = set(paths)
-    if any(held != (path in listed) for path, held in newest.items()):
-        raise StoreUnavailableError(
-            f"table {uri}: the store gave the Delta library a log without some of its entries; "
-            "check the store, and proxies in front of it; start again"
-        )
+    if any(held != (path in listed) for path, held in newest.held.items()):
+        raise StoreUnavailableError(_incomplete(f"table {uri}"))
+
+
+def _incomplete(where: str) -> str:
+    return (
+        f"{where}: the store showed a log without some of its entries; check the store, and "
+        "proxies in front of it; start again"
+    )
 
 
 def _outcome(entries: Iterable[list[dict[str, Any]]]) -> dict[str, bool]:

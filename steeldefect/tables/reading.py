@@ -12,7 +12,7 @@ supports are refused; the error names the feature.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -25,7 +25,7 @@ from deltalake.exceptions import DeltaError
 from pyarrow.fs import FileSystem, LocalFileSystem
 
 from steeldefect.errors import TableError
-from steeldefect.tables.log_entries import require_whole
+from steeldefect.tables.log_entries import NewestActions, require_whole
 from steeldefect.tables.remote_files import scan_file_system
 
 _LIST_OF_FILES = frozenset(
@@ -58,7 +58,7 @@ _LAYOUT = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(coerce_int96_t
 
 
 def dataset_of(
-    delta: DeltaTable, columns: pa.Schema, options: dict[str, str], newest: Mapping[str, bool]
+    delta: DeltaTable, columns: pa.Schema, options: dict[str, str], newest: NewestActions
 ) -> ds.Dataset:
     """Create a dataset of the files that the opened version of a table names.
 
@@ -85,6 +85,8 @@ def dataset_of(
         )
     needed = _needs_engine(delta, features)
     if needed:
+        paths = pa.table(delta.get_add_actions(flatten=True))["path"].to_pylist()
+        require_whole(delta.table_uri, paths, newest)
         return _EngineDataset.of(delta, columns, needed)
     return _FilesDataset.of(_Files(delta, columns, options, newest))
 
@@ -139,7 +141,7 @@ class _Files:
         delta: DeltaTable,
         columns: pa.Schema,
         options: dict[str, str],
-        newest: Mapping[str, bool],
+        newest: NewestActions,
     ) -> None:
         self.columns = columns
         self._options = options

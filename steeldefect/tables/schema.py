@@ -19,8 +19,8 @@ SCHEMA_VERSION = 4
 
 - Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
 - Version 3 renamed the column `took` of `runs` to `engine`.
-- Version 4 added the table `defects`, and to `images` what a picture's place is and how many
-  regions were found and removed.
+- Version 4 added the tables `defects` and `mask_levels`, the column `thresholds` of `runs`, and to
+  `images` where a picture lies and how many rows of the new tables it has.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own. A table of a greater version is refused.
@@ -37,6 +37,7 @@ class TableName(str, Enum):
     IMAGES = "images"
     PREDICTIONS = "predictions"
     DEFECTS = "defects"
+    MASK_LEVELS = "mask_levels"
     QUARANTINE = "quarantine"
     CONFUSIONS = "confusions"
     METRICS = "metrics"
@@ -44,7 +45,8 @@ class TableName(str, Enum):
 
 
 COMMIT_ORDER = (
-    *(TableName.DEFECTS, TableName.PREDICTIONS, TableName.QUARANTINE, TableName.IMAGES),
+    *(TableName.MASK_LEVELS, TableName.DEFECTS, TableName.PREDICTIONS),
+    *(TableName.QUARANTINE, TableName.IMAGES),
 )
 """Order in which the parts of a wave are committed to the tables: verdicts (`images`) come last.
 
@@ -199,6 +201,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     pa.int32(),
                     "number of regions that minimum areas removed; the largest are in defects",
                 ),
+                _added(4, "level_masks", pa.int32(), "number of the picture's rows of mask_levels"),
                 *_PROVENANCE,
             ]
         ),
@@ -277,6 +280,28 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("area", pa.int64(), "area of the mask in pixels"),
                 _column("share", pa.float64(), "share of the picture that the mask covers, 0 to 1"),
                 *_BOX,
+                _column("regions", pa.int32(), "number of regions of the mask (8-connected)"),
+                _column("mean_probability", pa.float32(), "mean probability in the mask, 0 to 1"),
+                _column("max_probability", pa.float32(), "largest probability in the mask, 0 to 1"),
+                *_PROVENANCE,
+            ]
+        ),
+    ),
+    TableName.MASK_LEVELS: TableSchema(
+        "the mask of one class on one picture at one threshold, if the setting mask_levels asks "
+        "for it",
+        pa.schema(
+            [
+                *_PICTURE,
+                *_CLASS,
+                _column("level", pa.float64(), "threshold: pixels above it are in the mask"),
+                _column(
+                    "starts",
+                    pa.list_(pa.int32()),
+                    "first pixel of each run, numbered as in run_lengths of predictions",
+                ),
+                _column("lengths", pa.list_(pa.int32()), "number of pixels of each run"),
+                _column("area", pa.int64(), "area of the mask in pixels"),
                 _column("regions", pa.int32(), "number of regions of the mask (8-connected)"),
                 _column("mean_probability", pa.float32(), "mean probability in the mask, 0 to 1"),
                 _column("max_probability", pa.float32(), "largest probability in the mask, 0 to 1"),
@@ -393,6 +418,13 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 ),
                 _column("settings", pa.string(), "JSON: settings of the run, secrets masked"),
                 _column("classes", pa.string(), "JSON: names of the bundle's classes, by id"),
+                _added(
+                    4,
+                    "thresholds",
+                    pa.string(),
+                    "JSON: pixel threshold and minimum area of each class, by id, and the gate's "
+                    "mode, threshold and soft area",
+                ),
                 _column("versions", pa.string(), "JSON: versions of Python and the libraries"),
                 *_PROVENANCE,
             ]

@@ -26,7 +26,7 @@ from steeldefect.publish.runs import Outcome
 from steeldefect.publish.wave_records import pending_records, read_record
 from steeldefect.stores import Store
 from steeldefect.tables.data_files import DataFile, data_files, read_files
-from steeldefect.tables.delta import Tables
+from steeldefect.tables.delta import WITH_IMAGES, Tables
 from steeldefect.tables.delta_errors import plain
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.damage import Damage, Problem, in_order, unsound
@@ -118,6 +118,8 @@ def check_files(store: Store, tables: Tables, table: TableName) -> list[Problem]
         hinted = DeltaLog(table, found).faults(store)
         return [_log_problem(table, fault) for fault in hinted]
     problems = [_log_problem(table, fault) for fault in DeltaLog(table, found).emptied()]
+    if problems:
+        return problems  # which files the table names is not known
     sizes = {one.key.removeprefix(f"{table.value}/"): one.size for one in found}
     for file in data_files(store, table, delta):
         size = sizes.get(file.path, sizes.get(unquote(file.path)))
@@ -186,20 +188,11 @@ def _count_copies(
 def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
     """Compare the numbers of rows of one run between the tables, and with its row in `runs`."""
     name = f"run {counts.run_id}"
-    if not counts.fits:
-        detail = (
-            f"{counts.predictions} predictions do not match the {counts.defects} defects in "
-            "images, picture by picture"
-        )
-        yield Problem(Damage.FINDINGS, "predictions", f"{name}: {detail}", counts.run_id)
-    if not counts.regions_fit:
-        detail = (
-            f"{counts.kept_regions} kept regions do not match the {counts.regions} regions in "
-            "images, picture by picture"
-        )
-        yield Problem(Damage.FINDINGS, "defects", f"{name}: {detail}", counts.run_id)
+    for table, detail in _contradictions(counts):
+        problem = f"{name}: {detail} in images, picture by picture"
+        yield Problem(Damage.FINDINGS, table, problem, counts.run_id)
     if run is None:
-        rows = counts.images + counts.predictions + counts.kept_regions + counts.quarantine
+        rows = counts.all_found + counts.quarantine
         detail = f"{name} has no row, but {rows} rows in other tables"
         yield Problem(Damage.RUN, "runs", detail, counts.run_id)
         return
@@ -220,11 +213,27 @@ def _check_run(counts: RunCounts, run: RecordedRun | None) -> Iterator[Problem]:
         yield Problem(Damage.COUNTS, table, detail, counts.run_id)
 
 
+def _contradictions(counts: RunCounts) -> Iterator[tuple[str, str]]:
+    """Yield each table whose rows are not as many as `images` states, with the numbers."""
+    if not counts.fits:
+        yield (
+            "predictions",
+            f"{counts.predictions} predictions do not match the {counts.defects} defects",
+        )
+    if not counts.regions_fit:
+        yield (
+            "defects",
+            f"{counts.kept_regions} kept regions do not match the {counts.regions} regions",
+        )
+    if not counts.levels_fit:
+        yield "mask_levels", f"{counts.level_rows} rows do not match the {counts.level_masks} masks"
+
+
 def _absent(tables: Tables, recorded: Collection[RecordedRun]) -> Iterator[Problem]:
     """Find tables that are gone: a run creates all tables before it publishes its first wave.
 
-    Programs before schema version 4 created no table `defects`, and gave `images` no column
-    `regions`.
+    Programs before schema version 4 created no tables `defects` and `mask_levels`, and gave
+    `images` no column `regions`.
     """
     created = any(
         run.waves > 0 or run.outcome is Outcome.RUNNING or run.job != "score" for run in recorded
@@ -232,7 +241,7 @@ def _absent(tables: Tables, recorded: Collection[RecordedRun]) -> Iterator[Probl
     images = tables.open(TableName.IMAGES)
     older = images is not None and "regions" not in {one.name for one in images.schema().fields}
     for table in TableName:
-        if table is TableName.DEFECTS and older:
+        if table in WITH_IMAGES and older:
             continue
         if created and tables.open(table) is None:
             yield Problem(Damage.TABLE, table.value, "the table is gone")

@@ -111,7 +111,7 @@ def _untracked(store: Store, table: TableName, delta: DeltaTable) -> set[str]:
     """
     everything = set(_vacuumable(delta, full=True))
     earlier = set(_vacuumable(delta, full=False))
-    named = set(newest_actions(store, table, delta.version()))
+    named = set(newest_actions(store, table, delta.version()).held)
     named |= {file.path for file in data_files(store, table, delta)}
     return {path for path in everything - earlier - named if _DATA.fullmatch(path)}
 

@@ -1,7 +1,8 @@
 """Repair rows: drop rows that contradict other tables, and correct the counts in `runs`.
 
-If a picture's predictions are not those that its row of `images` states, the picture loses both;
-the next run finds no row of it, and scores it again. Of duplicate rows, one stays.
+If a picture has not as many rows in `predictions`, `defects` or `mask_levels` as its row of
+`images` states, it loses its rows in all four tables; the next run finds no row of it, and scores
+it again. Of duplicate rows, one stays.
 """
 
 from __future__ import annotations
@@ -209,11 +210,11 @@ def _chunks(run_ids: list[str], counts: dict[str, RunCounts]) -> Iterator[list[s
     rows = 0
     for run_id in run_ids:
         one = counts.get(run_id, RunCounts(run_id))
-        if chunk and rows + one.images + one.predictions > _AT_ONCE:
+        if chunk and rows + one.all_found > _AT_ONCE:
             yield chunk
             chunk, rows = [], 0
         chunk.append(run_id)
-        rows += one.images + one.predictions
+        rows += one.all_found
     if chunk:
         yield chunk
 

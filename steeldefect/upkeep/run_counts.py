@@ -16,6 +16,7 @@ from steeldefect.tables.schema import TableName
 _ORDER = (
     *(TableName.RUNS, TableName.METRICS, TableName.CONFUSIONS),
     *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS, TableName.DEFECTS),
+    TableName.MASK_LEVELS,
 )
 """Order in which a reader opens the tables: the table that is published last comes first."""
 
@@ -24,6 +25,7 @@ UNIQUE = {
     TableName.IMAGES: _PICTURE,
     TableName.PREDICTIONS: (*_PICTURE, "class_id"),
     TableName.DEFECTS: (*_PICTURE, "number"),
+    TableName.MASK_LEVELS: (*_PICTURE, "class_id", "level"),
     TableName.QUARANTINE: _PICTURE,
 }
 """Columns whose values together occur in at most one row of a table."""
@@ -47,6 +49,9 @@ class RunCounts:
         regions: sum of `images.regions`; rows of older versions state none.
         kept_regions: number of rows of `defects` that are kept.
         regions_fit: whether each picture has as many of these rows as its row of `images` states.
+        level_masks: sum of `images.level_masks`.
+        level_rows: number of rows of `mask_levels`.
+        levels_fit: whether each picture has as many of these rows as its row of `images` states.
     """
 
     run_id: str
@@ -59,6 +64,14 @@ class RunCounts:
     regions: int = 0
     kept_regions: int = 0
     regions_fit: bool = True
+    level_masks: int = 0
+    level_rows: int = 0
+    levels_fit: bool = True
+
+    @property
+    def all_found(self) -> int:
+        """Number of rows of the pictures that were scored, in all tables."""
+        return self.images + self.predictions + self.kept_regions + self.level_rows
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,9 @@ WITH scored AS (
         count_if(defects > 0) AS defective,
         sum(defects::HUGEINT * (hash(source, key) >> 32)) AS weight,
         sum(regions) AS regions,
-        sum(coalesce(regions, 0)::HUGEINT * (hash(source, key) >> 32)) AS region_weight
+        sum(coalesce(regions, 0)::HUGEINT * (hash(source, key) >> 32)) AS region_weight,
+        sum(level_masks) AS level_masks,
+        sum(coalesce(level_masks, 0)::HUGEINT * (hash(source, key) >> 32)) AS level_weight
     FROM images GROUP BY ALL
 ), found AS (
     SELECT run_id, count(*) AS predictions, sum((hash(source, key) >> 32)::HUGEINT) AS weight
@@ -91,6 +106,10 @@ WITH scored AS (
     SELECT run_id, count(*) AS kept_regions,
         sum((hash(source, key) >> 32)::HUGEINT) AS region_weight
     FROM defects WHERE kept GROUP BY ALL
+), layered AS (
+    SELECT run_id, count(*) AS level_rows,
+        sum((hash(source, key) >> 32)::HUGEINT) AS level_weight
+    FROM mask_levels GROUP BY ALL
 ), failed AS (
     SELECT run_id, count(*) AS quarantine FROM quarantine GROUP BY ALL
 )
@@ -99,9 +118,11 @@ SELECT run_id, coalesce(images, 0)::BIGINT AS images, coalesce(defects, 0)::BIGI
     coalesce(defective, 0)::BIGINT AS defective,
     coalesce(scored.weight, 0) = coalesce(found.weight, 0) AS fits,
     coalesce(regions, 0)::BIGINT AS regions, coalesce(kept_regions, 0)::BIGINT AS kept_regions,
-    coalesce(scored.region_weight, 0) = coalesce(split.region_weight, 0) AS regions_fit
+    coalesce(scored.region_weight, 0) = coalesce(split.region_weight, 0) AS regions_fit,
+    coalesce(level_masks, 0)::BIGINT AS level_masks, coalesce(level_rows, 0)::BIGINT AS level_rows,
+    coalesce(scored.level_weight, 0) = coalesce(layered.level_weight, 0) AS levels_fit
 FROM scored FULL JOIN found USING (run_id) FULL JOIN split USING (run_id)
-    FULL JOIN failed USING (run_id)
+    FULL JOIN layered USING (run_id) FULL JOIN failed USING (run_id)
 ORDER BY run_id
 """
 _RECORDED = """
@@ -134,7 +155,8 @@ SELECT found.*, coalesce(classes, '{}') AS classes FROM found LEFT JOIN classes 
 """
 _MISFITS = """
 WITH scored AS (
-    SELECT run_id, source, key, any_value(defects) AS defects, any_value(regions) AS regions
+    SELECT run_id, source, key, any_value(defects) AS defects, any_value(regions) AS regions,
+        any_value(level_masks) AS levels
     FROM images WHERE run_id IN (SELECT unnest($1)) GROUP BY ALL
 ), found AS (
     SELECT run_id, source, key, count(DISTINCT class_id) AS defects
@@ -142,11 +164,16 @@ WITH scored AS (
 ), split AS (
     SELECT run_id, source, key, count(DISTINCT number) FILTER (kept) AS regions
     FROM defects WHERE run_id IN (SELECT unnest($1)) GROUP BY ALL
+), layered AS (
+    SELECT run_id, source, key, count(DISTINCT (class_id, level)) AS levels
+    FROM mask_levels WHERE run_id IN (SELECT unnest($1)) GROUP BY ALL
 )
 SELECT run_id, source, key, scored.defects IS NOT NULL AS scored
 FROM scored FULL JOIN found USING (run_id, source, key) FULL JOIN split USING (run_id, source, key)
+    FULL JOIN layered USING (run_id, source, key)
 WHERE coalesce(scored.defects, -1) <> coalesce(found.defects, 0)
     OR coalesce(scored.regions, 0) <> coalesce(split.regions, 0)
+    OR coalesce(scored.levels, 0) <> coalesce(layered.levels, 0)
 """
 
 
@@ -203,7 +230,7 @@ def lost_evaluations(rows: Rows) -> dict[str, TableName]:
 
 
 def misfits(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
-    """List the pictures of runs whose predictions or regions are not as many as `images` states.
+    """List the pictures of runs that have not as many rows in other tables as `images` states.
 
     Duplicate rows count once; see `doubled`.
 

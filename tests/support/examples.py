@@ -17,7 +17,10 @@ from steeldefect.tables.parts import Part, write_part
 from steeldefect.tables.provenance import Origin, stored_rows
 from steeldefect.tables.schema import TableName
 
-WRITTEN = (TableName.IMAGES, TableName.PREDICTIONS, TableName.DEFECTS, TableName.QUARANTINE)
+WRITTEN = (
+    *(TableName.IMAGES, TableName.PREDICTIONS, TableName.DEFECTS, TableName.MASK_LEVELS),
+    TableName.QUARANTINE,
+)
 Visible = dict[TableName, list[str]]
 
 Row = dict[str, Any]
@@ -59,6 +62,7 @@ def image(key: str = "a.png", **changes: Any) -> Row:
         "precision": "f32",
         "regions": 1,
         "rejected_regions": 0,
+        "level_masks": 0,
     }
     return picture(key) | row | changes
 
@@ -110,6 +114,22 @@ def defect(key: str = "a.png", **changes: Any) -> Row:
     return picture(key) | row | changes
 
 
+def level(key: str = "a.png", **changes: Any) -> Row:
+    """Return a row of `mask_levels`: a smaller mask of `prediction` at a higher threshold."""
+    row: Row = {
+        "class_id": 1,
+        "class_name": "bright",
+        "level": 0.75,
+        "starts": [1],
+        "lengths": [2],
+        "area": 2,
+        "regions": 1,
+        "mean_probability": 0.9375,
+        "max_probability": 1.0,
+    }
+    return picture(key) | row | changes
+
+
 def failure(key: str = "a.png", **changes: Any) -> Row:
     """Return a row of `quarantine`."""
     row: Row = {
@@ -128,9 +148,10 @@ def failure(key: str = "a.png", **changes: Any) -> Row:
 def one_of_each(key: str = "a.png") -> Rows:
     """Return one row for each table that a wave writes."""
     return {
-        TableName.IMAGES: [image(key)],
+        TableName.IMAGES: [image(key, level_masks=1)],
         TableName.PREDICTIONS: [prediction(key)],
         TableName.DEFECTS: [defect(key)],
+        TableName.MASK_LEVELS: [level(key)],
         TableName.QUARANTINE: [failure(f"broken-{key}")],
     }
 

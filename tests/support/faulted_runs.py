@@ -41,7 +41,7 @@ _UNREACHED = r"no answer .*Connection|[Cc]onnection (error|reset)"
 _LATE = r"no answer .*(Timeout|in \d+ s)|timed out|timeout"
 _NOT_THE_STORE = (
     r"not a listing|not those of ETag|not proven|non-partial|ETag Header|invalid list|"
-    r"without some of its entries|was not found, but the store lists"
+    r"without some of its entries|was not found, but the store lists|was opened at version"
 )
 
 CAUSES = {

@@ -61,7 +61,7 @@ def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
         source = open_store(request.input_uri, settings.s3)
         output = open_store(request.output_uri, settings.s3)
         breaker = Breaker(limits.store_failures)
-        measuring = Measuring(settings.strip, settings.rejected_per_picture)
+        measuring = Measuring.of(settings)
         for number, keys in enumerate(waves, start=1):
             scorer = TaskScorer(detector, source, output, run.origin, limits, breaker, measuring)
             report = scorer.run(keys_of(keys.to_batches()), f"{number:06d}-000000")

@@ -17,10 +17,11 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parser.add_argument("--first", type=int, default=0, help="number of the first picture")
     parser.add_argument(
-        "--coils",
+        "--frames",
         type=positive,
         default=0,
-        help="number of coils that the pictures belong to; their names then state coil and frame",
+        metavar="N",
+        help="pictures of a coil; their names then state coil and frame (default: no coils)",
     )
 
 
@@ -33,6 +34,6 @@ def run(options: argparse.Namespace) -> None:
         pictures=options.pictures,
         seed=options.seed,
         first=options.first,
-        coils=options.coils,
+        frames=options.frames,
     )
     print(f"{options.pictures} pictures in {options.data}")

@@ -36,7 +36,7 @@ def generate(
     seed: int,
     settings: StripSettings = _DEFAULT_SETTINGS,
     first: int = 0,
-    coils: int = 0,
+    frames: int = 0,
 ) -> None:
     """Write a labelled data set of drawn strips.
 
@@ -52,16 +52,15 @@ def generate(
         seed: random seed of the whole set, at least 0.
         settings: settings of the pictures.
         first: number of the first picture, at least 0.
-        coils: number of coils that the pictures belong to; then they are named
-            `coil_001-frame_0000.jpg` and so on, and each coil has the same number of frames, except
-            the last one. 0: no coils.
+        frames: number of pictures of a coil; then the pictures are named `coil_001-frame_0000.jpg`
+            and so on. 0: the pictures belong to no coil.
 
     Raises:
         SettingsError: a number is out of range, or `folder` holds pictures of another set.
         OSError: the folder cannot be written.
     """
-    _check(pictures, seed, first, coils)
-    names = _Names(-(-pictures // coils) if coils else 0)
+    _check(pictures, seed, first, frames)
+    names = _Names(frames)
     numbers = range(first, first + pictures)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -74,14 +73,14 @@ def generate(
     _write_labels(folder, truths)
 
 
-def _check(pictures: int, seed: int, first: int, coils: int) -> None:
+def _check(pictures: int, seed: int, first: int, frames: int) -> None:
     problems = [
         f"{name} is at least {least}; received {value!r}"
         for name, value, least in (
             ("pictures", pictures, 1),
             ("seed", seed, 0),
             ("first", first, 0),
-            ("coils", coils, 0),
+            ("frames", frames, 0),
         )
         if value < least
     ]

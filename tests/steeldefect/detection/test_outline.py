@@ -35,7 +35,7 @@ def maps(*drawn: str) -> Float32:
     ],
 )
 def test_a_class_counts_as_a_whole(min_area: int, added: int, reason: Reason | None) -> None:
-    rules = OutlineRules(added_area=added, rejected=10)
+    rules = OutlineRules(added_area=added, measured=True, rejected=10)
     found = outline_picture(maps("##.# .... #..."), (3, 4), classes(min_area), rules)
     if reason is None:
         assert [len(one.regions) for one in found.findings] == [3]
@@ -51,7 +51,7 @@ def test_the_largest_of_all_classes_are_kept_and_all_are_counted() -> None:
     drawn = maps("#.##.### ........", "........ ##.####.", "#....... ........")
     areas = {0: [], 1: [(2, 4)], 2: [(1, 3), (2, 4)], 9: [(1, 1), (1, 2), (1, 3), (2, 2), (2, 4)]}
     for limit, kept in areas.items():
-        rules = OutlineRules(rejected=limit)
+        rules = OutlineRules(measured=True, rejected=limit)
         found = outline_picture(drawn, (2, 8), classes(9, 9, 0), rules)
         assert [(one.defect_class.id, one.region.area) for one in found.rejected] == kept
         assert found.rejected_count == 5
@@ -59,12 +59,12 @@ def test_the_largest_of_all_classes_are_kept_and_all_are_counted() -> None:
 
 
 def test_regions_are_measured_in_millimetres_where_the_scale_is_known() -> None:
-    rules = OutlineRules(rejected=1, pixel_mm=(0.5, 2.0))
+    rules = OutlineRules(measured=True, rejected=1, pixel_mm=(0.5, 2.0))
     found = outline_picture(maps("##", "##"), (1, 2), classes(0, 3), rules)
     for region in (found.findings[0].regions[0], found.rejected[0].region):
         assert region.physical is not None
         assert (region.physical.length, region.physical.width) == pytest.approx((2.0, 1.0))
-    unknown = outline_picture(maps("##"), (1, 2), classes(0), OutlineRules())
+    unknown = outline_picture(maps("##"), (1, 2), classes(0), OutlineRules(measured=True))
     assert unknown.findings[0].regions[0].physical is None
 
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from steeldefect.errors import DataError, SettingsError
-from steeldefect.pictures.strip import StripSettings
+from steeldefect.pictures.strip import Places, PlaceSettings
 from steeldefect.plan.inventory import read_inventory
 from steeldefect.plan.listing import LISTING
-from steeldefect.plan.picture_places import require_places
+from steeldefect.plan.picture_places import require_groups, require_places
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import S3Settings, open_store
 
@@ -38,7 +38,8 @@ def places(
         else:
             path.write_text(_csv(table))
         store = open_store(str(folder))
-        listed = read_inventory(str(path), store, INCLUDE, S3Settings(), attributes=attributes)
+        strip = PlaceSettings(attributes=attributes)
+        listed = read_inventory(str(path), store, INCLUDE, S3Settings(), strip=strip)
         found.append(
             [None if one is None else json.loads(one) for one in listed["place"].to_pylist()]
         )
@@ -108,20 +109,82 @@ def listing(*keys: str) -> pa.Table:
 
 
 def test_a_pattern_has_to_fit_some_key() -> None:
-    strip = StripSettings(key_pattern=r"^(?P<coil>\d+)/")
-    require_places(listing("1/a.png", "a.png"), strip, inventory=False)
+    strip = PlaceSettings(key_pattern=r"^(?P<coil>\d+)/")
+    require_places(listing("1/a.png", "a.png"), strip)
     with pytest.raises(SettingsError, match=r"fits none of 2 keys, such as a\.png; a key is"):
-        require_places(listing("a.png", "b.png"), strip, inventory=False)
+        require_places(listing("a.png", "b.png"), strip)
 
 
 def test_all_keys_are_looked_at_before_a_run_begins() -> None:
-    strip = StripSettings(key_pattern=r"-(?P<frame>\w+)\.png", frame_mm=1)
+    strip = PlaceSettings(key_pattern=r"-(?P<frame>\w+)\.png", frame_mm=1)
     with pytest.raises(DataError, match=r"a-x\.png: frame is 'x'"):
-        require_places(listing("a-1.png", "a-x.png"), strip, inventory=False)
+        require_places(listing("a-1.png", "a-x.png"), strip)
 
 
 def test_an_attribute_has_to_come_from_somewhere() -> None:
-    strip = StripSettings(key_pattern=r"(?P<heat>\d)", attributes=("heat", "grade"))
-    require_places(listing("1.png"), strip, inventory=True)
+    require_groups(PlaceSettings(key_pattern=r"(?P<heat>\d)", attributes=("heat",)))
     with pytest.raises(SettingsError, match=r"strip\.attributes: grade is neither a group"):
-        require_places(listing("1.png"), strip, inventory=False)
+        require_groups(PlaceSettings(key_pattern=r"(?P<heat>\d)", attributes=("heat", "grade")))
+
+
+def test_a_column_wins_over_a_group_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "keys.csv").write_text("key,Heat\na-1.png,h9\nb-2.png,\n")
+    strip = PlaceSettings(key_pattern=r"-(?P<heat>\d)", attributes=("heat",))
+    store = open_store(str(tmp_path))
+    uri = str(tmp_path / "keys.csv")
+    listed = read_inventory(uri, store, INCLUDE, S3Settings(), strip=strip)
+    found = [Places(strip).of(row["key"], row["place"]).attributes for row in listed.to_pylist()]
+    assert found == [{"heat": "h9"}, {"heat": "2"}]
+
+
+KINDS = {
+    "text": pa.string(),
+    "long text": pa.large_string(),
+    "text views": pa.string_view(),
+    "categories": pa.dictionary(pa.int32(), pa.string()),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_of_any_encoding(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "keys.parquet"
+    columns = {
+        "key": ["1.png", "2.png", "3.png"],
+        "coil": pa.array([" a ", "  ", None], pa.string()).cast(KINDS[kind]),
+        "position_mm": pa.array(["1.5", "", None], pa.string()).cast(KINDS[kind]),
+    }
+    pq.write_table(pa.table(columns), path)
+    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings())
+    places = [None if one is None else json.loads(one) for one in listed["place"].to_pylist()]
+    assert places == [{"coil": "a", "position_mm": 1.5}, None, None]
+
+
+def test_numbers_as_names(tmp_path: Path) -> None:
+    nan = pa.array([float("nan"), 7.0])
+    path = tmp_path / "nan.parquet"
+    pq.write_table(pa.table({"key": ["1.png", "2.png"], "coil": nan}), path)
+    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings())
+    assert listed["place"].to_pylist() == [None, '{"coil":"7"}']
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([10**17], pa.timestamp("ms", "UTC")),
+        pa.array([9 * 10**17], pa.timestamp("us", "UTC")),
+    ],
+)
+def test_times_out_of_range_are_refused(tmp_path: Path, times: pa.Array) -> None:
+    with pytest.raises(DataError, match="the column captured_at holds a time out of range"):
+        places(tmp_path, captured_at=times)
+
+
+def test_parts_of_a_microsecond_are_cut(tmp_path: Path) -> None:
+    moment = pa.array([1_772_600_767_123_456_789], pa.timestamp("ns"))
+    (found,) = places(tmp_path, captured_at=moment)
+    assert found == {"captured_at": "2026-03-04T05:06:07.123456+00:00"}
+
+
+def test_true_and_false_are_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the column frame has to hold numbers: "):
+        places(tmp_path, frame=pa.array([True]))

@@ -158,6 +158,19 @@ def test_with_enough_masks_every_row_is_decoded(store: Store) -> None:
 
 
 UNEQUAL: dict[str, tuple[Rows, str]] = {
+    "a finding twice": (
+        found("a") | {TableName.PREDICTIONS: [prediction("a"), prediction("a")]},
+        "a: the row in predictions and the sum of its regions differ",
+    ),
+    "more removed regions than stated": (
+        found("a")
+        | {TableName.DEFECTS: [defect("a"), defect("a", number=2, kept=False, reason="min_area")]},
+        "a: 1 removed regions were written, images states 0",
+    ),
+    "a removed region of a strange picture": (
+        found("a") | {TableName.DEFECTS: [defect("a"), defect("b", kept=False, reason="min_area")]},
+        "b: 1 removed regions were written, images states None",
+    ),
     "no regions": (
         found("a") | {TableName.DEFECTS: []},
         "a: the row in predictions and the sum of its regions differ",

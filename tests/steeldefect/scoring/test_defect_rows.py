@@ -18,7 +18,7 @@ CLASSES = [
     DefectClass(id=1, name="spot", pixel_threshold=0.5, min_area=9),
     DefectClass(id=2, name="edge", pixel_threshold=0.5, min_area=0),
 ]
-PLACE = Place(coil="4711", camera="2", position_mm=1_000.0, pixel_mm=(0.5, 2.0))
+PLACE = Place(coil="4711", camera="2", position_mm=1_000.0, pixel_mm_x=0.5, pixel_mm_y=2.0)
 
 
 def outline(pixel_mm: tuple[float, float] | None = None) -> Outline:
@@ -27,7 +27,9 @@ def outline(pixel_mm: tuple[float, float] | None = None) -> Outline:
     maps[2:4, 4:8, 0] = maps[6, 12:18, 0] = 0.75
     maps[5, 5, 1] = 1
     maps[:, 19, 2] = 0.875
-    return outline_picture(maps, (10, 20), CLASSES, OutlineRules(rejected=5, pixel_mm=pixel_mm))
+    return outline_picture(
+        maps, (10, 20), CLASSES, OutlineRules(measured=True, rejected=5, pixel_mm=pixel_mm)
+    )
 
 
 def rows(place: Place = PLACE, along: Axis | None = Axis.X) -> list[dict[str, Any]]:
@@ -80,5 +82,5 @@ def test_what_is_unknown_is_missing() -> None:
     no_axis = rows(along=None)[0]
     assert "area_mm2" in no_axis
     assert not {"along_mm", "across_mm"} & set(no_axis)
-    no_position = rows(Place(pixel_mm=(0.5, 2.0)))[0]
+    no_position = rows(Place(pixel_mm_x=0.5, pixel_mm_y=2.0))[0]
     assert (no_position["along_mm"], no_position["across_mm"]) == (None, 6.0)

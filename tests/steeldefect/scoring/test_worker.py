@@ -161,6 +161,7 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
             **dict.fromkeys(ON_STRIP),
             "regions": defects,
             "rejected_regions": 0,
+            "level_masks": 0,
         }
 
     def prediction(name: str, class_id: int, text: str, box: tuple[int, int, int, int]) -> Row:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from deltalake import DeltaTable
@@ -20,6 +21,7 @@ from support.examples import (
     defect,
     failure,
     image,
+    level,
     one_of_each,
     prediction,
     publish,
@@ -136,7 +138,7 @@ COLUMNS = [
     (table, name)
     for table in WRITTEN
     for name in SCHEMAS[table].columns.names
-    if name != "attributes"  # a map has no order: its statistics are counts
+    if not pa.types.is_nested(SCHEMAS[table].columns.field(name).type)
 ]
 
 
@@ -159,7 +161,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
                     gate_probability=None, verdict="clean", runtime="tensorflow", device="gpu",
                     precision="bf16", **ON_STRIP, position_mm=1e9, captured_at=MORNING,
                     pixel_mm_x=0.5, pixel_mm_y=0.25, attributes=[("heat", "h" * 40)],
-                    regions=9, rejected_regions=7,
+                    regions=9, rejected_regions=7, level_masks=5,
                 )
             ],
             TableName.PREDICTIONS: [
@@ -178,6 +180,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
                     mean_probability=0.123, max_probability=0.456, touches_edge=False,
                     area_mm2=1.0, length_mm=2.0, width_mm=3.0, angle_mm=4.0, perimeter_mm=5.0,
                     along_mm=6.0, across_mm=7.0,
+                )
+            ],
+            TableName.MASK_LEVELS: [
+                level(
+                    key, **place, class_id=2, class_name="dark", level=0.25, starts=[2**30],
+                    lengths=[7], area=2**33, regions=3, mean_probability=0.123,
+                    max_probability=0.456,
                 )
             ],
             TableName.QUARANTINE: [

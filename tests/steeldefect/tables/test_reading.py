@@ -27,6 +27,7 @@ from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.wave_records import WaveRecord
 from steeldefect.stores import Store
 from steeldefect.tables.delta import Tables
+from steeldefect.tables.log_entries import NewestActions
 from steeldefect.tables.reading import dataset_of
 from steeldefect.tables.schema import PARTITION, SCHEMAS, TableName
 
@@ -63,6 +64,8 @@ def test_every_row_is_found_by_each_of_its_values(store: Store, tables: Tables) 
     for table in (*one_of_each(), TableName.RUNS):
         for row in tables.read(table).to_pylist():
             for name, value in row.items():
+                if isinstance(value, list):
+                    continue  # Arrow does not compare lists and maps
                 assert found(tables, table, name, value) >= 1, (table, name, value)
 
 
@@ -124,7 +127,7 @@ def test_a_version_that_was_opened_stays_what_it_was(store: Store, tables: Table
     delta = tables.open(TableName.IMAGES)
     assert delta is not None
     publish(store, {TableName.IMAGES: [image("b")]}, Origin("2", "b", MORNING))
-    dataset = dataset_of(delta, SCHEMAS[TableName.IMAGES].columns, {}, {})
+    dataset = dataset_of(delta, SCHEMAS[TableName.IMAGES].columns, {}, NewestActions({}, 0))
     assert dataset.to_table(columns=["key"]).to_pylist() == [{"key": "a"}]
 
 

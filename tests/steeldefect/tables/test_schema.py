@@ -44,7 +44,8 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
         (
             TableName.IMAGES,
             {"gate_probability", "coil", "camera", "side", "position_mm", "captured_at"}
-            | {"pixel_mm_x", "pixel_mm_y", "attributes", "regions", "rejected_regions"},
+            | {"pixel_mm_x", "pixel_mm_y", "attributes", "regions", "rejected_regions"}
+            | {"level_masks"},
         ),
         (
             TableName.DEFECTS,
@@ -55,7 +56,8 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
         (TableName.QUARANTINE, {"tries", "given_up"}),
         (TableName.CONFUSIONS, set()),
         (TableName.METRICS, {"class_id", "class_name", "value"}),
-        (TableName.RUNS, {"error", "took", "engine"}),
+        (TableName.MASK_LEVELS, set()),
+        (TableName.RUNS, {"error", "took", "engine", "thresholds"}),
     ],
 )
 def test_which_columns_may_be_null(table: TableName, nullable: set[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from steeldefect.bundle.files import ModelForm, ModelName, open_bundle
 from steeldefect.bundle.manifest import Compiled, CpuPrecision, Manifest, Score, Segmenter
 from steeldefect.detection.open_detector import open_detector
+from steeldefect.detection.outline import Outline
 from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, BundleError
 from steeldefect.pictures.preprocessing import InputSpec, Scaling, prepare
@@ -113,7 +114,7 @@ def test_a_bundle_in_steps(models: Models, tmp_path: Path, draft: Draft) -> None
     options = RuntimeOptions(precision=Precision.INT8, threads=0)
     detector = open_detector(bundle, options)
     prepared = [detector.prepare(PICTURE)]
-    assert isinstance(detector.segment(prepared, detector.gate(prepared))[0], list)
+    assert isinstance(detector.segment(prepared, detector.gate(prepared))[0], Outline)
 
 
 def test_a_model_that_cannot_be_quantised_leaves_no_int8_form(

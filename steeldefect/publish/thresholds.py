@@ -1,0 +1,49 @@
+"""The thresholds of a bundle, as the table `runs` keeps them: what decides which masks count."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from steeldefect.bundle.manifest import GateMode, Manifest
+
+
+class ClassThresholds(BaseModel):
+    """Pixel threshold of a class, and its minimum area in pixels."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pixel_threshold: float
+    min_area: int
+
+
+class GateThresholds(BaseModel):
+    """Mode and threshold of the gate, and the area in pixels that a soft gate adds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: GateMode
+    threshold: float
+    soft_area: int
+
+
+class Thresholds(BaseModel):
+    """All thresholds of a bundle; classes by id, no gate: None."""
+
+    model_config = ConfigDict(frozen=True)
+
+    classes: dict[int, ClassThresholds]
+    gate: GateThresholds | None
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Thresholds:
+        """Return the thresholds of a bundle."""
+        gate = manifest.gate
+        return cls(
+            classes={
+                one.id: ClassThresholds(pixel_threshold=one.pixel_threshold, min_area=one.min_area)
+                for one in manifest.classes
+            },
+            gate=None
+            if gate is None
+            else GateThresholds(mode=gate.mode, threshold=gate.threshold, soft_area=gate.soft_area),
+        )
