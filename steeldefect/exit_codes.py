@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
     DEVICE = 11
     """The device or the runtime that was asked for is not available."""
     DATA = 12
-    """Labels or training data cannot be read, or contradict themselves."""
+    """Labels, training data or an inventory cannot be read, or contradict themselves."""
     QUERY = 13
     """An SQL statement is wrong, or failed on these tables."""
     PROMOTION = 14

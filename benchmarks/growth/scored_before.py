@@ -65,6 +65,9 @@ def _images(keys: pa.Table, source: str, origin: Origin) -> pa.Table:
         "runtime": "openvino",
         "device": "cpu",
         "precision": "f32",
+        "regions": 0,
+        "rejected_regions": 0,
+        "level_masks": 0,
         **origin.columns,
     }
     columns = {
@@ -78,7 +81,7 @@ def _images(keys: pa.Table, source: str, origin: Origin) -> pa.Table:
         [
             columns[field.name]
             if field.name in columns
-            else pa.array([same[field.name]] * rows, field.type)
+            else pa.array([same.get(field.name)] * rows, field.type)
             for field in schema
         ],
         schema=schema,

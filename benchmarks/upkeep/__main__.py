@@ -100,7 +100,8 @@ def _ways(store: Store) -> dict[str, Callable[[], object]]:
     """Return the ways to read an output, by name."""
     keys = Tables(store).read(TableName.IMAGES, ["key", "etag"])
     sizes = pa.array([120_000] * keys.num_rows, pa.int64())
-    listing = pa.table([keys["key"], keys["etag"], sizes], LISTING.names).cast(LISTING)
+    places = pa.nulls(keys.num_rows, pa.string())
+    listing = pa.table([keys["key"], keys["etag"], sizes, places], LISTING.names).cast(LISTING)
     return {
         "open `images`": lambda: Tables(store).open(TableName.IMAGES),
         "read `key`, `etag` of `images`": lambda: Tables(store).read(

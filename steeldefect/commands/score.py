@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inventory",
         metavar="URI",
         help="table of the input's keys; the input is then not listed: manifest.json of an S3 "
-        "Inventory, or Parquet or CSV with the columns key and, optionally, etag and size",
+        "Inventory, or Parquet or CSV with the columns key and, optionally, etag, size and those "
+        "that state a place (coil, camera, side, position_mm, ...)",
     )
     add_settings_arguments(parser)
 
