@@ -21,10 +21,11 @@ from support.examples import finish, image, one_of_each, publish
 from support.samples import ROOT, Ended
 
 from steeldefect.analysis.forms import Form
-from steeldefect.analysis.results import text_pieces, write_file
+from steeldefect.analysis.results import text_pieces, write_file, write_result
+from steeldefect.analysis.sql import query
 from steeldefect.cli import main
 from steeldefect.errors import AlreadyExistsError, QueryError, SettingsError
-from steeldefect.stores import Store
+from steeldefect.stores import Store, open_store
 from steeldefect.tables.schema import TableName
 
 AWKWARD = 'new\nline\r\x1b[2J\u202e "q", é 日 😀 \x7f\x85\u2028.jpg'
@@ -307,3 +308,17 @@ def test_a_statement_without_a_result_writes_no_file(output: Store, tmp_path: Pa
     assert main(words) == 0
     assert main([*words, "--to", str(tmp_path / "a.csv")]) == QueryError.exit_code
     assert list(tmp_path.glob("a.csv")) == []
+
+
+def test_maps_and_lists_of_the_tables_are_written(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "output"))
+    rows = one_of_each("a.png")
+    rows[TableName.IMAGES][0]["attributes"] = [("heat", "h1"), ("grade", "7")]
+    publish(store, rows)
+    finish(store)
+    found = query(store, "select attributes, starts from images join mask_levels using (key)")
+    header, line = csv.reader(io.StringIO(write_result(found, "csv")))
+    assert header == ["attributes", "starts"]
+    assert [json.loads(cell) for cell in line] == [{"heat": "h1", "grade": "7"}, [1]]
+    assert write_result(found, "json") == '{"attributes":{"heat":"h1","grade":"7"},"starts":[1]}'
+    assert "h1" in write_result(found, "table")

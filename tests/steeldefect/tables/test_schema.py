@@ -5,7 +5,17 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from steeldefect.tables.schema import PARTITION, SCHEMAS, Stage, TableName, TableSchema, Verdict
+from steeldefect.analysis.sql import _OPENED
+from steeldefect.tables.schema import (
+    COMMIT_ORDER,
+    PARTITION,
+    SCHEMAS,
+    Stage,
+    TableName,
+    TableSchema,
+    Verdict,
+)
+from steeldefect.upkeep.run_counts import _ORDER
 
 every_table = pytest.mark.parametrize(("table", "schema"), SCHEMAS.items())
 PROVENANCE = ["run_id", "bundle", "scored_at", "run_number", PARTITION]
@@ -71,3 +81,12 @@ def test_comments_name_every_verdict_and_stage() -> None:
     stage = SCHEMAS[TableName.QUARANTINE].columns.field("stage").metadata[b"comment"].decode()
     assert all(one.value in verdict for one in Verdict)
     assert all(one.value in stage for one in Stage)
+
+
+def test_verdicts_are_committed_last_and_opened_first() -> None:
+    """So no reader sees a verdict without its findings."""
+    assert COMMIT_ORDER[-1] is TableName.IMAGES
+    for opened in (_OPENED, _ORDER):
+        assert sorted(opened) == sorted(TableName)
+        verdicts = opened.index(TableName.IMAGES)
+        assert all(opened.index(table) > verdicts for table in COMMIT_ORDER[:-1])

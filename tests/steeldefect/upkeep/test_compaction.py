@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, Field, TableFeatures, write_deltalake
 from support.damage import data
-from support.examples import finish, image, origin, publish
+from support.examples import finish, image, one_of_each, origin, publish
 from support.interposing import InterposingStore
 from support.nights import MORE, PICTURES, assert_each_once, evaluate, night, origin_of, two_nights
 
+from steeldefect.analysis.sql import query
 from steeldefect.errors import OutputBusyError, TableError, UnreadableFileError
 from steeldefect.stores import Store
 from steeldefect.tables.data_files import DataFile, data_files, read_files
@@ -267,3 +268,19 @@ def test_a_run_is_recorded_once_where_its_table_is_compacted_meanwhile(store: St
     SlowTables(store, events).replace(TableName.RUNS, rows, {"run_id": "run-002"})
     assert events == []
     assert_each_once(store, PICTURES + MORE)
+
+
+def test_maps_and_lists_stay_what_they_are(any_store: Store) -> None:
+    for number in range(3):
+        rows = one_of_each(f"{number}.png")
+        rows[TableName.IMAGES][0]["attributes"] = [("heat", f"h{number}"), ("grade", None)]
+        publish(any_store, rows, origin(number))
+    for table in (TableName.IMAGES, TableName.MASK_LEVELS):
+        before = contents(any_store, table)
+        assert compact(any_store, Tables(any_store), table) == Compacted(3, 1)
+        assert contents(any_store, table) == before
+    finish(any_store)
+    statement = "select key, attributes['heat'] as heat from images order by key"
+    assert query(any_store, statement).to_pylist() == [
+        {"key": f"{number}.png", "heat": f"h{number}"} for number in range(3)
+    ]
