@@ -1,0 +1,1 @@
+"""Benchmark of `steeldefect rethreshold`: seconds for many pictures, bytes of the kept masks."""
