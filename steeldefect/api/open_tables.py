@@ -107,6 +107,11 @@ class OpenedTables:
         return self._whole("defects")
 
     @property
+    def mask_levels(self) -> QueryResult:
+        """Masks at other thresholds: one row for each mask that the setting `mask_levels` kept."""
+        return self._whole("mask_levels")
+
+    @property
     def quarantine(self) -> QueryResult:
         """Failures: one row for each picture and each run that could not score it."""
         return self._whole("quarantine")

@@ -29,7 +29,13 @@ def output(store: Store) -> str:
 
 
 def test_every_table_and_view_is_there_in_every_form(output: str) -> None:
-    views = ("newest_images", "newest_predictions", "not_scored")
+    views = (
+        "newest_images",
+        "newest_predictions",
+        "newest_defects",
+        "newest_rejected",
+        "not_scored",
+    )
     with steeldefect.open_tables(output) as tables:
         for name in (*(table.value for table in TableName), *views):
             result = getattr(tables, name)
