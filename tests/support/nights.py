@@ -26,7 +26,7 @@ from steeldefect.tables.parts import Part, write_part
 from steeldefect.tables.provenance import Origin, stored_rows, whole_rows
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.health import check_tables, require_sound
-from support.examples import BUNDLE, MORNING, defect, failure, finish, image, prediction
+from support.examples import BUNDLE, MORNING, defect, failure, finish, image, level, prediction
 
 QUICK = Timing(beat=0.05, dead_after=0.5, look=0.02)
 LABELS = "/labels/train.csv"
@@ -83,12 +83,14 @@ def write_parts(store: Store, keys: Iterable[str], made: Origin, wave: int = 1) 
             continue
         classes = classes_on(key)
         verdict = "defect" if classes else "clean"
-        row = image(key, defects=len(classes), regions=len(classes), verdict=verdict)
+        counts = {"defects": len(classes), "regions": len(classes), "level_masks": len(classes)}
+        row = image(key, verdict=verdict, **counts)
         rows.setdefault(TableName.IMAGES, []).append(row)
         for number, one in enumerate(classes, start=1):
             named = {"class_id": one, "class_name": f"class {one}"}
             rows.setdefault(TableName.PREDICTIONS, []).append(prediction(key, **named))
             rows.setdefault(TableName.DEFECTS, []).append(defect(key, number=number, **named))
+            rows.setdefault(TableName.MASK_LEVELS, []).append(level(key, **named))
     return [
         write_part(store, table, stored_rows(table, some, made), made, f"{wave:06d}-000000")
         for table, some in rows.items()

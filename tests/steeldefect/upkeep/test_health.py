@@ -223,7 +223,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
     "a folder of runs gone": (
         lambda folder: shutil.rmtree(folder / "runs"),
         Damage.RUN,
-        "runs: run run-001 has no row, but 10 rows in other tables",
+        "runs: run run-001 has no row, but 13 rows in other tables",
     ),
     "a run there twice": (
         lambda folder: write_deltalake(

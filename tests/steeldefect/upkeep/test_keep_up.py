@@ -82,7 +82,7 @@ def test_all_of_it_at_once(any_store: Store) -> None:
     assert upkept.freed > 10_000
     assert upkept.done[:2] == [
         f"finished wave 1 of run {record.run_id}",
-        "deleted 3 files that nothing names",
+        "deleted 4 files that nothing names",
     ]
     assert count_files(any_store) == dict.fromkeys((table.value for table in TableName), 1)
     data = [found.key for found in any_store.scan() if found.key.endswith("-c000.zstd.parquet")]
@@ -205,7 +205,7 @@ def test_what_another_compaction_may_still_commit_stays_for_an_hour(
     assert [path for path in written if not path.exists()] == []
     for path in written:
         os.utime(path, (time.time() - 3700,) * 2)
-    assert "deleted 3 files that nothing names" in keep(store).done
+    assert "deleted 4 files that nothing names" in keep(store).done
 
 
 def test_a_dead_holder_is_told_from_a_living_one(store: Store) -> None:
@@ -222,7 +222,7 @@ def test_parts_of_a_record_that_a_claim_dropped_are_deleted(store: Store) -> Non
     time.sleep(0.05)
     dropped = f"drop the wave of {record.key}: its record was written too late"
     assert preview(store, AT_ONCE).done[0] == dropped
-    assert "deleted 3 files that nothing names" in keep(store).done
+    assert "deleted 4 files that nothing names" in keep(store).done
     assert_each_once(store, ALL)
 
 
@@ -298,6 +298,7 @@ def test_a_preview_says_what_would_be_done_and_writes_nothing(store: Store) -> N
         "images: make 1 data files of 4",
         "predictions: make 1 data files of 2",
         "defects: make 1 data files of 2",
+        "mask_levels: make 1 data files of 2",
         "quarantine: make 1 data files of 2",
         "confusions: delete 1 files of earlier versions",
         "metrics: make 1 data files of 2",

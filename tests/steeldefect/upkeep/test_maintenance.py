@@ -71,14 +71,15 @@ def test_check_and_repair_of_damaged_tables(
 
     assert maintain(folder, "--repair") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:4] == [
+    assert lines[:5] == [
         "images: repaired its log: entry 4 of its log is empty",
         "predictions: dropped 3 rows",
         "defects: dropped 3 rows",
+        "mask_levels: dropped 3 rows",
         "runs: corrected the row of run run-002",
     ]
-    assert lines[4].startswith(f"damaged objects were moved to {folder}/_damaged/")
-    assert lines[5:] == [
+    assert lines[5].startswith(f"damaged objects were moved to {folder}/_damaged/")
+    assert lines[6:] == [
         f"the tables at {folder} are sound; the next run scores about 2 pictures again"
     ]
     assert maintain(folder, "--check") == 0
