@@ -78,7 +78,6 @@ def newest_actions(store: Store, table: TableName, version: int) -> NewestAction
 
     Raises:
         TableError: an entry is empty or damaged.
-        StoreUnavailableError: the store lists fewer entries than the opened version has.
         StoreError: the store refused, or does not answer.
     """
     listed = list(store.scan(log_folder(table)))
@@ -89,8 +88,6 @@ def newest_actions(store: Store, table: TableName, version: int) -> NewestAction
     where = f"table {store.uri}/{table.value}"
     if any(entries[at].size == 0 for at in counting):
         raise TableError(f"{where}: an entry of its log is empty; {_LOOK}")
-    if len(counting) < version - begin:
-        raise StoreUnavailableError(_incomplete(where))
     with ThreadPoolExecutor(_READERS, "log") as pool:
         contents = pool.map(lambda at: store.read(entries[at].key), counting)
         try:
