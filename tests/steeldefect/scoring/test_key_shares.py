@@ -36,7 +36,7 @@ def teller() -> Callable[[Batches], Batches]:
 def test_every_task_takes_its_own_keys(session: SparkSession, sizes: list[int]) -> None:
     names = [f"line {number} ä.png" for number in range(sum(sizes))]
     rows = len(names) + 1
-    everything = pa.table([["x", *names], ["e"] * rows, [1] * rows], schema=LISTING)
+    everything = pa.table([["x", *names], ["e"] * rows, [1] * rows, [None] * rows], schema=LISTING)
     tasks = session.range(0, len(sizes), 1, len(sizes))
     with shared(session.sparkContext, everything.slice(1), sizes) as shares:
         told = tasks.mapInArrow(shares.by_task_number(teller()), "keys string").collect()
@@ -49,7 +49,7 @@ def test_every_task_takes_its_own_keys(session: SparkSession, sizes: list[int]) 
 
 def test_a_wave_that_fails_keeps_its_own_error(session: SparkSession) -> None:
     def fail() -> None:
-        keys = pa.table([["a"], ["e"], [1]], schema=LISTING)
+        keys = pa.table([["a"], ["e"], [1], [None]], schema=LISTING)
         with shared(session.sparkContext, keys, [1]) as shares:
             shares.keys.destroy()
             raise ZeroDivisionError

@@ -57,8 +57,8 @@ def session() -> Iterator[SparkSession]:
 
 
 def keys(*names: str) -> pa.Table:
-    columns = [list(names), ["e"] * len(names), [1] * len(names), [0] * len(names)]
-    return pa.table(columns, schema=PLANNED)
+    rows = [{"key": name, "etag": "e", "size": 1, "tries": 0} for name in names]
+    return pa.Table.from_pylist(rows, PLANNED)
 
 
 def run(session: SparkSession, waves: list[pa.Table], tasks: Any, **settings: Any) -> list[Any]:
