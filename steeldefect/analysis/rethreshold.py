@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from steeldefect.analysis.level_masks import boxes, run_length_texts
 from steeldefect.analysis.sql import choose_bundle, opened_database
@@ -22,21 +21,16 @@ from steeldefect.bundle.manifest import GateMode
 from steeldefect.errors import SettingsError, TableError
 from steeldefect.publish.thresholds import Thresholds
 from steeldefect.stores import Store
+from steeldefect.tables.schema import PARTITION, SCHEMAS, TableName
 
 _BATCH = 20_000  # rows that are in memory together
 
+_PROVENANCE = {"run_id", "bundle", "scored_at", "run_number", PARTITION}
 FOUND = pa.schema(
     [
-        *((name, pa.string()) for name in ("source", "key", "image_id")),
-        ("class_id", pa.int32()),
-        ("class_name", pa.string()),
-        ("run_lengths", pa.string()),
-        ("area", pa.int64()),
-        ("share", pa.float64()),
-        *((f"box_{side}", pa.int32()) for side in ("top", "left", "bottom", "right")),
-        ("regions", pa.int32()),
-        ("mean_probability", pa.float32()),
-        ("max_probability", pa.float32()),
+        (field.name, field.type)
+        for field in SCHEMAS[TableName.PREDICTIONS].columns
+        if field.name not in _PROVENANCE
     ]
 )
 """Columns of `predictions` without provenance."""
@@ -96,7 +90,7 @@ class Rethreshold:
     def derived_bundle(self) -> str:
         """Id of the answer in the column `bundle`: the bundle, and what differs from it."""
         return (
-            f"{self.bundle}/class={self.class_id},threshold={self.threshold:g},"
+            f"{self.bundle}/class={self.class_id},threshold={self.threshold!r},"
             f"min_area={self.min_area}"
         )
 
@@ -115,16 +109,25 @@ class Rethreshold:
     def summary(self) -> str:
         """Return, for people, what is found of the class before and after."""
         (before,) = self._connection.execute(_BEFORE, [self.bundle, self.class_id]).fetchall()
-        pictures = area = 0
-        for rows in self.found():
-            pictures += rows.num_rows
-            area += int(pc.sum(rows["area"]).as_py() or 0)
+        pictures, area = self._counted()
         name = self.class_names().get(str(self.class_id), "")
         return (
             f"class {self.class_id} {name} of bundle {self.bundle[:12]}: pixels above "
             f"{self.threshold:g}, at least {self.min_area} of them: found on {pictures} pictures, "
             f"{area} pixels; as it was scored: on {before[0]} pictures, {before[1] or 0} pixels"
         )
+
+    def _counted(self) -> tuple[int, int]:
+        """Return the number of pictures and of pixels of the answer."""
+        asked: list[tuple[str, list[object]]] = [(_LEVELS, [*self._parameters(), self.threshold])]
+        if self.threshold == self._own:
+            asked.append((_KEPT, self._parameters()))
+        pictures = area = 0
+        for statement, parameters in asked:
+            counted = f"SELECT count(*), coalesce(sum(area), 0) FROM ({statement})"  # noqa: S608
+            ((more, pixels),) = self._connection.execute(counted, parameters).fetchall()
+            pictures, area = pictures + int(more), area + int(pixels)
+        return pictures, area
 
     def class_names(self) -> dict[str, str]:
         """Return the names of the classes, by id."""

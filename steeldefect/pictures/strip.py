@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NamedTuple
@@ -128,17 +127,14 @@ class Place(NamedTuple):
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
 class Places:
     """Finds the places of pictures, by the settings of a run."""
 
-    settings: PlaceSettings
-    _pattern: re.Pattern[str] | None = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, settings: PlaceSettings) -> None:
         """Compile the pattern."""
-        pattern = self.settings.key_pattern
-        object.__setattr__(self, "_pattern", None if pattern is None else re.compile(pattern))
+        pattern = settings.key_pattern
+        self.settings = settings
+        self._pattern = None if pattern is None else re.compile(pattern)
 
     def of(self, key: str, given: str | None = None) -> Place:
         """Return the place of a picture.

@@ -15,7 +15,7 @@ from steeldefect.pictures.strip import (
     read_moment,
     stated_place,
 )
-from steeldefect.plan.key_tables import as_text, known_as
+from steeldefect.plan.key_tables import as_text, cast_column, known_as
 
 _ABOVE_0 = ("pixel_mm_x", "pixel_mm_y")
 _LARGEST_WHOLE = 2.0**53  # whole numbers up to it are exact as floating-point numbers
@@ -83,13 +83,10 @@ def _texts(table: pa.Table, name: str, uri: str) -> list[object]:
 
 def _numbers(table: pa.Table, name: str, uri: str) -> list[object]:
     column = _plain(table[name])
-    try:
-        if pa.types.is_boolean(column.type):
-            raise pa.ArrowInvalid("they are true and false")
-        numbers = column.cast(pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        problem = " ".join(str(error).split())
-        raise DataError(f"{uri}: the column {name} has to hold numbers: {problem}") from None
+    problem = f"{uri}: the column {name} has to hold numbers"
+    if pa.types.is_boolean(column.type):
+        raise DataError(f"{problem}: they are true and false")
+    numbers = cast_column(column, pa.float64(), problem)
     known = pc.if_else(pc.is_nan(numbers), None, numbers)
     wrong = pc.is_inf(known)
     if name in _ABOVE_0:

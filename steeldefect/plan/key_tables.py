@@ -75,10 +75,26 @@ def as_text(table: pa.Table, name: str, uri: str) -> pa.ChunkedArray:
     """
     if name not in table.column_names:
         return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    return cast_column(table[name], pa.string(), f"{uri}: the column {name} is not text")
+
+
+def cast_column(column: pa.ChunkedArray, kind: pa.DataType, problem: str) -> pa.ChunkedArray:
+    """Return a column with another type.
+
+    Args:
+        column: the column.
+        kind: the type.
+        problem: what is wrong if that fails, for the message.
+
+    Raises:
+        DataError: a value, or the column's own type, does not fit.
+    """
     try:
-        return table[name].cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"{uri}: the column {name} is not text: {error}") from None
+        return column.cast(kind)
+    except pa.ArrowMemoryError:
+        raise
+    except pa.ArrowException as error:
+        raise DataError(f"{problem}: {' '.join(str(error).split())}") from None
 
 
 def _read_csv(
