@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -25,6 +26,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _SEPARATORS = (",", ";", "\t")
+_NO_TEXT = b" ,;\t\xef\xbb\xbf"
 
 
 def read_csv(content: bytes, name: str, first_line: int = 1) -> pd.DataFrame:
@@ -66,6 +68,56 @@ def read_csv(content: bytes, name: str, first_line: int = 1) -> pd.DataFrame:
         index=pd.Index(lines[1:], dtype="int64"),
         dtype=object,
     )
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Some whole lines of a CSV file, below the file's header.
+
+    Attributes:
+        content: the header's line, and the lines.
+        first_line: number of the line before the first of them: that of the header in `content`.
+        last: whether these are the last lines of the file.
+    """
+
+    content: bytes
+    first_line: int
+    last: bool
+
+
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[Lines]:
+    """Cut a CSV file into whole lines, so that `read_csv` can read a part of it at a time.
+
+    Args:
+        pieces: bytes of the file, in pieces of any size.
+
+    Yields:
+        Lines, as many as a piece has; the whole file if it has no line end, or no header.
+    """
+    header, line, waiting = b"", 1, b""
+    for piece in pieces:
+        waiting += piece
+        cut = max(waiting.rfind(b"\n"), waiting.rfind(b"\r", 0, -1)) + 1
+        header = header or _header_of(waiting[:cut])
+        if not header or waiting[:cut].strip() == header.strip():
+            continue
+        yield _lines(header, waiting[:cut], line, last=False)
+        line += len(_LINE_ENDS.findall(waiting[:cut]))
+        waiting = waiting[cut:]
+    if waiting or line == 1:
+        yield _lines(header, waiting, line, last=True)
+
+
+def _lines(header: bytes, content: bytes, line: int, last: bool) -> Lines:
+    if line == 1:
+        return Lines(content, 1, last)  # it holds the header itself
+    return Lines(header + b"\n" + content, line - 1, last)
+
+
+def _header_of(content: bytes) -> bytes:
+    """Return the first line that has a cell with text; empty if there is none."""
+    found = (one for one in _LINE_ENDS.split(content) if one.strip(_NO_TEXT))
+    return next(found, b"")
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:

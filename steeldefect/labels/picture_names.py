@@ -10,7 +10,7 @@ picture decides. A name that fits several pictures in that step is ambiguous: no
 3. As step 2, but case is ignored.
 4. As step 3, without the picture's extension, if the name has none.
 5. If no name with a folder has found a picture: steps 1 to 4 again, without the leading folders
-   that all names share.
+   that all names share; what remains must be a whole key.
 
 A picture that a name has found takes no part in looser steps. Two names of one file clash if they
 are equal in the step that compares them: whether both mean the same picture is unknown.
@@ -21,8 +21,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 _SUFFIXES = frozenset({"jpg", "jpeg", "png", "bmp", "tif", "tiff"})
 _SEPARATORS = re.compile(r"(?:[^\w/]|_)+")
@@ -30,8 +31,26 @@ _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _AROUND = " \t\u00a0\u200b\u2060\ufeff\"'"
 _NEAR = 3
 
+Item = TypeVar("Item")
 Form = Callable[[str], str]
-_Finder = Callable[[Mapping[str, object], Sequence[str], Sequence[str], Form], dict[str, list[int]]]
+_Finder = Callable[[Collection[str], Sequence[str], Sequence[str], Form], "_ByForm[int]"]
+
+
+class _ByForm(Generic[Item]):
+    """Items by their form: nearly all forms have one item, and a million lists take memory."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, Item] = {}
+        self._more: dict[str, list[Item]] = {}
+
+    def add(self, form: str, item: Item) -> None:
+        if form in self.first:
+            self._more.setdefault(form, []).append(item)
+        else:
+            self.first[form] = item
+
+    def items(self, form: str) -> list[Item]:
+        return [self.first[form], *self._more.get(form, ())]
 
 
 @dataclass(frozen=True)
@@ -76,21 +95,30 @@ def match_names(
         keys: path of each picture below its folder or source.
         addresses: whole address of each picture, which ends with its key; None to use the keys.
     """
-    search = _Search(list(dict.fromkeys(names)), keys, keys if addresses is None else addresses)
+    search = _Search(_unique(names), keys, keys if addresses is None else addresses)
     search.run()
     return search.found
 
 
+def _unique(names: Iterable[str]) -> list[str]:
+    """Return each name once."""
+    return list(names) if isinstance(names, Mapping) else list(dict.fromkeys(names))
+
+
 class _Search:
+    """One search. There may be a million names: their dictionaries are few, and short-lived."""
+
     def __init__(self, names: list[str], keys: Sequence[str], addresses: Sequence[str]) -> None:
         self.found = Matches()
+        self._names = names
         self._keys = keys
         self._addresses = addresses
-        self._compared = {name: name for name in names}  # name without dropped folders, by name
-        self._claims: dict[int, str] = {}  # name by picture
+        self._shortened: dict[str, str] = {}  # name without dropped folders, by name
+        self._claims: list[str | None] = [None] * len(keys)  # name by picture
 
     def run(self) -> None:
-        self._run_steps(list(self._compared))
+        self._claim_keys()
+        self._run_steps(self._left())
         left = self._left()
         if left and not self._folders_fit():
             self._drop_folders(left)
@@ -102,18 +130,37 @@ class _Search:
         found = self.found
         return [
             name
-            for name in (self._compared if names is None else names)
+            for name in (self._names if names is None else names)
             if name not in found.pictures
             and name not in found.ambiguous
             and name not in found.clashing
         ]
+
+    def _compared(self, name: str) -> str:
+        return self._shortened.get(name, name)
+
+    def _claim_keys(self) -> None:
+        """Give each name with a folder that is the key of one picture this picture.
+
+        That is what the first step does; here it takes less memory for a million names.
+        """
+        number_of: dict[str, int] = {}
+        several = set()
+        for number, key in enumerate(self._keys):
+            if number_of.setdefault(key, number) != number:
+                several.add(key)
+        for name in self._names:
+            number = number_of.get(name, -1)
+            if number >= 0 and _has_folder(name) and name not in several:
+                self.found.pictures[name] = number
+                self._claims[number] = name
 
     def _folders_fit(self) -> bool:
         return any(map(_has_folder, self.found.pictures))
 
     def _run_steps(self, names: list[str]) -> None:
         for of_name, of_picture in _STEPS:
-            deep = [name for name in names if _has_folder(self._compared[name])]
+            deep = [name for name in names if _has_folder(self._compared(name))]
             self._run(deep, of_name, of_picture, _by_key)
             if self._folders_fit():
                 self._run(names, of_name, of_picture, _by_key)
@@ -124,32 +171,32 @@ class _Search:
 
     def _run(self, names: list[str], of_name: Form, of_picture: Form, find: _Finder) -> None:
         wanted = self._wanted(self._left(names), of_name)
-        if wanted:
-            found = find(wanted, self._keys, self._addresses, of_picture)
-            for form in sorted(found, key=_depth, reverse=True):
-                self._decide(wanted[form], form, found[form], of_picture)
+        if wanted.first:
+            found = find(wanted.first, self._keys, self._addresses, of_picture)
+            for form in sorted(found.first, key=_depth, reverse=True):
+                self._decide(wanted.items(form), form, found.items(form), of_picture)
 
-    def _wanted(self, names: Iterable[str], of_name: Form) -> dict[str, list[str]]:
-        wanted: dict[str, list[str]] = {}
+    def _wanted(self, names: Iterable[str], of_name: Form) -> _ByForm[str]:
+        wanted = _ByForm[str]()
         for name in names:
-            form = of_name(self._compared[name])
+            form = of_name(self._compared(name))
             if form:
-                wanted.setdefault(form, []).append(name)
+                wanted.add(form, name)
         return wanted
 
     def _decide(self, names: list[str], form: str, numbers: list[int], of_picture: Form) -> None:
-        if len(names) == len(numbers) == 1 and numbers[0] not in self._claims:
+        if len(names) == len(numbers) == 1 and self._claims[numbers[0]] is None:
             self.found.pictures[names[0]] = numbers[0]
             self._claims[numbers[0]] = names[0]
             return
-        claimers = (self._claims.get(number) for number in numbers)
-        others = [one for one in claimers if one and of_picture(self._compared[one]) == form]
+        claimers = (self._claims[number] for number in numbers)
+        others = [one for one in claimers if one and of_picture(self._compared(one)) == form]
         if others or len(names) > 1:
             for name in names:
                 self.found.clashing[name] = next(one for one in [*others, *names] if one != name)
             self.found.doubtful.update(numbers)
             return
-        free = [number for number in numbers if number not in self._claims]
+        free = [number for number in numbers if self._claims[number] is None]
         if len(free) > 1:
             self.found.ambiguous[names[0]] = tuple(free)
             self.found.doubtful.update(free)
@@ -162,46 +209,49 @@ class _Search:
         split = {name: _clean(name).split("/") for name in names}
         deep = {name: parts for name, parts in split.items() if len(parts) > 1}
         for count in range(1, _common(deep.values()) + 1):
-            self._compared |= {name: "/".join(parts[count:]) for name, parts in deep.items()}
-            self._run_steps(list(deep))
+            self._shortened |= {name: "/".join(parts[count:]) for name, parts in deep.items()}
+            for of_name, of_picture in _STEPS:
+                # by key: the end of an address would find day2/a.jpg for day1/a.jpg
+                self._run(list(deep), of_name, of_picture, _by_key)
             if any(name in self.found.pictures or name in self.found.ambiguous for name in deep):
                 return
-        self._compared |= {name: name for name in deep}
+        self._shortened.clear()
 
     def _find_near(self, names: Iterable[str]) -> None:
         trusted = self._folders_fit()
         wanted: dict[str, list[str]] = defaultdict(list)
         for name in names:
-            form = _skeleton(self._compared[name])
+            form = _skeleton(self._compared(name))
             wanted[form if trusted else form.rpartition("/")[2]].append(name)
         near: dict[str, list[int]] = defaultdict(list)
         found = _by_end(wanted, self._keys, self._addresses, _skeleton)
-        for form, numbers in found.items():
+        for form in found.first:
             for name in wanted[form]:
-                near[name] += numbers
+                near[name] += found.items(form)
         for name, numbers in near.items():
             self.found.near[name] = tuple(numbers)
-            self.found.doubtful.update(set(numbers).difference(self._claims))
+            free = (number for number in numbers if self._claims[number] is None)
+            self.found.doubtful.update(free)
 
 
 def _by_key(
-    wanted: Mapping[str, object], keys: Sequence[str], addresses: Sequence[str], form: Form
-) -> dict[str, list[int]]:
+    wanted: Collection[str], keys: Sequence[str], addresses: Sequence[str], form: Form
+) -> _ByForm[int]:
     """Return the numbers of the pictures whose key has a wanted form, by form."""
-    found: dict[str, list[int]] = {}
+    found = _ByForm[int]()
     for number, key in enumerate(keys):
         written = form(key)
         if written in wanted:
-            found.setdefault(written, []).append(number)
+            found.add(written, number)
     return found
 
 
 def _by_end(
-    wanted: Mapping[str, object], keys: Sequence[str], addresses: Sequence[str], form: Form
-) -> dict[str, list[int]]:
+    wanted: Collection[str], keys: Sequence[str], addresses: Sequence[str], form: Form
+) -> _ByForm[int]:
     """Return the numbers of the pictures whose address ends with the parts of a wanted form."""
     depths = sorted({_depth(one) for one in wanted})
-    found: dict[str, list[int]] = {}
+    found = _ByForm[int]()
     for number, address in enumerate(addresses):
         parts = form(address).split("/")
         for depth in depths:
@@ -209,7 +259,7 @@ def _by_end(
                 break
             end = parts[-1] if depth == 1 else "/".join(parts[-depth:])
             if end in wanted:
-                found.setdefault(end, []).append(number)
+                found.add(end, number)
     return found
 
 

@@ -72,6 +72,10 @@ class Store(Protocol):
         """Read a whole object."""
         ...
 
+    def pieces(self, key: str, size: int) -> Iterator[bytes]:
+        """Yield a whole object in pieces of at most `size` bytes; it may be larger than memory."""
+        ...
+
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
         """Read a whole object with its version, within limits.
 

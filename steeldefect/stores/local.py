@@ -57,12 +57,16 @@ class LocalStore:
 
     def read(self, key: str) -> bytes:
         """Read a file; see `Store.read`."""
+        return b"".join(self.pieces(key, -1))
+
+    def pieces(self, key: str, size: int) -> Iterator[bytes]:
+        """Yield a file in pieces; see `Store.pieces`. A negative size means the whole file."""
         try:
             with open(self._path(key), "rb", opener=_open_at_once) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise StoreError(f"cannot read {self._named(key)}: it is not a regular file")
-                data: bytes = file.read()
-                return data
+                while piece := file.read(size):
+                    yield piece
         except OSError as error:
             raise StoreError(f"cannot read {self._named(key)}: {error.strerror}") from None
 

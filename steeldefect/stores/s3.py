@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
-from typing import Any, TypeVar
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 from tenacity import (
@@ -37,6 +38,7 @@ Answer = TypeVar("Answer")
 _LISTERS = 16  # threads; a page takes the store about as long as the answer takes to arrive
 _DEEPEST = 8  # levels of folders that are opened to find as many folders as there are threads
 
+_COPIED = 2**20  # bytes copied at once
 _FIRST_CHUNK, _CHUNK = 1024, 16 * 1024  # bytes read between two checks of the deadline
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=10)
 _MD5 = re.compile(r"[0-9A-Fa-f]{32}")
@@ -138,14 +140,17 @@ class S3Store:
 
     def read(self, key: str) -> bytes:
         """Read an object; retry if the body breaks off or does not match its ETag."""
-        retrying = Retrying(
-            stop=stop_after_attempt(self._settings.max_attempts),
-            wait=_BACKOFF,
-            retry=retry_if_exception_type(BrokenBodyError),
-            reraise=True,
-        )
         name = self._prefix + key
-        return self._call(lambda: retrying(self._read_once, name), name)
+        return self._call(lambda: self._retrying()(self._read_once, name), name)
+
+    def pieces(self, key: str, size: int) -> Iterator[bytes]:
+        """Yield an object in pieces; see `Store.pieces`. It is copied to the disk first."""
+        name = self._prefix + key
+        with TemporaryFile() as file:
+            self._call(lambda: self._retrying()(self._copy_once, name, file), name)
+            file.seek(0)
+            while piece := file.read(size):
+                yield piece
 
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
         """Read an object within limits; see `Store.fetch`.
@@ -217,6 +222,33 @@ class S3Store:
     def _put(self, name: str, data: bytes, **options: str) -> None:
         encryption = self._settings.encryption
         self._client.put_object(Bucket=self._bucket, Key=name, Body=data, **encryption, **options)
+
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            stop=stop_after_attempt(self._settings.max_attempts),
+            wait=_BACKOFF,
+            retry=retry_if_exception_type(BrokenBodyError),
+            reraise=True,
+        )
+
+    def _copy_once(self, name: str, file: BinaryIO) -> None:
+        answer = self._client.get_object(Bucket=self._bucket, Key=name)  # botocore retries this
+        etag, stated, size = _etag_of(answer), answer.get("ContentLength"), 0
+        seen = hashlib.md5(usedforsecurity=False)
+        file.seek(0)
+        file.truncate()
+        while True:
+            with body_errors():
+                chunk = answer["Body"].read(_COPIED)
+            if not chunk:
+                break
+            file.write(chunk)
+            seen.update(chunk)
+            size += len(chunk)
+        if not etag or stated not in (None, size):
+            raise BrokenBodyError(f"{size} bytes of {stated}")
+        if _stated_md5(etag, answer) not in (None, seen.hexdigest()):
+            raise BrokenBodyError(f"{size} bytes that are not those of ETag {etag!r}")
 
     def _read_once(self, name: str) -> bytes:
         answer = self._client.get_object(Bucket=self._bucket, Key=name)  # botocore retries this

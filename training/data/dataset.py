@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -105,12 +106,14 @@ def read_dataset(folder: Path) -> DataSet:
     naming = Naming(paths)
     unnamed = _check_classes(masks, set(class_names))
     masks = naming.rename(masks, labels.MASKS_FILE)
-    defective = naming.pairs(stated[1], stated[0], "label") if stated else None
+    labelled = naming.rename(stated[1], stated[0]) if stated else None
+    defective = None if labelled is None else dict(zip(*_columns(labelled, "label"), strict=True))
     group_of = naming.pairs(groups, labels.GROUPS_FILE, "group")
     _refuse(unnamed + naming.problems)
     shapes = _read_shapes(paths)
     runs = _parse_masks(masks, shapes)
-    _refuse(_check_labels(set(paths), defective, runs))
+    if stated is not None and labelled is not None:
+        _refuse(_check_labels(set(paths), stated[0], labelled, masks, runs))
     pictures = tuple(
         LabelledPicture(
             name=name,
@@ -118,7 +121,7 @@ def read_dataset(folder: Path) -> DataSet:
             shape=shapes[name],
             defective=name in runs if defective is None else defective.get(name, name in runs),
             runs=runs.get(name, {}),
-            group=group_of.get(name, name),
+            group=group_of.get(name) or name,
         )
         for name in sorted(paths)
     )
@@ -155,20 +158,34 @@ def _check_classes(masks: pd.DataFrame, class_ids: set[int]) -> list[str]:
     ]
 
 
+def _columns(rows: pd.DataFrame, value: str) -> tuple[list[str], list[Any]]:
+    return rows["ImageId"].tolist(), rows[value].tolist()
+
+
 def _check_labels(
     pictures: set[str],
-    stated: dict[str, bool] | None,
+    file: str,
+    labelled: pd.DataFrame,
+    masks: pd.DataFrame,
     runs: dict[str, dict[int, run_lengths.Runs]],
 ) -> list[str]:
-    if stated is None:
-        return []
+    """Return where labels and masks contradict each other, with files and lines."""
     problems = []
-    contradicted = sorted(name for name in runs if stated.get(name) is False)
-    if contradicted:
-        problems.append(f"labelled 0 (clean), but with masks: {listed(contradicted)}")
-    unlabelled = sorted(pictures - set(stated) - set(runs))
+    clean = labelled[~labelled["label"].astype(bool) & labelled["ImageId"].isin(list(runs))]
+    if len(clean):
+        first = masks.drop_duplicates("ImageId").set_index("ImageId")["line"].to_dict()
+        named = [
+            f"{row.ImageId} (line {first[str(row.ImageId)]}, labelled in line {row.line})"
+            for row in clean.sort_values("ImageId").itertuples()
+        ]
+        problems.append(
+            f"labelled 0 (clean) in {file}, but with masks in {labels.MASKS_FILE}: {listed(named)}"
+        )
+    unlabelled = sorted(pictures - set(labelled["ImageId"]) - set(runs))
     if unlabelled:
-        problems.append(f"neither in the labels file nor with a mask: {listed(unlabelled)}")
+        problems.append(
+            f"neither in {file} nor with a mask in {labels.MASKS_FILE}: {listed(unlabelled)}"
+        )
     return problems
 
 

@@ -66,8 +66,8 @@ def read_groups(folder: Path) -> pd.DataFrame:
     """Read which pictures belong together; see `steeldefect.labels.label_files.read_pairs`.
 
     Returns:
-        Columns ImageId, group (text), line (int). Rows without a group are left out. The table is
-        empty if the folder has no groups file.
+        Columns ImageId, group (text; empty for a picture without a group), line (int). The table
+        is empty if the folder has no groups file.
 
     Raises:
         DataError: the file is malformed, or has two groups for one picture; the message names
@@ -76,8 +76,7 @@ def read_groups(folder: Path) -> pd.DataFrame:
     path = folder / GROUPS_FILE
     if not path.exists():
         return pd.DataFrame({"ImageId": [], "group": [], "line": []}, dtype=object)
-    rows = label_files.read_pairs(read_file(path), str(path), "group")
-    return rows[rows["group"] != ""]
+    return label_files.read_pairs(read_file(path), str(path), "group")
 
 
 def read_class_names(folder: Path) -> dict[int, str] | None:
