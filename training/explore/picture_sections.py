@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from steeldefect.pictures.fingerprints import HASH_BITS, MAX_DISTANCE, MIN_CORRELATION
 from training.explore import charts
 from training.explore.drawings import Drawings
 from training.explore.faults import FaultKind
@@ -11,7 +12,6 @@ from training.explore.findings import Findings
 from training.explore.statistics import Tables
 from training.pages import markup
 from training.pages.markup import pair, paragraph
-from training.splitting.duplicates import HASH_BITS, MAX_DISTANCE, MIN_CORRELATION
 
 
 def pictures(findings: Findings, tables: Tables) -> str:

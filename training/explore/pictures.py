@@ -9,10 +9,10 @@ from pathlib import Path
 
 from steeldefect.errors import DecodeError
 from steeldefect.pictures.decoding import decode_gray
+from steeldefect.pictures.fingerprints import Fingerprint, digest_of, take_fingerprint
 from steeldefect.pictures.preprocessing import Gray
 from steeldefect.program.progress import followed
 from training.data.dataset import LIMITS
-from training.splitting.duplicates import Fingerprint, digest_of, take_fingerprint
 
 _READERS = 4
 

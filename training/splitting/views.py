@@ -1,10 +1,8 @@
 """Find near-duplicates: pictures that show one piece of steel. Pixels are compared, not names.
 
 A model that was trained on a picture also knows its near-duplicates, so both must be in one part.
-The search accepts a lower correlation than the search for copies in `training.explore`. Exposures
-of one piece, and pictures with a pasted defect, correlate at 0.9 or more where their hashes are
-close; pictures of different pieces do not. A wrong pair does no harm: both pictures stay in one
-part.
+The search accepts a lower correlation than the search for copies in `training.explore`, so that it
+also finds other exposures of a piece. A wrong pair does no harm: both pictures stay in one part.
 """
 
 from __future__ import annotations
@@ -13,18 +11,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from steeldefect.program.progress import followed
-from training.data.dataset import LabelledPicture
-from training.splitting.duplicates import (
-    DuplicateSet,
+from steeldefect.pictures.fingerprints import (
+    SAME_PIECE_CORRELATION,
     Fingerprint,
     digest_of,
-    find_duplicates,
-    linked,
     take_fingerprint,
 )
-
-SAME_PIECE_CORRELATION = 0.9
+from steeldefect.program.progress import followed
+from training.data.dataset import LabelledPicture
+from training.splitting.duplicates import DuplicateSet, find_duplicates, linked
 
 _READERS = 4
 
