@@ -19,7 +19,7 @@ from steeldefect.program.command import CommandParser, run_command
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Recover, read tables and truth, count pixels, publish, report."""
+    """Recover, read tables and truth, count, publish, report."""
     # imported here: this takes a second or two, and signals are handled meanwhile
     from steeldefect.spark.session import follow_signals, opened_session
 
@@ -30,14 +30,19 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
     settings = load_settings(arguments.config, arguments.set)
     request = EvaluationRequest(
-        arguments.output, arguments.labels, arguments.pictures, arguments.bundle, settings
+        arguments.output,
+        arguments.labels,
+        arguments.pictures,
+        arguments.bundle,
+        settings,
+        arguments.groups,
     )
     recover_waves(request)
     evaluation = Evaluation(request)
     with opened_session("steeldefect evaluate") as session:
-        confusions = evaluation.count(session)
-    scores = evaluation.scores(confusions)
-    evaluation.publish(confusions, scores)
+        counts = evaluation.count(session)
+    scores = evaluation.scores(counts)
+    evaluation.publish(counts, scores)
     print(evaluation.report(scores))
 
 

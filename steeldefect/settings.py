@@ -53,6 +53,29 @@ def _as_key(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+class EvaluationSettings(BaseModel):
+    """How defects are compared with true ones; `steeldefect.analysis.evaluation_ratios`.
+
+    Attributes:
+        iou: smallest IoU at which a found and a true defect are matched.
+        size_bounds: areas in pixels that part the size classes, ascending (by default those of
+            COCO, 32 x 32 and 96 x 96 pixels).
+        resamples: number of draws of the bootstrap; 0: no intervals.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    iou: float = Field(default=0.5, gt=0, le=1)
+    size_bounds: tuple[Annotated[int, Field(gt=0)], ...] = Field((1024, 9216), max_length=20)
+    resamples: int = Field(default=1000, ge=0, le=100_000)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> EvaluationSettings:
+        if list(self.size_bounds) != sorted(set(self.size_bounds)):
+            raise ValueError(f"size_bounds: must ascend, received {list(self.size_bounds)}")
+        return self
+
+
 class ScoreSettings(BaseModel):
     """The settings of a scoring run. Thresholds are not among them: they belong to the bundle."""
 
@@ -79,6 +102,8 @@ class ScoreSettings(BaseModel):
     strip: PlaceSettings = PlaceSettings()
     rejected_per_picture: int = Field(default=10, ge=0, le=10_000)
     mask_levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(), max_length=20)
+
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     max_failure_share: float = Field(default=0.05, ge=0, le=1)
     min_failures: int = Field(default=3, gt=0)

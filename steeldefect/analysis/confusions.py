@@ -1,84 +1,112 @@
-"""Count the pixels of true and predicted masks on Spark's executors, from run lengths alone."""
+"""Compare true and found masks on Spark's executors, from run lengths alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
 
-from steeldefect.errors import DataError, RunLengthError
-from steeldefect.labels.label_files import listed
+from steeldefect.analysis.defect_matching import Integers, match_defects
+from steeldefect.errors import RunLengthError
 from steeldefect.pictures import run_lengths
 
-CONFUSION_SCHEMA = "row long, tp long, fp long, fn long, tn long, problem string"
-
-PAIR_SCHEMA = pa.schema(
+BY_SIZE = ("true_by_size", "matched_true_by_size", "found_by_size", "matched_found_by_size")
+COUNT_SCHEMA = pa.schema(
     {
-        "row": pa.int64(),
-        "truth": pa.string(),
-        "found": pa.string(),
-        "height": pa.int32(),
-        "width": pa.int32(),
+        "picture": pa.int64(),
+        "class_id": pa.int32(),
+        "tp": pa.int64(),
+        "fp": pa.int64(),
+        "fn": pa.int64(),
+        "true_defects": pa.int32(),
+        "found_defects": pa.int32(),
+        "matched_defects": pa.int32(),
+        "matched_iou": pa.float64(),
+        **dict.fromkeys(BY_SIZE, pa.list_(pa.int32())),
+        "problem": pa.string(),
     }
 )
+"""Columns of counted pairs: pixels; defects; defects in each size class; an error in the truth."""
 
-_COLUMNS = ["row", "tp", "fp", "fn", "tn", "problem"]
+COUNT_COLUMNS = (
+    "picture bigint, class_id int, tp bigint, fp bigint, fn bigint, true_defects int, "
+    "found_defects int, matched_defects int, matched_iou double, true_by_size array<int>, "
+    "matched_true_by_size array<int>, found_by_size array<int>, "
+    "matched_found_by_size array<int>, problem string"
+)
+"""The same columns for Spark."""
+
+_PAIR = ("picture", "class_id", "truth", "found", "height", "width")
 
 
-def count_pixels(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Count tp, fp, fn, tn of pairs of masks; for `mapInPandas`.
+@dataclass(frozen=True)
+class PairCounter:
+    """Counts pixels and defects of pairs of masks; a Spark task calls it through `mapInArrow`.
 
-    Args:
-        batches: columns row, truth, found (run lengths), height, width (pixels).
-
-    Yields:
-        Columns row, tp, fp, fn, tn (pixels), problem (error in the true run lengths, or empty).
+    Attributes:
+        iou: smallest IoU at which a true and a found defect are matched.
+        size_bounds: areas in pixels at which size classes begin, ascending, without the first 0.
     """
-    for batch in batches:
-        columns = (batch[name] for name in ("row", "truth", "found", "height", "width"))
-        rows = [_count_pair(*values) for values in zip(*columns, strict=True)]
-        yield pd.DataFrame(rows, columns=_COLUMNS)
+
+    iou: float
+    size_bounds: tuple[int, ...]
+
+    def count(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Count pairs.
+
+        Args:
+            batches: columns of `pairing.PAIR_SCHEMA`.
+
+        Yields:
+            Columns of `COUNT_SCHEMA`; counts of a pair with a problem are 0.
+
+        Raises:
+            RunLengthError: found run lengths are malformed: the tables are damaged.
+        """
+        for batch in batches:
+            columns = (batch[name].to_pylist() for name in _PAIR)
+            rows = [self._row(*values) for values in zip(*columns, strict=True)]
+            yield pa.RecordBatch.from_pylist(rows, COUNT_SCHEMA)
+
+    def _row(
+        self, picture: int, class_id: int, truth: str, found: str, height: int, width: int
+    ) -> dict[str, Any]:
+        try:
+            counts = self._counts(truth, found, (height, width)) | {"problem": ""}
+        except _TruthError as error:
+            counts = self._counts("", "", (height, width)) | {"problem": str(error)}
+        return {"picture": picture, "class_id": class_id} | counts
+
+    def _counts(self, truth: str, found: str, shape: tuple[int, int]) -> dict[str, Any]:
+        try:
+            true_runs = run_lengths.parse(truth, shape)
+        except RunLengthError as error:
+            raise _TruthError(str(error)) from None
+        found_runs = run_lengths.parse(found, shape)
+        pixels = run_lengths.confusion(true_runs, found_runs)
+        matches = match_defects(true_runs, found_runs, shape, self.iou)
+        return {
+            "tp": pixels.tp,
+            "fp": pixels.fp,
+            "fn": pixels.fn,
+            "true_defects": len(matches.true_areas),
+            "found_defects": len(matches.found_areas),
+            "matched_defects": len(matches.iou),
+            "matched_iou": float(matches.iou.sum()),
+            "true_by_size": self._by_size(matches.true_areas),
+            "matched_true_by_size": self._by_size(matches.true_areas[matches.true]),
+            "found_by_size": self._by_size(matches.found_areas),
+            "matched_found_by_size": self._by_size(matches.found_areas[matches.found]),
+        }
+
+    def _by_size(self, areas: Integers) -> list[int]:
+        classes = np.digitize(areas, self.size_bounds)
+        counts: list[int] = np.bincount(classes, minlength=len(self.size_bounds) + 1).tolist()
+        return counts
 
 
-def join_counts(pairs: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
-    """Add the counts to their pairs; a pair that was not counted has no mask at all.
-
-    Args:
-        pairs: columns row, height, width (pixels) and any others.
-        counted: output of `count_pixels`.
-
-    Returns:
-        Columns of `pairs`, and tp, fp, fn, tn (pixels).
-    """
-    joined = pairs.merge(counted.drop(columns="problem"), on="row", how="left")
-    joined["tn"] = joined["tn"].fillna(joined["height"] * joined["width"])
-    joined = joined.fillna({"tp": 0, "fp": 0, "fn": 0})
-    return joined.astype(dict.fromkeys(("tp", "fp", "fn", "tn"), "int64"))
-
-
-def refuse_problems(pairs: pd.DataFrame, counted: pd.DataFrame) -> None:
-    """Raise an error if a true mask is malformed.
-
-    Raises:
-        DataError: some are; the message names the first few.
-    """
-    wrong = counted[counted["problem"] != ""].merge(pairs, on="row")
-    if len(wrong):
-        named = [
-            f"{one['name']} class {one['class_id']}: {one['problem']}"
-            for one in wrong.to_dict("records")
-        ]
-        raise DataError(f"labels: {listed(named)}")
-
-
-def _count_pair(
-    row: int, truth: str, found: str, height: int, width: int
-) -> tuple[int, int, int, int, int, str]:
-    shape = (int(height), int(width))
-    try:
-        true_runs = run_lengths.parse(truth, shape)
-    except RunLengthError as error:
-        return row, 0, 0, 0, 0, str(error)
-    counts = run_lengths.confusion(true_runs, run_lengths.parse(found, shape))
-    return row, *counts, counts.tn(shape), ""
+class _TruthError(Exception):
+    """The true run lengths of a pair are malformed, or reach outside their picture."""

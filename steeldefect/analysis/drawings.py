@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from steeldefect.pictures.preprocessing import Gray
 from steeldefect.program.new_files import Existing, new_file
 
 Colour = npt.NDArray[np.uint8]
+Line = npt.NDArray[np.int32]
+"""(n, 1, 2): column and row of each point, as OpenCV takes them."""
 
 # a colour for each class, distinct for colour-blind people (Okabe and Ito, 2008); blue, green, red
 _PALETTE = (
@@ -132,14 +134,31 @@ def _masked(picture: Gray, masks: dict[int, run_lengths.Runs], width: int) -> Co
     """Tint all masks, then outline them and their holes: no tint may hide an outline."""
     drawn = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     full = {one: run_lengths.to_mask(runs, picture.shape) for one, runs in masks.items()}
+    tint_masks(drawn, full, 0.35)
     for class_id, mask in full.items():
-        tint = 0.35 * np.array(_colour(class_id))
-        drawn[mask] = (0.65 * drawn[mask] + tint).astype(np.uint8)
-    for class_id, mask in full.items():
-        contours = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, contours[0], -1, _colour(class_id), 2)
+        cv2.drawContours(drawn, outlines_of(mask), -1, colour_of(class_id), 2)
     missing = width - drawn.shape[1]
     return np.pad(drawn, ((0, 0), (0, missing), (0, 0)), constant_values=255)
+
+
+def tint_masks(drawn: Colour, masks: Mapping[int, run_lengths.Mask], strength: float) -> None:
+    """Colour the masks of classes on a drawing.
+
+    Args:
+        drawn: uint8 (height, width, 3), blue green red; it is changed.
+        masks: bool (height, width), by class id.
+        strength: share of the colour, 0 to 1; the rest is the drawing as it was.
+    """
+    for class_id, mask in masks.items():
+        tint = strength * np.array(colour_of(class_id))
+        drawn[mask] = ((1 - strength) * drawn[mask] + tint).astype(np.uint8)
+
+
+def outlines_of(mask: run_lengths.Mask) -> Sequence[Line]:
+    """Return the border pixels of the regions of a mask, and of their holes, each in order."""
+    found = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    outlines: Sequence[Line] = found[0]
+    return outlines
 
 
 def _caption(strip: Strip, width: int) -> Colour:
@@ -148,7 +167,7 @@ def _caption(strip: Strip, width: int) -> Colour:
     left = _write(caption, strip.caption, 8)
     for class_id, name in strip.names.items():
         left += 24
-        cv2.rectangle(caption, (left, 8), (left + 14, 22), _colour(class_id), -1)
+        cv2.rectangle(caption, (left, 8), (left + 14, 22), colour_of(class_id), -1)
         left = _write(caption, name, left + 20)
     return caption
 
@@ -160,5 +179,6 @@ def _write(caption: Colour, text: str, left: int) -> int:
     return left + int(cv2.getTextSize(text, font, size, 1)[0][0])
 
 
-def _colour(class_id: int) -> tuple[int, int, int]:
+def colour_of(class_id: int) -> tuple[int, int, int]:
+    """Return the colour of a class: blue, green, red."""
     return _PALETTE[(class_id - 1) % len(_PALETTE)]

@@ -1,34 +1,40 @@
 """Compare the predictions of a bundle with the truth; `jobs/evaluate.py` calls the steps in order.
 
-Spark counts pixels, from run lengths alone: one row of `confusions` for each picture and class
-with truth. Segmentation metrics are sums over these rows. Gate metrics are counts over `images`.
+Spark counts pixels and defects, from run lengths alone: one row of `confusions` for each picture
+and class with truth. Metrics of masks and defects are sums over these rows. Gate metrics are counts
+over `images`. The driver holds the names and counts of all pictures, but never all their masks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from sklearn.metrics import classification_report, confusion_matrix
 
 from steeldefect.analysis import metrics
-from steeldefect.analysis.confusions import (
-    CONFUSION_SCHEMA,
-    PAIR_SCHEMA,
-    count_pixels,
-    join_counts,
-    refuse_problems,
-)
+from steeldefect.analysis.confusions import COUNT_COLUMNS, COUNT_SCHEMA, PairCounter
+from steeldefect.analysis.defect_table import DEFECT_METRICS, defect_table
+from steeldefect.analysis.pair_counts import PairCounts, join_counted
+from steeldefect.analysis.pairing import DrawnPairs
 from steeldefect.analysis.score_table import score_table
-from steeldefect.analysis.sql import choose_bundle, opened_database
-from steeldefect.analysis.truth import match, pair_masks, read_predictions, read_truth
-from steeldefect.bundle.manifest import Score
+from steeldefect.analysis.scores import evaluation_scores, size_classes
+from steeldefect.analysis.sql import choose_bundle, limit_memory, opened_database
+from steeldefect.analysis.truth import match, read_predictions
+from steeldefect.analysis.truth_checks import refuse_problems
+from steeldefect.analysis.truth_files import read_truth
+from steeldefect.analysis.truth_reviews import REVIEWS, read_reviews
+from steeldefect.program import progress
 from steeldefect.publish import lease
 from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.foreign_tables import require_own_tables
@@ -38,7 +44,7 @@ from steeldefect.settings import ScoreSettings
 from steeldefect.spark.session import explain_failure
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
-from steeldefect.tables.provenance import Origin, whole_frame, whole_rows
+from steeldefect.tables.provenance import Origin, whole_rows, with_provenance
 from steeldefect.tables.schema import TableName, Verdict
 
 
@@ -48,12 +54,15 @@ class EvaluationRequest:
 
     Attributes:
         output_uri: address of the tables.
-        labels_uri: address of the CSV with the true masks.
+        labels_uri: address of the CSV with the true masks; `reviews` for the table `reviews`.
         pictures_uri: address of the CSV `ImageId,label` that lists the pictures with known truth;
             None to look for it beside the masks file.
         bundle: digest of a bundle, or the digest's first characters; None for the bundle of the
             latest scoring run.
         settings: settings of the evaluation.
+        groups_uri: address of the CSV `ImageId,group` of pictures that belong together, such as
+            those of one coil: the bootstrap draws whole groups; None to look for `groups.csv`
+            beside the masks file.
     """
 
     output_uri: str
@@ -61,6 +70,7 @@ class EvaluationRequest:
     pictures_uri: str | None
     bundle: str | None
     settings: ScoreSettings
+    groups_uri: str | None = None
 
 
 def recover_waves(request: EvaluationRequest) -> None:
@@ -89,6 +99,8 @@ class Evaluation:
     Attributes:
         run_id: id of the evaluation's run, as in the table `runs`.
         bundle: digest of the bundle whose findings are compared.
+        truth: the true masks.
+        scored: the scored pictures with known truth.
     """
 
     def __init__(self, request: EvaluationRequest) -> None:
@@ -103,55 +115,51 @@ class Evaluation:
         self._store = open_store(request.output_uri, request.settings.s3)
         self._tables = Tables(self._store)
         self.run_id = new_run_id(self._began)
-        with opened_database(self._store) as connection:
+        with TemporaryDirectory() as folder, opened_database(self._store) as connection:
+            limit_memory(connection, folder)
             self.bundle = choose_bundle(connection, request.bundle)
-            self.truth = read_truth(request.labels_uri, request.pictures_uri, request.settings.s3)
-            self.scored = match(read_predictions(connection, self.bundle), self.truth)
+            predictions = read_predictions(connection, self.bundle)
+            if request.labels_uri == REVIEWS:
+                truth = read_reviews(connection, self._store, self.bundle)
+        if request.labels_uri != REVIEWS:  # the database is closed: it takes much memory
+            truth = read_truth(
+                request.labels_uri, request.pictures_uri, request.settings.s3, request.groups_uri
+            )
+        self.scored = match(predictions, truth)
+        self.truth = truth.without_names()
 
-    def count(self, session: SparkSession) -> pd.DataFrame:
-        """Count tp, fp, fn, tn on Spark.
-
-        Returns:
-            One row for each picture and class.
+    def count(self, session: SparkSession) -> PairCounts:
+        """Compare the pairs of true and found masks on Spark, some thousand at a time.
 
         Raises:
-            DataError: true run lengths are malformed, or reach outside their picture.
+            DataError: true run lengths reach outside their picture.
         """
-        pairs = pair_masks(self.scored, self.truth)
-        drawn = pairs[(pairs["truth"] != "") | (pairs["found"] != "")]
-        arrow = pa.Table.from_pandas(drawn[PAIR_SCHEMA.names], PAIR_SCHEMA, preserve_index=False)
-        cores = session.sparkContext.defaultParallelism
-        try:
-            shared = session.createDataFrame(arrow).repartition(2 * cores)
-            counted = shared.mapInPandas(count_pixels, CONFUSION_SCHEMA).toPandas()
-        except (PySparkException, Py4JError) as error:
-            raise explain_failure(error) from error
-        refuse_problems(pairs, counted)
-        return join_counts(pairs.drop(columns=["truth", "found"]), counted)
+        settings = self._request.settings.evaluation
+        counter = PairCounter(settings.iou, settings.size_bounds)
+        images = self.scored.images[self.scored.images["outlined"]]
+        with opened_database(self._store) as connection:
+            pairs = DrawnPairs(connection, self.scored, self.truth)
+            tables = [one.drop_columns("problem") for one in self._counted(session, counter, pairs)]
+        return join_counted(tables, images, self.scored.classes, len(settings.size_bounds) + 1)
 
-    def scores(self, confusions: pd.DataFrame) -> list[Score]:
+    def scores(self, counts: PairCounts) -> list[metrics.IntervalScore]:
         """Compute all metrics."""
-        images = self.scored.images
-        defective = images["defective"].to_numpy(dtype=bool)
-        found = (images["verdict"] == Verdict.DEFECT.value).to_numpy()
-        scores = metrics.segmentation_scores(confusions, list(self.scored.classes))
-        if images["gate_probability"].notna().all():
-            probability = images["gate_probability"].to_numpy(dtype=np.float64)
-            scores += metrics.gate_scores(defective, probability, self._passed())
-        return scores + metrics.verdict_scores(defective, found)
+        settings = self._request.settings.evaluation
+        sizes = size_classes(settings.size_bounds)
+        units = self._units()
+        return evaluation_scores(counts, self.scored.images, units, sizes, settings.resamples)
 
-    def publish(self, confusions: pd.DataFrame, scores: list[Score]) -> None:
+    def publish(self, counts: PairCounts, scores: Sequence[metrics.IntervalScore]) -> None:
         """Write `confusions`, `metrics` and `runs`.
 
         The confusions replace those of an earlier evaluation of this bundle with the same label
         file.
         """
         settings = self._request.settings
-        names = self.scored.classes
-        confusions = confusions.assign(labels=self.truth.source)
+        labels = self.truth.source
         numbers = [
             score.model_dump()
-            | {"class_name": names.get(score.class_id or 0), "labels": self.truth.source}
+            | {"class_name": counts.classes.get(score.class_id or 0), "labels": labels}
             for score in scores
         ]
         wait_seconds = settings.lock_wait_seconds
@@ -160,15 +168,18 @@ class Evaluation:
             held.check()
             self._tables.replace(
                 TableName.CONFUSIONS,
-                whole_frame(TableName.CONFUSIONS, confusions, origin),
-                {"bundle": self.bundle, "labels": self.truth.source},
+                lambda: (
+                    with_provenance(TableName.CONFUSIONS, _labelled(rows, labels), origin)
+                    for rows in counts.rows()
+                ),
+                {"bundle": self.bundle, "labels": labels},
             )
             held.check()
             self._tables.append(TableName.METRICS, whole_rows(TableName.METRICS, numbers, origin))
             seconds = (datetime.now(UTC) - self._began).total_seconds()
             record = RunRecord(
                 "evaluate",
-                self.truth.source,
+                labels,
                 Outcome.SUCCESS,
                 seconds,
                 settings.model_dump_json(),
@@ -176,8 +187,11 @@ class Evaluation:
             )
             record_run(self._tables, origin, record)
 
-    def report(self, scores: list[Score]) -> str:
+    def report(self, scores: Sequence[metrics.IntervalScore]) -> str:
         """Return a report for people: pictures compared, notes on the truth, and the metrics."""
+        settings = self._request.settings.evaluation
+        ids = {one.class_id for one in scores if one.class_id is not None}
+        classes = {one: f"class_{one}" for one in ids} | self.scored.classes
         lines = [
             f"bundle {self.bundle[:12]} against {self.truth.source}",
             f"{len(self.scored.images)} pictures compared; {self.scored.uncovered} scored "
@@ -186,11 +200,39 @@ class Evaluation:
             *self.scored.notes,
             f"convention: {metrics.CONVENTION}",
             "",
-            *score_table(self.scored.classes, scores),
+            *score_table(classes, [one for one in scores if one.name not in DEFECT_METRICS]),
+            "",
+            f"by defect, matched by IoU of at least {settings.iou:g} (95% interval):",
+            *defect_table(classes, scores),
         ]
         if self.scored.images["gate_probability"].notna().all():
             lines += ["", "gate, by picture:", self._gate_report()]
         return "\n".join(lines)
+
+    def _counted(
+        self, session: SparkSession, counter: PairCounter, pairs: DrawnPairs
+    ) -> Iterator[pa.Table]:
+        """Yield the counts of some pairs at a time, and show progress."""
+        done = 0
+        with progress.shown(pairs.count, lambda: done, lambda: 0, None, "comparing", "masks"):
+            for some in pairs.tables():
+                counted = _count_on_spark(session, counter, some)
+                self._refuse_problems(counted, pairs.true_rows)
+                done += counted.num_rows
+                yield counted
+
+    def _refuse_problems(self, counted: pa.Table, true_rows: pd.DataFrame) -> None:
+        wrong = counted.filter(pc.not_equal(counted["problem"], "")).to_pandas()
+        if len(wrong):
+            names = self.scored.images["name"].loc[wrong["picture"]].to_numpy()
+            refuse_problems(wrong.assign(name=names), true_rows, self.truth.source)
+
+    def _units(self) -> npt.NDArray[np.int64]:
+        """Return the unit of each picture for the bootstrap: its group, or itself."""
+        codes, names = pd.factorize(self.scored.images["group"])
+        alone = np.isin(codes, np.flatnonzero(np.asarray(names) == ""))
+        codes[alone] = len(names) + np.arange(int(alone.sum()))
+        return np.asarray(np.unique(codes, return_inverse=True)[1], np.int64)
 
     def _passed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         return (self.scored.images["verdict"] != Verdict.GATED.value).to_numpy()
@@ -208,3 +250,16 @@ class Evaluation:
             truth, passed, labels=[False, True], target_names=names, digits=3, zero_division=0
         )
         return f"{counts.to_string()}\n\n{report}"
+
+
+def _count_on_spark(session: SparkSession, counter: PairCounter, pairs: pa.Table) -> pa.Table:
+    cores = session.sparkContext.defaultParallelism
+    try:
+        shared = session.createDataFrame(pairs).repartition(2 * cores)
+        return shared.mapInArrow(counter.count, COUNT_COLUMNS).toArrow().cast(COUNT_SCHEMA)
+    except (PySparkException, Py4JError) as error:
+        raise explain_failure(error) from error
+
+
+def _labelled(rows: pa.Table, labels: str) -> pa.Table:
+    return rows.append_column("labels", pa.repeat(labels, rows.num_rows))

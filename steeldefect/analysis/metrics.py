@@ -33,6 +33,18 @@ MASK_METRICS = ("mean_dice", "all_empty_dice", "positives_dice", "pooled_dice", 
 Float64 = npt.NDArray[np.float64]
 
 
+class IntervalScore(Score):
+    """One metric of an evaluation, with the fields of a row of the table `metrics`.
+
+    `size_class`: the defects that are counted; None for all. `low`, `high`: interval by bootstrap
+    (`steeldefect.analysis.intervals`); None if there is none.
+    """
+
+    size_class: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
 def dice(confusions: pd.DataFrame) -> Float64:
     """Compute the Dice of each row: 2 tp / (2 tp + fp + fn), and 1 where all three are 0.
 

@@ -1,5 +1,7 @@
 """Format scores as a text table; fits, folds and evaluations use the same table.
 
+Scores of defects, and scores that are counted per picture, are in `defect_table`.
+
 >>> from steeldefect.bundle.manifest import Score
 >>> dice = Score(scope="overall", name="mean_dice", value=0.93, support=240)
 >>> recall = Score(scope="overall", name="gate_recall", value=0.975, support=40)

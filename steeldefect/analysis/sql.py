@@ -7,6 +7,7 @@ Every table has its own name; a table that was not written yet is empty. These a
 - `newest_predictions`: the findings that belong to these rows;
 - `newest_defects`: their defects, one row for each region;
 - `newest_rejected`: the regions on these pictures that minimum areas removed;
+- `newest_reviews`: the newest review of each class on each version of a picture;
 - `not_scored`: the newest failure of each picture that no later run has scored.
 
 `run_number` orders the runs, because the clocks of hosts may differ. Rows of versions before 0.2
@@ -37,6 +38,7 @@ __all__ = [
     "choose_bundle",
     "kaggle_result",
     "kaggle_rows",
+    "limit_memory",
     "open_database",
     "opened_database",
     "query",
@@ -47,6 +49,7 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 
 _INTERRUPTED = "Query interrupted"  # DuckDB's message when a signal handler raised an exception
+_MEMORY = "256MB"  # of a database whose memory is limited
 _FAILED_SCAN = re.compile(r"the stream registered as '(?P<table>\w+)' failed: (?P<problem>.*)")
 _DAMAGED = re.compile(r"Invalid|[Nn]ot found|No such file|NotImplemented|TypeError")
 
@@ -56,6 +59,7 @@ _OPENED = (
     TableName.PREDICTIONS,
     TableName.DEFECTS,
     TableName.MASK_LEVELS,
+    TableName.REVIEWS,
     TableName.CONFUSIONS,
     TableName.METRICS,
     TableName.RUNS,
@@ -94,6 +98,12 @@ SEMI JOIN newest_images USING (source, key, run_id) WHERE kept;
 CREATE VIEW newest_rejected AS
 SELECT defects.* FROM defects
 SEMI JOIN newest_images USING (source, key, run_id) WHERE NOT kept;
+CREATE VIEW newest_reviews AS
+SELECT * FROM reviews
+QUALIFY row_number() OVER (
+    PARTITION BY source, key, etag, class_id
+    ORDER BY reviewed_at DESC, run_number DESC, review
+) = 1;
 CREATE VIEW not_scored AS
 SELECT *,
     CASE WHEN NOT transient THEN 'final'
@@ -171,6 +181,14 @@ def opened_database(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with open_database(store) as connection, explained_errors(connection, store):
         yield connection
+
+
+def limit_memory(connection: duckdb.DuckDBPyConnection, folder: str) -> None:
+    """Let a database use little memory; what needs more goes to temporary files in a folder."""
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    quoted = folder.replace("'", "''")
+    connection.execute(f"SET temp_directory = '{quoted}'")
+    connection.execute("SET preserve_insertion_order = false")
 
 
 @contextmanager

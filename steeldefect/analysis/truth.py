@@ -1,4 +1,4 @@
-"""Read the truth, and match its names with the scored pictures.
+"""Match the names of the truth with the scored pictures.
 
 `labels.picture_names` has the rules for names. A name that may mean a scored picture, but not
 certainly, is an error: otherwise that picture could count as clean although it has true masks.
@@ -7,22 +7,25 @@ certainly, is an error: otherwise that picture could count as clean although it 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from steeldefect.addresses import split_file
+from steeldefect.analysis.true_masks import TrueMasks
 from steeldefect.analysis.truth_checks import (
     LabelNames,
     refuse_contradictions,
-    refuse_outside,
     refuse_unclear,
 )
-from steeldefect.errors import DataError, StoreError
+from steeldefect.errors import DataError
 from steeldefect.labels import label_files
+from steeldefect.labels.label_rows import TEXT
 from steeldefect.labels.picture_names import match_names
-from steeldefect.stores import S3Settings, Store, open_store
 
 
 @dataclass(frozen=True)
@@ -30,37 +33,46 @@ class Truth:
     """The truth: true masks and picture labels.
 
     Attributes:
-        masks: columns ImageId, ClassId, EncodedPixels, line; empty EncodedPixels mean that the
-            picture does not have the class.
+        masks: the true masks; a row without run lengths means that the picture does not have the
+            class.
         labels: whether a picture is defective, by its name, for all pictures with known truth;
             None if there is no labels file: then all pictures have known truth, and those without
             a mask are clean.
         source: address of the masks file.
         label_lines: line in the labels file, by name.
         labels_source: address of the labels file.
+        groups: group of a picture, by its name; pictures without one are missing.
+        groups_source: address of the groups file.
     """
 
-    masks: pd.DataFrame
+    masks: TrueMasks
     labels: dict[str, bool] | None
     source: str
     label_lines: dict[str, int] = field(default_factory=dict)
     labels_source: str = "the labels file"
+    groups: dict[str, str] = field(default_factory=dict)
+    groups_source: str = "the groups file"
+
+    def without_names(self) -> Truth:
+        """Return the truth without labels and groups: once they are matched, they only take memory.
+
+        The true masks stay.
+        """
+        return replace(self, labels=None, label_lines={}, groups={})
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions of one bundle.
+    """The pictures that one bundle has processed.
 
     Attributes:
         images: newest row of each scored picture; columns source, key, image_id, run_id, width,
-            height, gate_probability, verdict.
-        findings: findings of all runs; columns source, key, run_id, class_id, run_lengths.
+            height, gate_probability, verdict, pixel_mm_x, pixel_mm_y.
         classes: class names, by id.
         failed: pictures that could not be scored; columns source, key.
     """
 
     images: pd.DataFrame
-    findings: pd.DataFrame
     classes: dict[int, str]
     failed: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["source", "key"]))
 
@@ -70,9 +82,9 @@ class ScoredPictures:
     """The scored pictures with known truth.
 
     Attributes:
-        images: as in `Predictions`, with three more columns: name (as the truth writes it),
-            defective (the truth) and outlined (whether the true masks are known).
-        findings: as in `Predictions`.
+        images: as in `Predictions`, with four more columns: name (as the truth writes it),
+            defective (the truth), outlined (whether the true masks are known) and group (empty if
+            there is none).
         classes: class names of bundle and truth together, by id.
         uncovered: number of scored pictures without known truth.
         unscored: names in the truth whose pictures were not scored.
@@ -80,52 +92,10 @@ class ScoredPictures:
     """
 
     images: pd.DataFrame
-    findings: pd.DataFrame
     classes: dict[int, str]
     uncovered: int
     unscored: list[str]
     notes: tuple[str, ...] = ()
-
-
-def read_truth(masks_uri: str, labels_uri: str | None, s3: S3Settings) -> Truth:
-    """Read the label files from a folder or from S3.
-
-    Args:
-        masks_uri: address of the CSV with the true run lengths.
-        labels_uri: address of the CSV `ImageId,label` of the pictures with known truth; None to
-            look for `labels.csv` or `defect_and_no_defect.csv` beside the masks file.
-        s3: how S3 is reached.
-
-    Raises:
-        DataError: a file is missing or malformed, or the two files contradict each other.
-    """
-    folder, name = _open_beside(masks_uri, s3)
-    try:
-        masks = label_files.read_masks(folder.read(name), masks_uri)
-        labels = _read_labels(folder, labels_uri, s3)
-    except StoreError as error:
-        raise DataError(f"labels: {error}") from None
-    source = f"{folder.uri}/{name}"
-    if labels is None:
-        return Truth(masks, None, source)
-    where, rows = labels
-    drawn = masks[masks["EncodedPixels"] != ""].merge(rows[~rows["label"]], on="ImageId")
-    if len(drawn):
-        named = [
-            f"{row.ImageId} (line {row.line_x}, labelled in line {row.line_y})"
-            for row in drawn.itertuples()
-        ]
-        raise DataError(
-            f"labelled 0 (clean) in {where}, but with masks in {masks_uri}: "
-            f"{label_files.listed(named)}"
-        )
-    return Truth(
-        masks,
-        dict(zip(rows["ImageId"], rows["label"].tolist(), strict=True)),
-        source,
-        dict(zip(rows["ImageId"], rows["line"].tolist(), strict=True)),
-        where,
-    )
 
 
 def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Predictions:
@@ -135,15 +105,12 @@ def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Pred
         connection: database of `steeldefect.analysis.sql.open_database`.
         bundle: digest of the bundle.
     """
-    images = connection.execute(
-        "SELECT source, key, image_id, run_id, width, height, gate_probability, verdict "
+    images: pa.Table = connection.sql(
+        "SELECT source, key, image_id, run_id, width, height, gate_probability, verdict, "
+        "pixel_mm_x, pixel_mm_y "
         "FROM newest_images WHERE bundle = ? ORDER BY source, key",  # float sums depend on it
-        [bundle],
-    ).df()
-    findings = connection.execute(
-        "SELECT source, key, run_id, class_id, run_lengths FROM predictions WHERE bundle = ?",
-        [bundle],
-    ).df()
+        params=[bundle],
+    ).to_arrow_table()
     newest: tuple[str] | None = connection.execute(
         "SELECT classes FROM runs WHERE bundle = ? AND job = 'score' "
         "ORDER BY run_number DESC NULLS LAST, scored_at DESC",
@@ -154,7 +121,16 @@ def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Pred
     failed = connection.execute(
         "SELECT source, key FROM not_scored WHERE bundle = ? ORDER BY source, key", [bundle]
     ).df()
-    return Predictions(images, findings, classes, failed)
+    return Predictions(_compact(images), classes, failed)
+
+
+def _compact(images: pa.Table) -> pd.DataFrame:
+    """Return a frame whose texts take little memory: there may be a million rows."""
+    for name in ("source", "run_id", "verdict"):
+        place = images.column_names.index(name)
+        images = images.set_column(place, name, images[name].dictionary_encode())
+    frame: pd.DataFrame = images.to_pandas(types_mapper={pa.string(): TEXT}.get)
+    return frame
 
 
 def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
@@ -165,68 +141,97 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
             labels and masks contradict each other; the message names the lines.
     """
     images = predictions.images.reset_index(drop=True)
-    pictures = pd.concat([images[["source", "key"]], predictions.failed[["source", "key"]]])
-    keys = pictures["key"].tolist()
-    addresses = [
-        f"{source.rstrip('/')}/{key}" for source, key in zip(pictures["source"], keys, strict=True)
-    ]
-    rows = truth.masks.drop_duplicates("ImageId")
+    keys, sources = ([*images[name], *predictions.failed[name]] for name in ("key", "source"))
+    addresses = _Addresses(pd.Series(sources, dtype="category"), keys)
+    del sources
+    rows = truth.masks.rows.drop_duplicates("ImageId")
     mask_lines = dict(zip(rows["ImageId"], rows["line"].tolist(), strict=True))
     masks = LabelNames(truth.source, mask_lines, match_names(mask_lines, keys, addresses))
     labels = LabelNames(
         truth.labels_source, truth.label_lines, match_names(truth.labels or (), keys, addresses)
     )
-    refuse_unclear(masks, labels, keys, len(images))
-    name_of = labels.names(len(images)) | masks.names(len(images))
-    if not name_of:
+    count = len(images)
+    refuse_unclear(masks, labels, keys, count)
+    drawn = truth.masks.names_with_masks
+    stated = _stated(masks, labels, drawn, truth.labels or {}, len(keys))
+    refuse_contradictions(masks, labels, stated.with_masks & stated.labelled & ~stated.label)
+    named = np.flatnonzero(stated.named[:count])
+    if len(named) == 0:
         raise DataError(
             f"no picture of {truth.source} was scored by this bundle; the labels' ImageId must be "
             "the pictures' file names, or their keys below --input"
         )
-    drawn = set(truth.masks["ImageId"][truth.masks["EncodedPixels"] != ""])
-    with_masks = {number for name, number in masks.pictures.items() if name in drawn}
-    label_of = {number: (truth.labels or {})[name] for name, number in labels.pictures.items()}
-    refuse_contradictions(masks, labels, with_masks, label_of)
-    images["name"] = [name_of.get(*pair) for pair in enumerate(images["image_id"])]
-    images["defective"] = [label_of.get(number, number in with_masks) for number in images.index]
-    images["outlined"] = images.index.isin(list(with_masks)) | ~images["defective"]
+    names = np.where(stated.named[:count], stated.names[:count], images["image_id"])
+    defective = np.where(stated.labelled, stated.label, stated.with_masks)[:count]
+    images = images.assign(
+        name=pd.Series(names).astype(TEXT),
+        defective=defective,
+        outlined=stated.with_masks[:count] | ~defective,
+        group=_groups(truth, keys, addresses)[:count],
+    )
     if truth.labels is not None:
-        images = images.loc[sorted(name_of)]
-    covered = set(truth.masks["ImageId"]) | set(truth.labels or ())
-    found = set(masks.names(len(predictions.images)).values())
-    found |= set(labels.names(len(predictions.images)).values())
-    extra = {int(number): f"class_{number}" for number in truth.masks["ClassId"].unique()}
+        images = images.iloc[named]
+    files = (masks, labels)
+    unscored = {
+        name
+        for one in files
+        for name in one.lines
+        if all(other.pictures.get(name, count) >= count for other in files)
+    }
+    drawn_classes = truth.masks.rows["ClassId"][truth.masks.rows["drawn"]].unique()
+    extra = {int(number): f"class_{number}" for number in drawn_classes}
     return ScoredPictures(
         images=images.reset_index(drop=True),
-        findings=predictions.findings,
         classes=dict(sorted((extra | predictions.classes).items())),
         uncovered=len(predictions.images) - len(images),
-        unscored=sorted(covered - found),
-        notes=_notes(masks, len(predictions.images), drawn, set(extra) - set(predictions.classes)),
+        unscored=sorted(unscored),
+        notes=(
+            *_notes(masks, len(predictions.images), drawn, set(extra) - set(predictions.classes)),
+            *_not_outlined(images),
+        ),
     )
 
 
-def pair_masks(scored: ScoredPictures, truth: Truth) -> pd.DataFrame:
-    """Join true and predicted run lengths.
+@dataclass(frozen=True)
+class _Stated:
+    """What the truth states of each picture, scored pictures first.
 
-    Pictures that are labelled defective and have no true masks are left out.
-
-    Returns:
-        One row for each picture and class; columns row (number of the row), source, key, image_id,
-        width, height, class_id, class_name, truth, found (run lengths; empty if there is no mask).
+    Attributes:
+        names: name of the picture in the truth, object (pictures,).
+        named: whether it has one; this and the next three: bool (pictures,).
+        with_masks: whether it has true masks.
+        labelled: whether it has a label.
+        label: the label, True = defective.
     """
-    images = scored.images[scored.images["outlined"]]
-    classes = pd.DataFrame(scored.classes.items(), columns=["class_id", "class_name"])
-    pairs = images.merge(classes, how="cross")
-    pairs = pairs.merge(scored.findings, how="left", on=["source", "key", "run_id", "class_id"])
-    true_masks = truth.masks.rename(
-        columns={"ImageId": "name", "ClassId": "class_id", "EncodedPixels": "truth"}
+
+    names: npt.NDArray[np.object_]
+    named: npt.NDArray[np.bool_]
+    with_masks: npt.NDArray[np.bool_]
+    labelled: npt.NDArray[np.bool_]
+    label: npt.NDArray[np.bool_]
+
+
+def _stated(
+    masks: LabelNames, labels: LabelNames, drawn: set[str], label_of: dict[str, bool], count: int
+) -> _Stated:
+    names = np.full(count, "", dtype=object)
+    named, with_masks, labelled, label = (np.zeros(count, dtype=bool) for _ in range(4))
+    for found in (labels, masks):  # the masks file's spelling wins
+        numbers = list(found.pictures.values())
+        names[numbers] = list(found.pictures)
+        named[numbers] = True
+    with_masks[[number for name, number in masks.pictures.items() if name in drawn]] = True
+    labelled[list(labels.pictures.values())] = True
+    label[list(labels.pictures.values())] = [label_of[name] for name in labels.pictures]
+    return _Stated(names, named, with_masks, labelled, label)
+
+
+def without_truth(predictions: Predictions) -> ScoredPictures:
+    """Return all pictures of a bundle, as if each were known to be clean."""
+    images = predictions.images.assign(
+        name=predictions.images["image_id"], defective=False, outlined=True, group=""
     )
-    pairs = pairs.merge(true_masks, how="left", on=["name", "class_id"])
-    pairs = pairs.rename(columns={"run_lengths": "found"})
-    pairs = pairs.fillna({"truth": "", "found": ""})
-    refuse_outside(pairs[pairs["truth"] != ""], truth.source)
-    return pairs.assign(row=range(len(pairs)))
+    return ScoredPictures(images, predictions.classes, uncovered=0, unscored=[])
 
 
 def _notes(masks: LabelNames, scored: int, drawn: set[str], unknown: set[int]) -> tuple[str, ...]:
@@ -250,29 +255,45 @@ def _notes(masks: LabelNames, scored: int, drawn: set[str], unknown: set[int]) -
     return tuple(notes)
 
 
-def _read_labels(
-    folder: Store, labels_uri: str | None, s3: S3Settings
-) -> tuple[str, pd.DataFrame] | None:
-    """Return the labels file's address and rows; None if none was named and none is there."""
-    if labels_uri is not None:
-        place, name = _open_beside(labels_uri, s3)
-        return labels_uri, label_files.read_label_rows(place.read(name), labels_uri)
-    present = [
-        name
-        for name in label_files.LABELS_FILES
-        if any(found.key == name for found in folder.scan(name))
-    ]
-    if len(present) > 1:
+def _groups(truth: Truth, keys: Sequence[str], addresses: Sequence[str]) -> pd.Series:
+    """Return the group of each picture; empty if it has none."""
+    found = match_names(truth.groups, keys, addresses)
+    unclear = [*found.ambiguous, *found.clashing, *found.near]
+    if unclear:
+        named = [f"{name} ({found.explain(name, keys)})" for name in unclear]
         raise DataError(
-            f"{folder.uri} has both {' and '.join(present)}; keep one, or name one by --pictures"
+            f"{truth.groups_source}: it is not clear which pictures these names mean: "
+            f"{label_files.listed(named)}; use the pictures' keys below --input as ImageId"
         )
-    if not present:
-        return None
-    address = f"{folder.uri}/{present[0]}"
-    return address, label_files.read_label_rows(folder.read(present[0]), address)
+    groups = np.full(len(keys), "", dtype=object)
+    groups[list(found.pictures.values())] = [truth.groups[name] for name in found.pictures]
+    return pd.Series(groups).astype("category")
 
 
-def _open_beside(uri: str, s3: S3Settings) -> tuple[Store, str]:
-    """Open the folder of a file, and return the folder's store and the file's name."""
-    folder, name = split_file(uri)
-    return open_store(folder, s3), name
+def _not_outlined(images: pd.DataFrame) -> tuple[str, ...]:
+    names = images["image_id"][~images["outlined"].astype(bool)].tolist()
+    if not names:
+        return ()
+    return (
+        f"{len(names)} pictures are labelled defective, but nobody outlined their defects: they "
+        f"count for gate and verdict, not for masks: {label_files.listed(names)}",
+    )
+
+
+class _Addresses(Sequence[str]):
+    """Addresses of pictures, made when they are asked for: a million of them take memory."""
+
+    def __init__(self, sources: pd.Series, keys: Sequence[str]) -> None:
+        self._sources = [str(one).rstrip("/") for one in sources.cat.categories]
+        self._source_of: npt.NDArray[np.integer] = sources.cat.codes.to_numpy()
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitem__(self, number: int) -> str:  # type: ignore[override]
+        return f"{self._sources[self._source_of[number]]}/{self._keys[number]}"
+
+    def __iter__(self) -> Iterator[str]:
+        pairs = zip(self._source_of.tolist(), self._keys, strict=True)
+        return (f"{self._sources[source]}/{key}" for source, key in pairs)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.errors import DataError, RunLengthError
+from steeldefect.errors import DataError
 from steeldefect.labels import label_files
 from steeldefect.labels.picture_names import Matches
-from steeldefect.pictures import run_lengths
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,6 @@ class LabelNames:
     def pictures(self) -> dict[str, int]:
         """Number of the picture, by name."""
         return self.matches.pictures
-
-    def names(self, below: int) -> dict[int, str]:
-        """Return the name by picture number, for the pictures numbered below a bound."""
-        return {number: name for name, number in self.pictures.items() if number < below}
 
     def with_lines(self, names: Iterable[str]) -> list[str]:
         """Return names with their lines, for messages."""
@@ -79,24 +76,19 @@ def refuse_unclear(masks: LabelNames, labels: LabelNames, keys: Sequence[str], s
 
 
 def refuse_contradictions(
-    masks: LabelNames, labels: LabelNames, with_masks: set[int], label_of: Mapping[int, bool]
+    masks: LabelNames, labels: LabelNames, contradictory: npt.NDArray[np.bool_]
 ) -> None:
     """Raise an error for pictures that are labelled clean and have masks.
 
     Args:
         masks: names in the masks file.
         labels: names in the labels file.
-        with_masks: numbers of the pictures with run lengths.
-        label_of: whether a picture is labelled defective, by picture number.
+        contradictory: whether a picture is labelled clean and has run lengths, by picture number.
 
     Raises:
-        DataError: a picture has both; the message names the lines.
+        DataError: a picture is; the message names the lines.
     """
-    wrong = [
-        name
-        for name, number in masks.pictures.items()
-        if number in with_masks and label_of.get(number) is False
-    ]
+    wrong = [name for name, number in masks.pictures.items() if contradictory[number]]
     if wrong:
         raise DataError(
             f"labelled 0 (clean) in {labels.file}, but with masks in {masks.file}: "
@@ -104,25 +96,21 @@ def refuse_contradictions(
         )
 
 
-def refuse_outside(drawn: pd.DataFrame, file: str) -> None:
-    """Raise an error for true masks that reach outside their pictures.
+def refuse_problems(counted: pd.DataFrame, rows: pd.DataFrame, file: str) -> None:
+    """Raise an error for true masks that are malformed, or reach outside their pictures.
 
     Args:
-        drawn: columns name, class_id, truth (run lengths, well-formed and not empty), line,
-            height, width (pixels).
+        counted: columns picture, class_id, name, problem (empty if there is none).
+        rows: columns picture, class_id, line, of the true masks.
         file: address of the masks file.
 
     Raises:
-        DataError: a mask does; the message names the lines.
+        DataError: some masks are; the message names the first few lines.
     """
-    columns = (drawn[one] for one in ("name", "class_id", "truth", "line", "height", "width"))
-    problems = []
-    for name, class_id, text, line, height, width in zip(*columns, strict=True):
-        start, length = text.rsplit(None, 2)[-2:]  # runs ascend: the last one ends last
-        if int(start) + int(length) - 1 > height * width:
-            try:
-                run_lengths.parse(text, (int(height), int(width)))
-            except RunLengthError as error:
-                problems.append(f"line {line:.0f}: {name} class {class_id}: {error}")
-    if problems:
-        raise DataError(f"{file}: {label_files.listed(problems)}")
+    wrong = counted[counted["problem"] != ""].merge(rows, on=["picture", "class_id"])
+    if len(wrong):
+        named = [
+            f"line {one.line}: {one.name} class {one.class_id}: {one.problem}"
+            for one in wrong.sort_values("line").itertuples(index=False)
+        ]
+        raise DataError(f"{file}: {label_files.listed(named)}")

@@ -18,10 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command and of `jobs/evaluate.py`."""
     parser.add_argument("--output", required=True, metavar="URI", help="address of the tables")
     parser.add_argument(
-        "--labels", required=True, metavar="CSV", help="file with the true run lengths"
+        "--labels",
+        required=True,
+        metavar="CSV",
+        help="file with the true run lengths; `reviews`: what people said, from the tables",
     )
     parser.add_argument(
         "--pictures", metavar="CSV", help="ImageId,label: pictures with known truth"
+    )
+    parser.add_argument(
+        "--groups", metavar="CSV", help="ImageId,group: pictures that belong together, as a coil's"
     )
     parser.add_argument("--bundle", metavar="DIGEST", help="default: the bundle of the latest run")
     add_settings_arguments(parser)
@@ -40,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.output,
         arguments.labels,
         pictures=arguments.pictures,
+        groups=arguments.groups,
         bundle=arguments.bundle,
         settings=load_settings(arguments.config, arguments.set),
     )

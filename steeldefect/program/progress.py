@@ -23,7 +23,12 @@ _LOOK_SECONDS = 0.5
 
 @contextmanager
 def shown(
-    total: int, done: Callable[[], int], failed: Callable[[], int], stream: TextIO | None = None
+    total: int,
+    done: Callable[[], int],
+    failed: Callable[[], int],
+    stream: TextIO | None = None,
+    work: str = "scoring",
+    unit: str = "pictures",
 ) -> Iterator[None]:
     """Show progress while the block runs.
 
@@ -31,22 +36,24 @@ def shown(
     longer shown, and the block goes on.
 
     Args:
-        total: number of pictures to score.
-        done: returns the number of pictures done; called in another thread.
-        failed: returns the number of pictures that failed; called in another thread.
+        total: number of items.
+        done: returns the number of items done; called in another thread.
+        failed: returns the number of items that failed; called in another thread.
         stream: stream to write to; None for standard error.
+        work: name of the work; the line begins with it.
+        unit: name of the items, in the plural.
     """
     stream = stream or sys.stderr
     stop = threading.Event()
     on_terminal = stream.isatty()
     bar = tqdm(
         total=total,
-        unit=" pictures",
+        unit=f" {unit}",
         unit_scale=False,
         file=stream,
         disable=not on_terminal,
         dynamic_ncols=True,
-        desc="scoring",
+        desc=work,
         smoothing=0.1,
     )
 
@@ -64,7 +71,7 @@ def shown(
             due = time.monotonic() - logged > _LOG_SECONDS
             if not on_terminal and (ended or due):
                 logged = time.monotonic()
-                line = line_of("scoring", now, total, "pictures", logged - began)
+                line = line_of(work, now, total, unit, logged - began)
                 print(f"{line}, {failed()} failed", file=stream, flush=True)
             if ended:
                 return

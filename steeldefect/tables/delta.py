@@ -6,14 +6,15 @@ try finds the name in the table's log, and does not commit the rows again.
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, Schema, write_deltalake
+from deltalake import DeltaTable, Schema, WriterProperties, write_deltalake
 from deltalake.exceptions import (
     DeltaError,
     TableNotFoundError,
@@ -36,10 +37,15 @@ from steeldefect.tables.schema import PARTITION, SCHEMA_VERSION, SCHEMAS, SINCE,
 
 Result = TypeVar("Result")
 
-_VERSION = "steeldefect.schema_version"
-WITH_IMAGES = (TableName.DEFECTS, TableName.MASK_LEVELS)
-"""Tables that came with schema version 4, and with columns of `images` that count their rows."""
+Rows: TypeAlias = pa.Table | Callable[[], Iterable[pa.Table]]
+"""Rows to write; or a function that returns them, some at a time, and again for another try."""
 
+_VERSION = "steeldefect.schema_version"
+WITH_IMAGES = (TableName.DEFECTS, TableName.MASK_LEVELS, TableName.REVIEWS)
+"""Tables that came with schema version 4, as some columns of `images` did."""
+
+_WRITER = WriterProperties(max_row_group_size=50_000)  # rows; the library keeps a group in memory
+_BYTES_PER_SECOND = 150 * 2**20  # of rows; the Delta library writes faster than that
 _ATTEMPTS = 5
 _OPENINGS = 4  # tries to open a table that others commit to at the same time
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
@@ -188,7 +194,7 @@ class Tables:
         """Append rows of the whole schema, the partition column included, in one commit."""
         self._write(table, rows, {"mode": "append"})
 
-    def replace(self, table: TableName, rows: pa.Table, equal: dict[str, str]) -> None:
+    def replace(self, table: TableName, rows: Rows, equal: dict[str, str]) -> None:
         """Replace the rows of a table that match, in one commit.
 
         Why not a merge: deltalake 1.6 writes the texts of a merge as Arrow string views, and
@@ -216,9 +222,18 @@ class Tables:
         except (DeltaError, OSError, pa.ArrowInvalid) as error:
             raise translated(error, self._where(table)) from None
 
-    def _write(self, table: TableName, rows: pa.Table, how: dict[str, Any]) -> None:
+    def _write(self, table: TableName, rows: Rows, how: dict[str, Any]) -> None:
         name = f"write-{uuid.uuid4().hex}"
-        bare = rows.cast(_without_comments(rows.schema))
+        schema = _without_comments(SCHEMAS[table].columns)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            if isinstance(rows, pa.Table):
+                yield from rows.cast(schema).to_batches()
+                return
+            for some in rows():
+                yield from some.cast(schema).to_batches()
+                # the Delta library takes all rows that it gets into memory at once
+                time.sleep(some.nbytes / _BYTES_PER_SECOND)
 
         def commit() -> None:
             delta = self.create(table)
@@ -226,9 +241,10 @@ class Tables:
                 return
             write_deltalake(
                 delta,
-                bare,
+                pa.RecordBatchReader.from_batches(schema, batches()),
                 partition_by=[PARTITION],
                 commit_properties=named_commit(name, 1),
+                writer_properties=_WRITER,
                 **how,
             )
             self.require_commit(table, delta, name)

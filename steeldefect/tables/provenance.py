@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
 from steeldefect.tables.schema import PARTITION, SCHEMAS, TableName
@@ -58,14 +57,23 @@ def whole_rows(table: TableName, rows: list[dict[str, Any]], origin: Origin) -> 
     return pa.Table.from_pylist([row | origin.columns for row in rows], SCHEMAS[table].columns)
 
 
-def whole_frame(table: TableName, frame: pd.DataFrame, origin: Origin) -> pa.Table:
-    """Return the rows of a data frame with their provenance in the table's whole schema."""
+def with_provenance(table: TableName, rows: pa.Table, origin: Origin) -> pa.Table:
+    """Return rows with their provenance in the table's whole schema.
+
+    Args:
+        table: table that the rows belong to.
+        rows: all columns of the schema except those of the provenance; others are left out. An
+            added column that is missing is null.
+        origin: provenance of the rows.
+    """
     provenance = origin.columns
-    schema = SCHEMAS[table].columns
-    columns = [
-        pa.repeat(pa.scalar(provenance[field.name], field.type), len(frame))
-        if field.name in provenance
-        else pa.array(frame[field.name], field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+    columns = []
+    for field in SCHEMAS[table].columns:
+        if field.name in provenance:
+            value = pa.scalar(provenance[field.name], field.type)
+            columns.append(pa.repeat(value, rows.num_rows))
+        elif field.name in rows.column_names:
+            columns.append(rows[field.name].cast(field.type))
+        else:
+            columns.append(pa.nulls(rows.num_rows, field.type))
+    return pa.Table.from_arrays(columns, schema=SCHEMAS[table].columns)

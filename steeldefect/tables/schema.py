@@ -19,8 +19,9 @@ SCHEMA_VERSION = 4
 
 - Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
 - Version 3 renamed the column `took` of `runs` to `engine`.
-- Version 4 added the tables `defects` and `mask_levels`, the column `thresholds` of `runs`, and to
-  `images` where a picture lies and how many rows of the new tables it has.
+- Version 4 added the tables `defects`, `mask_levels` and `reviews`, the column `thresholds` of
+  `runs`, to `images` where a picture lies and how many rows of the new tables it has, to
+  `confusions` the counts of defects, and to `metrics` intervals and size classes.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own. A table of a greater version is refused.
@@ -39,6 +40,7 @@ class TableName(str, Enum):
     DEFECTS = "defects"
     MASK_LEVELS = "mask_levels"
     QUARANTINE = "quarantine"
+    REVIEWS = "reviews"
     CONFUSIONS = "confusions"
     METRICS = "metrics"
     RUNS = "runs"
@@ -343,8 +345,36 @@ SCHEMAS: dict[TableName, TableSchema] = {
             ]
         ),
     ),
+    TableName.REVIEWS: TableSchema(
+        "what a person said about one defect class on one picture",
+        pa.schema(
+            [
+                *_PICTURE,
+                _column("etag", pa.string(), "version of the picture's bytes that was shown"),
+                _column("width", pa.int32(), "width of the picture in pixels"),
+                _column("height", pa.int32(), "height of the picture in pixels"),
+                *_CLASS,
+                _column(
+                    "run_lengths",
+                    pa.string(),
+                    "the mask that is right, as in predictions; empty if the class is absent",
+                ),
+                _column(
+                    "verdict",
+                    pa.string(),
+                    "confirmed (the mask is that of the bundle) or corrected",
+                ),
+                _column("reviewer", pa.string(), "who reviewed the picture"),
+                _column("reviewed_at", _MOMENT, "when the tool or the import took it in (UTC)"),
+                _column("format", pa.string(), "format in which the masks came back"),
+                _column("scored_run", pa.string(), "id of the run whose masks were shown"),
+                _column("review", pa.string(), "id of the import; importing again replaces it"),
+                *_PROVENANCE,
+            ]
+        ),
+    ),
     TableName.CONFUSIONS: TableSchema(
-        "pixel counts of one picture and defect class, compared with one label file",
+        "pixels and defects of one picture and defect class, compared with one label file",
         pa.schema(
             [
                 *_PICTURE,
@@ -354,6 +384,26 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("fn", pa.int64(), "number of pixels only in the truth"),
                 _column("tn", pa.int64(), "number of pixels in neither"),
                 _column("labels", pa.string(), "address of the label file"),
+                _added(4, "true_defects", pa.int32(), "number of separate regions of the truth"),
+                _added(
+                    4, "found_defects", pa.int32(), "number of separate regions of the prediction"
+                ),
+                _added(
+                    4,
+                    "matched_defects",
+                    pa.int32(),
+                    "number of true and found regions that are matched one to one by their IoU",
+                ),
+                _added(4, "matched_iou", pa.float64(), "sum of the IoU of the matched regions"),
+                *(
+                    _added(4, name, pa.list_(pa.int32()), f"{text}, in each size class")
+                    for name, text in (
+                        ("true_by_size", "number of true regions"),
+                        ("matched_true_by_size", "number of true regions that are matched"),
+                        ("found_by_size", "number of found regions"),
+                        ("matched_found_by_size", "number of found regions that are matched"),
+                    )
+                ),
                 *_PROVENANCE,
             ]
         ),
@@ -367,8 +417,15 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("class_name", pa.string(), "class name; null for overall", nullable=True),
                 _column("name", pa.string(), "name of the metric; docs/tables.md explains each"),
                 _column("value", pa.float64(), "metric's value; null if undefined", nullable=True),
-                _column("support", pa.int64(), "number of pairs, pictures or pixels behind value"),
+                _column(
+                    "support",
+                    pa.int64(),
+                    "number of pairs, pictures, pixels or defects behind value",
+                ),
                 _column("labels", pa.string(), "address of the label file"),
+                _added(4, "size_class", pa.string(), "areas of the defects counted; null for all"),
+                _added(4, "low", pa.float64(), "lower end of the 95% interval by bootstrap"),
+                _added(4, "high", pa.float64(), "upper end of this interval"),
                 *_PROVENANCE,
             ]
         ),
@@ -377,7 +434,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
         "one run of a job",
         pa.schema(
             [
-                _column("job", pa.string(), "the job: score or evaluate"),
+                _column("job", pa.string(), "the job: score, evaluate, rethreshold or review"),
                 _column("source", pa.string(), "address of the input, or of the label file"),
                 _column(
                     "outcome",

@@ -14,7 +14,7 @@ from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 
 _ORDER = (
-    *(TableName.RUNS, TableName.METRICS, TableName.CONFUSIONS),
+    *(TableName.RUNS, TableName.METRICS, TableName.CONFUSIONS, TableName.REVIEWS),
     *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS, TableName.DEFECTS),
     TableName.MASK_LEVELS,
 )

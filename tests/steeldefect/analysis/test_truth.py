@@ -7,20 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 from support.examples import BUNDLE, failure, finish, image, origin, prediction, publish
 
+from steeldefect.analysis.pairing import DrawnPairs
 from steeldefect.analysis.sql import open_database
+from steeldefect.analysis.true_masks import store_masks
 from steeldefect.analysis.truth import (
     Predictions,
     ScoredPictures,
     Truth,
     match,
-    pair_masks,
     read_predictions,
-    read_truth,
 )
+from steeldefect.analysis.truth_files import read_truth
 from steeldefect.errors import DataError
 from steeldefect.stores import S3Settings, Store, open_store
 from steeldefect.tables.schema import TableName
@@ -36,11 +38,12 @@ def truth(masks: Masks, labels: dict[str, bool] | None = None) -> Truth:
     columns = ["ImageId", "ClassId", "EncodedPixels"]
     table = pd.DataFrame(masks, columns=columns).assign(line=range(2, len(masks) + 2))
     lines = {name: number for number, name in enumerate(labels or (), 2)}
-    return Truth(table, labels, "train.csv", lines, "labels.csv")
+    masks = store_masks([table], "train.csv")
+    return Truth(masks, labels, "train.csv", lines, "labels.csv")
 
 
-def predictions(*keys: str, found: Masks = []) -> Predictions:  # noqa: B006
-    """Return predictions for pictures of one run; `found` are key, class and run lengths."""
+def predictions(*keys: str) -> Predictions:
+    """Return pictures of one run of a bundle with two classes."""
     images = pd.DataFrame(
         {
             "source": "/archive",
@@ -51,11 +54,34 @@ def predictions(*keys: str, found: Masks = []) -> Predictions:  # noqa: B006
             "height": 64,
             "gate_probability": 0.5,
             "verdict": "defect",
+            "pixel_mm_x": None,
+            "pixel_mm_y": None,
         }
     )
-    findings = pd.DataFrame(found, columns=["key", "class_id", "run_lengths"])
-    findings = findings.assign(source="/archive", run_id="run")
-    return Predictions(images, findings, {1: "bright", 2: "dark"})
+    return Predictions(images, {1: "bright", 2: "dark"})
+
+
+def pairs(
+    scored: ScoredPictures,
+    known: Truth,
+    found: Masks | None = None,
+    run_id: str = "run",
+) -> list[list[object]]:
+    """Return key, class, true and found run lengths; `found` are key, class and run lengths."""
+    findings = pd.DataFrame(found or [], columns=["key", "class_id", "run_lengths"])
+    findings = findings.astype({"class_id": "int32"}).assign(source="/archive", run_id=run_id)
+    with duckdb.connect(":memory:") as connection:
+        connection.register("predictions", findings)
+        drawn = DrawnPairs(connection, scored, known)
+        rows = [row for table in drawn.tables() for row in table.to_pylist()]
+    assert len(rows) == drawn.count
+    assert {(row["height"], row["width"]) for row in rows} <= {(64, 128)}
+    rows.sort(key=lambda row: (row["picture"], row["class_id"]))
+    keys = scored.images["key"]
+    return [
+        [keys[row["picture"]], *(row[name] for name in ("class_id", "truth", "found"))]
+        for row in rows
+    ]
 
 
 def column(scored: ScoredPictures, name: str) -> dict[str, Any]:
@@ -69,7 +95,9 @@ def test_labels_are_looked_for_beside_the_masks(
     any_store.write("train.csv", (HEADER + "a.jpg,1,1 3\nb.jpg,2,\n").encode())
     without = read_truth(f"{any_store.uri}/train.csv", None, s3)
     assert without.labels is None
-    assert without.masks.to_numpy().tolist() == [["a.jpg", 1, "1 3", 2], ["b.jpg", 2, "", 3]]
+    rows = without.masks.rows
+    assert rows.to_numpy().tolist() == [["a.jpg", 1, 2, True], ["b.jpg", 2, 3, False]]
+    assert pd.read_parquet(without.masks.file).to_numpy().tolist() == [[0, "1 3"]]
     assert without.source == f"{any_store.uri}/train.csv"
     any_store.write(name, b"ImageID,label\na.jpg,1\nb.jpg,0\n")
     assert read_truth(f"{any_store.uri}/train.csv", None, s3).labels == {
@@ -93,7 +121,7 @@ def test_a_bare_file_name_lies_in_the_present_folder(
 ) -> None:
     (tmp_path / "masks.csv").write_text(HEADER + "a.jpg,1,1 3\n")
     monkeypatch.chdir(tmp_path)
-    assert len(read_truth("masks.csv", None, NO_S3).masks) == 1
+    assert len(read_truth("masks.csv", None, NO_S3).masks.rows) == 1
 
 
 @pytest.mark.parametrize(
@@ -141,7 +169,6 @@ def test_predictions_are_the_newest_of_one_bundle(store: Store) -> None:
     assert read.images[["key", "verdict", "run_id"]].to_numpy().tolist() == [
         ["a", "gated", "run-1"]
     ]
-    assert read.findings["key"].tolist() == ["a"]
     assert read.classes == {1: "bright", 10: "dark"}
 
 
@@ -201,8 +228,7 @@ def test_a_picture_whose_name_is_written_otherwise_is_not_clean(name: str, key: 
     known = truth([(name, 1, "1 3")])
     scored = match(predictions(key, "b.jpg"), known)
     assert column(scored, "defective") == {key: True, "b.jpg": False}
-    table = pair_masks(scored, known)
-    assert table[table["key"] == key]["truth"].tolist() == ["1 3", ""]
+    assert pairs(scored, known) == [[key, 1, "1 3", ""]]
     assert (scored.unscored, scored.notes) == ([], ())
 
 
@@ -242,7 +268,7 @@ def test_labels_and_masks_may_write_a_name_in_two_ways() -> None:
     known = truth([("A.JPG", 1, "1 3")], {"images/a.jpg": True, "images/b.jpg": False})
     scored = match(predictions("a.jpg", "b.jpg"), known)
     assert column(scored, "defective") == {"a.jpg": True, "b.jpg": False}
-    assert pair_masks(scored, known)["truth"].tolist() == ["1 3", "", "", ""]
+    assert pairs(scored, known) == [["a.jpg", 1, "1 3", ""]]
     with pytest.raises(DataError, match=r"labelled 0 .clean. in labels\.csv, .*A\.JPG \(line 2\)"):
         match(predictions("a.jpg"), truth([("A.JPG", 1, "1 3")], {"a.jpg": False}))
 
@@ -276,13 +302,6 @@ def test_failed_pictures_are_read_from_the_tables(store: Store) -> None:
     assert read.failed.to_numpy().tolist() == [["/archive", "bad.png"]]
 
 
-def test_masks_outside_their_picture_are_named_with_their_line() -> None:
-    known = truth([("a.jpg", 1, "1 3"), ("b.jpg", 2, "8190 3"), ("c.jpg", 2, "8190 4")])
-    scored = match(predictions("a.jpg", "b.jpg", "c.jpg"), known)  # of 128 x 64 = 8,192 pixels
-    with pytest.raises(DataError, match=r"train\.csv: line 4: c\.jpg class 2: .*out of bounds"):
-        pair_masks(scored, known)
-
-
 def test_two_labels_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "masks.csv").write_text(HEADER)
     for name in ("labels.csv", "defect_and_no_defect.csv"):
@@ -303,41 +322,66 @@ def test_classes_of_bundle_and_truth_are_joined() -> None:
     assert scored.classes == {1: "bright", 2: "dark", 4: "class_4"}
 
 
+def test_a_class_that_only_empty_rows_name_is_no_class() -> None:
+    scored = match(predictions("a.jpg"), truth([("a.jpg", 1, "1 3"), ("a.jpg", 9, "")]))
+    assert (list(scored.classes), scored.notes) == ([1, 2], ())
+
+
 def test_masks_lie_side_by_side() -> None:
     known = truth([("a.jpg", 1, "1 3"), ("b.jpg", 2, "5 1"), ("unscored.jpg", 1, "1 1")])
     found: Masks = [("a.jpg", 1, "2 3"), ("a.jpg", 2, "9 1")]
-    table = pair_masks(match(predictions("a.jpg", "b.jpg", "c.jpg", found=found), known), known)
-    assert table["row"].tolist() == [0, 1, 2, 3, 4, 5]
-    columns = ["key", "class_id", "class_name", "truth", "found"]
-    assert table[columns].to_numpy().tolist() == [
-        ["a.jpg", 1, "bright", "1 3", "2 3"],
-        ["a.jpg", 2, "dark", "", "9 1"],
-        ["b.jpg", 1, "bright", "", ""],
-        ["b.jpg", 2, "dark", "5 1", ""],
-        ["c.jpg", 1, "bright", "", ""],
-        ["c.jpg", 2, "dark", "", ""],
+    assert pairs(match(predictions("a.jpg", "b.jpg", "c.jpg"), known), known, found) == [
+        ["a.jpg", 1, "1 3", "2 3"],
+        ["a.jpg", 2, "", "9 1"],
+        ["b.jpg", 2, "5 1", ""],
     ]
-    assert set(table["height"]) == {64}
-    assert set(table["width"]) == {128}
 
 
-def test_defective_pictures_whose_masks_nobody_drew_are_left_out() -> None:
+def test_defective_pictures_whose_masks_nobody_drew_are_left_out_and_named() -> None:
     known = truth([("a.jpg", 1, "1 3")], {"a.jpg": True, "b.jpg": True, "c.jpg": False})
-    table = pair_masks(match(predictions("a.jpg", "b.jpg", "c.jpg"), known), known)
-    assert table["key"].unique().tolist() == ["a.jpg", "c.jpg"]
+    scored = match(predictions("a.jpg", "b.jpg", "c.jpg"), known)
+    found: Masks = [("b.jpg", 1, "1 1"), ("c.jpg", 1, "1 1")]
+    assert [row[0] for row in pairs(scored, known, found)] == ["a.jpg", "c.jpg"]
+    assert scored.notes == (
+        "1 pictures are labelled defective, but nobody outlined their defects: they count for "
+        "gate and verdict, not for masks: b.jpg",
+    )
 
 
 def test_masks_of_an_older_version_of_a_picture_do_not_count() -> None:
     known = truth([("a.jpg", 1, "1 3")])
-    predicted = predictions("a.jpg", found=[("a.jpg", 1, "2 3")])
-    older = predicted.findings.assign(run_id="an older run")
-    table = pair_masks(match(Predictions(predicted.images, older, predicted.classes), known), known)
-    assert table["found"].tolist() == ["", ""]
+    scored = match(predictions("a.jpg"), known)
+    found: Masks = [("a.jpg", 1, "2 3")]
+    assert pairs(scored, known, found, "an older run") == [["a.jpg", 1, "1 3", ""]]
+
+
+def test_rows_of_two_pieces_are_compared() -> None:
+    columns = ["ImageId", "ClassId", "EncodedPixels", "line"]
+    one, same, other = (
+        pd.DataFrame([["a.jpg", 1, text, line]], columns=columns)
+        for text, line in (("1 3", 2), ("1 3", 3), ("1 4", 4))
+    )
+    assert store_masks([one, same], "train.csv").rows["line"].tolist() == [2]
+    with pytest.raises(DataError, match=r"train\.csv has more than one row for a\.jpg class 1"):
+        store_masks([one, same, other], "train.csv")
+
+
+def test_groups_are_read_beside_the_masks_or_from_a_file_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "masks.csv").write_text(HEADER + "a.jpg,1,1 3\n")
+    assert read_truth(str(tmp_path / "masks.csv"), None, NO_S3).groups == {}
+    (tmp_path / "groups.csv").write_text("ImageId,group\na.jpg,coil 1\nb.jpg,\nc.jpg,coil 1\n")
+    known = read_truth(str(tmp_path / "masks.csv"), None, NO_S3)
+    scored = match(predictions("a.jpg", "b.jpg", "c.jpg"), known)
+    assert scored.images["group"].tolist() == ["coil 1", "", "coil 1"]
+    (tmp_path / "other.csv").write_text("ImageId,group\na.png,x\n")
+    known = read_truth(str(tmp_path / "masks.csv"), None, NO_S3, str(tmp_path / "other.csv"))
+    with pytest.raises(DataError, match=r"other\.csv: it is not clear .* a\.png \(is 'a\.jpg' mea"):
+        match(predictions("a.jpg"), known)
 
 
 def test_a_truth_from_s3(s3: S3Settings, s3_address: str) -> None:
     open_store(s3_address, s3).write("labels/train.csv", (HEADER + "a.jpg,1,1 3\n").encode())
     read = read_truth(f"{s3_address}/labels/train.csv", None, s3)
-    assert read.masks["ImageId"].tolist() == ["a.jpg"]
+    assert read.masks.rows["ImageId"].tolist() == ["a.jpg"]
     with pytest.raises(DataError, match=r"labels: s3://.*/none.csv: there is no such object"):
         read_truth(f"{s3_address}/labels/none.csv", None, s3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 from support.examples import MORNING, ORIGIN, finish, origin, picture
@@ -13,7 +13,7 @@ from support.examples import MORNING, ORIGIN, finish, origin, picture
 from steeldefect.publish.runs import Outcome, RunRecord, record_run, versions
 from steeldefect.stores import Store
 from steeldefect.tables.delta import Tables
-from steeldefect.tables.provenance import whole_frame, whole_rows
+from steeldefect.tables.provenance import whole_rows, with_provenance
 from steeldefect.tables.schema import SCHEMAS, TableName
 
 
@@ -116,7 +116,7 @@ def test_many_rows_of_the_driver_are_made_column_by_column() -> None:
         | {"tp": 1, "fp": 2, "fn": 3, "tn": 4}
         for key in ("a", "b")
     ]
-    frame = pd.DataFrame(rows).assign(further="columns are left out")
-    assert whole_frame(TableName.CONFUSIONS, frame, ORIGIN) == whole_rows(
+    table = pa.Table.from_pylist([row | {"further": "columns are left out"} for row in rows])
+    assert with_provenance(TableName.CONFUSIONS, table, ORIGIN) == whole_rows(
         TableName.CONFUSIONS, rows, ORIGIN
     )

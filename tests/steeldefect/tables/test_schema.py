@@ -64,8 +64,13 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
         ),
         (TableName.PREDICTIONS, set()),
         (TableName.QUARANTINE, {"tries", "given_up"}),
-        (TableName.CONFUSIONS, set()),
-        (TableName.METRICS, {"class_id", "class_name", "value"}),
+        (
+            TableName.CONFUSIONS,
+            {"true_defects", "found_defects", "matched_defects", "matched_iou", "true_by_size"}
+            | {"matched_true_by_size", "found_by_size", "matched_found_by_size"},
+        ),
+        (TableName.METRICS, {"class_id", "class_name", "value", "size_class", "low", "high"}),
+        (TableName.REVIEWS, set()),
         (TableName.MASK_LEVELS, set()),
         (TableName.RUNS, {"error", "took", "engine", "thresholds"}),
     ],

@@ -1,0 +1,1 @@
+"""Benchmark of `jobs/evaluate.py`: a million labelled pictures, and the memory of the driver."""
