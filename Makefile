@@ -89,7 +89,8 @@ test: setup lint ## Check style and types, then run all tests except those of a 
 # three processes: these tests wait for most of their time
 .PHONY: test-faults
 test-faults: setup ## Run the tests in which stores, disks and processes fail (eleven minutes)
-	$(RUN) python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup tests/s3 tests/faults
+	$(RUN) STEELDEFECT_FAULTS=500 python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup \
+		tests/s3 tests/faults
 
 .PHONY: test-ends
 test-ends: setup ## End 200 processes that query tables, local and in S3: none may abort or hang

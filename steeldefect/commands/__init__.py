@@ -12,7 +12,9 @@ from steeldefect.commands import (
     overlays,
     pack,
     rethreshold,
+    review,
     score,
+    show,
     sql,
     tables,
 )
@@ -25,6 +27,8 @@ COMMANDS = (
     rethreshold,
     export_kaggle,
     overlays,
+    show,
+    review,
     maintain,
     pack,
     tables,

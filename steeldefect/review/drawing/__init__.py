@@ -1,0 +1,1 @@
+"""Draw a picture with its numbered defects; `sheet` puts everything together."""
