@@ -32,6 +32,7 @@ class Watched:
         cpu: points (seconds since 1970, CPU seconds of all processes until then), in order.
         peaks: largest resident memory of a process in bytes, by role: driver (the command itself),
             JVM, worker (every other process).
+        driver_peak: largest resident memory of driver and JVM together, in bytes.
         peak: largest resident memory of all processes together, in bytes; shared pages count once
             for each process.
     """
@@ -40,6 +41,7 @@ class Watched:
     ended: float = 0.0
     cpu: list[tuple[float, float]] = field(default_factory=list)
     peaks: dict[str, int] = field(default_factory=dict)
+    driver_peak: int = 0
     peak: int = 0
 
 
@@ -89,16 +91,18 @@ def started(
 
 
 def _look(watched: Watched, leader: int, seconds: dict[tuple[int, float], float]) -> None:
-    total = 0
+    total = driver = 0
     for process in family(leader):
         with suppress(psutil.Error, OSError), process.oneshot():
             used = process.cpu_times()
             seconds[process.pid, process.create_time()] = used.user + used.system
-            total += process.memory_info().rss
-            who = role(process, leader)
+            who, resident = role(process, leader), process.memory_info().rss
+            total += resident
+            driver += resident if who in (DRIVER, JVM) else 0
             watched.peaks[who] = max(watched.peaks.get(who, 0), _peak(process.pid))
     watched.cpu.append((time.time(), sum(seconds.values())))
     watched.peak = max(watched.peak, total)
+    watched.driver_peak = max(watched.driver_peak, driver)
 
 
 def family(leader: int) -> Iterator[psutil.Process]:

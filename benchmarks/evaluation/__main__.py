@@ -47,8 +47,8 @@ def _measure(options: argparse.Namespace) -> None:
     print(f"{seconds:.0f} s, {options.pictures / seconds:,.0f} pictures/s")
     python, java = watched.peaks[DRIVER] / 2**20, watched.peaks[JVM] / 2**20
     print(
-        f"driver, with --driver-memory {_HEAP}: at most {python:,.0f} MiB Python and "
-        f"{java:,.0f} MiB JVM, {python + java:,.0f} MiB together"
+        f"driver, with --driver-memory {_HEAP}: at most {watched.driver_peak / 2**20:,.0f} MiB "
+        f"(Python alone {python:,.0f}, JVM alone {java:,.0f})"
     )
     print(f"largest worker: {watched.peaks.get(WORKER, 0) / 2**20:,.0f} MiB")
 
