@@ -25,7 +25,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
     follow_signals()
 
-    from steeldefect.analysis.evaluation import Evaluation, EvaluationRequest, recover_waves
+    from steeldefect.evaluation.evaluation import Evaluation, EvaluationRequest, recover_waves
     from steeldefect.settings import load_settings
 
     settings = load_settings(arguments.config, arguments.set)

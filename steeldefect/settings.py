@@ -54,7 +54,7 @@ def _as_key(text: str) -> str:
 
 
 class EvaluationSettings(BaseModel):
-    """How defects are compared with true ones; `steeldefect.analysis.evaluation_ratios`.
+    """How defects are compared with true ones; `steeldefect.evaluation.ratios`.
 
     Attributes:
         iou: smallest IoU at which a found and a true defect are matched.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from steeldefect.analysis.score_table import score_table
 from steeldefect.bundle.manifest import Calibration, Manifest
+from steeldefect.evaluation.score_table import score_table
 from training.finish import REPORT_NAME
 from training.fit import FitResult
 

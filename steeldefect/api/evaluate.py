@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from steeldefect.analysis.evaluation import Evaluation, EvaluationRequest, recover_waves
-from steeldefect.analysis.metrics import IntervalScore
+from steeldefect.evaluation.evaluation import Evaluation, EvaluationRequest, recover_waves
+from steeldefect.evaluation.metrics import IntervalScore
 from steeldefect.settings import GivenSettings, settings_from
 from steeldefect.spark.callers_session import callers_session, session_for
 

@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw the pictures, and print their number."""
-    from steeldefect.analysis.overlays import draw_overlays
+    from steeldefect.review.overlays import draw_overlays
     from steeldefect.settings import load_settings
 
     settings = load_settings(arguments.config, arguments.set)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import (
     Calibration,
     Compiled,
@@ -24,6 +23,7 @@ from steeldefect.bundle.manifest import (
     Segmenter,
     TrainingRecord,
 )
+from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Gray, InputSpec, Scaling
 from training.calibration.curves import ClassCurve, Curves, GateCurve, Reliability

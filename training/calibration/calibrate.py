@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import Calibration, Manifest, Score
 from steeldefect.detection import gating
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import DataError
+from steeldefect.evaluation import metrics
 from training.calibration.calibrate_gate import CONFIDENCE, CalibratedGate, calibrate_gate
 from training.calibration.curves import Curves
 from training.calibration.measure import measure

@@ -74,7 +74,7 @@ class ClassSweep:
         return (area > 0) & (area >= min_area + effect.added) & ~effect.stopped
 
     def dice(self, place: int, min_area: int, effect: GateEffect) -> Float64:
-        """Compute Dice of each picture as in `steeldefect.analysis.metrics`: float64 (n,)."""
+        """Compute Dice of each picture as in `steeldefect.evaluation.metrics`: float64 (n,)."""
         total = (self.area[:, place] + self.truth).astype(np.float64)
         overlap = np.divide(
             2.0 * self.tp[:, place], total, out=np.ones_like(total), where=total > 0

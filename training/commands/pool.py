@@ -17,7 +17,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Join the held-out results of the folds and print their scores."""
-    from steeldefect.analysis.score_table import score_table
+    from steeldefect.evaluation.score_table import score_table
     from steeldefect.stores import S3Settings
     from training.registry.comparison import find_contender
     from training.registry.pooling import pool

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import Score
 from steeldefect.errors import BundleError
+from steeldefect.evaluation import metrics
 
 HELD_OUT_NAME = "held_out.csv"
 
@@ -75,7 +75,7 @@ class HeldOutRows:
         return self.places(found.index.to_series()), found.to_numpy(dtype=bool)
 
     def scores(self) -> list[Score]:
-        """Compute all scores of `steeldefect.analysis.metrics`.
+        """Compute all scores of `steeldefect.evaluation.metrics`.
 
         Verdict scores leave out defective pictures whose masks nobody drew: the file has no
         counts for them.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import Score
 from steeldefect.detection.detector import Detector
+from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from training.data.dataset import LabelledPicture
 from training.evaluation.run_detector import Masks, PictureResult, run_detector
@@ -25,7 +25,7 @@ class HeldOut:
     """The results of a detector on the held-out pictures.
 
     Attributes:
-        scores: scores of `steeldefect.analysis.metrics`; without gate scores if there is no gate.
+        scores: scores of `steeldefect.evaluation.metrics`; without gate scores if there is no gate.
         table: one row for each picture and class. Columns ImageId, group, defective (0 or 1),
             gate_probability (NaN without a gate), passed (0 or 1: reached the segmenter),
             class_id, and tp, fp, fn, tn in pixels (Int64; missing for defective pictures whose

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from steeldefect.analysis.metrics import CONVENTION
 from steeldefect.bundle import manifest
+from steeldefect.evaluation.metrics import CONVENTION
 from steeldefect.versions import versions
 from training.data.dataset import DataSet
 from training.recipe import GateKind, Recipe

@@ -1,4 +1,4 @@
-"""Colours of classes and charts; class colours equal those of `steeldefect.analysis.overlays`."""
+"""Colours of classes and charts; class colours equal those of `steeldefect.review.overlays`."""
 
 from __future__ import annotations
 

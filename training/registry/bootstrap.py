@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.analysis.metrics import dice
+from steeldefect.evaluation.metrics import dice
 from training.evaluation.held_out_csv import HeldOutRows
 from training.splitting.duplicates import linked
 
@@ -130,7 +130,7 @@ class _Side:
 def _mask_ratios(rows: HeldOutRows, groups: Codes) -> dict[Metric, tuple[Float64, Float64]]:
     """Sum numerators and denominators of the mask metrics by group.
 
-    The metrics are those of `steeldefect.analysis.metrics`.
+    The metrics are those of `steeldefect.evaluation.metrics`.
     """
     ratios: dict[Metric, tuple[Float64, Float64]] = {}
     codes = groups[rows.places(rows.pairs["ImageId"])]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from steeldefect.analysis.metrics import OVERALL
 from steeldefect.bundle.aliases import BUNDLES
 from steeldefect.bundle.fetch import Published, find_bundle
 from steeldefect.bundle.files import MANIFEST_NAME
 from steeldefect.errors import BundleError
+from steeldefect.evaluation.metrics import OVERALL
 from steeldefect.stores import ObjectInfo, S3Settings
 from training.registry.store import ALIAS_NAME, MARKER, Registry
 

@@ -18,9 +18,9 @@ the tolerance from fit to fit. So an objection states the interval, for the pers
 
 from __future__ import annotations
 
-from steeldefect.analysis.metrics import OVERALL
 from steeldefect.bundle.files import Bundle
 from steeldefect.bundle.manifest import GateMode, Manifest
+from steeldefect.evaluation.metrics import OVERALL
 from training.registry.comparison import Comparison, Figure
 from training.registry.comparison_table import describe
 

@@ -22,7 +22,7 @@ class Pooled:
         bundles: number of bundles, one for each fold.
         pictures: number of held-out pictures in all folds.
         class_names: names of the classes by id.
-        scores: metrics of `analysis.metrics`; each model is scored on its held-out pictures.
+        scores: metrics of `evaluation.metrics`; each model is scored on its held-out pictures.
     """
 
     bundles: int

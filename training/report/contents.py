@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import Manifest, Score
 from steeldefect.detection.gating import reaches_threshold
+from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from training.calibration.curves import Curves
 from training.data.dataset import LabelledPicture
@@ -53,7 +53,7 @@ class Report:
     def pairs(self) -> pd.DataFrame:
         """Rows of `held_out` with known masks; counts are int64, columns dice and truth are added.
 
-        `dice` is `steeldefect.analysis.metrics.dice`; `truth` is the area of the true mask in
+        `dice` is `steeldefect.evaluation.metrics.dice`; `truth` is the area of the true mask in
         pixels.
         """
         known = self.held_out.dropna(subset=_COUNTS)

@@ -9,12 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from steeldefect.analysis.confusions import PairCounter
-from steeldefect.analysis.pairing import DrawnPairs
-from steeldefect.analysis.truth import Predictions, match
-from steeldefect.analysis.truth_checks import refuse_problems
-from steeldefect.analysis.truth_files import read_truth
 from steeldefect.errors import DataError
+from steeldefect.evaluation.confusions import PairCounter
+from steeldefect.evaluation.pairing import DrawnPairs
+from steeldefect.evaluation.truth import Predictions, match
+from steeldefect.evaluation.truth_checks import refuse_problems
+from steeldefect.evaluation.truth_files import read_truth
 from steeldefect.exit_codes import ExitCode
 from steeldefect.pictures import run_lengths
 from steeldefect.stores import S3Settings

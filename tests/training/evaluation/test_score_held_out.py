@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import GateMode, Manifest
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import InferenceError
+from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
 from training.data.dataset import LabelledPicture, read_dataset

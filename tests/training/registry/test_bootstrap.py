@@ -52,7 +52,7 @@ def values(rows: HeldOutRows) -> dict[tuple[str, int | None], float | None]:
 def test_of_one_group_every_draw_is_the_whole_so_both_ends_are_the_metrics_own(
     sides: tuple[HeldOutRows, HeldOutRows],
 ) -> None:
-    """The sums of the bootstrap equal the formulas of `analysis.metrics`."""
+    """The sums of the bootstrap equal the formulas of `evaluation.metrics`."""
     first, second = map(values, sides)
     intervals = difference_intervals(*sides, resamples=3)
     for metric, value in second.items():

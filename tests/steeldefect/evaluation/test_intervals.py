@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steeldefect.analysis.intervals import Ratio, Sums, estimate, interval
+from steeldefect.evaluation.intervals import Ratio, Sums, estimate, interval
 
 HITS, ALL = ("hits", None), ("all", None)
 SHARE = Ratio("share", "overall", {HITS: 1.0}, {ALL: 1.0}, {ALL: 1.0})

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
-from steeldefect.analysis.defect_matching import Matches, match_defects
+from steeldefect.evaluation.defect_matching import Matches, match_defects
 from steeldefect.pictures import run_lengths
 
 Mask = npt.NDArray[np.bool_]

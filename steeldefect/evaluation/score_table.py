@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from steeldefect.analysis.metrics import MASK_METRICS
 from steeldefect.bundle.manifest import Score
+from steeldefect.evaluation.metrics import MASK_METRICS
 
 _ALL = "all pairs"
 _SUPPORT = "positive pairs"  # pairs of picture and class with a true mask
@@ -32,7 +32,7 @@ def score_table(class_names: Mapping[int, str], scores: Sequence[Score]) -> list
 
     Args:
         class_names: names of the defect classes, by class id.
-        scores: scores that `analysis.metrics` computed, in their order.
+        scores: scores that `evaluation.metrics` computed, in their order.
 
     Returns:
         Lines of text; `-` stands for a score without support.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from steeldefect.analysis.defect_matching import Integers, match_defects
 from steeldefect.errors import RunLengthError
+from steeldefect.evaluation.defect_matching import Integers, match_defects
 from steeldefect.pictures import run_lengths
 
 BY_SIZE = ("true_by_size", "matched_true_by_size", "found_by_size", "matched_found_by_size")

@@ -1,6 +1,6 @@
 """Format the scores of defects as a text table, with their intervals.
 
->>> from steeldefect.analysis.metrics import IntervalScore
+>>> from steeldefect.evaluation.metrics import IntervalScore
 >>> recall = IntervalScore(
 ...     scope="overall", name="defect_recall", value=0.8, support=25, low=0.62, high=0.95
 ... )
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from steeldefect.analysis.metrics import IntervalScore
+from steeldefect.evaluation.metrics import IntervalScore
 
 RECALL, PRECISION, QUALITY = "defect_recall", "defect_precision", "panoptic_quality"
 _COLUMNS = ("defects", "recall", "precision", "panoptic quality")

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from steeldefect.analysis import metrics
-from steeldefect.analysis.evaluation_ratios import PANOPTIC, ratios_of, sums_of
-from steeldefect.analysis.intervals import Estimates, Float64, Integers, Ratio, estimate, interval
-from steeldefect.analysis.metrics import OVERALL, IntervalScore
-from steeldefect.analysis.pair_counts import PairCounts
 from steeldefect.bundle.manifest import Score
+from steeldefect.evaluation import metrics
+from steeldefect.evaluation.intervals import Estimates, Float64, Integers, Ratio, estimate, interval
+from steeldefect.evaluation.metrics import OVERALL, IntervalScore
+from steeldefect.evaluation.pair_counts import PairCounts
+from steeldefect.evaluation.ratios import PANOPTIC, ratios_of, sums_of
 from steeldefect.tables.schema import Verdict
 
 

@@ -7,14 +7,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from steeldefect.analysis.confusions import PairCounter
-from steeldefect.analysis.defect_table import defect_table
-from steeldefect.analysis.evaluation_ratios import ratios_of, sums_of
-from steeldefect.analysis.intervals import estimate
-from steeldefect.analysis.metrics import IntervalScore
-from steeldefect.analysis.pair_counts import PairCounts, join_counted
-from steeldefect.analysis.pairing import PAIR_SCHEMA
-from steeldefect.analysis.scores import evaluation_scores, size_classes
+from steeldefect.evaluation.confusions import PairCounter
+from steeldefect.evaluation.defect_table import defect_table
+from steeldefect.evaluation.intervals import estimate
+from steeldefect.evaluation.metrics import IntervalScore
+from steeldefect.evaluation.pair_counts import PairCounts, join_counted
+from steeldefect.evaluation.pairing import PAIR_SCHEMA
+from steeldefect.evaluation.ratios import ratios_of, sums_of
+from steeldefect.evaluation.scores import evaluation_scores, size_classes
 from steeldefect.pictures import run_lengths
 
 HEIGHT, WIDTH = 40, 60

@@ -37,7 +37,7 @@ class IntervalScore(Score):
     """One metric of an evaluation, with the fields of a row of the table `metrics`.
 
     `size_class`: the defects that are counted; None for all. `low`, `high`: interval by bootstrap
-    (`steeldefect.analysis.intervals`); None if there is none.
+    (`steeldefect.evaluation.intervals`); None if there is none.
     """
 
     size_class: str | None = None

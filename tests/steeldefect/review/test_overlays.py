@@ -11,10 +11,10 @@ from PIL import Image
 from support.examples import Row, finish, image, origin, prediction, publish
 from support.samples import HEIGHT, WIDTH, both_picture, bright_picture, plain_picture, save
 
-from steeldefect.analysis.overlays import draw_overlays
 from steeldefect.cli import main
 from steeldefect.errors import AlreadyExistsError, DecodeError, StoreError, TableError
 from steeldefect.pictures import run_lengths
+from steeldefect.review.overlays import draw_overlays
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store
 from steeldefect.tables.schema import TableName

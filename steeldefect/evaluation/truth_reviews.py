@@ -5,9 +5,9 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 
-from steeldefect.analysis.true_masks import store_masks
-from steeldefect.analysis.truth import Truth
 from steeldefect.errors import DataError
+from steeldefect.evaluation.true_masks import store_masks
+from steeldefect.evaluation.truth import Truth
 from steeldefect.stores import Store
 from steeldefect.tables.schema import TableName
 

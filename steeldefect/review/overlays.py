@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steeldefect.analysis.drawings import Strip, earlier_drawings, free_path, save_drawing, sheet_of
-from steeldefect.analysis.pairing import DrawnPairs
 from steeldefect.analysis.sql import choose_bundle, opened_database
-from steeldefect.analysis.true_masks import store_masks
-from steeldefect.analysis.truth import Truth, match, read_predictions, without_truth
-from steeldefect.analysis.truth_files import read_truth
 from steeldefect.errors import TableError
+from steeldefect.evaluation.pairing import DrawnPairs
+from steeldefect.evaluation.true_masks import store_masks
+from steeldefect.evaluation.truth import Truth, match, read_predictions, without_truth
+from steeldefect.evaluation.truth_files import read_truth
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.program.new_files import Existing

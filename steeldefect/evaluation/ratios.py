@@ -1,7 +1,7 @@
 """All metrics of an evaluation that are ratios of sums over pictures.
 
-Pixel metrics and gate metrics are those of `steeldefect.analysis.metrics`. Defects are matched one
-to one (`steeldefect.analysis.defect_matching`); of T true and F found defects, M are matched:
+Pixel metrics and gate metrics are those of `steeldefect.evaluation.metrics`. Defects are matched
+one to one (`steeldefect.evaluation.defect_matching`); of T true and F found defects, M are matched:
 
 - `defect_recall` M / T, `defect_precision` M / F, also for defects of one size class;
 - `recognition_quality` 2 M / (T + F), `segmentation_quality` (mean IoU of the matched ones), and
@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.analysis.intervals import Column, Ratio, Sums
-from steeldefect.analysis.metrics import OVERALL, PER_CLASS, dice
-from steeldefect.analysis.pair_counts import PairCounts
+from steeldefect.evaluation.intervals import Column, Ratio, Sums
+from steeldefect.evaluation.metrics import OVERALL, PER_CLASS, dice
+from steeldefect.evaluation.pair_counts import PairCounts
 from steeldefect.tables.schema import Verdict
 
 MISSED, FALSE_ALARMS = "missed", "false_alarms"

@@ -12,18 +12,18 @@ import pandas as pd
 import pytest
 from support.examples import BUNDLE, failure, finish, image, origin, prediction, publish
 
-from steeldefect.analysis.pairing import DrawnPairs
 from steeldefect.analysis.sql import open_database
-from steeldefect.analysis.true_masks import store_masks
-from steeldefect.analysis.truth import (
+from steeldefect.errors import DataError
+from steeldefect.evaluation.pairing import DrawnPairs
+from steeldefect.evaluation.true_masks import store_masks
+from steeldefect.evaluation.truth import (
     Predictions,
     ScoredPictures,
     Truth,
     match,
     read_predictions,
 )
-from steeldefect.analysis.truth_files import read_truth
-from steeldefect.errors import DataError
+from steeldefect.evaluation.truth_files import read_truth
 from steeldefect.stores import S3Settings, Store, open_store
 from steeldefect.tables.schema import TableName
 

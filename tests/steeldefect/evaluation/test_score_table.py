@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from steeldefect.analysis.metrics import gate_scores, segmentation_scores
-from steeldefect.analysis.score_table import score_table
+from steeldefect.evaluation.metrics import gate_scores, segmentation_scores
+from steeldefect.evaluation.score_table import score_table
 
 TABLE = """\
            positive pairs  mean_dice  all_empty_dice  positives_dice  pooled_dice      iou

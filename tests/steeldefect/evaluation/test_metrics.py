@@ -18,8 +18,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from steeldefect.analysis import metrics
 from steeldefect.bundle.manifest import Score
+from steeldefect.evaluation import metrics
 
 counts = st.integers(0, 10**9)
 on_any_counts = settings(deadline=None, max_examples=200)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from steeldefect.analysis.confusions import COUNT_COLUMNS, COUNT_SCHEMA, PairCounter
-from steeldefect.analysis.pair_counts import PairCounts, join_counted
-from steeldefect.analysis.pairing import PAIR_SCHEMA
-from steeldefect.analysis.truth_checks import refuse_problems
 from steeldefect.errors import DataError, RunLengthError
+from steeldefect.evaluation.confusions import COUNT_COLUMNS, COUNT_SCHEMA, PairCounter
+from steeldefect.evaluation.pair_counts import PairCounts, join_counted
+from steeldefect.evaluation.pairing import PAIR_SCHEMA
+from steeldefect.evaluation.truth_checks import refuse_problems
 from steeldefect.pictures import run_lengths
 
 Mask = npt.NDArray[np.bool_]
@@ -167,7 +167,7 @@ def test_pairs_without_masks_are_all_background() -> None:
 
 def test_rows_of_many_pictures_are_made_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = pa.concat_tables(three_pictures().rows())
-    monkeypatch.setattr("steeldefect.analysis.pair_counts._PICTURES", 1)
+    monkeypatch.setattr("steeldefect.evaluation.pair_counts._PICTURES", 1)
     parts = list(three_pictures().rows())
     assert [part.num_rows for part in parts] == [2, 2, 2]
     assert pa.concat_tables(parts).equals(whole)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steeldefect.analysis.confusions import BY_SIZE, COUNT_SCHEMA
+from steeldefect.evaluation.confusions import BY_SIZE, COUNT_SCHEMA
 
 Integers = npt.NDArray[np.int64]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from steeldefect.addresses import split_file
-from steeldefect.analysis.true_masks import store_masks
-from steeldefect.analysis.truth import Truth
 from steeldefect.errors import DataError, StoreError
+from steeldefect.evaluation.true_masks import store_masks
+from steeldefect.evaluation.truth import Truth
 from steeldefect.labels import label_files
 from steeldefect.stores import S3Settings, Store, open_store
 

@@ -16,13 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from steeldefect.analysis.true_masks import TrueMasks
-from steeldefect.analysis.truth_checks import (
+from steeldefect.errors import DataError
+from steeldefect.evaluation.true_masks import TrueMasks
+from steeldefect.evaluation.truth_checks import (
     LabelNames,
     refuse_contradictions,
     refuse_unclear,
 )
-from steeldefect.errors import DataError
 from steeldefect.labels import label_files
 from steeldefect.labels.label_rows import TEXT
 from steeldefect.labels.picture_names import match_names

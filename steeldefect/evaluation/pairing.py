@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from steeldefect.analysis.sql import limit_memory
-from steeldefect.analysis.truth import ScoredPictures, Truth
+from steeldefect.evaluation.truth import ScoredPictures, Truth
 
 PAIR_SCHEMA = pa.schema(
     {

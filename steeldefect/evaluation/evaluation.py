@@ -22,18 +22,18 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from sklearn.metrics import classification_report, confusion_matrix
 
-from steeldefect.analysis import metrics
-from steeldefect.analysis.confusions import COUNT_COLUMNS, COUNT_SCHEMA, PairCounter
-from steeldefect.analysis.defect_table import DEFECT_METRICS, defect_table
-from steeldefect.analysis.pair_counts import PairCounts, join_counted
-from steeldefect.analysis.pairing import DrawnPairs
-from steeldefect.analysis.score_table import score_table
-from steeldefect.analysis.scores import evaluation_scores, size_classes
 from steeldefect.analysis.sql import choose_bundle, limit_memory, opened_database
-from steeldefect.analysis.truth import match, read_predictions
-from steeldefect.analysis.truth_checks import refuse_problems
-from steeldefect.analysis.truth_files import read_truth
-from steeldefect.analysis.truth_reviews import REVIEWS, read_reviews
+from steeldefect.evaluation import metrics
+from steeldefect.evaluation.confusions import COUNT_COLUMNS, COUNT_SCHEMA, PairCounter
+from steeldefect.evaluation.defect_table import DEFECT_METRICS, defect_table
+from steeldefect.evaluation.pair_counts import PairCounts, join_counted
+from steeldefect.evaluation.pairing import DrawnPairs
+from steeldefect.evaluation.score_table import score_table
+from steeldefect.evaluation.scores import evaluation_scores, size_classes
+from steeldefect.evaluation.truth import match, read_predictions
+from steeldefect.evaluation.truth_checks import refuse_problems
+from steeldefect.evaluation.truth_files import read_truth
+from steeldefect.evaluation.truth_reviews import REVIEWS, read_reviews
 from steeldefect.program import progress
 from steeldefect.publish import lease
 from steeldefect.publish.commit import WaveLog

@@ -1,0 +1,1 @@
+"""Findings compared with the truth: pixels, defects, pictures, each metric with its interval."""
