@@ -24,7 +24,7 @@ from steeldefect.publish.wave_records import WaveRecord
 from steeldefect.stores import Store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.parts import Part, write_part
-from steeldefect.tables.provenance import Origin
+from steeldefect.tables.provenance import Origin, with_provenance
 from steeldefect.tables.schema import SCHEMAS, TableName, Verdict
 
 _PICTURES = pa.schema([("source", pa.string()), ("key", pa.string())])
@@ -125,14 +125,7 @@ class _Writer:
         return np.asarray(pc.fill_null(joined["count_all"], 0).to_numpy(), np.int32)
 
     def _write(self, table: TableName, rows: pa.Table) -> None:
-        schema = SCHEMAS[table].stored
-        provenance = self._origin.columns
-        columns = [
-            pa.repeat(pa.scalar(provenance[field.name], field.type), rows.num_rows)
-            if field.name in provenance
-            else rows[field.name].cast(field.type)
-            for field in schema
-        ]
-        stored = pa.table(columns, schema=schema)
+        whole = with_provenance(table, rows, self._origin)
+        stored = whole.select(SCHEMAS[table].stored.names)
         label = f"{1:06d}-{len(self.parts):06d}"
         self.parts.append(write_part(self._output, table, stored, self._origin, label))

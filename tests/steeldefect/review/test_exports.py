@@ -222,6 +222,35 @@ def test_importing_again_replaces_and_a_later_import_adds(
     assert rows.num_rows == len(before) + 8
 
 
+def test_label_studio_says_who_reviewed_and_when(
+    exported: Callable[[Format], Path], store: Store, tmp_path: Path
+) -> None:
+    """Only tasks with an annotation were reviewed; here, one of them lost its second mask."""
+    folder = exported(Format.LABEL_STUDIO)
+    tasks = json.loads((folder / "tasks.json").read_text())
+    for task in tasks[:2]:
+        results = task.pop("predictions")[0]["result"]
+        task["annotations"] = [
+            {
+                "id": 12,
+                "result": results[:1],
+                "completed_by": {"id": 7, "email": "ada@example.com"},
+                "updated_at": "2026-11-20T08:30:00.000000Z",
+                "was_cancelled": False,
+            }
+        ]
+    path = tmp_path / "project-1.json"
+    path.write_text(json.dumps(tasks))
+    request = ImportRequest(folder, path)
+    result = import_reviews(store, SETTINGS, request)
+    assert result == ImportResult(confirmed=1, corrected=1, not_reviewed=3)
+    found = reviews(store)
+    assert {row["reviewer"] for row in found.values()} == {"ada@example.com"}
+    when = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+    assert {row["reviewed_at"] for row in found.values()} == {when}
+    assert [key for key in found if found[key]["verdict"] == "corrected"] == [("both.png", 2)]
+
+
 def test_nothing_is_written_if_the_data_folder_cannot_be(
     exported: Callable[[Format], Path], store: Store, tmp_path: Path
 ) -> None:
