@@ -83,12 +83,12 @@ demo: setup ## Generate strips, train, score with Spark, evaluate, draw; results
 PARALLEL ?= --numprocesses 2 --dist loadgroup
 
 .PHONY: test
-test: setup lint ## Check style and types, then run all tests except those of a cluster
-	$(RUN) python -m pytest -m "not cluster" $(PARALLEL)
+test: setup lint ## Check style and types, then run the tests, except slow ones and those of a cluster
+	$(RUN) python -m pytest -m "not cluster and not slow" $(PARALLEL)
 
 # three processes: these tests wait for most of their time
 .PHONY: test-faults
-test-faults: setup ## Run the tests in which stores, disks and processes fail (eleven minutes)
+test-faults: setup ## Run the tests in which stores, disks and processes fail, slow ones too (eleven minutes)
 	$(RUN) STEELDEFECT_FAULTS=500 python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup \
 		tests/s3 tests/faults
 

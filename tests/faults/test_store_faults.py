@@ -52,7 +52,10 @@ def test_a_commit_that_a_store_drops_is_made_again(build: BuildPlant, table: str
     assert len(rows(plant.output, TableName.RUNS, "run_id")) == 3
 
 
-LASTING = (Fault.SLOW_DOWN, Fault.FORBIDDEN, Fault.ANSWER_LOST)
+LASTING = (
+    Fault.SLOW_DOWN,
+    *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Fault.FORBIDDEN, Fault.ANSWER_LOST)),
+)
 
 
 @pytest.mark.parametrize("kind", LASTING, ids=str)

@@ -8,7 +8,10 @@ import pytest
 from support.s3_servers import Server, run_ceph, run_moto
 
 
-@pytest.fixture(scope="session", params=["moto", pytest.param("ceph", marks=pytest.mark.ceph)])
+@pytest.fixture(
+    scope="session",
+    params=["moto", pytest.param("ceph", marks=[pytest.mark.ceph, pytest.mark.slow])],
+)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
