@@ -1,11 +1,13 @@
 """Compare the predictions with the truth, and write the tables `confusions` and `metrics`.
 
-    spark-submit jobs/evaluate.py --output URI --labels CSV [--pictures CSV] [--bundle DIGEST]
+    spark-submit jobs/evaluate.py --output URI --labels CSV [--pictures CSV] [--groups CSV]
+        [--bundle DIGEST]
 
 The labels are true run lengths (`ImageId,ClassId,EncodedPixels`). `--pictures` (`ImageId,label`)
 lists the pictures that they cover; its default is `labels.csv` or the tutorial's
 `defect_and_no_defect.csv` in the folder of the labels. Without such a file, every scored picture
-that has no mask counts as clean.
+that has no mask counts as clean. `--labels reviews` takes what people said, from the table
+`reviews`. `--groups` (`ImageId,group`) says which pictures belong together, for the intervals.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steeldefect.analysis.forms import Form
+from steeldefect.analysis.record_batches import record_batches
 from steeldefect.analysis.result_columns import as_json, as_text, for_parquet, for_people, is_nested
 from steeldefect.errors import QueryError, StoreError
 
@@ -146,7 +147,7 @@ def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> int:
     schema = pa.schema(list(zip(names, kinds, strict=True)))
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in _batches(projected):
+        for batch in record_batches(projected, _BATCH_ROWS):
             writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
             rows += batch.num_rows
     return rows
@@ -181,17 +182,9 @@ def _projected(
     return relation.project(", ".join(expressions))
 
 
-def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of a result; Arrow's errors become DuckDB errors."""
-    try:
-        yield from relation.to_arrow_reader(_BATCH_ROWS)
-    except (pa.ArrowException, OSError) as error:
-        raise duckdb.Error(str(error)) from None
-
-
 def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[list[tuple[str | None, ...]]]:
     """Yield the rows of a result whose columns are text, one batch at a time."""
-    for batch in _batches(relation):
+    for batch in record_batches(relation, _BATCH_ROWS):
         yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 

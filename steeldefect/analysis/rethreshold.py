@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from steeldefect.analysis.level_masks import boxes, run_length_texts
+from steeldefect.analysis.record_batches import record_batches
 from steeldefect.analysis.sql import choose_bundle, opened_database
 from steeldefect.bundle.manifest import GateMode
 from steeldefect.errors import SettingsError, TableError
@@ -153,8 +154,8 @@ class Rethreshold:
         yield from self._batches(_IMAGES, [self.bundle])
 
     def _batches(self, statement: str, parameters: list[object]) -> Iterator[pa.Table]:
-        reader = self._connection.sql(statement, params=parameters).to_arrow_reader(_BATCH)
-        for batch in reader:
+        relation = self._connection.sql(statement, params=parameters)
+        for batch in record_batches(relation, _BATCH):
             yield pa.Table.from_batches([batch])
 
     def _parameters(self) -> list[object]:

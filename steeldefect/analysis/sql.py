@@ -99,11 +99,14 @@ CREATE VIEW newest_rejected AS
 SELECT defects.* FROM defects
 SEMI JOIN newest_images USING (source, key, run_id) WHERE NOT kept;
 CREATE VIEW newest_reviews AS
-SELECT * FROM reviews
-QUALIFY row_number() OVER (
-    PARTITION BY source, key, etag, class_id
-    ORDER BY reviewed_at DESC, run_number DESC, review
-) = 1;
+SELECT reviews.* FROM reviews
+SEMI JOIN (
+    SELECT source, key, etag, class_name, review FROM reviews
+    QUALIFY row_number() OVER (
+        PARTITION BY source, key, etag, class_name
+        ORDER BY run_number DESC, reviewed_at DESC, review
+    ) = 1
+) USING (source, key, etag, class_name, review);
 CREATE VIEW not_scored AS
 SELECT *,
     CASE WHEN NOT transient THEN 'final'

@@ -117,8 +117,13 @@ class OpenedTables:
         return self._whole("quarantine")
 
     @property
+    def reviews(self) -> QueryResult:
+        """Reviews: one row for each class on each picture that a person has reviewed."""
+        return self._whole("reviews")
+
+    @property
     def confusions(self) -> QueryResult:
-        """Pixel counts (tp, fp, fn, tn): one row for each compared picture and class."""
+        """Counts of pixels and defects: one row for each compared picture and class."""
         return self._whole("confusions")
 
     @property
@@ -150,6 +155,11 @@ class OpenedTables:
     def newest_rejected(self) -> QueryResult:
         """The regions on these pictures that minimum areas removed."""
         return self._whole("newest_rejected")
+
+    @property
+    def newest_reviews(self) -> QueryResult:
+        """The newest review of each class on each version of a picture."""
+        return self._whole("newest_reviews")
 
     @property
     def not_scored(self) -> QueryResult:

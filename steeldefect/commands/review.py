@@ -144,6 +144,7 @@ def run_export(arguments: argparse.Namespace) -> None:
 
 def run_import(arguments: argparse.Namespace) -> None:
     """Take reviews in, and print how many pictures were confirmed and corrected."""
+    from steeldefect.labels.label_csv import listed
     from steeldefect.review.formats import Format
     from steeldefect.review.imports import ImportRequest, import_reviews
     from steeldefect.settings import load_settings
@@ -158,8 +159,15 @@ def run_import(arguments: argparse.Namespace) -> None:
     settings = load_settings(arguments.config, arguments.set)
     result = import_reviews(output_of(arguments), settings, request)
     print(f"{result.confirmed} pictures confirmed, {result.corrected} corrected")
-    if result.not_reviewed:
-        print(f"{result.not_reviewed} pictures of the export did not come back")
+    if not result.new:
+        print("the tables held these reviews already")
+    if result.missing:
+        say(
+            f"{len(result.missing)} pictures of the export did not come back, so nobody has "
+            f"reviewed them: {listed(result.missing)}"
+        )
+    if result.new and not result.corrected:
+        say("no mask was changed: are these the annotations that people have worked on?")
     if arguments.to is not None:
         print(f"data folder: {arguments.to}")
 

@@ -29,7 +29,10 @@ COUNT_SCHEMA = pa.schema(
         "problem": pa.string(),
     }
 )
-"""Columns of counted pairs: pixels; defects; defects in each size class; an error in the truth."""
+"""Columns of counted pairs: pixels; defects; defects in each size class; a problem with a mask."""
+
+FOUND_PROBLEM = "found: "
+"""How a problem begins that is in the found mask: then the tables are damaged."""
 
 COUNT_COLUMNS = (
     "picture bigint, class_id int, tp bigint, fp bigint, fn bigint, true_defects int, "
@@ -63,8 +66,6 @@ class PairCounter:
         Yields:
             Columns of `COUNT_SCHEMA`; counts of a pair with a problem are 0.
 
-        Raises:
-            RunLengthError: found run lengths are malformed: the tables are damaged.
         """
         for batch in batches:
             columns = (batch[name].to_pylist() for name in _PAIR)
@@ -76,7 +77,7 @@ class PairCounter:
     ) -> dict[str, Any]:
         try:
             counts = self._counts(truth, found, (height, width)) | {"problem": ""}
-        except _TruthError as error:
+        except _ProblemError as error:
             counts = self._counts("", "", (height, width)) | {"problem": str(error)}
         return {"picture": picture, "class_id": class_id} | counts
 
@@ -84,8 +85,11 @@ class PairCounter:
         try:
             true_runs = run_lengths.parse(truth, shape)
         except RunLengthError as error:
-            raise _TruthError(str(error)) from None
-        found_runs = run_lengths.parse(found, shape)
+            raise _ProblemError(str(error)) from None
+        try:
+            found_runs = run_lengths.parse(found, shape)
+        except RunLengthError as error:
+            raise _ProblemError(f"{FOUND_PROBLEM}{error}") from None
         pixels = run_lengths.confusion(true_runs, found_runs)
         matches = match_defects(true_runs, found_runs, shape, self.iou)
         return {
@@ -108,5 +112,5 @@ class PairCounter:
         return counts
 
 
-class _TruthError(Exception):
-    """The true run lengths of a pair are malformed, or reach outside their picture."""
+class _ProblemError(Exception):
+    """Run lengths of a pair are malformed, or reach outside their picture."""

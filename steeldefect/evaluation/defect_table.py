@@ -85,10 +85,16 @@ def _rates(scores: Sequence[IntervalScore]) -> list[str]:
 def _cell(score: IntervalScore | None, digits: int = 2) -> str:
     if score is None or score.value is None:
         return "-"
-    form = f".{digits}f" if digits == 2 else f".{digits}g"
-    if score.low is None or score.high is None:
-        return f"{score.value:{form}}"
-    return f"{score.value:{form}} ({score.low:{form}}-{score.high:{form}})"
+    value, *ends = (
+        _number(one, digits) for one in (score.value, score.low, score.high) if one is not None
+    )
+    return f"{value} ({ends[0]}-{ends[1]})" if len(ends) == 2 else value
+
+
+def _number(value: float, digits: int) -> str:
+    if digits == 2:
+        return f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 10**digits else f"{value:.{digits}g}"
 
 
 def _joined(cells: Sequence[str]) -> str:

@@ -1,14 +1,15 @@
 """Compare the predictions of a bundle with the truth; `jobs/evaluate.py` calls the steps in order.
 
-Spark counts pixels and defects, from run lengths alone: one row of `confusions` for each picture
-and class with truth. Metrics of masks and defects are sums over these rows. Gate metrics are counts
-over `images`. The driver holds the names and counts of all pictures, but never all their masks.
+Spark counts pixels and defects, from run lengths alone: one row of `confusions` for each class of
+each picture whose true masks are known. Metrics of masks and defects are sums over these rows. Gate
+metrics are counts over `images`. The driver holds the names and counts of all pictures, but never
+all their masks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
 
@@ -23,8 +24,14 @@ from pyspark.sql import SparkSession
 from sklearn.metrics import classification_report, confusion_matrix
 
 from steeldefect.analysis.sql import choose_bundle, limit_memory, opened_database
+from steeldefect.errors import SettingsError, TableError
 from steeldefect.evaluation import metrics
-from steeldefect.evaluation.confusions import COUNT_COLUMNS, COUNT_SCHEMA, PairCounter
+from steeldefect.evaluation.confusions import (
+    COUNT_COLUMNS,
+    COUNT_SCHEMA,
+    FOUND_PROBLEM,
+    PairCounter,
+)
 from steeldefect.evaluation.defect_table import DEFECT_METRICS, defect_table
 from steeldefect.evaluation.pair_counts import PairCounts, join_counted
 from steeldefect.evaluation.pairing import DrawnPairs
@@ -32,7 +39,7 @@ from steeldefect.evaluation.score_table import score_table
 from steeldefect.evaluation.scores import evaluation_scores, size_classes
 from steeldefect.evaluation.truth import match, read_predictions
 from steeldefect.evaluation.truth_checks import refuse_problems
-from steeldefect.evaluation.truth_files import read_truth
+from steeldefect.evaluation.truth_files import read_groups, read_truth
 from steeldefect.evaluation.truth_reviews import REVIEWS, read_reviews
 from steeldefect.program import progress
 from steeldefect.publish import lease
@@ -110,6 +117,11 @@ class Evaluation:
             TableError: no tables, or no such bundle.
             DataError: the truth cannot be read, or names no scored picture.
         """
+        by_people = request.labels_uri == REVIEWS
+        if by_people and request.pictures_uri is not None:
+            raise SettingsError(
+                "--pictures does not go with --labels reviews: the reviews say which pictures count"
+            )
         self._request = request
         self._began = datetime.now(UTC)
         self._store = open_store(request.output_uri, request.settings.s3)
@@ -119,9 +131,12 @@ class Evaluation:
             limit_memory(connection, folder)
             self.bundle = choose_bundle(connection, request.bundle)
             predictions = read_predictions(connection, self.bundle)
-            if request.labels_uri == REVIEWS:
+            if by_people:
                 truth = read_reviews(connection, self._store, self.bundle)
-        if request.labels_uri != REVIEWS:  # the database is closed: it takes much memory
+                if request.groups_uri is not None:
+                    named = read_groups(self._store, request.groups_uri, request.settings.s3)
+                    truth = replace(truth, groups_source=named[0], groups=named[1])
+        if not by_people:  # the database is closed: it takes much memory
             truth = read_truth(
                 request.labels_uri, request.pictures_uri, request.settings.s3, request.groups_uri
             )
@@ -202,7 +217,8 @@ class Evaluation:
             "",
             *score_table(classes, [one for one in scores if one.name not in DEFECT_METRICS]),
             "",
-            f"by defect, matched by IoU of at least {settings.iou:g} (95% interval):",
+            f"by defect, matched by IoU of at least {settings.iou:g}"
+            + (" (95% interval):" if settings.resamples else ":"),
             *defect_table(classes, scores),
         ]
         if self.scored.images["gate_probability"].notna().all():
@@ -224,6 +240,14 @@ class Evaluation:
     def _refuse_problems(self, counted: pa.Table, true_rows: pd.DataFrame) -> None:
         wrong = counted.filter(pc.not_equal(counted["problem"], "")).to_pandas()
         if len(wrong):
+            damaged = wrong[wrong["problem"].str.startswith(FOUND_PROBLEM)]
+            for one in damaged.itertuples(index=False):
+                key = self.scored.images["key"].loc[one.picture]
+                detail = str(one.problem).removeprefix(FOUND_PROBLEM)
+                raise TableError(
+                    f"table predictions at {self._store.uri}: picture {key}, class {one.class_id}: "
+                    f"{detail}; score the picture again"
+                )
             names = self.scored.images["name"].loc[wrong["picture"]].to_numpy()
             refuse_problems(wrong.assign(name=names), true_rows, self.truth.source)
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from steeldefect.analysis.record_batches import record_batches
 from steeldefect.analysis.sql import limit_memory
+from steeldefect.evaluation.mask_shelves import MaskShelves
 from steeldefect.evaluation.truth import ScoredPictures, Truth
 
 PAIR_SCHEMA = pa.schema(
@@ -22,18 +28,23 @@ PAIR_SCHEMA = pa.schema(
     }
 )
 
-_BATCH = 2_048  # pairs read at once: a mask may have some thousand characters
+Integers = npt.NDArray[np.int64]
+
+_NOTHING = pa.array([""], pa.large_string())
+_BATCH = 1_024  # masks read at once: a mask may have some ten thousand characters
 _TABLE_BYTES = 12 * 2**20  # of the pairs that are counted at a time
 
 
 class DrawnPairs:
     """The pairs of picture and class that have a true or a found mask.
 
-    Pictures that are labelled defective and have no true masks are left out.
+    Pictures that are labelled defective and have no true masks are left out. Masks are sorted by
+    picture on the disk, in the folder of the true masks: a join of all of them takes too much
+    memory.
 
     Attributes:
         true_rows: the true masks of the pairs: columns row (in the file of the true masks),
-            class_id, line, picture.
+            class_id, line, picture; ascending by row.
         count: number of pairs.
     """
 
@@ -44,17 +55,19 @@ class DrawnPairs:
 
         Args:
             connection: database with the table `predictions` (source, key, run_id, class_id,
-                run_lengths). What it cannot hold in memory, it writes beside the true masks.
+                run_lengths).
             scored: the pictures that are compared.
             truth: the truth.
         """
         self._connection = connection
-        self._file = str(truth.masks.file)
+        self._truth = truth
+        self._images = scored.images
         limit_memory(connection, truth.masks.folder.name)
+        # the side that is written last is then held in memory: the pictures, not the masks
+        connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         images = scored.images[scored.images["outlined"]]
         self.true_rows = _true_rows(images, truth)
-        names = ["source", "key", "run_id", "height", "width"]
-        compared = pa.Table.from_pandas(images[names], preserve_index=False)
+        compared = pa.Table.from_pandas(images[["source", "key", "run_id"]], preserve_index=False)
         numbers = pa.array(images.index.to_numpy())
         connection.register("compared", compared.append_column("picture", numbers))
         connection.register("true_rows", self.true_rows)
@@ -66,16 +79,62 @@ class DrawnPairs:
         Yields:
             Columns of `PAIR_SCHEMA`: picture (row of `scored.images`), class_id, truth and found
             (run lengths; empty if there is no mask), height and width (pixels).
+
+        Raises:
+            StoreError: the disk for temporary files is full.
         """
-        relation = self._connection.sql(_PAIRS, params=[self._file])
-        waiting: list[pa.RecordBatch] = []
-        for batch in relation.to_arrow_reader(_BATCH):
-            waiting.append(batch)
-            if sum(one.nbytes for one in waiting) > _TABLE_BYTES:
-                yield pa.Table.from_batches(waiting).cast(PAIR_SCHEMA)
-                waiting = []
-        if waiting:
-            yield pa.Table.from_batches(waiting).cast(PAIR_SCHEMA)
+        with MaskShelves(self._truth.masks.folder.name, len(self._images)) as shelves:
+            for pictures, class_ids, texts in self._true_masks():
+                shelves.put(pictures, class_ids, texts, "truth")
+            for batch in record_batches(self._connection.sql(_FOUND), _BATCH):
+                pictures, class_ids = (
+                    batch[name].to_numpy().astype(np.int64) for name in ("picture", "class_id")
+                )
+                shelves.put(pictures, class_ids, batch["run_lengths"], "found")
+            for masks in shelves.take():
+                yield from self._pairs(masks)
+
+    def _true_masks(self) -> Iterator[tuple[Integers, Integers, pa.Array]]:
+        """Yield picture, class and run lengths of the true masks, some at a time."""
+        rows, pictures, class_ids = (
+            self.true_rows[name].to_numpy(dtype=np.int64) for name in ("row", "picture", "class_id")
+        )
+        for batch in pq.ParquetFile(self._truth.masks.file).iter_batches(_BATCH):
+            numbers = batch["row"].to_numpy()
+            known = np.flatnonzero(np.isin(numbers, rows))
+            places = np.searchsorted(rows, numbers[known])
+            yield pictures[places], class_ids[places], batch["text"].take(pa.array(known))
+
+    def _pairs(self, masks: pa.Table) -> Iterator[pa.Table]:
+        """Put the true and found masks of some pictures side by side."""
+        frame = masks.select(["picture", "class_id", "kind"]).to_pandas()
+        frame["place"] = np.arange(len(frame))
+        sides = {
+            kind: frame.loc[frame["kind"] == kind, ["picture", "class_id", "place"]]
+            for kind in ("truth", "found")
+        }
+        pairs = sides["truth"].merge(
+            sides["found"], on=["picture", "class_id"], how="outer", suffixes=("_truth", "_found")
+        )
+        texts = pa.concat_arrays([masks["text"].combine_chunks(), _NOTHING])
+        columns = {name: pa.array(pairs[name]) for name in ("picture", "class_id")}
+        for kind in ("truth", "found"):
+            places = pairs[f"place_{kind}"].fillna(len(frame)).to_numpy(np.int64)
+            columns[kind] = texts.take(pa.array(places))
+        images = self._images.iloc[pairs["picture"].to_numpy()]
+        columns |= {name: pa.array(images[name].to_numpy()) for name in ("height", "width")}
+        yield from _cut(pa.table(columns).select(PAIR_SCHEMA.names))
+
+
+def _cut(pairs: pa.Table) -> Iterator[pa.Table]:
+    """Cut a table into parts of about `_TABLE_BYTES` of run lengths."""
+    lengths = pc.add(pc.binary_length(pairs["truth"]), pc.binary_length(pairs["found"]))
+    parts = np.cumsum(lengths.to_numpy().astype(np.int64)) // _TABLE_BYTES
+    ends = [*np.flatnonzero(np.diff(parts)) + 1, pairs.num_rows]
+    begin = 0
+    for end in ends:
+        yield pairs.slice(begin, end - begin).cast(PAIR_SCHEMA)
+        begin = end
 
 
 def _true_rows(images: pd.DataFrame, truth: Truth) -> pd.DataFrame:
@@ -86,14 +145,16 @@ def _true_rows(images: pd.DataFrame, truth: Truth) -> pd.DataFrame:
         truth: the truth.
 
     Returns:
-        Columns row, class_id, line and picture, of all true masks that are drawn.
+        Columns row, class_id, line and picture, of all true masks that are drawn, by row.
     """
     rows = truth.masks.rows
     drawn = rows[rows["drawn"]]
-    named = pd.DataFrame({"name": images["name"], "picture": images.index})
+    named = pd.DataFrame({"name": images["mask_name"], "picture": images.index})
+    named = named[named["name"] != ""]
     joined = drawn.assign(row=drawn.index).merge(named, left_on="ImageId", right_on="name")
     columns = {"row": "row", "ClassId": "class_id", "line": "line", "picture": "picture"}
-    return pd.DataFrame({new: joined[old] for old, new in columns.items()})
+    chosen = pd.DataFrame({new: joined[old] for old, new in columns.items()})
+    return chosen.sort_values("row", ignore_index=True)
 
 
 _COUNT = """
@@ -103,14 +164,6 @@ SELECT count(*) FROM (
     SELECT picture, class_id FROM predictions JOIN compared USING (source, key, run_id)
 )
 """
-_PAIRS = """
-WITH truths AS (
-    SELECT picture, class_id, text FROM true_rows JOIN read_parquet($1) USING (row)
-), found AS (
-    SELECT picture, class_id, run_lengths
-    FROM predictions JOIN compared USING (source, key, run_id)
-)
-SELECT picture, class_id, coalesce(text, '') AS truth, coalesce(run_lengths, '') AS found,
-    height, width
-FROM truths FULL JOIN found USING (picture, class_id) JOIN compared USING (picture)
+_FOUND = """
+SELECT picture, class_id, run_lengths FROM predictions JOIN compared USING (source, key, run_id)
 """

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steeldefect.evaluation.mask_shelves import temporary_files
 from steeldefect.labels.label_rows import TEXT
 from steeldefect.labels.mask_files import refuse_two_rows
 
@@ -60,7 +61,8 @@ def store_masks(frames: Iterable[pd.DataFrame], name: str) -> TrueMasks:
     Raises:
         DataError: two rows have the same picture and class, but not the same run lengths.
     """
-    folder: TemporaryDirectory[str] = TemporaryDirectory(prefix="steeldefect-truth-")
+    with temporary_files():
+        folder: TemporaryDirectory[str] = TemporaryDirectory(prefix="steeldefect-truth-")
     file = Path(folder.name) / "masks.parquet"
     kept: list[pd.DataFrame] = []
     first = 0
@@ -79,7 +81,8 @@ def store_masks(frames: Iterable[pd.DataFrame], name: str) -> TrueMasks:
             )
             columns = [numbered.index[drawn].to_numpy(), texts[drawn.to_numpy()]]
             arrays = [pa.array(one, field.type) for one, field in zip(columns, _TEXTS, strict=True)]
-            writer.write_table(pa.table(arrays, schema=_TEXTS), row_group_size=_ROW_GROUP)
+            with temporary_files():
+                writer.write_table(pa.table(arrays, schema=_TEXTS), row_group_size=_ROW_GROUP)
     return TrueMasks(_distinct(pd.concat(kept) if kept else _NO_ROWS, name), file, folder)
 
 

@@ -82,7 +82,8 @@ class ScoredPictures:
     """The scored pictures with known truth.
 
     Attributes:
-        images: as in `Predictions`, with four more columns: name (as the truth writes it),
+        images: as in `Predictions`, with five more columns: name (as the truth writes it),
+            mask_name (as the masks file writes it; empty if it does not name the picture),
             defective (the truth), outlined (whether the true masks are known) and group (empty if
             there is none).
         classes: class names of bundle and truth together, by id.
@@ -112,14 +113,16 @@ def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Pred
         params=[bundle],
     ).to_arrow_table()
     newest: tuple[str] | None = connection.execute(
-        "SELECT classes FROM runs WHERE bundle = ? AND job = 'score' "
+        "SELECT classes FROM runs WHERE bundle = ? AND job IN ('score', 'rethreshold') "
         "ORDER BY run_number DESC NULLS LAST, scored_at DESC",
         [bundle],
     ).fetchone()
     names = json.loads(newest[0]) if newest else {}
     classes = {int(number): str(name) for number, name in names.items()}
     failed = connection.execute(
-        "SELECT source, key FROM not_scored WHERE bundle = ? ORDER BY source, key", [bundle]
+        "SELECT source, key FROM not_scored ANTI JOIN newest_images USING (source, key, bundle) "
+        "WHERE bundle = ? ORDER BY source, key",  # an earlier version may have been scored
+        [bundle],
     ).df()
     return Predictions(_compact(images), classes, failed)
 
@@ -155,16 +158,17 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
     drawn = truth.masks.names_with_masks
     stated = _stated(masks, labels, drawn, truth.labels or {}, len(keys))
     refuse_contradictions(masks, labels, stated.with_masks & stated.labelled & ~stated.label)
-    named = np.flatnonzero(stated.named[:count])
+    named = np.flatnonzero(stated.names[:count] != "")
     if len(named) == 0:
         raise DataError(
             f"no picture of {truth.source} was scored by this bundle; the labels' ImageId must be "
             "the pictures' file names, or their keys below --input"
         )
-    names = np.where(stated.named[:count], stated.names[:count], images["image_id"])
+    names = np.where(stated.names[:count] != "", stated.names[:count], images["image_id"])
     defective = np.where(stated.labelled, stated.label, stated.with_masks)[:count]
     images = images.assign(
         name=pd.Series(names).astype(TEXT),
+        mask_name=pd.Series(stated.mask_names[:count]).astype(TEXT),
         defective=defective,
         outlined=stated.with_masks[:count] | ~defective,
         group=_groups(truth, keys, addresses)[:count],
@@ -197,15 +201,15 @@ class _Stated:
     """What the truth states of each picture, scored pictures first.
 
     Attributes:
-        names: name of the picture in the truth, object (pictures,).
-        named: whether it has one; this and the next three: bool (pictures,).
-        with_masks: whether it has true masks.
+        names: name of the picture in the truth, object (pictures,); empty if it has none.
+        mask_names: its name in the masks file, likewise.
+        with_masks: whether it has true masks; this and the next two: bool (pictures,).
         labelled: whether it has a label.
         label: the label, True = defective.
     """
 
     names: npt.NDArray[np.object_]
-    named: npt.NDArray[np.bool_]
+    mask_names: npt.NDArray[np.object_]
     with_masks: npt.NDArray[np.bool_]
     labelled: npt.NDArray[np.bool_]
     label: npt.NDArray[np.bool_]
@@ -214,22 +218,25 @@ class _Stated:
 def _stated(
     masks: LabelNames, labels: LabelNames, drawn: set[str], label_of: dict[str, bool], count: int
 ) -> _Stated:
-    names = np.full(count, "", dtype=object)
-    named, with_masks, labelled, label = (np.zeros(count, dtype=bool) for _ in range(4))
-    for found in (labels, masks):  # the masks file's spelling wins
-        numbers = list(found.pictures.values())
-        names[numbers] = list(found.pictures)
-        named[numbers] = True
+    names, mask_names = (np.full(count, "", dtype=object) for _ in range(2))
+    with_masks, labelled, label = (np.zeros(count, dtype=bool) for _ in range(3))
+    names[list(labels.pictures.values())] = list(labels.pictures)
+    numbers = list(masks.pictures.values())
+    names[numbers] = mask_names[numbers] = list(masks.pictures)  # the masks file's spelling wins
     with_masks[[number for name, number in masks.pictures.items() if name in drawn]] = True
     labelled[list(labels.pictures.values())] = True
     label[list(labels.pictures.values())] = [label_of[name] for name in labels.pictures]
-    return _Stated(names, named, with_masks, labelled, label)
+    return _Stated(names, mask_names, with_masks, labelled, label)
 
 
 def without_truth(predictions: Predictions) -> ScoredPictures:
     """Return all pictures of a bundle, as if each were known to be clean."""
     images = predictions.images.assign(
-        name=predictions.images["image_id"], defective=False, outlined=True, group=""
+        name=predictions.images["image_id"],
+        mask_name="",
+        defective=False,
+        outlined=True,
+        group="",
     )
     return ScoredPictures(images, predictions.classes, uncovered=0, unscored=[])
 
@@ -258,7 +265,14 @@ def _notes(masks: LabelNames, scored: int, drawn: set[str], unknown: set[int]) -
 def _groups(truth: Truth, keys: Sequence[str], addresses: Sequence[str]) -> pd.Series:
     """Return the group of each picture; empty if it has none."""
     found = match_names(truth.groups, keys, addresses)
-    unclear = [*found.ambiguous, *found.clashing, *found.near]
+    taken = set(found.pictures.values())
+    near = [name for name, numbers in found.near.items() if not taken.issuperset(numbers)]
+    unclear = [*found.ambiguous, *found.clashing, *near]
+    if truth.groups and not found.pictures and not unclear:
+        raise DataError(
+            f"{truth.groups_source} names no picture that this bundle has processed; use the "
+            "pictures' file names, or their keys below --input, as ImageId"
+        )
     if unclear:
         named = [f"{name} ({found.explain(name, keys)})" for name in unclear]
         raise DataError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from steeldefect.addresses import split_file
-from steeldefect.errors import DataError, StoreError
+from steeldefect.errors import DataError, StoreError, StoreUnavailableError
 from steeldefect.evaluation.true_masks import store_masks
 from steeldefect.evaluation.truth import Truth
 from steeldefect.labels import label_files
@@ -37,7 +37,9 @@ def read_truth(
         pieces = folder.pieces(name, _PIECE)
         masks = store_masks(label_files.scan_masks(pieces, masks_uri), masks_uri)
         labels = _read_labels(folder, labels_uri, s3)
-        groups_source, groups = _read_groups(folder, groups_uri, s3)
+        groups_source, groups = read_groups(folder, groups_uri, s3)
+    except StoreUnavailableError:
+        raise
     except StoreError as error:
         raise DataError(f"labels: {error}") from None
     source = f"{folder.uri}/{name}"
@@ -88,10 +90,16 @@ def _read_labels(
     return address, label_files.scan_label_rows(folder.pieces(present[0], _PIECE), address)
 
 
-def _read_groups(
+def read_groups(
     folder: Store, groups_uri: str | None, s3: S3Settings
 ) -> tuple[str, dict[str, str]]:
-    """Return the groups file's address, and the group of each picture that has one, by name."""
+    """Return the groups file's address, and the group of each picture that has one, by name.
+
+    Args:
+        folder: where `groups.csv` is looked for if no file is named.
+        groups_uri: address of the file; None to look for it.
+        s3: how S3 is reached.
+    """
     place, name = (folder, GROUPS_FILE) if groups_uri is None else _open_beside(groups_uri, s3)
     address = groups_uri or f"{folder.uri}/{name}"
     if groups_uri is None and all(found.key != name for found in folder.scan(name)):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,28 +18,21 @@ import numpy as np
 import pyarrow as pa
 
 from steeldefect.analysis.sql import choose_bundle, opened_database
-from steeldefect.errors import DataError, PictureError, StoreError
+from steeldefect.errors import DataError, PictureError, StoreError, TableError
 from steeldefect.labels.label_csv import listed
-from steeldefect.pictures import run_lengths
-from steeldefect.pictures.run_lengths import Runs
 from steeldefect.program.progress import followed
-from steeldefect.review.annotated import AnnotatedPicture
-from steeldefect.review.formats import (
-    Format,
-    Lost,
-    Shapes,
-    read_annotations,
-    write_annotations,
-)
+from steeldefect.review.formats import Format, Lost, Shapes, write_annotations
 from steeldefect.review.manifest import FILE, IMAGES, ExportedPicture, Manifest
 from steeldefect.review.new_folders import new_folder
+from steeldefect.review.queue_reading import QueueFile
 from steeldefect.review.stored_pictures import StoredPicture, StoredPictures
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store
 
 _KEPT = (".jpg", ".jpeg", ".png")
 _NOT_IN_NAMES = re.compile(r"[^\w .,+()=@-]")
-_LONGEST = 100  # characters of a name without its ending
+_LONGEST = 150  # bytes of a file's name that are kept
+_DIGITS = 8  # of a picture's hash in the name of its file
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class ExportResult:
 def export(
     store: Store,
     settings: ScoreSettings,
-    queue: pa.Table,
+    queue: QueueFile,
     folder: Path,
     format: Format,
     bundle: str | None = None,
@@ -71,10 +66,11 @@ def export(
     Args:
         store: the output.
         settings: how the archive is reached, and the limits for reading pictures.
-        queue: columns source and key of the pictures.
+        queue: the pictures.
         folder: a folder that is new or empty.
         format: format of the annotations.
-        bundle: first characters of a bundle's digest; None for the bundle of the latest run.
+        bundle: first characters of a bundle's digest; None for the bundle that the queue speaks of,
+            or else for the bundle of the latest run.
         shapes: what regions become in CVAT.
 
     Raises:
@@ -85,8 +81,8 @@ def export(
         StoreUnavailableError: the store of the tables does not answer.
     """
     with opened_database(store) as connection:
-        digest = choose_bundle(connection, bundle)
-        rows = _rows(connection, digest, queue)
+        digest = choose_bundle(connection, bundle or queue.bundle)
+        rows = _rows(connection, digest, queue.pictures)
         classes = _classes(connection, digest)
     with new_folder(folder) as staged:
         (staged / IMAGES).mkdir()
@@ -101,7 +97,7 @@ def export(
             bundle=digest,
             format=format,
             classes=classes,
-            pictures=_with_returned(shown, format, staged, classes) if lost.pixels else shown,
+            pictures=shown,
         )
         (staged / FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return ExportResult(len(shown), lost, tuple(left_out))
@@ -124,7 +120,12 @@ def _rows(
 
 def _classes(connection: duckdb.DuckDBPyConnection, bundle: str) -> dict[int, str]:
     ((stated,),) = connection.execute(_CLASSES, [bundle]).fetchall()
-    return {int(number): str(name) for number, name in json.loads(stated or "{}").items()}
+    names = {int(number): str(name) for number, name in json.loads(stated or "{}").items()}
+    if not names:
+        raise TableError(
+            f"bundle {bundle[:12]} was scored by a version that stated no classes; score again"
+        )
+    return names
 
 
 def _write_pictures(
@@ -141,17 +142,23 @@ def _write_pictures(
         except (PictureError, StoreError) as error:
             left_out.append(f"{where}: {error}")
             continue
-        if found.etag and found.etag != row["etag"]:
+        if not _is_same(found, row):
             left_out.append(f"{where}: it has changed since it was scored; score it again")
             continue
         content, ending = _file_of(found, Path(row["image_id"]).suffix.lower())
-        name = _free_name(row["image_id"], ending, taken)
+        name = _name_of(row, ending, taken)
         (images / name).write_bytes(content)
         masks = {one["class_id"]: one["run_lengths"] for one in row["found"] or ()}
         columns = {one: row[one] for one in ("source", "key", "image_id", "etag", "run_id")}
-        size = {"width": row["width"], "height": row["height"]}
         shown.append(
-            ExportedPicture(name=name, masks=dict(sorted(masks.items())), **columns, **size)
+            ExportedPicture(
+                name=name,
+                sha256=hashlib.sha256(content).hexdigest(),
+                width=row["width"],
+                height=row["height"],
+                masks=dict(sorted(masks.items())),
+                **columns,
+            )
         )
     return tuple(shown), left_out
 
@@ -170,42 +177,39 @@ def _file_of(found: StoredPicture, ending: str) -> tuple[bytes, str]:
     return cv2.imencode(".png", found.pixels)[1].tobytes(), ".png"
 
 
-def _free_name(image_id: str, ending: str, taken: set[str]) -> str:
-    """Return a name that no tool stumbles over and no other picture has, extension aside."""
-    plain = _NOT_IN_NAMES.sub("_", Path(image_id).stem).strip(" .")[:_LONGEST] or "picture"
-    number, name = 1, plain
-    while name.lower() in taken:
-        number += 1
-        name = f"{plain}-{number}"
-    taken.add(name.lower())
+def _is_same(found: StoredPicture, row: Mapping[str, Any]) -> bool:
+    """Return whether the picture is the version that was scored.
+
+    The version may be the store's, or the MD5 of the bytes, as inventories state it.
+    """
+    if not row["etag"] or not found.etag:
+        return bool(len(found.data) == row["bytes"])
+    md5 = hashlib.md5(found.data, usedforsecurity=False).hexdigest()
+    return row["etag"] in (found.etag, md5)
+
+
+def _name_of(row: Mapping[str, Any], ending: str, taken: set[str]) -> str:
+    """Return the name of a picture's file: the same picture has the same name in every export.
+
+    So annotations that are taken for those of another export do not fit its names.
+    """
+    plain = _NOT_IN_NAMES.sub("_", Path(row["image_id"]).stem).strip(" .")
+    short = plain.encode()[:_LONGEST].decode(errors="ignore") or "picture"
+    digest = hashlib.sha256(f"{row['source']}/{row['key']}".encode()).hexdigest()
+    for length in range(_DIGITS, len(digest)):
+        name = f"{short}-{digest[:length]}"
+        # formats compare names without their ending, some without regard to case
+        folded = unicodedata.normalize("NFC", name).casefold()
+        if folded not in taken:
+            break
+    taken.add(folded)
     return f"{name}{ending}"
-
-
-def _with_returned(
-    shown: Sequence[ExportedPicture], format: Format, folder: Path, classes: Mapping[int, str]
-) -> tuple[ExportedPicture, ...]:
-    """Add what the format gives back where it differs, so that nobody seems to have changed it."""
-    shapes = {one.name: (one.height, one.width) for one in shown}
-    read = {
-        one.picture.name: one.picture for one in read_annotations(format, folder, shapes, classes)
-    }
-    return tuple(
-        one.model_copy(update={"returned": texts})
-        if (texts := texts_of(read.get(one.name))) != one.masks
-        else one
-        for one in shown
-    )
-
-
-def texts_of(picture: AnnotatedPicture | None) -> dict[int, str]:
-    """Return the masks of a picture as run lengths, by class id, ascending."""
-    masks: Mapping[int, Runs] = {} if picture is None else picture.masks
-    return {one: run_lengths.to_text(runs) for one, runs in sorted(masks.items()) if len(runs)}
 
 
 _ROWS = """
 SELECT queue.source, queue.key, any_value(image.image_id) AS image_id,
-    any_value(image.etag) AS etag, any_value(image.run_id) AS run_id,
+    any_value(image.etag) AS etag, any_value(image.bytes) AS bytes,
+    any_value(image.run_id) AS run_id,
     any_value(image.width) AS width, any_value(image.height) AS height,
     list({'class_id': class_id, 'run_lengths': run_lengths})
         FILTER (WHERE class_id IS NOT NULL) AS found

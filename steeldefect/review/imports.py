@@ -7,17 +7,23 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from steeldefect.errors import DataError, SettingsError
+import numpy as np
+import pyarrow as pa
+from scipy import ndimage
+
+from steeldefect.analysis.sql import opened_database
+from steeldefect.errors import DataError, SettingsError, SteelDefectError
+from steeldefect.pictures import run_lengths
+from steeldefect.pictures.run_lengths import Mask
 from steeldefect.publish import lease
 from steeldefect.publish.foreign_tables import require_own_tables
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
-from steeldefect.review.export import texts_of
 from steeldefect.review.formats import Format, ReadPicture, read_annotations
-from steeldefect.review.manifest import IMAGES, ExportedPicture, Manifest, read_manifest
+from steeldefect.review.manifest import ExportedPicture, Manifest, read_manifest
 from steeldefect.review.new_folders import new_folder
 from steeldefect.review.training_folder import Reviewed, write_training_folder
 from steeldefect.settings import ScoreSettings
@@ -25,6 +31,9 @@ from steeldefect.stores import Store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.provenance import Origin, whole_rows
 from steeldefect.tables.schema import TableName
+
+_LONGEST_REVIEWER = 200
+_FIRST_REVIEW = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -53,22 +62,24 @@ class ImportResult:
     Attributes:
         confirmed: number of pictures whose masks were confirmed.
         corrected: number of pictures with a mask that was corrected.
-        not_reviewed: number of exported pictures that did not come back.
+        missing: names of the exported pictures that did not come back.
+        new: whether rows were written; False if the tables held these reviews already.
     """
 
     confirmed: int
     corrected: int
-    not_reviewed: int
+    missing: tuple[str, ...]
+    new: bool
 
 
 def import_reviews(store: Store, settings: ScoreSettings, request: ImportRequest) -> ImportResult:
     """Read what an annotation tool gives back, and write the table `reviews`, and a data folder.
 
-    To import the same annotations of the same export again changes nothing: their rows are
-    replaced.
+    If the same reviews of the same export are in the tables already, only the folder is written.
 
     Raises:
-        DataError: the annotations do not fit the export, or the export is of other tables.
+        DataError: the annotations do not fit the export, or its files were altered, or it was made
+            from other tables.
         SettingsError: nobody said who reviewed the pictures.
         AlreadyExistsError: the data folder holds something.
         OutputBusyError: another run writes to the output.
@@ -77,6 +88,7 @@ def import_reviews(store: Store, settings: ScoreSettings, request: ImportRequest
     began = datetime.now(UTC)
     manifest = read_manifest(request.export)
     require_own_tables(store)
+    _require_output(store, manifest)
     read = _read(request, manifest)
     shown = {one.name: one for one in manifest.pictures}
     reviewed = [_reviewed(one, shown[one.picture.name], request, began) for one in read]
@@ -84,11 +96,34 @@ def import_reviews(store: Store, settings: ScoreSettings, request: ImportRequest
     with target as folder:
         if folder is not None:
             provenance = {"bundle": manifest.bundle, "output": manifest.output}
-            images = request.export / IMAGES
-            write_training_folder(folder, images, reviewed, manifest.classes, provenance)
-        _write_rows(store, settings, manifest, reviewed, request.format or manifest.format, began)
+            write_training_folder(folder, request.export, reviewed, manifest.classes, provenance)
+        rows = _Rows(manifest, reviewed, request.format or manifest.format)
+        new = rows.write(store, settings, began)
     corrected = sum(one.corrected for one in reviewed)
-    return ImportResult(len(reviewed) - corrected, corrected, len(shown) - len(reviewed))
+    back = {one.shown.name for one in reviewed}
+    missing = tuple(name for name in shown if name not in back)
+    return ImportResult(len(reviewed) - corrected, corrected, missing, new)
+
+
+def _require_output(store: Store, manifest: Manifest) -> None:
+    """Check that the tables hold the pictures of an export, as the run scored them.
+
+    Raises:
+        DataError: they do not.
+        TableError: there are no tables.
+    """
+    columns = ("source", "key", "etag", "run_id")
+    shown = pa.Table.from_pylist(
+        [one.model_dump(include=set(columns)) for one in manifest.pictures]
+    )
+    with opened_database(store) as connection:
+        connection.register("shown", shown.select(columns))
+        ((absent,),) = connection.execute(_ABSENT, [manifest.bundle]).fetchall()
+    if absent:
+        raise DataError(
+            f"{absent} of {len(manifest.pictures)} pictures of this export are not in {store.uri}: "
+            f"it was made from {manifest.output}; name the output that it was made from"
+        )
 
 
 def _read(request: ImportRequest, manifest: Manifest) -> list[ReadPicture]:
@@ -106,43 +141,120 @@ def _reviewed(
     reviewer = read.reviewer or request.reviewer
     if not reviewer:
         raise SettingsError("the annotations do not say who reviewed them; add --reviewer NAME")
-    masks = texts_of(read.picture)
-    if shown.returned is not None and masks == shown.returned:
-        masks = dict(shown.masks)  # nobody changed it: the format could not hold it
-    return Reviewed(shown, masks, reviewer, read.reviewed_at or now)
+    if not reviewer.strip() or not reviewer.isprintable() or len(reviewer) > _LONGEST_REVIEWER:
+        raise DataError(
+            f"{shown.name}: the reviewer's name is empty, has control characters, or more than "
+            f"{_LONGEST_REVIEWER} characters; give another with --reviewer"
+        )
+    masks = {
+        class_id: text
+        for class_id in sorted(read.picture.masks.keys() | shown.masks.keys())
+        if (text := _right_mask(read, shown, class_id))
+    }
+    return Reviewed(shown, masks, reviewer.strip(), _moment(read, shown, now))
 
 
-def _write_rows(
-    store: Store,
-    settings: ScoreSettings,
-    manifest: Manifest,
-    reviewed: Sequence[Reviewed],
-    format: Format,
-    began: datetime,
-) -> None:
-    tables, run_id = Tables(store), new_run_id(began)
-    review = _review_id(manifest, reviewed)
-    rows = [
-        row | {"review": review, "format": format.value}
-        for one in reviewed
-        for row in _rows(one, manifest.classes)
-    ]
-    with lease.hold(store, run_id, settings.lock_wait_seconds) as held:
-        origin = Origin(run_id, manifest.bundle, began, held.number)
-        held.check()
+def _right_mask(read: ReadPicture, shown: ExportedPicture, class_id: int) -> str:
+    """Return the mask of a class that a person left, as text; empty if there is none.
+
+    A polygon cannot hold holes. So where the class came as polygons, holes that were shown stay,
+    unless somebody drew there something else than what filling them gives.
+    """
+    shape = (shown.height, shown.width)
+    stated = shown.masks.get(class_id, "")
+    before = run_lengths.decode(stated, shape)
+    runs = read.picture.masks.get(class_id)
+    after = np.zeros(shape, bool) if runs is None else run_lengths.to_mask(runs, shape)
+    if class_id in read.outlined:
+        after = np.where(after == _filled(before), before, after)
+    return stated if np.array_equal(after, before) else run_lengths.encode(after)
+
+
+def _filled(mask: Mask) -> Mask:
+    """Return a mask with the holes of its regions filled: background that meets no edge."""
+    labels, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    outside = labels == labels[0, 0]
+    return np.asarray(~outside[1:-1, 1:-1])
+
+
+def _moment(read: ReadPicture, shown: ExportedPicture, now: datetime) -> datetime:
+    """Return when a picture was reviewed, in UTC; a moment without a zone counts as UTC."""
+    stated = read.reviewed_at
+    if stated is None:
+        return now
+    try:
+        moment = stated.replace(tzinfo=UTC) if stated.tzinfo is None else stated.astimezone(UTC)
+        possible = _FIRST_REVIEW <= moment <= now + timedelta(days=1)
+    except OverflowError:
+        possible = False
+    if not possible:
+        raise DataError(
+            f"{shown.name} was reviewed at {stated}, which cannot be; check the clock of the "
+            "annotation tool"
+        )
+    return moment
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one import for the table `reviews`."""
+
+    manifest: Manifest
+    reviewed: Sequence[Reviewed]
+    format: Format
+
+    def write(self, store: Store, settings: ScoreSettings, began: datetime) -> bool:
+        """Write the rows, if the tables do not hold them; return whether they are new."""
+        review, run_id = self._id(), new_run_id(began)
+        with lease.hold(store, run_id, settings.lock_wait_seconds) as held:
+            tables = Tables(store)
+            if tables.read(TableName.REVIEWS, ["review"], {"review": review}).num_rows:
+                return False
+            origin = Origin(run_id, self.manifest.bundle, began, held.number)
+            rows = whole_rows(TableName.REVIEWS, self._rows(review), origin)
+            held.check()
+            self._record(tables, origin, settings, Outcome.RUNNING)  # rows need their run
+            try:
+                held.check()
+                tables.append(TableName.REVIEWS, rows)
+            except SteelDefectError as error:
+                self._record(tables, origin, settings, Outcome.FAILED, str(error))
+                raise
+            self._record(tables, origin, settings, Outcome.SUCCESS)
+        return True
+
+    def _record(
+        self,
+        tables: Tables,
+        origin: Origin,
+        settings: ScoreSettings,
+        outcome: Outcome,
+        error: str | None = None,
+    ) -> None:
+        names = {str(one): name for one, name in self.manifest.classes.items()}
         record = RunRecord(
             "review",
-            manifest.output,
-            Outcome.SUCCESS,
-            (datetime.now(UTC) - began).total_seconds(),
+            self.manifest.output,
+            outcome,
+            (datetime.now(UTC) - origin.scored_at).total_seconds(),
             settings.model_dump_json(),
-            classes=json.dumps({str(one): name for one, name in manifest.classes.items()}),
-            planned=len(manifest.pictures),
+            classes=json.dumps(names),
+            error=error,
+            planned=len(self.manifest.pictures),
         )
-        record_run(tables, origin, record)  # rows need their run
-        held.check()
-        made = whole_rows(TableName.REVIEWS, rows, origin)
-        tables.replace(TableName.REVIEWS, made, {"review": review})
+        record_run(tables, origin, record)
+
+    def _rows(self, review: str) -> list[dict[str, Any]]:
+        same = {"review": review, "format": self.format.value}
+        return [row | same for one in self.reviewed for row in _rows(one, self.manifest.classes)]
+
+    def _id(self) -> str:
+        """Return an id that the same reviews of the same export always have."""
+        content = [
+            [one.shown.name, sorted(one.masks.items()), one.reviewer] for one in self.reviewed
+        ]
+        text = json.dumps([self.manifest.id, sorted(content)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _rows(one: Reviewed, classes: Mapping[int, str]) -> list[dict[str, Any]]:
@@ -160,8 +272,7 @@ def _rows(one: Reviewed, classes: Mapping[int, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _review_id(manifest: Manifest, reviewed: Sequence[Reviewed]) -> str:
-    """Return an id that the same annotations of the same export always have."""
-    content = [[one.shown.name, sorted(one.masks.items()), one.reviewer] for one in reviewed]
-    text = json.dumps([manifest.id, sorted(content)])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+_ABSENT = """
+SELECT count(*) FROM shown
+ANTI JOIN (SELECT * FROM images WHERE bundle = ?) USING (source, key, etag, run_id)
+"""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from steeldefect.labels.label_files import LABELS_FILES, MASKS_FILE
-from steeldefect.review.manifest import IMAGES, ExportedPicture
+from steeldefect.review.manifest import IMAGES, ExportedPicture, read_picture
 
 REVIEWS_FILE = "reviews.csv"
 CONFIRMED, CORRECTED = "confirmed", "corrected"
@@ -46,7 +45,7 @@ class Reviewed:
 
 def write_training_folder(
     folder: Path,
-    images: Path,
+    export: Path,
     reviewed: Sequence[Reviewed],
     classes: Mapping[int, str],
     provenance: Mapping[str, str],
@@ -57,14 +56,17 @@ def write_training_folder(
 
     Args:
         folder: an empty folder.
-        images: folder of the exported pictures.
+        export: folder of the export.
         reviewed: the pictures.
         classes: class names, by id.
         provenance: more columns of `reviews.csv`, with the value that all its rows have.
+
+    Raises:
+        DataError: the file of a picture is missing, or is not the one that was exported.
     """
     (folder / IMAGES).mkdir()
     for one in reviewed:
-        shutil.copyfile(images / one.shown.name, folder / IMAGES / one.shown.name)
+        (folder / IMAGES / one.shown.name).write_bytes(read_picture(export, one.shown))
     masks = [
         (one.shown.name, class_id, text)
         for one in reviewed

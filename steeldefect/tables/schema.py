@@ -365,10 +365,16 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "confirmed (the mask is that of the bundle) or corrected",
                 ),
                 _column("reviewer", pa.string(), "who reviewed the picture"),
-                _column("reviewed_at", _MOMENT, "when the tool or the import took it in (UTC)"),
+                _column(
+                    "reviewed_at",
+                    _MOMENT,
+                    "when, if the tool states it; otherwise when it was imported (UTC)",
+                ),
                 _column("format", pa.string(), "format in which the masks came back"),
                 _column("scored_run", pa.string(), "id of the run whose masks were shown"),
-                _column("review", pa.string(), "id of the import; importing again replaces it"),
+                _column(
+                    "review", pa.string(), "id that the same reviews of the same export always have"
+                ),
                 *_PROVENANCE,
             ]
         ),

@@ -133,7 +133,10 @@ FROM runs GROUP BY run_id ORDER BY run_id
 """
 _EVALUATIONS = """
 SELECT run_id, run_id IN (SELECT run_id FROM metrics) AS metrics,
-    (bundle, source) IN (SELECT (bundle, labels) FROM confusions) AS confusions
+    (bundle, source) IN (SELECT (bundle, labels) FROM confusions)
+        OR run_id IN (  -- no picture had known masks
+            SELECT run_id FROM metrics WHERE name = 'mean_dice' AND support = 0
+        ) AS confusions
 FROM runs WHERE job = 'evaluate' AND outcome = 'success' AND planned > 0
 ORDER BY run_id
 """

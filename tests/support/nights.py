@@ -116,7 +116,7 @@ def classes_on(key: str) -> list[int]:
 
 
 def evaluate(store: Store, number: int) -> None:
-    """Write an evaluation as the job does."""
+    """Write an evaluation as the job does, and a review."""
     tables, made = Tables(store), origin_of(number)
     pixels = {"tp": 3, "fp": 0, "fn": 0, "tn": 5, "labels": LABELS}
     counted = [prediction("one-1.png") | pixels]
@@ -130,6 +130,11 @@ def evaluate(store: Store, number: int) -> None:
         {"bundle": BUNDLE, "labels": LABELS},
     )
     tables.append(TableName.METRICS, whole_rows(TableName.METRICS, [score], made))
+    said = {"etag": "e1", "width": 128, "height": 64, "verdict": "confirmed", "reviewer": "Ada"}
+    said |= {"reviewed_at": made.scored_at, "format": "coco", "scored_run": "run-001"}
+    named = {name: counted[0][name] for name in (*names[:5], "run_lengths")}
+    reviews = [named | said | {"review": f"review-{number}"}]
+    tables.append(TableName.REVIEWS, whole_rows(TableName.REVIEWS, reviews, made))
     record_run(tables, made, RunRecord("evaluate", LABELS, Outcome.SUCCESS, 1.0, planned=1))
 
 

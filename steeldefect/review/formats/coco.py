@@ -16,7 +16,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from steeldefect.errors import DataError
-from steeldefect.pictures.run_lengths import Mask
 from steeldefect.review.annotated import AnnotatedPicture
 from steeldefect.review.formats.counts import parse_compressed, to_pixels
 from steeldefect.review.formats.exchange import (
@@ -191,12 +190,6 @@ def _draw(
             f"there is no category {annotation.category_id}; export the annotations again"
         )
     class_id = exported.class_of(categories[annotation.category_id])
-    for pixels in _pixels(annotation, drawing, exported):
-        drawing.add(class_id, pixels)
-
-
-def _pixels(annotation: _Annotation, drawing: Drawing, exported: Exported) -> Iterator[Mask]:
-    """Yield the parts of an annotation, each on the whole picture."""
     segmentation = annotation.segmentation
     if not segmentation:
         raise DataError("it has no segmentation; draw a mask or a polygon, a box is not enough")
@@ -204,13 +197,11 @@ def _pixels(annotation: _Annotation, drawing: Drawing, exported: Exported) -> It
         for polygon in segmentation:
             if len(polygon) % 2:
                 raise DataError("a polygon has an odd number of coordinates; draw it again")
-            yield fill_edge_outline(np.array(polygon, np.float64).reshape(-1, 2), drawing.shape)
+            points = np.array(polygon, np.float64).reshape(-1, 2)
+            drawing.add_polygon(class_id, fill_edge_outline(points, drawing.shape))
         return
     exported.check_size(drawing.name, segmentation.size)
     counts = segmentation.counts
     height, width = drawing.shape
-    yield (
-        to_pixels(parse_compressed(counts) if isinstance(counts, str) else counts, height * width)
-        .reshape(width, height)
-        .T
-    )
+    numbers = parse_compressed(counts) if isinstance(counts, str) else counts
+    drawing.add(class_id, to_pixels(numbers, height * width).reshape(width, height).T)

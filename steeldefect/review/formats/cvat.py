@@ -176,7 +176,7 @@ def _draw(element: Xml.Element, drawing: Drawing, exported: Exported) -> None:
         raise DataError("only masks and polygons are read; draw it as one of them, or delete it")
     class_id = exported.class_of(element.get("label", ""))
     if element.tag == "polygon":
-        drawing.add(class_id, fill_edge_outline(_points(element), drawing.shape))
+        drawing.add_polygon(class_id, fill_edge_outline(_points(element), drawing.shape))
         return
     left, top = _number(element, "left"), _number(element, "top")
     width, height = _number(element, "width"), _number(element, "height")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,11 +57,13 @@ class ReadPicture:
         picture: the picture with the masks that the tool states; no mask: a clean picture.
         reviewer: who reviewed it; None if the format does not say.
         reviewed_at: when; None if the format does not say.
+        outlined: ids of the classes with an object that came as a polygon: it has lost its holes.
     """
 
     picture: AnnotatedPicture
     reviewer: str | None = None
     reviewed_at: datetime | None = None
+    outlined: frozenset[int] = frozenset()
 
 
 class Drawing:
@@ -69,6 +72,7 @@ class Drawing:
     def __init__(self, name: str, shape: Shape) -> None:
         self.name = name
         self.shape = shape
+        self.outlined: set[int] = set()  # classes with an object that came as a polygon
         self._masks: dict[int, Mask] = {}
 
     def add(self, class_id: int, pixels: Mask, top: int = 0, left: int = 0) -> None:
@@ -89,10 +93,16 @@ class Drawing:
         height, width = pixels.shape
         whole[top : top + height, left : left + width] |= pixels
 
+    def add_polygon(self, class_id: int, pixels: Mask) -> None:
+        """Add an object that came as a polygon, bool (height, width); see `add`."""
+        self.add(class_id, pixels)
+        self.outlined.add(class_id)
+
     def finish(self) -> ReadPicture:
         """Return the picture with all that was added."""
         masks = {one: run_lengths.from_mask(self._masks[one]) for one in sorted(self._masks)}
-        return ReadPicture(AnnotatedPicture(self.name, self.shape[1], self.shape[0], masks))
+        picture = AnnotatedPicture(self.name, self.shape[1], self.shape[0], masks)
+        return ReadPicture(picture, outlined=frozenset(self.outlined))
 
 
 @dataclass(frozen=True)
@@ -209,23 +219,25 @@ def require_file(path: Path, name: str) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file that a tool wrote.
+    """Read a file that a tool wrote; a link is followed, a pipe or device is not read.
 
     Raises:
-        DataError: the file is missing, cannot be read, or is larger than any annotations are.
+        DataError: the file is missing, is not a regular file, cannot be read, or is larger than any
+            annotations are.
     """
     try:
-        size = path.stat().st_size
-        if size > _LARGEST_FILE:
-            raise DataError(
-                f"{path} has {size:,} bytes, at most {_LARGEST_FILE:,} are read; import it in parts"
-            )
-        return path.read_bytes()
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DataError(f"{path} is not a regular file; give the file that the tool wrote")
+            content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}); give the file, or the folder, that the "
             "annotation tool exported"
         ) from None
+    if len(content) > _LARGEST_FILE:
+        raise DataError(f"{path} has more than {_LARGEST_FILE:,} bytes; import it in parts")
+    return content
 
 
 @contextmanager
@@ -240,7 +252,7 @@ def review_extra() -> Iterator[None]:
     except ImportError as error:
         package = (error.name or "a package").partition(".")[0]
         raise SettingsError(
-            f"{package} is not installed; run: pip install 'steeldefect[review]'"
+            f"{package} is not installed; install steeldefect with its extra `review`"
         ) from None
 
 

@@ -30,6 +30,7 @@ from steeldefect.review.formats.exchange import (
     Shape,
     read_bytes,
     require_file,
+    shown,
 )
 from steeldefect.review.formats.json_files import parse_json
 from steeldefect.review.formats.mask_regions import regions_of
@@ -165,7 +166,10 @@ def _name(data: _Data) -> str:
     """Return the picture's name; a task that a person made by hand has only its address."""
     if data.name is not None:
         return data.name
-    address = urlsplit(data.image)
+    try:
+        address = urlsplit(data.image)
+    except ValueError:
+        raise DataError(f"{shown(data.image)} is no address of a picture") from None
     return parse_qs(address.query).get("d", [address.path])[-1]
 
 

@@ -136,7 +136,7 @@ def _class_names(file: Path) -> dict[int, str]:
     advice = "give the file data.yaml of the export"
     try:
         content: Any = yaml.safe_load(read_bytes(file))
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
         raise DataError(f"{file} is not YAML; {advice}") from None
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
@@ -175,4 +175,4 @@ def _draw(
     height, width = drawing.shape
     outline = numbers.reshape(-1, 2) * (width, height)
     class_id = exported.class_of(names[int(values[0])])
-    drawing.add(class_id, fill_pixel_outline(outline, drawing.shape))
+    drawing.add_polygon(class_id, fill_pixel_outline(outline, drawing.shape))

@@ -34,6 +34,7 @@ def test_every_table_and_view_is_there_in_every_form(output: str) -> None:
         "newest_predictions",
         "newest_defects",
         "newest_rejected",
+        "newest_reviews",
         "not_scored",
     )
     with steeldefect.open_tables(output) as tables:

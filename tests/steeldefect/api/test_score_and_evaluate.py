@@ -104,16 +104,16 @@ def test_functions_and_jobs_write_the_same(
     assert answers(other) == answers(output)
     columns = ("name", "class_id", "scope", "support", "value")
     assert rows(other, TableName.METRICS, *columns) == rows(output, TableName.METRICS, *columns)
-    stored = {
-        (row["name"], row["class_id"]): row["value"] for row in rows(output, TableName.METRICS)
-    }
-    assert {(one.name, one.class_id): one.value for one in evaluated.scores} == stored
+    names = ("name", "class_id", "size_class", "value", "low", "high")
+    stored = {tuple(row[name] for name in names) for row in rows(output, TableName.METRICS)}
+    assert {tuple(getattr(one, name) for name in names) for one in evaluated.scores} == stored
 
 
 def test_an_evaluation_gives_its_metrics(spark: SparkSession, output: Path, labels: Path) -> None:
     result = steeldefect.evaluate(str(output), str(labels), spark=spark)
     frame = result.metrics()
-    assert list(frame.columns) == ["scope", "class_id", "name", "value", "support"]
+    columns = ["scope", "class_id", "name", "value", "support", "size_class", "low", "high"]
+    assert list(frame.columns) == columns
     assert len(frame) == len(result.scores)
     assert 0 < (result.value("mean_dice") or 0) < 1
     assert result.value("positives_dice", 1) is not None

@@ -11,8 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from steeldefect.errors import DataError, RunLengthError
-from steeldefect.evaluation.confusions import COUNT_COLUMNS, COUNT_SCHEMA, PairCounter
+from steeldefect.errors import DataError
+from steeldefect.evaluation.confusions import (
+    COUNT_COLUMNS,
+    COUNT_SCHEMA,
+    FOUND_PROBLEM,
+    PairCounter,
+)
 from steeldefect.evaluation.pair_counts import PairCounts, join_counted
 from steeldefect.evaluation.pairing import PAIR_SCHEMA
 from steeldefect.evaluation.truth_checks import refuse_problems
@@ -133,9 +138,11 @@ def test_a_sound_truth_is_let_pass() -> None:
     refuse_problems(answers, answers[["picture", "class_id"]].assign(line=2), "train.csv")
 
 
-def test_malformed_predictions_are_an_error_at_once() -> None:
-    with pytest.raises(RunLengthError, match="out of bounds"):
-        counted(batch(("1 1", "20 10")))
+def test_a_problem_of_a_prediction_is_told_from_one_of_the_truth() -> None:
+    answers = counted(batch(("1 1", "20 10"), ("20 10", "20 10")))
+    found, true = answers["problem"]
+    assert found.startswith(f"{FOUND_PROBLEM}malformed run lengths: run 0: is out of bounds")
+    assert not true.startswith(FOUND_PROBLEM)
 
 
 def three_pictures() -> PairCounts:

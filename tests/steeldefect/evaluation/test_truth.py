@@ -13,7 +13,7 @@ import pytest
 from support.examples import BUNDLE, failure, finish, image, origin, prediction, publish
 
 from steeldefect.analysis.sql import open_database
-from steeldefect.errors import DataError
+from steeldefect.errors import DataError, StoreUnavailableError
 from steeldefect.evaluation.pairing import DrawnPairs
 from steeldefect.evaluation.true_masks import store_masks
 from steeldefect.evaluation.truth import (
@@ -355,6 +355,51 @@ def test_masks_of_an_older_version_of_a_picture_do_not_count() -> None:
     assert pairs(scored, known, found, "an older run") == [["a.jpg", 1, "1 3", ""]]
 
 
+def test_a_mask_belongs_to_the_picture_that_is_named_alone() -> None:
+    """Another picture of that file name has no mask: it is another key."""
+    known = truth([("a.jpg", 1, "1 3"), ("sub/b.jpg", 1, "5 1")])
+    scored = match(predictions("a.jpg", "day1/a.jpg", "sub/b.jpg"), known)
+    assert column(scored, "defective") == {"a.jpg": True, "day1/a.jpg": False, "sub/b.jpg": True}
+    assert pairs(scored, known) == [["a.jpg", 1, "1 3", ""], ["sub/b.jpg", 1, "5 1", ""]]
+
+
+def test_a_picture_whose_next_version_failed_is_one_picture(store: Store) -> None:
+    publish(store, {TableName.IMAGES: [image("a.jpg")]})
+    publish(store, {TableName.QUARANTINE: [failure("a.jpg", etag="e2")]}, origin(1))
+    finish(store, origin(1), classes='{"1": "bright"}')
+    read = read_predictions(open_database(store), BUNDLE)
+    assert read.failed.empty
+    assert len(match(read, truth([("a.jpg", 1, "1 3")])).images) == 1
+
+
+def test_many_masks_are_joined_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are small, and every pair is in one of them."""
+    monkeypatch.setattr("steeldefect.evaluation.pairing._TABLE_BYTES", 50)
+    monkeypatch.setattr("steeldefect.evaluation.mask_shelves._SHELVES", 7)
+    monkeypatch.setattr("steeldefect.evaluation.pairing._BATCH", 3)
+    keys = [f"{number:03d}.jpg" for number in range(40)]
+    masks: Masks = [(key, 1 + number % 2, f"{number + 1} 2") for number, key in enumerate(keys)]
+    known = truth(masks[::2])
+    found = masks[::3]
+    joined = pairs(match(predictions(*keys), known), known, found)
+    assert joined == [
+        [key, class_id, text * (number % 2 == 0), text * (number % 3 == 0)]
+        for number, (key, class_id, text) in enumerate(masks)
+        if number % 2 == 0 or number % 3 == 0
+    ]
+
+
+def test_a_store_that_does_not_answer_is_no_fault_of_the_labels(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreUnavailableError("no answer")
+
+    monkeypatch.setattr(type(store), "pieces", refuse)
+    with pytest.raises(StoreUnavailableError):
+        read_truth(str(tmp_path / "masks.csv"), None, NO_S3)
+
+
 def test_rows_of_two_pieces_are_compared() -> None:
     columns = ["ImageId", "ClassId", "EncodedPixels", "line"]
     one, same, other = (
@@ -376,6 +421,13 @@ def test_groups_are_read_beside_the_masks_or_from_a_file_of_their_own(tmp_path: 
     (tmp_path / "other.csv").write_text("ImageId,group\na.png,x\n")
     known = read_truth(str(tmp_path / "masks.csv"), None, NO_S3, str(tmp_path / "other.csv"))
     with pytest.raises(DataError, match=r"other\.csv: it is not clear .* a\.png \(is 'a\.jpg' mea"):
+        match(predictions("a.jpg"), known)
+    (tmp_path / "other.csv").write_text("ImageId,group\na.png,x\na.jpg,y\n")
+    known = read_truth(str(tmp_path / "masks.csv"), None, NO_S3, str(tmp_path / "other.csv"))
+    assert match(predictions("a.jpg"), known).images["group"].tolist() == ["y"]
+    (tmp_path / "other.csv").write_text("ImageId,group\nother.jpg,x\n")
+    known = read_truth(str(tmp_path / "masks.csv"), None, NO_S3, str(tmp_path / "other.csv"))
+    with pytest.raises(DataError, match=r"other\.csv names no picture"):
         match(predictions("a.jpg"), known)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,13 +19,21 @@ from PIL import Image
 from support.examples import BUNDLE, finish, image, origin, prediction, publish
 from support.samples import both_picture, bright_picture, plain_picture, save
 
+from steeldefect.analysis.sql import query
 from steeldefect.cli import main
-from steeldefect.errors import AlreadyExistsError, DataError, SettingsError
+from steeldefect.errors import (
+    AlreadyExistsError,
+    DataError,
+    SettingsError,
+    StoreUnavailableError,
+    TableError,
+)
 from steeldefect.pictures import run_lengths
 from steeldefect.review.export import export
-from steeldefect.review.formats import Format
+from steeldefect.review.formats import Format, write_annotations
 from steeldefect.review.imports import ImportRequest, ImportResult, import_reviews
 from steeldefect.review.manifest import read_manifest
+from steeldefect.review.queue_reading import QueueFile
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
 from steeldefect.tables.delta import Tables
@@ -77,8 +86,13 @@ def archive(tmp_path: Path, store: Store) -> Path:
     return folder
 
 
-def queue_of(archive: Path, *keys: str) -> pa.Table:
-    return pa.table({"source": [str(archive)] * len(keys), "key": list(keys)})
+def queue_of(archive: Path, *keys: str) -> QueueFile:
+    return QueueFile(pa.table({"source": [str(archive)] * len(keys), "key": list(keys)}), None)
+
+
+def named(folder: Path) -> dict[str, str]:
+    """Return the name of each picture's file in an export, by key."""
+    return {one.key: one.name for one in read_manifest(folder).pictures}
 
 
 @pytest.fixture
@@ -113,8 +127,9 @@ def test_an_export_holds_the_pictures_as_they_are_in_the_order_of_the_queue(
     folder = exported(Format.COCO)
     manifest = read_manifest(folder)
     assert [one.key for one in manifest.pictures] == KEYS
-    names = [one.name for one in manifest.pictures]
-    assert names == ["both.png", "a.png", "a-2.png", "plain.png", "ring.jpg"]
+    names = [re.sub(r"-[0-9a-f]{8}\.", ".", one.name) for one in manifest.pictures]
+    assert names == ["both.png", "a.png", "a.png", "plain.png", "ring.jpg"]
+    assert len({one.name for one in manifest.pictures}) == 5
     for one in manifest.pictures:
         assert (folder / "images" / one.name).read_bytes() == (archive / one.key).read_bytes()
     assert manifest.bundle == BUNDLE
@@ -136,7 +151,8 @@ def test_a_picture_that_tools_would_turn_is_written_as_the_models_saw_it(
     publish(store, {TableName.IMAGES: [row]})
     finish(store, classes='{"1": "bright"}')
     export(store, SETTINGS, queue_of(folder, "a.png"), tmp_path / "export", Format.KAGGLE)
-    shown = cv2.imread(str(tmp_path / "export/images/a.png"), cv2.IMREAD_UNCHANGED)
+    name = named(tmp_path / "export")["a.png"]
+    shown = cv2.imread(str(tmp_path / "export/images" / name), cv2.IMREAD_UNCHANGED)
     assert shown is not None
     assert shown.ndim == 2
 
@@ -148,7 +164,7 @@ def test_what_comes_back_unchanged_is_confirmed(
     """YOLO fills the hole of the ring, but nobody changed it: its mask keeps the hole."""
     folder = exported(format)
     result = take(store, folder, folder=tmp_path / "data")
-    assert result == ImportResult(confirmed=5, corrected=0, not_reviewed=0)
+    assert result == ImportResult(confirmed=5, corrected=0, missing=(), new=True)
     found = reviews(store)
     assert set(found) == {(key, number) for key in KEYS for number in (1, 2)}
     assert found["ring.jpg", 1]["run_lengths"] == HOLED
@@ -160,14 +176,15 @@ def test_what_comes_back_unchanged_is_confirmed(
 def changed_coco(folder: Path) -> Path:
     """Take a mask away, as a person does in a tool; return the file that the tool writes."""
     content = json.loads((folder / "annotations.json").read_text())
+    file_of = named(folder)
     names = {one["id"]: one["file_name"] for one in content["images"]}
     content["annotations"] = [
         one
         for one in content["annotations"]
-        if (Path(names[one["image_id"]]).name, one["category_id"]) != ("both.png", 2)
+        if (Path(names[one["image_id"]]).name, one["category_id"]) != (file_of["both.png"], 2)
     ]
     content["images"] = [
-        one for one in content["images"] if not one["file_name"].endswith("a-2.png")
+        one for one in content["images"] if Path(one["file_name"]).name != file_of["line 2/a.png"]
     ]
     ids = {one["id"] for one in content["images"]}
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] in ids]
@@ -181,7 +198,8 @@ def test_a_correction_becomes_rows_and_a_training_folder(
 ) -> None:
     folder = exported(Format.COCO)
     result = take(store, folder, changed_coco(folder), folder=tmp_path / "data")
-    assert result == ImportResult(confirmed=3, corrected=1, not_reviewed=1)
+    assert (result.confirmed, result.corrected, result.new) == (3, 1, True)
+    assert result.missing == (named(folder)["line 2/a.png"],)
     found = reviews(store)
     assert ("line 2/a.png", 1) not in found
     assert {key: row["verdict"] for key, row in found.items() if row["verdict"] != "confirmed"} == {
@@ -193,40 +211,174 @@ def test_a_correction_becomes_rows_and_a_training_folder(
     assert row["etag"] == etag_of(archive, "both.png")
     assert row["reviewed_at"] <= datetime.now(UTC)
     data = read_dataset(tmp_path / "data")
+    found_on = {"both.png": [1], "line 1/a.png": [1], "plain.png": [], "ring.jpg": [1]}
     assert {one.name: sorted(one.runs) for one in data.pictures} == {
-        "both.png": [1],
-        "a.png": [1],
-        "plain.png": [],
-        "ring.jpg": [1],
+        named(folder)[key]: classes for key, classes in found_on.items()
     }
     assert data.class_names == {1: "bright", 2: "dark"}
     with (tmp_path / "data/reviews.csv").open(newline="") as file:
-        told = {row["ImageId"]: row for row in csv.DictReader(file)}
+        told = {row["key"]: row for row in csv.DictReader(file)}
     assert told["both.png"]["verdict"] == "corrected"
-    assert told["a.png"]["key"] == "line 1/a.png"
-    assert told["a.png"]["bundle"] == BUNDLE
+    assert told["line 1/a.png"]["ImageId"] == named(folder)["line 1/a.png"]
+    assert told["line 1/a.png"]["bundle"] == BUNDLE
 
 
-def test_importing_again_replaces_and_a_later_import_adds(
+def test_importing_again_changes_nothing_and_a_later_import_adds(
     exported: Callable[[Format], Path], store: Store
 ) -> None:
+    """Not even if other reviews came between: what a person said later stays the newest."""
     folder = exported(Format.COCO)
     take(store, folder)
-    before = reviews(store)
-    take(store, folder)
-    again = reviews(store)
-    assert again.keys() == before.keys()
-    assert {row["review"] for row in again.values()} == {row["review"] for row in before.values()}
-    take(store, folder, changed_coco(folder))
-    rows = Tables(store).read(TableName.REVIEWS)
-    assert rows.num_rows == len(before) + 8
+    first = Tables(store).read(TableName.REVIEWS)
+    assert not take(store, folder).new
+    assert Tables(store).read(TableName.REVIEWS).equals(first)
+    assert take(store, folder, changed_coco(folder)).new
+    assert Tables(store).read(TableName.REVIEWS).num_rows == first.num_rows + 8
+    assert not take(store, folder).new
+    newest = query(store, "select key, class_id from newest_reviews where verdict = 'corrected'")
+    assert newest.to_pylist() == [{"key": "both.png", "class_id": 2}]
+    runs = Tables(store).read(TableName.RUNS, ["outcome"], {"job": "review"})
+    assert runs["outcome"].to_pylist() == ["success", "success"]
 
 
-def test_label_studio_says_who_reviewed_and_when(
+@pytest.mark.parametrize("exported_as", [Format.COCO, Format.YOLO])
+def test_a_hole_that_polygons_cannot_hold_stays(
+    exported: Callable[[Format], Path], store: Store, exported_as: Format, tmp_path: Path
+) -> None:
+    """Also if another class of the picture was corrected, or the export had another format."""
+    folder = exported(exported_as)
+    polygons = tmp_path / "polygons"
+    write_annotations(
+        Format.YOLO,
+        _made(polygons),
+        [one.annotated() for one in read_manifest(folder).pictures],
+        {1: "bright", 2: "dark"},
+    )
+    stem = Path(named(folder)["ring.jpg"]).stem
+    with (polygons / "labels" / f"{stem}.txt").open("a") as file:
+        file.write("1 0.8 0.8 0.9 0.8 0.9 0.9 0.8 0.9\n")
+    result = import_reviews(store, SETTINGS, ImportRequest(folder, polygons, Format.YOLO, "Ada"))
+    assert (result.confirmed, result.corrected) == (4, 1)
+    found = reviews(store)
+    assert (found["ring.jpg", 1]["run_lengths"], found["ring.jpg", 1]["verdict"]) == (
+        HOLED,
+        "confirmed",
+    )
+    assert found["ring.jpg", 2]["verdict"] == "corrected"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_a_hole_that_a_person_fills_is_filled(
+    exported: Callable[[Format], Path], store: Store
+) -> None:
+    folder = exported(Format.KAGGLE)
+    filled = RING.copy()
+    filled[15:20, 15:25] = True
+    path = folder / "train.csv"
+    path.write_text(path.read_text().replace(HOLED, run_lengths.encode(filled)))
+    assert take(store, folder).corrected == 1
+    assert reviews(store)["ring.jpg", 1]["run_lengths"] == run_lengths.encode(filled)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda one: one.update(name="../../secret.txt"), "name: String should match pattern"),
+        (lambda one: one.update(name=".."), "name: not the name of a file"),
+        (lambda one: one["masks"].update({"1": "x y"}), "not a whole number"),
+        (lambda one: one["masks"].update({"1": "8190 4"}), "out of bounds"),
+        (lambda one: one["masks"].update({"9": "1 1"}), "a class that is not in classes"),
+        (lambda one: one["masks"].update({"99999999999": "1 1"}), "less than 2147483648"),
+        (lambda one: one.update(width=0), "width: Input should be greater"),
+        (lambda one: one.update(run_id="another run"), "1 of 5 pictures of this export are not in"),
+    ],
+)
+def test_an_altered_manifest_is_refused(
+    exported: Callable[[Format], Path],
+    store: Store,
+    spoil: Callable[[dict[str, Any]], None],
+    problem: str,
+) -> None:
+    folder = exported(Format.COCO)
+    content = json.loads((folder / "export.json").read_text())
+    spoil(content["pictures"][0])
+    (folder / "export.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=problem):
+        take(store, folder)
+    assert reviews(store) == {}
+
+
+def test_an_altered_picture_is_not_taken_for_training(
     exported: Callable[[Format], Path], store: Store, tmp_path: Path
 ) -> None:
-    """Only tasks with an annotation were reviewed; here, one of them lost its second mask."""
+    folder = exported(Format.COCO)
+    path = folder / "images" / named(folder)["plain.png"]
+    secret = tmp_path / "secret"
+    secret.write_text("not a picture")
+    path.unlink()
+    path.symlink_to(secret)
+    with pytest.raises(DataError, match="is not the file that was exported"):
+        take(store, folder, folder=tmp_path / "data")
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        take(store, folder, folder=tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    assert reviews(store) == {}
+
+
+def test_an_export_of_other_tables_is_refused(
+    exported: Callable[[Format], Path], tmp_path: Path
+) -> None:
+    folder = exported(Format.COCO)
+    with pytest.raises(TableError, match="no tables at"):
+        take(open_store(str(tmp_path / "typo")), folder)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_run_whose_rows_could_not_be_written_has_failed(
+    exported: Callable[[Format], Path], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = exported(Format.COCO)
+    append = Tables.append
+
+    def refuse(self: Tables, table: TableName, rows: pa.Table) -> None:
+        raise StoreUnavailableError("no answer")
+
+    monkeypatch.setattr(Tables, "append", refuse)
+    with pytest.raises(StoreUnavailableError):
+        take(store, folder)
+    monkeypatch.setattr(Tables, "append", append)
+    rows = Tables(store).read(TableName.RUNS, ["outcome", "error"], {"job": "review"})
+    assert rows.to_pylist() == [{"outcome": "failed", "error": "no answer"}]
+    assert take(store, folder).new
+
+
+@pytest.mark.parametrize(
+    "moment", ["9999-12-31T23:59:59-14:00", "2999-01-01T00:00:00Z", "1969-01-01"]
+)
+def test_a_moment_that_cannot_be_is_refused(
+    exported: Callable[[Format], Path], store: Store, tmp_path: Path, moment: str
+) -> None:
     folder = exported(Format.LABEL_STUDIO)
+    path = annotated(folder, tmp_path, moment)
+    with pytest.raises(DataError, match=r"which cannot be|project-1"):
+        import_reviews(store, SETTINGS, ImportRequest(folder, path))
+    assert reviews(store) == {}
+
+
+@pytest.mark.parametrize("name", ["  ", "a\x07b", "x" * 201, "a\udc80"])
+def test_a_reviewer_has_a_name(exported: Callable[[Format], Path], store: Store, name: str) -> None:
+    folder = exported(Format.COCO)
+    with pytest.raises(DataError, match="the reviewer's name is empty, has control characters"):
+        import_reviews(store, SETTINGS, ImportRequest(folder, folder, None, name))
+
+
+def annotated(folder: Path, tmp_path: Path, moment: str) -> Path:
+    """Write what Label Studio exports when two of its tasks were reviewed."""
     tasks = json.loads((folder / "tasks.json").read_text())
     for task in tasks[:2]:
         results = task.pop("predictions")[0]["result"]
@@ -235,15 +387,23 @@ def test_label_studio_says_who_reviewed_and_when(
                 "id": 12,
                 "result": results[:1],
                 "completed_by": {"id": 7, "email": "ada@example.com"},
-                "updated_at": "2026-11-20T08:30:00.000000Z",
+                "updated_at": moment,
                 "was_cancelled": False,
             }
         ]
     path = tmp_path / "project-1.json"
     path.write_text(json.dumps(tasks))
-    request = ImportRequest(folder, path)
-    result = import_reviews(store, SETTINGS, request)
-    assert result == ImportResult(confirmed=1, corrected=1, not_reviewed=3)
+    return path
+
+
+def test_label_studio_says_who_reviewed_and_when(
+    exported: Callable[[Format], Path], store: Store, tmp_path: Path
+) -> None:
+    """Only tasks with an annotation were reviewed; here, one of them lost its second mask."""
+    folder = exported(Format.LABEL_STUDIO)
+    path = annotated(folder, tmp_path, "2026-11-20T08:30:00.000000Z")
+    result = import_reviews(store, SETTINGS, ImportRequest(folder, path))
+    assert (result.confirmed, result.corrected, len(result.missing)) == (1, 1, 3)
     found = reviews(store)
     assert {row["reviewer"] for row in found.values()} == {"ada@example.com"}
     when = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
@@ -288,12 +448,14 @@ def test_a_queue_of_other_pictures_is_refused(archive: Path, store: Store, tmp_p
         export(store, SETTINGS, queue_of(archive, *KEYS), tmp_path / "e", Format.COCO)
     queue = queue_of(archive, *KEYS)
     assert export(store, SETTINGS, queue, tmp_path / "e", Format.COCO, BUNDLE[:8]).pictures == 5
+    spoken = QueueFile(queue.pictures, BUNDLE)
+    assert export(store, SETTINGS, spoken, tmp_path / "f", Format.COCO).pictures == 5
 
 
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda folder: (folder / "export.json").unlink(), r"export\.json cannot be read"),
+        (lambda folder: (folder / "export.json").unlink(), r"export\.json is missing"),
         (lambda folder: (folder / "export.json").write_text("{}"), "is no manifest of an export"),
         (
             lambda folder: (folder / "export.json").write_text(
