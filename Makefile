@@ -90,7 +90,7 @@ test: setup lint ## Check style and types, then run the tests, except slow ones 
 .PHONY: test-faults
 test-faults: setup ## Run the tests in which stores, disks and processes fail, slow ones too (eleven minutes)
 	$(RUN) STEELDEFECT_FAULTS=500 python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup \
-		tests/s3 tests/faults
+		tests/s3 tests/faults tests/steeldefect/upkeep
 
 .PHONY: test-ends
 test-ends: setup ## End 200 processes that query tables, local and in S3: none may abort or hang

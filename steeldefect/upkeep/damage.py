@@ -42,7 +42,7 @@ REPAIRS = {
     Damage.COUNTS: "--repair drops duplicate rows and corrects the counts; missing pictures are "
     "scored again",
     Damage.RUN: "--repair writes its row from the rows of the other tables",
-    Damage.EVALUATION: "--repair marks it as failed; evaluate again",
+    Damage.EVALUATION: "--repair marks it as failed; evaluate again, or import again",
 }
 """What a repair does about each kind of damage."""
 

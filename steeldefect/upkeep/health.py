@@ -170,7 +170,8 @@ def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Prob
             detail = f"{count} rows of run {run_id} are copies of other rows"
             problems.append(Problem(Damage.COUNTS, table.value, detail, run_id))
     for run_id, table in evaluations.items():
-        detail = f"no row of the evaluation {run_id}"
+        what = "review" if table is TableName.REVIEWS else "evaluation"
+        detail = f"no row of the {what} {run_id}"
         problems.append(Problem(Damage.EVALUATION, table.value, detail, run_id))
     return problems
 

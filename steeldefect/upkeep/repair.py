@@ -194,8 +194,8 @@ class Repair:
 
     def _fail_evaluations(self, problems: list[Problem]) -> None:
         for problem in problems:
-            self._rows.fail_evaluation(problem.subject)
-            self._say(f"runs: marked evaluation {problem.subject} as failed; evaluate again")
+            again = self._rows.fail_run(problem.subject)
+            self._say(f"runs: marked {problem.subject} as failed; {again}")
 
     def _set_aside(self, key: str) -> None:
         """Move an object to the folder of damaged objects."""

@@ -114,16 +114,21 @@ class RowRepair:
             self._tables.replace(TableName.RUNS, restored, {"run_id": row["run_id"]})
         return len(found)
 
-    def fail_evaluation(self, run_id: str) -> None:
-        """Mark an evaluation as failed in `runs`, because its rows are lost.
+    def fail_run(self, run_id: str) -> str:
+        """Mark an evaluation or review as failed in `runs`, because its rows are lost.
+
+        Returns:
+            What people should do.
 
         Raises:
             OutputBusyError: another run has taken over.
             StoreError: the store refused, or does not answer; start again.
         """
         row = self._tables.read(TableName.RUNS, None, {"run_id": run_id}).to_pylist()[0]
-        stated = {"outcome": Outcome.FAILED.value, "error": "its rows were lost; evaluate again"}
+        again = "import the reviews again" if row["job"] == "review" else "evaluate again"
+        stated = {"outcome": Outcome.FAILED.value, "error": f"its rows were lost; {again}"}
         self._replace(row | stated)
+        return again
 
     def _sift(
         self, run_ids: list[str], recorded: dict[str, RecordedRun], repaired: RepairedRows

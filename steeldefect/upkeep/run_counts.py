@@ -136,8 +136,12 @@ SELECT run_id, run_id IN (SELECT run_id FROM metrics) AS metrics,
     (bundle, source) IN (SELECT (bundle, labels) FROM confusions)
         OR run_id IN (  -- no picture had known masks
             SELECT run_id FROM metrics WHERE name = 'mean_dice' AND support = 0
-        ) AS confusions
+        ) AS confusions,
+    true AS reviews
 FROM runs WHERE job = 'evaluate' AND outcome = 'success' AND planned > 0
+UNION ALL
+SELECT run_id, true, true, run_id IN (SELECT run_id FROM reviews)
+FROM runs WHERE job = 'review' AND outcome = 'success'
 ORDER BY run_id
 """
 _ORIGINS = """
@@ -213,20 +217,20 @@ def recorded_runs(rows: Rows) -> list[RecordedRun]:
 
 
 def lost_evaluations(rows: Rows) -> dict[str, TableName]:
-    """Find successful evaluations that have no rows in `metrics` or `confusions`.
+    """Find successful evaluations without rows in `metrics` or `confusions`, and such reviews.
 
     A later evaluation with the same bundle and labels replaces the rows in `confusions`; so any
     rows with that bundle and these labels count there.
 
     Returns:
-        The table without rows, by the id of the evaluation's run.
+        The table without rows, by the id of the run.
 
     Raises:
         duckdb.Error, OSError, pa.ArrowException: a data file cannot be read.
     """
     lost = {}
     for row in _ask(rows, _EVALUATIONS).to_pylist():
-        for table in (TableName.METRICS, TableName.CONFUSIONS):
+        for table in (TableName.METRICS, TableName.CONFUSIONS, TableName.REVIEWS):
             if not row[table.value]:
                 lost[row["run_id"]] = table
     return lost

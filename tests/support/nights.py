@@ -7,6 +7,7 @@ with `two` two defects, with `bad` they go to quarantine; all others have one de
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,17 @@ from steeldefect.tables.parts import Part, write_part
 from steeldefect.tables.provenance import Origin, stored_rows, whole_rows
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.health import check_tables, require_sound
-from support.examples import BUNDLE, MORNING, defect, failure, finish, image, level, prediction
+from support.examples import (
+    BUNDLE,
+    MORNING,
+    defect,
+    failure,
+    finish,
+    image,
+    level,
+    picture,
+    prediction,
+)
 
 QUICK = Timing(beat=0.05, dead_after=0.5, look=0.02)
 LABELS = "/labels/train.csv"
@@ -116,7 +127,7 @@ def classes_on(key: str) -> list[int]:
 
 
 def evaluate(store: Store, number: int) -> None:
-    """Write an evaluation as the job does, and a review."""
+    """Write an evaluation as the job does."""
     tables, made = Tables(store), origin_of(number)
     pixels = {"tp": 3, "fp": 0, "fn": 0, "tn": 5, "labels": LABELS}
     counted = [prediction("one-1.png") | pixels]
@@ -130,19 +141,26 @@ def evaluate(store: Store, number: int) -> None:
         {"bundle": BUNDLE, "labels": LABELS},
     )
     tables.append(TableName.METRICS, whole_rows(TableName.METRICS, [score], made))
-    said = {"etag": "e1", "width": 128, "height": 64, "verdict": "confirmed", "reviewer": "Ada"}
-    said |= {"reviewed_at": made.scored_at, "format": "coco", "scored_run": "run-001"}
-    named = {name: counted[0][name] for name in (*names[:5], "run_lengths")}
-    reviews = [named | said | {"review": f"review-{number}"}]
-    tables.append(TableName.REVIEWS, whole_rows(TableName.REVIEWS, reviews, made))
     record_run(tables, made, RunRecord("evaluate", LABELS, Outcome.SUCCESS, 1.0, planned=1))
 
 
+def review(store: Store) -> None:
+    """Write a review as `review import` does."""
+    tables, made = Tables(store), replace(origin_of(3), run_id="review-003")
+    said = {"class_id": 1, "class_name": "bright", "run_lengths": "1 3", "verdict": "confirmed"}
+    said |= {"etag": "e1", "width": 128, "height": 64, "reviewer": "Ada", "review": "r1"}
+    said |= {"reviewed_at": made.scored_at, "format": "coco", "scored_run": "run-001"}
+    rows = [picture("one-1.png") | said]
+    tables.append(TableName.REVIEWS, whole_rows(TableName.REVIEWS, rows, made))
+    record_run(tables, made, RunRecord("review", "/archive", Outcome.SUCCESS, 1.0, planned=1))
+
+
 def two_nights(store: Store) -> None:
-    """Run two nights of two waves each, and an evaluation, so that every table has rows."""
+    """Run two nights of two waves each, an evaluation and a review: every table has rows."""
     night(store, PICTURES, 1)
     night(store, PICTURES + MORE, 2)
     evaluate(store, 3)
+    review(store)
 
 
 def assert_each_once(store: Store, keys: Iterable[str]) -> None:

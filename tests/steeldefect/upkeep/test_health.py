@@ -264,6 +264,11 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], Damage, str]] = {
         Damage.EVALUATION,
         "confusions: no row of the evaluation run-003",
     ),
+    "a review's rows deleted": (
+        lambda folder: delta(folder, "reviews").delete(),
+        Damage.EVALUATION,
+        "reviews: no row of the review review-003",
+    ),
 }
 
 

@@ -302,7 +302,7 @@ def test_a_preview_says_what_would_be_done_and_writes_nothing(store: Store) -> N
         "quarantine: make 1 data files of 2",
         "confusions: delete 1 files of earlier versions",
         "metrics: make 1 data files of 2",
-        "runs: make 1 data files of 5",
+        "runs: make 1 data files of 6",
         "runs: delete 2 files of earlier versions",
     ]
     assert previewed.left == []
