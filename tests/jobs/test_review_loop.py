@@ -17,6 +17,7 @@ from jobs import score as score_job
 from steeldefect.bundle.files import Bundle
 from steeldefect.cli import main as steeldefect
 from steeldefect.pictures import run_lengths
+from steeldefect.review.manifest import read_manifest
 from steeldefect.tables.schema import TableName
 from training.__main__ import main as training
 
@@ -58,9 +59,10 @@ def delete_one_mask(export: Path) -> tuple[Path, str, int]:
     gone = content["annotations"].pop(0)
     path = export.parent / "corrected.json"
     path.write_text(json.dumps(content))
-    name = next(one["file_name"] for one in content["images"] if one["id"] == gone["image_id"])
+    file = next(one["file_name"] for one in content["images"] if one["id"] == gone["image_id"])
+    shown = {one.name: one.image_id for one in read_manifest(export).pictures}
     category = next(one for one in content["categories"] if one["id"] == gone["category_id"])
-    return path, Path(name).name, int(category["id"])
+    return path, shown[Path(file).name], int(category["id"])
 
 
 def test_corrections_come_back_in_training_and_evaluation(
