@@ -88,7 +88,7 @@ test: setup lint ## Check style and types, then run the tests, except slow ones 
 
 # three processes: these tests wait for most of their time
 .PHONY: test-faults
-test-faults: setup ## Run the tests in which stores, disks and processes fail, slow ones too (eleven minutes)
+test-faults: setup ## Run the tests in which stores, disks and processes fail, and upkeep's, slow ones too
 	$(RUN) STEELDEFECT_FAULTS=500 python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup \
 		tests/s3 tests/faults tests/steeldefect/upkeep
 

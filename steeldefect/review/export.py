@@ -20,10 +20,10 @@ import pyarrow as pa
 from steeldefect.analysis.sql import choose_bundle, opened_database
 from steeldefect.errors import DataError, PictureError, StoreError, TableError
 from steeldefect.labels.label_csv import listed
+from steeldefect.program.new_folders import new_folder
 from steeldefect.program.progress import followed
 from steeldefect.review.formats import Format, Lost, Shapes, write_annotations
 from steeldefect.review.manifest import FILE, IMAGES, ExportedPicture, Manifest
-from steeldefect.review.new_folders import new_folder
 from steeldefect.review.queue_reading import QueueFile
 from steeldefect.review.stored_pictures import StoredPicture, StoredPictures
 from steeldefect.settings import ScoreSettings

@@ -19,12 +19,12 @@ from steeldefect.analysis.sql import opened_database
 from steeldefect.errors import DataError, SettingsError, SteelDefectError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.run_lengths import Mask
+from steeldefect.program.new_folders import new_folder
 from steeldefect.publish import lease
 from steeldefect.publish.foreign_tables import require_own_tables
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.review.formats import Format, ReadPicture, read_annotations
 from steeldefect.review.manifest import ExportedPicture, Manifest, read_manifest
-from steeldefect.review.new_folders import new_folder
 from steeldefect.review.training_folder import Reviewed, write_training_folder
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store
