@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from subprocess import Popen, TimeoutExpired
 from typing import Any
@@ -127,7 +128,7 @@ def started_here() -> bool:
 def how_it_ended() -> str | None:
     """Return how the JVM ended, after a short wait for its end; None: it runs, or never ran."""
     if _SUBMIT in os.environ:
-        return None if os.getppid() == _PARENT else "with spark-submit"
+        return "with spark-submit" if _parent_ends() else None
     if _Started.process is None:
         return None
     try:
@@ -135,6 +136,16 @@ def how_it_ended() -> str | None:
     except TimeoutExpired:
         return None
     return f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
+
+
+def _parent_ends() -> bool:
+    """Return whether the parent process ends; its sockets close before its children notice."""
+    deadline = time.monotonic() + _END_SECONDS
+    while os.getppid() == _PARENT:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def forward_signals() -> None:

@@ -41,7 +41,8 @@ def quantise(source: Path, target: Path, pictures: Sequence[Gray], spec: InputSp
     def inputs(picture: Gray) -> Float32:
         return prepare(picture, spec)[None]
 
-    nncf.set_log_level(logging.ERROR)
+    # nncf.set_log_level would also change handlers that the program put on nncf's logger
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     model = ov.Core().read_model(source)
     least_and_greatest = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
     ranges = nncf.AdvancedQuantizationParameters(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,7 @@ from steeldefect.errors import (
     StoreUnavailableError,
     WaveError,
 )
+from steeldefect.spark import jvm
 from steeldefect.spark.session import explain_failure, tasks_at_once
 
 IN_A_WORKER = """Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times, most recent \
@@ -183,3 +186,12 @@ def test_a_long_report_is_cut() -> None:
 def test_tasks_at_once(cores: int, conf: dict[str, str], at_once: int) -> None:
     context = SimpleNamespace(getConf=lambda: conf, defaultParallelism=cores)
     assert tasks_at_once(context) == at_once  # type: ignore[arg-type]
+
+
+def test_a_spark_submit_that_is_just_ending_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = iter([os.getppid()] * 3)  # its sockets close before its children get a new parent
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    monkeypatch.setattr(jvm.os, "getppid", lambda: next(parents, 1))
+    error = explain_failure(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"))
+    assert type(error) is WaveError
+    assert str(error).startswith("Spark's JVM ended (with spark-submit); ")
