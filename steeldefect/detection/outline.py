@@ -133,9 +133,10 @@ def outline_picture(
     rejected: list[Rejected] = []
     levels: list[LevelMask] = []
     count = 0
-    for channel, defect_class in enumerate(classes):
+    # OpenCV's split separates the interleaved classes faster than NumPy reads one of them
+    for class_map, defect_class in zip(cv2.split(maps), classes, strict=True):
         full = _resized_above(
-            maps[:, :, channel], shape, min(defect_class.pixel_threshold, *rules.levels, 1.0)
+            class_map, shape, min(defect_class.pixel_threshold, *rules.levels, 1.0)
         )
         if full is None:
             continue
@@ -259,6 +260,6 @@ def resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
     if probability.shape == shape:
         return probability
     size = (shape[1], shape[0])
-    # the class map is one channel of an interleaved array: OpenCV needs it contiguous
+    # one channel of an interleaved array is not contiguous, as OpenCV needs it
     contiguous = np.ascontiguousarray(probability)
     return np.asarray(cv2.resize(contiguous, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -45,30 +45,45 @@ class Shape:
         return self.length / self.width
 
 
-def measure_shape(border: Points, pixel: tuple[float, float] = (1.0, 1.0)) -> Shape:
-    """Measure a region.
+def measure_shape(
+    border: Points, pixel_mm: tuple[float, float] | None = None
+) -> tuple[Shape, Shape | None]:
+    """Measure a region in pixels, and in millimetres if the size of a pixel is known.
+
+    Args:
+        border: the region's outer border: int32 (n, 2), column and row of each pixel, in order, as
+            `cv2.findContours` returns it.
+        pixel_mm: width and height of a pixel in millimetres; None if unknown.
+    """
+    hull = cv2.convexHull(border).reshape(-1, 1, 2)
+    corners = (hull.astype(np.float32) + _CORNERS).reshape(-1, 2)
+    in_pixels = _shape(border, corners, (1.0, 1.0))
+    if pixel_mm is None:
+        return in_pixels, None
+    scale = np.array(pixel_mm, np.float32)
+    return in_pixels, _shape((border * scale).astype(np.float32), corners * scale, pixel_mm)
+
+
+def _shape(
+    border: Points | npt.NDArray[np.float32],
+    corners: npt.NDArray[np.float32],
+    pixel: tuple[float, float],
+) -> Shape:
+    """Measure a region whose border and corners are in the unit of length.
 
     The perimeter is the length of the line through the centres of the border pixels, plus the
     circumference of one pixel, taken as an ellipse. Source: for convex shapes, the perimeter of a
     Minkowski sum is the sum of the perimeters (Steiner's formula). So a single pixel has the
     perimeter pi, and a straight line of n pixels 2 (n - 1) + pi.
-
-    Args:
-        border: the region's outer border: int32 (n, 2), column and row of each pixel, in order, as
-            `cv2.findContours` returns it.
-        pixel: width and height of a pixel.
     """
-    scale = np.array(pixel, np.float32)
-    hull = cv2.convexHull(border).reshape(-1, 1, 2)
-    corners = ((hull + _CORNERS).reshape(-1, 2) * scale).astype(np.float32)
     outer = cv2.convexHull(corners)
     length, width, angle = _rectangle(outer)
-    line = cv2.arcLength((border * scale).astype(np.float32), closed=True)
     return Shape(
         length=length,
         width=width,
         angle=angle,
-        perimeter=line + _ellipse_circumference(pixel[0] / 2, pixel[1] / 2),
+        perimeter=cv2.arcLength(border, closed=True)
+        + _ellipse_circumference(pixel[0] / 2, pixel[1] / 2),
         hull_area=float(cv2.contourArea(outer)),
     )
 
