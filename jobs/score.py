@@ -17,7 +17,7 @@ from steeldefect.program.command import CommandParser, run_command
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """Recover, plan, score wave by wave, publish each, report."""
+    """Recover, plan, score wave by wave, publish each, watch, report."""
     # imported here: this takes a second or two, and signals are handled meanwhile
     from steeldefect.spark.session import follow_signals
 
@@ -36,7 +36,10 @@ def score(arguments: argparse.Namespace) -> None:
         with run.scored_waves() as waves:
             for wave in waves:
                 run.publish(wave)
+        found = run.watch()
     print(run.summary())
+    if found:
+        print(found)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -135,6 +135,12 @@ class PromotionError(SteelDefectError):
     exit_code = ExitCode.PROMOTION
 
 
+class DriftError(SteelDefectError):
+    """The pictures or the findings of a run have drifted, and the caller asked to fail then."""
+
+    exit_code = ExitCode.DRIFT
+
+
 class RunLengthError(DataError, ValueError):
     """Malformed run lengths.
 

@@ -38,5 +38,7 @@ class ExitCode(IntEnum):
     """An SQL statement is wrong, or failed on these tables."""
     PROMOTION = 14
     """A bundle cannot be promoted, or cannot be compared."""
+    DRIFT = 15
+    """The pictures or the findings of a run have drifted, and `--fail-on-drift` was given."""
     INTERRUPTED = 130
     """Ctrl-C, SIGTERM or SIGHUP; published waves stay, and the next run continues."""

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle
+from steeldefect.errors import OutputBusyError, SteelDefectError
 from steeldefect.plan.inventory import read_inventory
 from steeldefect.plan.listing import list_pictures
 from steeldefect.plan.picture_places import require_groups, require_places
@@ -39,6 +40,9 @@ from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.provenance import Origin
 from steeldefect.upkeep.health import require_sound
+from steeldefect.watch.bundle_reference import keep_reference
+from steeldefect.watch.watch import publish as publish_watched
+from steeldefect.watch.watch import watch_run
 
 _LOG = logging.getLogger(__name__)
 
@@ -157,6 +161,41 @@ class ScoringRun:
         with interruption.postponed():
             self._log.publish(record, self._lease.check)
             totals.add(wave)
+
+    def watch(self) -> str:
+        """Watch what this run has scored, unless the settings or an empty run leave nothing.
+
+        A failure does not fail the run, whose pictures are published: it is a warning.
+
+        Returns:
+            The alarms and repeats for people; empty if there are none.
+
+        Raises:
+            OutputBusyError: another run has taken the output over.
+        """
+        if not (self.settings.watch.after_score and self.totals.scored):
+            return ""
+        try:
+            with self._watch.measure("watch"):
+                keep_reference(self._output, self.bundle)
+                watched = watch_run(
+                    self._output,
+                    self.settings.watch,
+                    self.origin.run_id,
+                    lambda: session_for("steeldefect watch", self._session),
+                )
+                publish_watched(self._output, watched, self._lease.check)
+        except OutputBusyError:
+            raise
+        except SteelDefectError as error:
+            _LOG.warning(
+                "all pictures are published, but the watch failed: %s; steeldefect watch --output "
+                "%s does it again",
+                error,
+                self._output.uri,
+            )
+            return ""
+        return watched.findings()
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
         """Write the row of this run to the table `runs`.

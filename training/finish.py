@@ -14,8 +14,10 @@ from pathlib import Path
 from steeldefect.bundle.files import Bundle
 from steeldefect.bundle.manifest import CpuPrecision, Manifest
 from steeldefect.program.progress import say
+from steeldefect.watch.bundle_reference import REFERENCE_NAME
 from training.calibration.calibrate import Calibrated, calibrate
 from training.evaluation.held_out_csv import HELD_OUT_NAME
+from training.evaluation.reference import bundle_reference
 from training.evaluation.score_held_out import score_held_out
 from training.export.accept_precision import accept_precision
 from training.export.agreement import check_agreement
@@ -54,6 +56,8 @@ class Fitted:
 def finish(fitted: Fitted, target: Path) -> Bundle:
     """Stage the models, check, calibrate, choose the precision, measure, report, and seal.
 
+    The bundle also gets a reference for the watch: what its validation pictures look like.
+
     Args:
         fitted: fitted models with their draft manifest, history, recipe and parts.
         target: folder of the bundle; must not exist.
@@ -79,8 +83,11 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
 
         compiled = accept_precision(staged, manifest, parts.train, parts.validation, recipe.compile)
 
+        scoring = staged.detector(manifest, compiled.default)
+        reference = bundle_reference(scoring, parts.validation)
+
         say(f"measuring on {len(parts.test)} test pictures, in {compiled.default.value}")
-        held_out = score_held_out(staged.detector(manifest, compiled.default), parts.test)
+        held_out = score_held_out(scoring, parts.test)
         manifest = manifest.model_copy(
             update={"compiled": compiled, "held_out_scores": held_out.scores}
         )
@@ -98,6 +105,7 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
             HISTORY_NAME: json.dumps(fitted.history, indent=1) + "\n",
             HELD_OUT_NAME: held_out.to_csv(),
             REPORT_NAME: write_report(report),
+            REFERENCE_NAME: reference.to_json() + "\n",
         }
         return seal(staged, target, manifest, attachments)
 

@@ -28,7 +28,7 @@ from steeldefect.tables.provenance import Origin, with_provenance
 from steeldefect.tables.schema import SCHEMAS, TableName, Verdict
 
 _PICTURES = pa.schema([("source", pa.string()), ("key", pa.string())])
-_UNKNOWN = ("regions", "rejected_regions", "level_masks")
+_UNKNOWN = ("regions", "rejected_regions", "level_masks", "audit_defects", "audit_regions")
 
 
 def write_derived(

@@ -31,10 +31,10 @@ FOUND = pa.schema(
     [
         (field.name, field.type)
         for field in SCHEMAS[TableName.PREDICTIONS].columns
-        if field.name not in _PROVENANCE
+        if field.name not in {*_PROVENANCE, "audit"}
     ]
 )
-"""Columns of `predictions` without provenance."""
+"""Columns of `predictions` without provenance, and without the mark of the audit."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Query the tables of one output with SQL: DuckDB in this process, no server.
 
-Every table has its own name; a table that was not written yet is empty. These are the views:
+Every table has its own name; a table that was not written yet is empty. `predictions` and `defects`
+leave out what the audit of the gate found. These are the views:
 
+- `audit_predictions`, `audit_defects`: what the audit found on pictures that the gate stopped;
 - `newest_images`: for each picture and bundle, the row of the newest run (a picture that was
   replaced in the archive is scored again);
 - `newest_predictions`: the findings that belong to these rows;
@@ -62,6 +64,8 @@ _OPENED = (
     TableName.REVIEWS,
     TableName.CONFUSIONS,
     TableName.METRICS,
+    TableName.DRIFT,
+    TableName.REPEATS,
     TableName.RUNS,
 )
 """The tables in the order in which they are opened: a table comes before those it refers to.
@@ -71,13 +75,20 @@ So a reader who sees a row of `images` also sees its findings and its run, altho
 opened one after another.
 """
 
-_STORED = {TableName.RUNS: "stored_runs"}
+_STORED = {
+    table: f"stored_{table.value}"
+    for table in (TableName.RUNS, TableName.PREDICTIONS, TableName.DEFECTS)
+}
 """Names under which tables are registered whose own name is that of a view over them."""
 
 _VIEWS = """
 CREATE VIEW runs AS
 SELECT * REPLACE (coalesce(engine, took) AS engine, coalesce(took, engine) AS took)
 FROM stored_runs;
+CREATE VIEW predictions AS SELECT * FROM stored_predictions WHERE audit IS NOT TRUE;
+CREATE VIEW defects AS SELECT * FROM stored_defects WHERE audit IS NOT TRUE;
+CREATE VIEW audit_predictions AS SELECT * FROM stored_predictions WHERE audit;
+CREATE VIEW audit_defects AS SELECT * FROM stored_defects WHERE audit;
 CREATE VIEW newest_images AS
 SELECT *,
     CASE WHEN count(*) OVER (PARTITION BY bundle, image_id) = 1 THEN image_id

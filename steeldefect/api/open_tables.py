@@ -107,6 +107,16 @@ class OpenedTables:
         return self._whole("defects")
 
     @property
+    def audit_predictions(self) -> QueryResult:
+        """Findings of the audit of the gate, on pictures that the gate stopped, in each run."""
+        return self._whole("audit_predictions")
+
+    @property
+    def audit_defects(self) -> QueryResult:
+        """Regions that the audit of the gate found, in each run."""
+        return self._whole("audit_defects")
+
+    @property
     def mask_levels(self) -> QueryResult:
         """Masks at other thresholds: one row for each mask that the setting `mask_levels` kept."""
         return self._whole("mask_levels")
@@ -130,6 +140,16 @@ class OpenedTables:
     def metrics(self) -> QueryResult:
         """Metrics: one row for each metric of each evaluation."""
         return self._whole("metrics")
+
+    @property
+    def drift(self) -> QueryResult:
+        """What the watch compared: one row for each quantity, camera and watched run."""
+        return self._whole("drift")
+
+    @property
+    def repeats(self) -> QueryResult:
+        """Marks that repeat: one row for each roll on a coil, and for each fixed place."""
+        return self._whole("repeats")
 
     @property
     def runs(self) -> QueryResult:

@@ -93,6 +93,7 @@ def score(
         with run.scored_waves() as waves:
             for wave in waves:
                 run.publish(wave)
+        run.watch()
     return _result(run)
 
 

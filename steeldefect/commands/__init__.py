@@ -17,6 +17,7 @@ from steeldefect.commands import (
     show,
     sql,
     tables,
+    watch,
 )
 
 COMMANDS = (
@@ -24,6 +25,7 @@ COMMANDS = (
     evaluate,
     find,
     sql,
+    watch,
     rethreshold,
     export_kaggle,
     overlays,

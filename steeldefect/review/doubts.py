@@ -14,6 +14,9 @@ The score of a doubt is between 0 and 1:
   the greater mean probability of the two. Only pictures count whose file did not change between
   the two, and classes that both bundles have.
 
+- `audit`: the mean probability of what the audit found on a picture that the gate stopped, at
+  least `LEAST_SCORE`: all of it is doubtful, because the two models disagree.
+
 What scores below `LEAST_SCORE` is no doubt: its probability or area is not near the threshold.
 """
 
@@ -82,9 +85,9 @@ def _of_pictures(compared: Compared) -> dict[str, Any]:
 
 def _of_thresholds(connection: duckdb.DuckDBPyConnection, compared: Compared) -> list[_Part]:
     if compared.thresholds is None:
-        return []
+        return [_Part(_AUDIT)]
     connection.register("class_thresholds", _class_thresholds(compared.thresholds))
-    parts = [_Part(select) for select in (_PROBABILITY, _NOT_REACHED, _ABOVE, _BELOW)]
+    parts = [_Part(select) for select in (_AUDIT, _PROBABILITY, _NOT_REACHED, _ABOVE, _BELOW)]
     gate = compared.thresholds.gate
     if gate is not None and gate.threshold > 0:  # at 0 every picture passes
         parts.append(_Part(_GATE, {"gate_threshold": gate.threshold}))
@@ -156,6 +159,11 @@ _GATE = """
 SELECT source, key, 'gate' AS kind, nearness(gate, $gate_threshold) AS score, gate AS value,
     $gate_threshold AS bound
 FROM pictures WHERE gate IS NOT NULL
+"""
+_AUDIT = """
+SELECT source, key, 'audit' AS kind, greatest(mean_probability, $least) AS score, class_id,
+    class_name, area AS value, gate AS bound
+FROM audit_predictions JOIN pictures USING (source, key, run_id)
 """
 _PROBABILITY = """
 SELECT source, key, 'probability' AS kind,

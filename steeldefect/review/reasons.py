@@ -15,7 +15,8 @@ class Kind(str, Enum):
     `gate`: the gate's probability is near its threshold. `probability`: the probability of a region
     is near the threshold of its class. `area_above`, `area_below`: a class counts, or was removed,
     by little more or less than its minimum area. `disagreement`: another bundle found something
-    else. `random`: drawn at random, whatever was found.
+    else. `audit`: the gate stopped the picture, and its audit found something. `random`: drawn at
+    random, whatever was found.
     """
 
     GATE = "gate"
@@ -23,6 +24,7 @@ class Kind(str, Enum):
     AREA_ABOVE = "area_above"
     AREA_BELOW = "area_below"
     DISAGREEMENT = "disagreement"
+    AUDIT = "audit"
     RANDOM = "random"
 
 
@@ -35,7 +37,7 @@ class Doubt:
         score: 0 to 1, greater is more doubtful; see `steeldefect.review.doubts`.
         value: what was measured: a probability, or an area in pixels.
         bound: what it is compared with: a threshold, a minimum area, or the area in pixels that the
-            other bundle found.
+            other bundle found; for `audit` the gate's probability.
         class_name: name of the defect class; None for the gate.
         regions: number of regions that `value` is the area of; None for other kinds.
         added: part of the minimum area that a soft gate added, in pixels; None for other kinds.
@@ -64,6 +66,11 @@ class Doubt:
             return (
                 f"class {self.class_name}: {_area_text(self.value)}, but "
                 f"{_area_text(self.bound)} by bundle {(self.other or '')[:12]}"
+            )
+        if self.kind is Kind.AUDIT:
+            return (
+                f"behind the gate ({self.bound:.4f}): {_area_text(self.value)} of class "
+                f"{self.class_name}"
             )
         return self._of_area()
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from steeldefect.detection.outline import Finding, LevelMask, Outline
 from steeldefect.errors import Transient
 from steeldefect.pictures import run_lengths
+from steeldefect.pictures.statistics import PictureStatistics
 from steeldefect.pictures.strip import Axis, Place
 from steeldefect.runtimes import Engine
 from steeldefect.scoring.defect_rows import defect_rows
@@ -28,10 +29,11 @@ class Failure:
 
 
 class Pictured(NamedTuple):
-    """A picture as read: its key, its (height, width) in pixels, and its place on the strip."""
+    """A picture as read: key, (height, width) in pixels, statistics, and place on the strip."""
 
     key: PictureKey
     shape: tuple[int, int]
+    statistics: PictureStatistics
     place: Place = Place()
 
 
@@ -73,22 +75,34 @@ class TaskRows:
         """Number of pictures in `quarantine` so far."""
         return len(self._rows[TableName.QUARANTINE])
 
-    def gated(self, picture: Pictured, probability: float) -> None:
-        """Add a picture that the gate stopped."""
-        self._image(picture, probability, Verdict.GATED, Outline())
+    def gated(self, picture: Pictured, probability: float, audit: Outline | None = None) -> None:
+        """Add a picture that the gate stopped.
+
+        Args:
+            picture: the picture as read.
+            probability: the gate's answer.
+            audit: what the segmenter finds on it; None if the audit did not choose the picture.
+        """
+        self._image(picture, probability, Verdict.GATED, Outline(), audit)
+        if audit is not None:
+            self._findings(picture, audit, audit=True)
 
     def segmented(self, picture: Pictured, probability: float | None, outline: Outline) -> None:
         """Add a picture that was segmented, and what was found on it."""
         verdict = Verdict.DEFECT if outline.findings else Verdict.CLEAN
         self.defective += verdict is Verdict.DEFECT
-        self._image(picture, probability, verdict, outline)
-        named = self._picture(picture.key)
+        self._image(picture, probability, verdict, outline, None)
+        self._findings(picture, outline, audit=False)
+
+    def _findings(self, picture: Pictured, outline: Outline, *, audit: bool) -> None:
+        named = self._picture(picture.key) | {"audit": audit}
         self._rows[TableName.PREDICTIONS] += [
             named | _prediction(finding) for finding in outline.findings
         ]
         self._rows[TableName.DEFECTS] += [
             named | row for row in defect_rows(outline, picture.place, self._along)
         ]
+        named = self._picture(picture.key)
         self._rows[TableName.MASK_LEVELS] += [named | _level(mask) for mask in outline.levels]
 
     def failed(self, key: PictureKey, failure: Failure) -> None:
@@ -110,9 +124,14 @@ class TaskRows:
         ]
 
     def _image(
-        self, picture: Pictured, probability: float | None, verdict: Verdict, outline: Outline
+        self,
+        picture: Pictured,
+        probability: float | None,
+        verdict: Verdict,
+        outline: Outline,
+        audit: Outline | None,
     ) -> None:
-        key, (height, width), place = picture
+        key, (height, width), statistics, place = picture
         self._rows[TableName.IMAGES].append(
             self._picture(key)
             | {
@@ -134,10 +153,13 @@ class TaskRows:
                 "pixel_mm_x": place.pixel_mm_x,
                 "pixel_mm_y": place.pixel_mm_y,
                 "attributes": None if place.attributes is None else list(place.attributes.items()),
-                "regions": sum(finding.region_count for finding in outline.findings),
+                "regions": _regions(outline),
                 "rejected_regions": outline.rejected_count,
                 "level_masks": len(outline.levels),
+                "audit_defects": None if audit is None else len(audit.findings),
+                "audit_regions": None if audit is None else _regions(audit),
             }
+            | statistics._asdict()
         )
 
     def _picture(self, key: PictureKey) -> dict[str, Any]:
@@ -157,6 +179,10 @@ def failed_row(source: str, key: PictureKey, failure: Failure, max_tries: int) -
         "tries": key.tries + 1,
         "given_up": not transient or key.tries + 1 >= max_tries,
     }
+
+
+def _regions(outline: Outline) -> int:
+    return sum(finding.region_count for finding in outline.findings)
 
 
 def _named(source: str, key: PictureKey) -> dict[str, Any]:

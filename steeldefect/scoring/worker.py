@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -22,9 +22,11 @@ from steeldefect.detection.outline import Outline, OutlineRules
 from steeldefect.errors import InferenceError, SourceDownError
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Float32
+from steeldefect.pictures.statistics import PictureStatistics, picture_statistics
 from steeldefect.pictures.strip import Places, PlaceSettings
 from steeldefect.plan.listing import LISTING
 from steeldefect.scoring.fetching import Breaker, Fetcher, PictureKey
+from steeldefect.scoring.gate_audit import is_audited
 from steeldefect.scoring.task_report import TaskReport
 from steeldefect.scoring.task_rows import Failure, Pictured, TaskRows
 from steeldefect.settings import ScoreSettings
@@ -61,37 +63,59 @@ class Limits:
 
 @dataclass(frozen=True)
 class Measuring:
-    """How regions are measured, and what is kept beside the defects.
+    """How regions are measured, and what is measured and kept beside the defects.
 
     Attributes:
         strip: scale and place of the pictures.
         rejected_per_picture: largest number of removed regions of a picture that become rows.
         mask_levels: thresholds at which masks are kept as well.
+        audit_share: share of the pictures stopped by the gate that are segmented all the same.
     """
 
     strip: PlaceSettings = field(default_factory=PlaceSettings)
     rejected_per_picture: int = 0
     mask_levels: tuple[float, ...] = ()
+    audit_share: float = 0.0
 
     @classmethod
     def of(cls, settings: ScoreSettings) -> Measuring:
         """Return what the settings of a run ask for."""
-        return cls(settings.strip, settings.rejected_per_picture, settings.mask_levels)
+        return cls(
+            settings.strip,
+            settings.rejected_per_picture,
+            settings.mask_levels,
+            settings.audit_share,
+        )
+
+
+class _Measured(NamedTuple):
+    """The statistics and the model inputs of a picture."""
+
+    statistics: PictureStatistics
+    prepared: Prepared
 
 
 class _Ready(NamedTuple):
-    """A picture as read, with its model inputs or its failure."""
+    """A picture as read, with its statistics and model inputs, or its failure."""
 
     key: PictureKey
-    result: Prepared | Failure
+    result: _Measured | Failure
 
 
 class _Passed(NamedTuple):
-    """A picture that goes to the segmenter; `probability` is the gate's, or NaN without a gate."""
+    """A picture that goes to the segmenter.
+
+    Attributes:
+        picture: the picture as read.
+        prepared: its model inputs.
+        probability: the gate's answer, or NaN without a gate.
+        audit: whether the gate stopped the picture, and its audit chose it.
+    """
 
     picture: Pictured
     prepared: Prepared
     probability: float
+    audit: bool = False
 
 
 class _Segmented(NamedTuple):
@@ -174,7 +198,7 @@ class TaskScorer:
 
     def _prepared(
         self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
-    ) -> Iterator[tuple[PictureKey, Prepared]]:
+    ) -> Iterator[tuple[PictureKey, _Measured]]:
         """Yield the pictures that are ready for the models; the others go to quarantine."""
         ahead = self._limits.fetch_threads + self._waiting
         results = read_ahead(keys, self._fetch_and_prepare, readers, ahead)
@@ -198,9 +222,12 @@ class TaskScorer:
             stage = Stage.DECODE
             with self._watch.measure(stage.value):
                 picture = decode_gray(fetched.data, self._limits.decode)
+            with self._watch.measure("statistics"):
+                statistics = picture_statistics(picture)
             stage = Stage.PREPARE
             with self._watch.measure(stage.value):
-                return _Ready(key.as_read(fetched), self._detector.prepare(picture))
+                prepared = self._detector.prepare(picture)
+            return _Ready(key.as_read(fetched), _Measured(statistics, prepared))
         except SourceDownError:
             raise
         except Exception as error:  # an unexpected error must not fail the other pictures
@@ -224,38 +251,48 @@ class TaskScorer:
             yield from map(_Segmented, passed, maps)
 
     def _passed(self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor) -> Iterator[_Passed]:
-        """Run the gate; yield the pictures that pass, and add rows for the others."""
+        """Run the gate; yield the pictures that pass or are audited, add rows for the others."""
         for batch in in_batches(self._prepared(keys, readers), self._batch_size):
             with self._watch.measure("gate"):
-                probabilities = self._detector.gate([prepared for _, prepared in batch])
+                probabilities = self._detector.gate([one.prepared for _, one in batch])
             passes = self._detector.passes(probabilities).tolist()
-            for (key, prepared), probability, ok in zip(
+            for (key, (statistics, prepared)), probability, ok in zip(
                 batch, probabilities.tolist(), passes, strict=True
             ):
                 if self._detector.has_gate and math.isnan(probability):
                     error = InferenceError("the gate's probability is not finite")
                     self._rows.failed(key, Failure(Stage.GATE, error))
                     continue
-                picture = Pictured(key, prepared.shape, self._places.of(key.key, key.place))
-                if ok:
-                    yield _Passed(picture, prepared, probability)
+                place = self._places.of(key.key, key.place)
+                picture = Pictured(key, prepared.shape, statistics, place)
+                if ok or self._is_audited(key):
+                    yield _Passed(picture, prepared, probability, audit=not ok)
                 else:
                     self._rows.gated(picture, probability)
+
+    def _is_audited(self, key: PictureKey) -> bool:
+        return is_audited(self._origin.bundle, key.key, self._measuring.audit_share)
 
     # -- masks and run lengths: in the outliner's thread ------------------------------------------
 
     def _outline(self, segmented: _Segmented) -> Outline | InferenceError:
-        (picture, _, probability), maps = segmented
-        rules = OutlineRules(
-            measured=True,
-            rejected=self._measuring.rejected_per_picture,
-            pixel_mm=picture.place.pixel_mm,
-            levels=self._measuring.mask_levels,
-        )
+        (picture, _, probability, audit), maps = segmented
+        rules = OutlineRules(measured=True, pixel_mm=picture.place.pixel_mm)
+        if not audit:
+            rules = replace(
+                rules,
+                rejected=self._measuring.rejected_per_picture,
+                levels=self._measuring.mask_levels,
+            )
         with self._watch.measure("outline"):
             return self._detector.outline(maps, picture.shape, probability, rules)
 
     def _add(self, passed: _Passed, outline: Outline | InferenceError) -> None:
+        if passed.audit:
+            # if the segmenter fails, the gate's verdict stands, and the picture is not audited
+            audited = outline if isinstance(outline, Outline) else None
+            self._rows.gated(passed.picture, passed.probability, audited)
+            return
         if isinstance(outline, InferenceError):
             self._rows.failed(passed.picture.key, Failure(Stage.SEGMENT, outline))
             return

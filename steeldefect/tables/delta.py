@@ -41,7 +41,10 @@ Rows: TypeAlias = pa.Table | Callable[[], Iterable[pa.Table]]
 """Rows to write; or a function that returns them, some at a time, and again for another try."""
 
 _VERSION = "steeldefect.schema_version"
-WITH_IMAGES = (TableName.DEFECTS, TableName.MASK_LEVELS, TableName.REVIEWS)
+WITH_IMAGES = (
+    *(TableName.DEFECTS, TableName.MASK_LEVELS, TableName.REVIEWS),
+    *(TableName.DRIFT, TableName.REPEATS),
+)
 """Tables that came with schema version 4, as some columns of `images` did."""
 
 _WRITER = WriterProperties(max_row_group_size=50_000)  # rows; the library keeps a group in memory

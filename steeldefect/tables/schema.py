@@ -19,9 +19,10 @@ SCHEMA_VERSION = 4
 
 - Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
 - Version 3 renamed the column `took` of `runs` to `engine`.
-- Version 4 added the tables `defects`, `mask_levels` and `reviews`, the column `thresholds` of
-  `runs`, to `images` where a picture lies and how many rows of the new tables it has, to
-  `confusions` the counts of defects, and to `metrics` intervals and size classes.
+- Version 4 added the tables `defects`, `mask_levels`, `reviews`, `drift` and `repeats`, the column
+  `thresholds` of `runs`, to `images` where a picture lies, its statistics, its audit and how many rows of the new
+  tables it has, to `predictions` the mark `audit`, to `confusions` the counts of defects, and to
+  `metrics` intervals and size classes.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own. A table of a greater version is refused.
@@ -43,6 +44,8 @@ class TableName(str, Enum):
     REVIEWS = "reviews"
     CONFUSIONS = "confusions"
     METRICS = "metrics"
+    DRIFT = "drift"
+    REPEATS = "repeats"
     RUNS = "runs"
 
 
@@ -115,6 +118,16 @@ def _measured(name: str, comment: str) -> pa.Field:
     return _column(name, pa.float64(), f"{comment}; null if scale or place is unknown", True)
 
 
+def _of_roll(name: str, kind: pa.DataType, comment: str) -> pa.Field:
+    """Create a column of `repeats` that only marks of a roll have."""
+    return _column(name, kind, f"{comment}; null for a fixed place", nullable=True)
+
+
+def _of_place(name: str, kind: pa.DataType, comment: str) -> pa.Field:
+    """Create a column of `repeats` that only fixed places have."""
+    return _column(name, kind, f"{comment}; null for marks of a roll", nullable=True)
+
+
 _MOMENT = pa.timestamp("us", tz="UTC")
 
 _PICTURE = [
@@ -143,6 +156,20 @@ _ON_STRIP = {
     "camera": "camera that took the picture",
     "side": "side of the strip",
 }
+_STATISTICS = {
+    "gray_mean": "mean gray of the picture, 0 to 255",
+    "gray_std": "contrast: standard deviation of its gray values",
+    "sharpness": "mean square of its Laplacian; null for pictures of less than 3 x 3 pixels",
+    "clipped_dark": "share of its pixels that are black (gray at most 2), 0 to 1",
+    "clipped_bright": "share of its pixels that are white (gray at least 253), 0 to 1",
+    "black_margin": "share of the picture in rows and columns at its edges that are black, 0 to 1",
+}
+_AUDIT = _added(
+    4,
+    "audit",
+    pa.bool_(),
+    "true: found by the audit on a picture that the gate stopped; it is no finding of the archive",
+)
 _BOX = [
     _column("box_top", pa.int32(), "first pixel row of the mask, 0-based"),
     _column("box_left", pa.int32(), "first pixel column of the mask, 0-based"),
@@ -152,6 +179,54 @@ _BOX = [
 _CLASS = [
     _column("class_id", pa.int32(), "id of the defect class"),
     _column("class_name", pa.string(), "name of the defect class in the bundle"),
+]
+
+_REPEAT = [
+    _column(
+        "kind",
+        pa.string(),
+        "roll (marks of a roll), harmonic (marks in a roll's lane whose period is a simple "
+        "multiple or part of the roll's), picture (marks at one place of the pictures, at a "
+        "multiple of their distance: dirt, no roll) or fixed_place (one place of the pictures "
+        "on many coils)",
+    ),
+    _of_roll("coil", pa.string(), "coil that shows the marks"),
+    _column("camera", pa.string(), "camera that took the pictures; null if unnamed", True),
+    _column("side", pa.string(), "side of the strip; null if unknown, or several", True),
+    _column("class_id", pa.int32(), "id of the defect class; of most defects, if several"),
+    _column("class_name", pa.string(), "name of this class"),
+    _of_roll(
+        "roll",
+        pa.int32(),
+        "number of the roll on its coil, from 1; marks with one period on one side share it",
+    ),
+    _of_roll("ratio", pa.float64(), "period / period of the roll of this number; 1 for a roll"),
+    _of_roll("period_mm", pa.float64(), "distance of two turns along the strip in millimetres"),
+    _of_roll("diameter_mm", pa.float64(), "period_mm / pi: diameter of such a roll"),
+    _of_roll("phase_mm", pa.float64(), "place of a turn along the strip, modulo period_mm"),
+    _of_roll("marks", pa.int32(), "number of turns with a mark"),
+    _of_roll("turns", pa.int32(), "number of turns from the first to the last mark"),
+    _of_roll("begin_mm", pa.float64(), "place of the first mark along the strip"),
+    _of_roll("end_mm", pa.float64(), "place of the last mark along the strip"),
+    _of_roll("scatter_mm", pa.float64(), "RMS distance of the marks from their turns"),
+    _of_roll("lane_mm", pa.float64(), "centre of the marks across the strip"),
+    _of_roll("lane_width_mm", pa.float64(), "width of the marks' places across the strip"),
+    _of_place("place_x", pa.float64(), "mean pixel column of the centroids, 0-based"),
+    _of_place("place_y", pa.float64(), "mean pixel row of the centroids, 0-based"),
+    _of_place("coils", pa.int64(), "number of coils with a defect at this place"),
+    _of_place("coils_seen", pa.int64(), "number of the camera's coils with any defect"),
+    _of_place("expected_coils", pa.float64(), "number of coils that the places around expect"),
+    _column(
+        "p_value",
+        pa.float64(),
+        "probability of such a finding by chance, corrected for all periods and lanes of the "
+        "coil, or for all places and cameras",
+    ),
+    _column("defects", pa.int64(), "number of defects that belong to it"),
+    _column("sentence", pa.string(), "the finding in plain English"),
+    _column("member_sources", pa.list_(pa.string()), "source of each defect, at most 1,000"),
+    _column("member_keys", pa.list_(pa.string()), "key of each of these defects' pictures"),
+    _column("member_numbers", pa.list_(pa.int32()), "number of each of them on its picture"),
 ]
 
 SCHEMAS: dict[TableName, TableSchema] = {
@@ -204,6 +279,20 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "number of regions that minimum areas removed; the largest are in defects",
                 ),
                 _added(4, "level_masks", pa.int32(), "number of the picture's rows of mask_levels"),
+                _added(
+                    4,
+                    "audit_defects",
+                    pa.int32(),
+                    "number of defect classes that the audit of the gate found; null if the "
+                    "picture was not audited",
+                ),
+                _added(
+                    4,
+                    "audit_regions",
+                    pa.int32(),
+                    "number of regions of these classes; null if the picture was not audited",
+                ),
+                *(_added(4, name, pa.float32(), text) for name, text in _STATISTICS.items()),
                 *_PROVENANCE,
             ]
         ),
@@ -224,6 +313,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "asks for); null if kept",
                     nullable=True,
                 ),
+                _AUDIT,
                 *(
                     _column(name, pa.string(), f"{text}; null if unknown", nullable=True)
                     for name, text in _ON_STRIP.items()
@@ -285,6 +375,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("regions", pa.int32(), "number of regions of the mask (8-connected)"),
                 _column("mean_probability", pa.float32(), "mean probability in the mask, 0 to 1"),
                 _column("max_probability", pa.float32(), "largest probability in the mask, 0 to 1"),
+                _AUDIT,
                 *_PROVENANCE,
             ]
         ),
@@ -428,13 +519,91 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     pa.int64(),
                     "number of pairs, pictures, pixels or defects behind value",
                 ),
-                _column("labels", pa.string(), "address of the label file"),
+                _column(
+                    "labels",
+                    pa.string(),
+                    "what the value was compared with: address of the label file, or reviews; for "
+                    "metrics of the watch audit, reviews or gate_probability",
+                ),
                 _added(4, "size_class", pa.string(), "areas of the defects counted; null for all"),
-                _added(4, "low", pa.float64(), "lower end of the 95% interval by bootstrap"),
+                _added(4, "low", pa.float64(), "lower end of the 95% interval"),
                 _added(4, "high", pa.float64(), "upper end of this interval"),
+                _added(
+                    4,
+                    "invalid",
+                    pa.string(),
+                    "why the value must not be relied on; null if nothing speaks against it",
+                ),
                 *_PROVENANCE,
             ]
         ),
+    ),
+    TableName.DRIFT: TableSchema(
+        "one quantity of one scoring run, compared with a reference; run_id is the run that was "
+        "watched",
+        pa.schema(
+            [
+                _column("camera", pa.string(), "camera; null for all pictures together", True),
+                _column(
+                    "quantity",
+                    pa.string(),
+                    "what was compared: a statistic of the pictures, gate_probability, area, "
+                    "length, or a rate: defective_rate, class_rate, failure_rate, camera_share",
+                ),
+                _column("class_id", pa.int32(), "class id; null if it has no class", nullable=True),
+                _column("class_name", pa.string(), "class name; null without a class", True),
+                _column("reference", pa.string(), "name of the reference"),
+                _column("reference_count", pa.int64(), "values, or pictures, of the reference"),
+                _column("night_count", pa.int64(), "values, or pictures, of the run"),
+                _column(
+                    "reference_value", pa.float64(), "median, or rate; null without a value", True
+                ),
+                _column("night_value", pa.float64(), "the same of the run", nullable=True),
+                _column(
+                    "distance",
+                    pa.float64(),
+                    "Kolmogorov-Smirnov distance, or difference of the rates; null if not compared",
+                    nullable=True,
+                ),
+                _column(
+                    "threshold",
+                    pa.float64(),
+                    "smallest distance that raises an alarm; null if none can",
+                    nullable=True,
+                ),
+                _column(
+                    "p_value",
+                    pa.float64(),
+                    "probability of such a distance without a change; null if not compared",
+                    nullable=True,
+                ),
+                _column(
+                    "level",
+                    pa.float64(),
+                    "p-value at which this row is certain: its share of watch.alpha",
+                    nullable=True,
+                ),
+                _column(
+                    "design_effect",
+                    pa.float64(),
+                    "pictures of the run per independent picture, from its coils; null if not "
+                    "compared",
+                    nullable=True,
+                ),
+                _column("alarm", pa.bool_(), "whether the distance reaches the threshold"),
+                _column(
+                    "sentence",
+                    pa.string(),
+                    "what was found and its likely cause, or why it was not compared",
+                ),
+                *_PROVENANCE,
+            ]
+        ),
+    ),
+    TableName.REPEATS: TableSchema(
+        "marks that repeat, found in a scoring run: those of a damaged roll on a coil, or one "
+        "place of the pictures on many coils; run_id is the run that was watched",
+        pa.schema([*_REPEAT, *_PROVENANCE]),
     ),
     TableName.RUNS: TableSchema(
         "one run of a job",

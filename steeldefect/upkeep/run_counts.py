@@ -14,7 +14,8 @@ from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 
 _ORDER = (
-    *(TableName.RUNS, TableName.METRICS, TableName.CONFUSIONS, TableName.REVIEWS),
+    *(TableName.RUNS, TableName.DRIFT, TableName.REPEATS),
+    *(TableName.METRICS, TableName.CONFUSIONS, TableName.REVIEWS),
     *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS, TableName.DEFECTS),
     TableName.MASK_LEVELS,
 )
@@ -41,12 +42,13 @@ class RunCounts:
     Attributes:
         run_id: id of the run.
         images: number of rows of `images`.
-        defects: sum of `images.defects`.
+        defects: sum of `images.defects` and `images.audit_defects`.
         predictions: number of rows of `predictions`.
         quarantine: number of rows of `quarantine`.
         defective: number of rows of `images` with a defect.
         fits: whether each picture has as many predictions as its row of `images` states.
-        regions: sum of `images.regions`; rows of older versions state none.
+        regions: sum of `images.regions` and `images.audit_regions`; rows of older versions state
+            none.
         kept_regions: number of rows of `defects` that are kept.
         regions_fit: whether each picture has as many of these rows as its row of `images` states.
         level_masks: sum of `images.level_masks`.
@@ -91,11 +93,13 @@ class RecordedRun:
 # picture and a surplus finding of another would cancel out
 _COUNT = """
 WITH scored AS (
-    SELECT run_id, count(*) AS images, sum(defects) AS defects,
+    SELECT run_id, count(*) AS images,
+        sum(defects + coalesce(audit_defects, 0)) AS defects,
         count_if(defects > 0) AS defective,
-        sum(defects::HUGEINT * (hash(source, key) >> 32)) AS weight,
-        sum(regions) AS regions,
-        sum(coalesce(regions, 0)::HUGEINT * (hash(source, key) >> 32)) AS region_weight,
+        sum((defects + coalesce(audit_defects, 0))::HUGEINT * (hash(source, key) >> 32)) AS weight,
+        sum(coalesce(regions, 0) + coalesce(audit_regions, 0)) AS regions,
+        sum((coalesce(regions, 0) + coalesce(audit_regions, 0))::HUGEINT
+            * (hash(source, key) >> 32)) AS region_weight,
         sum(level_masks) AS level_masks,
         sum(coalesce(level_masks, 0)::HUGEINT * (hash(source, key) >> 32)) AS level_weight
     FROM images GROUP BY ALL
@@ -162,7 +166,9 @@ SELECT found.*, coalesce(classes, '{}') AS classes FROM found LEFT JOIN classes 
 """
 _MISFITS = """
 WITH scored AS (
-    SELECT run_id, source, key, any_value(defects) AS defects, any_value(regions) AS regions,
+    SELECT run_id, source, key,
+        any_value(defects + coalesce(audit_defects, 0)) AS defects,
+        any_value(coalesce(regions, 0) + coalesce(audit_regions, 0)) AS regions,
         any_value(level_masks) AS levels
     FROM images WHERE run_id IN (SELECT unnest($1)) GROUP BY ALL
 ), found AS (

@@ -82,6 +82,7 @@ def prediction(key: str = "a.png", **changes: Any) -> Row:
         "regions": 1,
         "mean_probability": 0.875,
         "max_probability": 1.0,
+        "audit": False,
     }
     return picture(key) | row | changes
 
@@ -93,6 +94,7 @@ def defect(key: str = "a.png", **changes: Any) -> Row:
         "class_id": 1,
         "class_name": "bright",
         "kept": True,
+        "audit": False,
         "run_lengths": "1 3",
         "area": 3,
         "centroid_x": 0.0,

@@ -79,13 +79,17 @@ def fill_archive(folder: Path, pictures: int) -> Path:
 
 
 def build_rule_bundle(
-    target: Path, with_gate: bool = True, compiled: Compiled | None = None
+    target: Path,
+    with_gate: bool = True,
+    compiled: Compiled | None = None,
+    gate_threshold: float = 0.5,
 ) -> Bundle:
     """Write the rule bundle to `target`, which must not exist.
 
     Args:
         target: folder of the bundle.
         with_gate: whether the bundle has a gate.
+        gate_threshold: threshold of the gate; it answers 0.99995 where a class is, and 1 to both.
         compiled: record of the forms in the manifest. If given, the bundle also has int8 forms.
             They answer as the other forms do, because a single layer is both first and last.
     """
@@ -104,7 +108,7 @@ def build_rule_bundle(
     spec = InputSpec(height=HEIGHT, width=WIDTH, channels=1, scaling=Scaling.UNIT)
     draft = draft_manifest(
         classes=[DefectClass(id=1, name="bright"), DefectClass(id=2, name="dark")],
-        gate=Gate(input=spec, threshold=0.5) if with_gate else None,
+        gate=Gate(input=spec, threshold=gate_threshold) if with_gate else None,
         segmenter=Segmenter(input=spec),
         picture_sizes=PictureSizes(height=(HEIGHT, HEIGHT), width=(WIDTH, WIDTH)),
         training=BY_HAND,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.examples import BUNDLE, level, origin
+from support.examples import BUNDLE, level, origin, prediction
 from support.reviewing import (
     DENT,
     GATE,
@@ -295,3 +295,15 @@ def test_class_names_are_those_of_the_tables(store: Store, night: Night) -> None
     night.end(store)
     assert the_one(store).reason == f"class {name}: 121 px in 1 region, minimum area 100 px"
     assert NAMES[SCRATCH] not in the_one(store).reason
+
+
+def test_what_the_audit_of_the_gate_found(store: Store, night: Night) -> None:
+    gated = {"verdict": "gated", "defects": 0, "regions": 0, "gate_probability": 0.001}
+    night.scored("hidden.png", 1, **gated, audit_defects=1, audit_regions=1)
+    night.scored("clean.png", 2, **gated, audit_defects=0, audit_regions=0)
+    hidden = prediction("hidden.png", source=str(night.archive), audit=True, mean_probability=0.75)
+    night.add(TableName.PREDICTIONS, hidden)
+    night.end(store)
+    row = the_one(store)
+    assert (row.key, row.kind, row.score) == ("hidden.png", Kind.AUDIT, 0.75)
+    assert row.reason == f"behind the gate (0.0010): 3 px of class {hidden['class_name']}"

@@ -47,7 +47,7 @@ def test_defects_are_numbered_and_removed_regions_follow() -> None:
 
 
 def test_every_column_of_the_table_is_filled() -> None:
-    shared = {"source", "key", "image_id", "run_id", "bundle", "scored_at", "run_number"}
+    shared = {"source", "key", "image_id", "run_id", "bundle", "scored_at", "run_number", "audit"}
     names = set(SCHEMAS[TableName.DEFECTS].columns.names) - shared - {"scored_date"}
     for row in rows():
         assert set(row) == names

@@ -30,6 +30,7 @@ from steeldefect.errors import StoreUnavailableError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.decoding import DecodeLimits
 from steeldefect.pictures.preprocessing import Float32
+from steeldefect.pictures.statistics import picture_statistics
 from steeldefect.plan.listing import list_pictures
 from steeldefect.runtimes import (
     DeviceChoice,
@@ -124,6 +125,12 @@ def failures(store: Store, report: TaskReport) -> dict[str, tuple[str, str, bool
     }
 
 
+def expected_statistics(path: Path) -> Row:
+    """The statistics of a picture, as a table holds them."""
+    measured = picture_statistics(np.asarray(Image.open(path)))
+    return {name: np.float32(value) for name, value in measured._asdict().items()}
+
+
 def key(name: str, size: int = 100) -> PictureKey:
     return PictureKey(name, "e1", size)
 
@@ -162,6 +169,9 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
             "regions": defects,
             "rejected_regions": 0,
             "level_masks": 0,
+            "audit_defects": None,
+            "audit_regions": None,
+            **expected_statistics(archive / name),
         }
 
     def prediction(name: str, class_id: int, text: str, box: tuple[int, int, int, int]) -> Row:
@@ -178,6 +188,7 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
                 "regions": 1,
                 "mean_probability": pytest.approx(1, abs=1e-4),
                 "max_probability": pytest.approx(1, abs=1e-4),
+                "audit": False,
             }
         )
 

@@ -161,14 +161,16 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
                     gate_probability=None, verdict="clean", runtime="tensorflow", device="gpu",
                     precision="bf16", **ON_STRIP, position_mm=1e9, captured_at=MORNING,
                     pixel_mm_x=0.5, pixel_mm_y=0.25, attributes=[("heat", "h" * 40)],
-                    regions=9, rejected_regions=7, level_masks=5,
+                    regions=9, rejected_regions=7, level_masks=5, audit_defects=3,
+                    audit_regions=4, gray_mean=100.5, gray_std=20.25, sharpness=300.5,
+                    clipped_dark=0.5, clipped_bright=0.25, black_margin=0.125,
                 )
             ],
             TableName.PREDICTIONS: [
                 prediction(
                     key, **place, class_id=2, class_name="dark", run_lengths=LONG, area=2**33,
                     share=0.1, box_top=5, box_left=6, box_bottom=7, box_right=8, regions=3,
-                    mean_probability=0.123, max_probability=0.456,
+                    mean_probability=0.123, max_probability=0.456, audit=True,
                 )
             ],
             TableName.DEFECTS: [
@@ -179,7 +181,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
                     width=1.5, angle=-45.0, perimeter=9.5, elongation=1.25, solidity=0.5,
                     mean_probability=0.123, max_probability=0.456, touches_edge=False,
                     area_mm2=1.0, length_mm=2.0, width_mm=3.0, angle_mm=4.0, perimeter_mm=5.0,
-                    along_mm=6.0, across_mm=7.0,
+                    along_mm=6.0, across_mm=7.0, audit=True,
                 )
             ],
             TableName.MASK_LEVELS: [

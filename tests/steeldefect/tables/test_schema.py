@@ -55,21 +55,25 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
             TableName.IMAGES,
             {"gate_probability", "coil", "camera", "side", "position_mm", "captured_at"}
             | {"pixel_mm_x", "pixel_mm_y", "attributes", "regions", "rejected_regions"}
-            | {"level_masks"},
+            | {"level_masks", "audit_defects", "audit_regions", "gray_mean", "gray_std"}
+            | {"sharpness", "clipped_dark", "clipped_bright", "black_margin"},
         ),
         (
             TableName.DEFECTS,
             {"reason", "coil", "camera", "side", "area_mm2", "length_mm", "width_mm", "angle_mm"}
-            | {"perimeter_mm", "along_mm", "across_mm"},
+            | {"perimeter_mm", "along_mm", "across_mm", "audit"},
         ),
-        (TableName.PREDICTIONS, set()),
+        (TableName.PREDICTIONS, {"audit"}),
         (TableName.QUARANTINE, {"tries", "given_up"}),
         (
             TableName.CONFUSIONS,
             {"true_defects", "found_defects", "matched_defects", "matched_iou", "true_by_size"}
             | {"matched_true_by_size", "found_by_size", "matched_found_by_size"},
         ),
-        (TableName.METRICS, {"class_id", "class_name", "value", "size_class", "low", "high"}),
+        (
+            TableName.METRICS,
+            {"class_id", "class_name", "value", "size_class", "low", "high"} | {"invalid"},
+        ),
         (TableName.REVIEWS, set()),
         (TableName.MASK_LEVELS, set()),
         (TableName.RUNS, {"error", "took", "engine", "thresholds"}),

@@ -1,0 +1,1 @@
+"""Measurements of the watch: false alarms, and which faults it finds."""
