@@ -19,10 +19,10 @@ SCHEMA_VERSION = 4
 
 - Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
 - Version 3 renamed the column `took` of `runs` to `engine`.
-- Version 4 added the tables `defects`, `mask_levels`, `reviews`, `drift` and `repeats`, the column
-  `thresholds` of `runs`, to `images` where a picture lies, its statistics, its audit and how many rows of the new
-  tables it has, to `predictions` the mark `audit`, to `confusions` the counts of defects, and to
-  `metrics` intervals and size classes.
+- Version 4 added the tables `defects`, `mask_levels`, `reviews`, `drift` and `repeats`; the column
+  `thresholds` of `runs`; in `images` where a picture lies, its statistics, its audit and how many
+  rows of the new tables it has; the mark `audit` in `predictions`; the counts of defects in
+  `confusions`; and in `metrics` intervals, size classes and `invalid`.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own. A table of a greater version is refused.
