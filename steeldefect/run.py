@@ -15,13 +15,14 @@ from pyspark.sql import SparkSession
 
 from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle
-from steeldefect.errors import OutputBusyError, SteelDefectError
+from steeldefect.errors import OutputBusyError
 from steeldefect.plan.inventory import read_inventory
 from steeldefect.plan.listing import list_pictures
 from steeldefect.plan.picture_places import require_groups, require_places
 from steeldefect.plan.plan import Plan, plan_run
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.program import interruption, progress
+from steeldefect.program.tracebacks import described
 from steeldefect.publish import lease
 from steeldefect.publish.audit import audit_wave
 from steeldefect.publish.commit import WaveLog
@@ -165,7 +166,8 @@ class ScoringRun:
     def watch(self) -> str:
         """Watch what this run has scored, unless the settings or an empty run leave nothing.
 
-        A failure does not fail the run, whose pictures are published: it is a warning.
+        A failure, or a fault of the program, does not fail the run, whose pictures are published:
+        it is a warning.
 
         Returns:
             The alarms and repeats for people; empty if there are none.
@@ -187,11 +189,11 @@ class ScoringRun:
                 publish_watched(self._output, watched, self._lease.check)
         except OutputBusyError:
             raise
-        except SteelDefectError as error:
+        except Exception as error:
             _LOG.warning(
                 "all pictures are published, but the watch failed: %s; steeldefect watch --output "
                 "%s does it again",
-                error,
+                described(error),
                 self._output.uri,
             )
             return ""

@@ -11,6 +11,7 @@ from dataclasses import replace
 import duckdb
 
 from steeldefect.bundle.files import Bundle
+from steeldefect.errors import DataError
 from steeldefect.stores import Store
 from steeldefect.watch.night import find_night, observed_on
 from steeldefect.watch.reference import Reference, make_reference, reference_from_json
@@ -46,7 +47,13 @@ def kept_reference(output: Store, digest: str) -> Reference | None:
     key = _key_of(digest)
     if next(iter(output.scan(key)), None) is None:
         return None
-    reference = reference_from_json(output.read(key))
+    try:
+        reference = reference_from_json(output.read(key))
+    except DataError as error:
+        raise DataError(
+            f"{output.uri}/{key}: {error}; delete it: the next scoring run with this bundle writes "
+            "it again"
+        ) from None
     # its bundle was sealed later, so the file cannot name the digest
     return replace(reference, profiles=replace(reference.profiles, bundle=digest))
 

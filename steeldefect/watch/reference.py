@@ -91,4 +91,4 @@ def reference_from_json(text: str | bytes) -> Reference:
             f"{'.'.join(map(str, one['loc'])) or 'reference'}: {one['msg']}"
             for one in error.errors(include_url=False)[:10]
         )
-        raise DataError(f"not a reference of the watch: {problems}; make it again") from None
+        raise DataError(f"not a reference of the watch: {problems}") from None

@@ -20,6 +20,7 @@ from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, DataError, SettingsError
 from steeldefect.pictures.preprocessing import prepare
 from steeldefect.runtimes import RuntimeChoice, RuntimeOptions, choose_engine, open_runtime
+from steeldefect.watch.reference import reference_from_json
 from training.__main__ import main
 from training.backend import keras
 from training.data.dataset import read_dataset
@@ -116,13 +117,16 @@ def test_a_recipe_may_keep_its_own_thresholds(learnable: Path, tmp_path: Path) -
 
 
 def test_split_history_answers_and_report_are_part_of_the_bundle(fitted: FitResult) -> None:
-    attached = {"split.csv", "history.json", "held_out.csv", "report.html"}
+    attached = {"split.csv", "history.json", "held_out.csv", "report.html", "reference.json"}
     assert attached <= set(fitted.bundle.manifest.files)
     folder = fitted.bundle.folder
     assert len((folder / "split.csv").read_text(encoding="utf-8").splitlines()) == 41
     assert len((folder / "held_out.csv").read_text(encoding="utf-8").splitlines()) == 21
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     assert len(history["gate"]["val_loss"]) == len(history["segmenter"]["val_loss"]) == 2
+    reference = reference_from_json((folder / "reference.json").read_text(encoding="utf-8"))
+    split = (folder / "split.csv").read_text(encoding="utf-8")
+    assert reference.profiles.overall.pictures == split.count("validation")
     check_selftest(fitted.bundle)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,8 @@ from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
 from training.data.dataset import LabelledPicture, read_dataset
+from training.evaluation.reference import bundle_reference
+from training.evaluation.run_detector import run_detector
 from training.evaluation.score_held_out import score_held_out
 
 Draft = Callable[..., Manifest]
@@ -41,6 +44,32 @@ def bright(batch: np.ndarray) -> np.ndarray:
     maps = np.zeros((*batch.shape[:3], 2), np.float32)
     maps[..., 0] = batch[..., 0] > 2
     return maps
+
+
+def test_the_reference_of_a_bundle_measures_pictures_and_findings(
+    pictures: list[LabelledPicture], draft: Draft
+) -> None:
+    gate = Answering(lambda batch: np.array([[0.9], [0.0], [0.2], [0.05]], np.float32))
+    detector = Detector(draft(gate=True), gate, Answering(bright))
+    reference = bundle_reference(detector, pictures)
+    assert not reference.as_they_come
+    overall = reference.profiles.overall
+    assert overall.pictures == 4
+    means = sorted(float(np.float32(one.read().mean())) for one in pictures)
+    assert overall.samples["gray_mean"].values == pytest.approx(means, rel=1e-6)
+    assert overall.samples["gate_probability"].values == pytest.approx([0, 0.05, 0.2, 0.9])
+    gated = Answering(lambda batch: np.array([[0.9], [0.0], [0.2], [0.05]], np.float32))
+    results = run_detector(Detector(draft(gate=True), gated, Answering(bright)), pictures)
+    areas = sorted(
+        int(size)
+        for one in results
+        for runs in one.masks.values()
+        for size in cv2.connectedComponentsWithStats(
+            run_lengths.to_mask(runs, one.picture.shape).astype(np.uint8), connectivity=8
+        )[2][1:, cv2.CC_STAT_AREA]
+    )
+    assert areas
+    assert list(overall.samples["area/1"].values) == areas
 
 
 @pytest.fixture
