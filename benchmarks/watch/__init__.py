@@ -1,1 +1,1 @@
-"""Measurements of the watch: false alarms, and which faults it finds."""
+"""Measure the watch: repeats, drift, and the newest night after many."""

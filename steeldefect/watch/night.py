@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from steeldefect.errors import TableError
+from steeldefect.pictures.strip import Places, PlaceSettings
 from steeldefect.watch.behind_gate import Reviewed
 from steeldefect.watch.observed import Observed, observe
 from steeldefect.watch.quantities import PICTURE_QUANTITIES
@@ -26,6 +27,7 @@ class Night:
         scored_at: its start (UTC).
         run_number: its number in the output; None for versions before 0.2.
         classes: names of the bundle's classes, by id.
+        strip: how the run took the place of a picture from its key.
     """
 
     run_id: str
@@ -34,6 +36,7 @@ class Night:
     scored_at: Any
     run_number: int | None
     classes: dict[int, str]
+    strip: PlaceSettings = PlaceSettings()
 
 
 def find_night(connection: duckdb.DuckDBPyConnection, run: str | None) -> Night:
@@ -52,9 +55,10 @@ def find_night(connection: duckdb.DuckDBPyConnection, run: str | None) -> Night:
         raise TableError(f"{what} in these tables; see the table runs")
     if run is not None and len(found) > 1:
         raise TableError(f"{len(found)} scoring runs begin with {run}; give more of the id")
-    run_id, bundle, day, scored_at, number, classes = found[0]
+    run_id, bundle, day, scored_at, number, classes, settings = found[0]
     names = {int(one): str(name) for one, name in json.loads(classes).items()}
-    return Night(run_id, bundle, day, scored_at, number, names)
+    strip = PlaceSettings.model_validate(json.loads(settings).get("strip") or {})
+    return Night(run_id, bundle, day, scored_at, number, names, strip)
 
 
 def observed_on(connection: duckdb.DuckDBPyConnection, night: Night) -> Observed:
@@ -65,8 +69,17 @@ def observed_on(connection: duckdb.DuckDBPyConnection, night: Night) -> Observed
         images=_rows(connection, _IMAGES, night),
         predictions=_rows(connection, _FOUND, night),
         defects=_rows(connection, _DEFECTS, night),
-        quarantine=_rows(connection, _FAILED, night),
+        quarantine=_with_places(_rows(connection, _FAILED, night), Places(night.strip)),
     )
+
+
+def _with_places(failed: pa.Table, places: Places) -> pa.Table:
+    """Add camera and coil of failed pictures, as far as their keys state them."""
+    found = [places.of(key, None) for key in failed["key"].to_pylist()]
+    for name in ("camera", "coil"):
+        values = pa.array([getattr(one, name) for one in found], pa.string())
+        failed = failed.append_column(name, values)
+    return failed
 
 
 def gate_answers(connection: duckdb.DuckDBPyConnection, night: Night) -> pa.Table:
@@ -137,7 +150,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, statement: str, night: Night) -
 
 
 _RUNS = """
-SELECT run_id, bundle, scored_date, scored_at, run_number, classes FROM runs
+SELECT run_id, bundle, scored_date, scored_at, run_number, classes, settings FROM runs
 WHERE job = 'score' AND (scored > 0 OR $1 <> '') AND starts_with(run_id, $1)
 ORDER BY run_number DESC NULLS LAST, scored_at DESC LIMIT 2
 """
