@@ -90,8 +90,8 @@ class WatchSettings(BaseModel):
         days: number of days before a run whose defects are searched for repeats with its own.
         alpha: probability of any false alarm in one night, above 0 to 0.1. Half of it is shared
             equally by the rows over all cameras, half by the rows of single cameras (Bonferroni).
-        min_distance: smallest Kolmogorov-Smirnov distance that raises an alarm, 0 to 1. 0.1 is the
-            distance of two normal distributions whose means differ by a quarter of their standard
+        min_distance: smallest Kolmogorov-Smirnov distance that raises an alarm, 0 to 1. 0.075 is
+            the distance of two normal distributions whose means differ by a fifth of their standard
             deviation.
         min_odds_ratio: smallest change of a rate that raises an alarm, as a ratio of odds, at
             least 1. At 1.5, 1% becomes 1.5%, or 50% becomes 60%.
@@ -110,7 +110,7 @@ class WatchSettings(BaseModel):
     reference: str | None = None
     days: int = Field(default=2, ge=0, le=365)
     alpha: float = Field(default=0.01, gt=0, le=0.1)
-    min_distance: float = Field(default=0.1, ge=0, le=1)
+    min_distance: float = Field(default=0.075, ge=0, le=1)
     min_odds_ratio: float = Field(default=1.5, ge=1, allow_inf_nan=False)
     min_share_ratio: float = Field(default=2.0, ge=1, allow_inf_nan=False)
     unlike_distance: float = Field(default=0.5, ge=0, le=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -98,6 +99,7 @@ def _rectangle(points: npt.NDArray[np.float32]) -> tuple[float, float, float]:
     return max(one, other), min(one, other), turned
 
 
+@cache
 def _ellipse_circumference(a: float, b: float) -> float:
     """Return the circumference of an ellipse with these semi-axes.
 

@@ -117,6 +117,7 @@ class MaskRegions:
         np.maximum.at(peaks, of_run, np.maximum.reduceat(values, offsets))
         x = self._sums(lengths * columns) / self.areas + self._left
         y = self._sums(lengths * (2 * rows + lengths - 1)) / 2 / self.areas + self._top
+        numbers = [one.tolist() for one in (self.areas, x, y, means, peaks)]  # much faster to read
         order = np.argsort(of_run, kind="stable")
         of_run = of_run[order]
         runs, first = _joined(self._starts()[order], lengths[order], of_run)
@@ -126,19 +127,21 @@ class MaskRegions:
         for number in self._chosen(runs[begins, 0], largest):
             border = borders[number]
             left, top, width, height = cv2.boundingRect(border)
-            # small coordinates, because OpenCV computes with float32
-            shape, physical = measure_shape(border - np.array([left, top], np.int32), pixel_mm)
+            if pixel_mm is not None:  # small coordinates, because OpenCV computes with float32
+                border = border - np.array([left, top], np.int32)
+            shape, physical = measure_shape(border, pixel_mm)
             top, left = top + self._top, left + self._left
             box = BoundingBox(top, left, top + height, left + width)
+            area, column, row, mean, peak = (one[number] for one in numbers)
             yield Region(
                 runs=runs[begins[number] : ends[number]],
-                area=int(self.areas[number]),
+                area=area,
                 box=box,
-                centroid=(float(x[number]), float(y[number])),
+                centroid=(column, row),
                 shape=shape,
                 physical=physical,
-                mean_probability=float(means[number]),
-                max_probability=float(peaks[number]),
+                mean_probability=mean,
+                max_probability=peak,
                 touches_edge=self._at_edge(box),
             )
 
