@@ -36,7 +36,7 @@ class Night:
     scored_at: Any
     run_number: int | None
     classes: dict[int, str]
-    strip: PlaceSettings = PlaceSettings()
+    strip: PlaceSettings
 
 
 def find_night(connection: duckdb.DuckDBPyConnection, run: str | None) -> Night:
