@@ -41,9 +41,6 @@ from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.provenance import Origin
 from steeldefect.upkeep.health import require_sound
-from steeldefect.watch.bundle_reference import keep_reference
-from steeldefect.watch.watch import publish as publish_watched
-from steeldefect.watch.watch import watch_run
 
 _LOG = logging.getLogger(__name__)
 
@@ -177,6 +174,10 @@ class ScoringRun:
         """
         if not (self.settings.watch.after_score and self.totals.scored):
             return ""
+        # imported here: it takes a second, and a run without new pictures does not need it
+        from steeldefect.watch.bundle_reference import keep_reference
+        from steeldefect.watch.watch import publish, watch_run
+
         try:
             with self._watch.measure("watch"):
                 keep_reference(self._output, self.bundle)
@@ -186,7 +187,7 @@ class ScoringRun:
                     self.origin.run_id,
                     lambda: session_for("steeldefect watch", self._session),
                 )
-                publish_watched(self._output, watched, self._lease.check)
+                publish(self._output, watched, self._lease.check)
         except OutputBusyError:
             raise
         except Exception as error:
