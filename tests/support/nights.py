@@ -155,10 +155,23 @@ def review(store: Store) -> None:
     record_run(tables, made, RunRecord("review", "/archive", Outcome.SUCCESS, 1.0, planned=1))
 
 
+def watch(store: Store, number: int) -> None:
+    """Write what the watch of a night found, as `steeldefect watch` does."""
+    tables, made = Tables(store), origin_of(number)
+    drift = {"camera": None, "quantity": "gray_mean", "reference": "run run-001", "alarm": False}
+    drift |= {"reference_count": 3, "night_count": 3, "sentence": "not compared"}
+    repeat = {"kind": "roll", "coil": "c", "class_id": 1, "class_name": "bright", "roll": 1}
+    repeat |= {"p_value": 0.001, "defects": 1, "sentence": "a roll", "member_numbers": [1]}
+    repeat |= {"member_sources": ["/archive"], "member_keys": ["one-1.png"]}
+    for table, row in ((TableName.DRIFT, drift), (TableName.REPEATS, repeat)):
+        tables.replace(table, whole_rows(table, [row], made), {"run_id": made.run_id})
+
+
 def two_nights(store: Store) -> None:
-    """Run two nights of two waves each, an evaluation and a review: every table has rows."""
+    """Run two nights, an evaluation and a review; watch a night: every table has rows."""
     night(store, PICTURES, 1)
     night(store, PICTURES + MORE, 2)
+    watch(store, 2)
     evaluate(store, 3)
     review(store)
 
