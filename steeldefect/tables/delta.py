@@ -41,6 +41,9 @@ Rows: TypeAlias = pa.Table | Callable[[], Iterable[pa.Table]]
 """Rows to write; or a function that returns them, some at a time, and again for another try."""
 
 _VERSION = "steeldefect.schema_version"
+_STATISTICS, _OF_ALL_COLUMNS = "delta.dataSkippingNumIndexedCols", "-1"
+"""Delta readers use the statistics of the first 32 columns only; `images` has more."""
+
 WITH_IMAGES = (
     *(TableName.DEFECTS, TableName.MASK_LEVELS, TableName.REVIEWS),
     *(TableName.DRIFT, TableName.REPEATS),
@@ -299,7 +302,7 @@ class Tables:
             mode="ignore",
             partition_by=[PARTITION],
             description=SCHEMAS[table].row,
-            configuration={_VERSION: str(SCHEMA_VERSION)},
+            configuration={_VERSION: str(SCHEMA_VERSION), _STATISTICS: _OF_ALL_COLUMNS},
             raise_if_key_not_exists=False,
             storage_options=self.store.delta_options(),
         )
