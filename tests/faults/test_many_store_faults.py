@@ -23,7 +23,7 @@ ASKED_AGAIN = (
 )
 """Kinds after which a picture is requested again at once; other kinds count as one of its tries."""
 
-FAULTS = int(os.environ.get("STEELDEFECT_FAULTS", "80"))
+FAULTS = int(os.environ.get("STEELDEFECT_FAULTS", "150"))
 RUNS = 8  # runs of one plant: each run lengthens the logs that the next run reads
 
 
