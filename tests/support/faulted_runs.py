@@ -56,7 +56,8 @@ CAUSES = {
     Fault.ANSWER_LOST: _UNREACHED,
     Fault.ANSWER_STALLS: _LATE,
     Fault.RESET_IN_BODY: rf"{_UNREACHED}|no answer .*Streaming|reading a body",
-    Fault.TRUNCATED: r"no answer .*(Connection|Streaming|IncompleteRead|bytes)|message length|File too short",
+    Fault.TRUNCATED: r"no answer .*(Connection|Streaming|IncompleteRead|bytes)|message length|"
+    "File too short",
     Fault.SHORTENED: rf"{_NOT_THE_STORE}|magic bytes|File too short|Json error|failing \(500",
     Fault.SLOW: _LATE,
     Fault.WRONG_ETAG: r"not those of ETag",
