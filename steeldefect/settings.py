@@ -26,11 +26,11 @@ from steeldefect.bundle.signatures import read_public_key
 from steeldefect.errors import SettingsError
 from steeldefect.pictures.strip import PlaceSettings
 from steeldefect.program.suggestions import nearest
-from steeldefect.repeats.limits import FixedPlaceSettings, RollSettings
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 from steeldefect.runtimes.engine import RuntimeOptions, check_combination
 from steeldefect.secrets import names_secret, without_value
 from steeldefect.stores import S3Settings
+from steeldefect.watch_settings import WatchSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -75,48 +75,6 @@ class EvaluationSettings(BaseModel):
         if list(self.size_bounds) != sorted(set(self.size_bounds)):
             raise ValueError(f"size_bounds: must ascend, received {list(self.size_bounds)}")
         return self
-
-
-class WatchSettings(BaseModel):
-    """What is watched after a scoring run, and when a change raises an alarm.
-
-    A change raises an alarm if chance cannot explain it, and if it is also large enough to matter.
-    With 100,000 pictures, a shift of 1% of a standard deviation is certain, and of no interest.
-
-    Attributes:
-        after_score: whether a scoring run ends with the watch.
-        reference: id of the scoring run that later runs are compared with, or its first characters;
-            None for the reference of the bundle.
-        days: number of days before a run whose defects are searched for repeats with its own.
-        alpha: probability of any false alarm in one night, above 0 to 0.1. Half of it is shared
-            equally by the rows over all cameras, half by the rows of single cameras (Bonferroni).
-        min_distance: smallest Kolmogorov-Smirnov distance that raises an alarm, 0 to 1. 0.075 is
-            the distance of two normal distributions whose means differ by a fifth of their standard
-            deviation.
-        min_odds_ratio: smallest change of a rate that raises an alarm, as a ratio of odds, at
-            least 1. At 1.5, 1% becomes 1.5%, or 50% becomes 60%.
-        min_share_ratio: the same for a camera's share of the pictures. It is greater because the
-            shares of the other cameras grow when one is silent: with four cameras, by 1.5.
-        unlike_distance: smallest distance of one camera from a reference that knows no cameras,
-            0 to 1. Cameras differ from each other; each is far from the mixture of all.
-        min_count: a quantity is compared only if night and reference each have this many values.
-        rolls: how marks of rolls are searched.
-        fixed_places: how fixed places of the pictures are searched.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    after_score: bool = True
-    reference: str | None = None
-    days: int = Field(default=2, ge=0, le=365)
-    alpha: float = Field(default=0.01, gt=0, le=0.1)
-    min_distance: float = Field(default=0.075, ge=0, le=1)
-    min_odds_ratio: float = Field(default=1.5, ge=1, allow_inf_nan=False)
-    min_share_ratio: float = Field(default=2.0, ge=1, allow_inf_nan=False)
-    unlike_distance: float = Field(default=0.5, ge=0, le=1)
-    min_count: int = Field(default=20, ge=2)
-    rolls: RollSettings = RollSettings()
-    fixed_places: FixedPlaceSettings = FixedPlaceSettings()
 
 
 class ScoreSettings(BaseModel):

@@ -22,16 +22,15 @@ from steeldefect.bundle.manifest import GateMode
 from steeldefect.errors import SettingsError, TableError
 from steeldefect.publish.thresholds import Thresholds
 from steeldefect.stores import Store
-from steeldefect.tables.schema import PARTITION, SCHEMAS, TableName
+from steeldefect.tables.schema import PROVENANCE, SCHEMAS, TableName
 
 _BATCH = 20_000  # rows that are in memory together
 
-_PROVENANCE = {"run_id", "bundle", "scored_at", "run_number", PARTITION}
 FOUND = pa.schema(
     [
         (field.name, field.type)
         for field in SCHEMAS[TableName.PREDICTIONS].columns
-        if field.name not in {*_PROVENANCE, "audit"}
+        if field.name not in {*PROVENANCE, "audit"}
     ]
 )
 """Columns of `predictions` without provenance, and without the mark of the audit."""

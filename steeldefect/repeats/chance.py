@@ -25,7 +25,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from steeldefect.repeats.limits import MAX_INNER, MAX_TURNS, RollSettings
+from steeldefect.watch_settings import MAX_INNER, MAX_TURNS, RollSettings
 
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

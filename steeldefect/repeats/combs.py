@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from steeldefect.repeats.chance import comb_p_values, corrected
 from steeldefect.repeats.lanes import Events
-from steeldefect.repeats.limits import MAX_INNER, MAX_TURNS, RollSettings
+from steeldefect.watch_settings import MAX_INNER, MAX_TURNS, RollSettings
 
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steeldefect.repeats.limits import RollSettings
+from steeldefect.watch_settings import RollSettings
 
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from steeldefect.repeats.limits import RollSettings
 from steeldefect.repeats.repeat import Kind, RollMarks
+from steeldefect.watch_settings import RollSettings
 
 _SAME_PERIOD = 0.015
 """Periods of one roll differ by less, as a share; so do a harmonic and what it is a harmonic of."""

@@ -18,11 +18,11 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from steeldefect.repeats.limits import FixedPlaceSettings, RollSettings
 from steeldefect.repeats.places import FARTHEST_PX, GRIDS, Cell, described, significant_cells
 from steeldefect.repeats.repeat import left_out
 from steeldefect.repeats.rolls import FARTHEST_MM, find_rolls
 from steeldefect.repeats.rows import REPEAT_SCHEMA, as_table, place_row, roll_row
+from steeldefect.watch_settings import FixedPlaceSettings, RollSettings
 
 _NEEDED = (
     *("source", "key", "number", "class_id", "class_name", "coil", "camera", "side"),

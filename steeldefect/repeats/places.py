@@ -29,8 +29,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binom, hypergeom
 
-from steeldefect.repeats.limits import FixedPlaceSettings
 from steeldefect.repeats.repeat import FixedPlace, Subject
+from steeldefect.watch_settings import FixedPlaceSettings
 
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

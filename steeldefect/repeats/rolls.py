@@ -19,10 +19,10 @@ import pandas as pd
 
 from steeldefect.repeats.combs import Comb, best_comb
 from steeldefect.repeats.lanes import Events, Marks, lane_events, merge
-from steeldefect.repeats.limits import MAX_INNER, RollSettings
 from steeldefect.repeats.naming import named
 from steeldefect.repeats.repeat import Kind, RollMarks, Subject
 from steeldefect.repeats.tracking import Track, follow
+from steeldefect.watch_settings import MAX_INNER, RollSettings
 
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

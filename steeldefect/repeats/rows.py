@@ -1,4 +1,4 @@
-"""The columns of the table `repeats`, and the rows of what was found."""
+"""The rows of the table `repeats`."""
 
 from __future__ import annotations
 
@@ -10,75 +10,15 @@ import pandas as pd
 import pyarrow as pa
 
 from steeldefect.repeats.repeat import FixedPlace, Kind, RollMarks, Subject
+from steeldefect.tables.schema import PROVENANCE, SCHEMAS, TableName
 
 MAX_MEMBERS = 1_000
 """Most members that a row lists; `defects` counts all."""
 
-_NO_ROLL = "null for a fixed place"
-_NO_PLACE = "null for marks of a roll"
-
-
-def _column(name: str, kind: pa.DataType, comment: str, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"comment": comment})
-
-
-def _of_roll(name: str, kind: pa.DataType, comment: str) -> pa.Field:
-    return _column(name, kind, f"{comment}; {_NO_ROLL}", nullable=True)
-
-
-def _of_place(name: str, kind: pa.DataType, comment: str) -> pa.Field:
-    return _column(name, kind, f"{comment}; {_NO_PLACE}", nullable=True)
-
-
 REPEAT_SCHEMA = pa.schema(
-    [
-        _column(
-            "kind",
-            pa.string(),
-            "roll (marks of a roll), harmonic (marks in a roll's lane whose period is a simple "
-            "multiple or part of the roll's), picture (marks at one place of the pictures, at a "
-            "multiple of their distance: dirt, no roll) or fixed_place (one place of the pictures "
-            "on many coils)",
-        ),
-        _of_roll("coil", pa.string(), "coil that shows the marks"),
-        _column("camera", pa.string(), "camera that took the pictures; null if unnamed", True),
-        _column("side", pa.string(), "side of the strip; null if unknown, or several", True),
-        _column("class_id", pa.int32(), "id of the defect class; of most defects, if several"),
-        _column("class_name", pa.string(), "name of this class"),
-        _of_roll(
-            "roll",
-            pa.int32(),
-            "number of the roll on its coil, from 1; marks with one period on one side share it",
-        ),
-        _of_roll("ratio", pa.float64(), "period / period of the roll of this number; 1 for a roll"),
-        _of_roll("period_mm", pa.float64(), "distance of two turns along the strip in millimetres"),
-        _of_roll("diameter_mm", pa.float64(), "period_mm / pi: diameter of such a roll"),
-        _of_roll("phase_mm", pa.float64(), "place of a turn along the strip, modulo period_mm"),
-        _of_roll("marks", pa.int32(), "number of turns with a mark"),
-        _of_roll("turns", pa.int32(), "number of turns from the first to the last mark"),
-        _of_roll("begin_mm", pa.float64(), "place of the first mark along the strip"),
-        _of_roll("end_mm", pa.float64(), "place of the last mark along the strip"),
-        _of_roll("scatter_mm", pa.float64(), "RMS distance of the marks from their turns"),
-        _of_roll("lane_mm", pa.float64(), "centre of the marks across the strip"),
-        _of_roll("lane_width_mm", pa.float64(), "width of the marks' places across the strip"),
-        _of_place("place_x", pa.float64(), "mean pixel column of the centroids, 0-based"),
-        _of_place("place_y", pa.float64(), "mean pixel row of the centroids, 0-based"),
-        _of_place("coils", pa.int64(), "number of coils with a defect at this place"),
-        _of_place("coils_seen", pa.int64(), "number of the camera's coils with any defect"),
-        _of_place("expected_coils", pa.float64(), "number of coils that the places around expect"),
-        _column(
-            "p_value",
-            pa.float64(),
-            "probability of such a finding by chance, corrected for all periods and lanes of the "
-            "coil, or for all places and cameras",
-        ),
-        _column("defects", pa.int64(), "number of defects that belong to it"),
-        _column("sentence", pa.string(), "the finding in plain English"),
-        _column("member_sources", pa.list_(pa.string()), "source of each defect, at most 1,000"),
-        _column("member_keys", pa.list_(pa.string()), "key of each of these defects' pictures"),
-        _column("member_numbers", pa.list_(pa.int32()), "number of each of them on its picture"),
-    ]
+    [one for one in SCHEMAS[TableName.REPEATS].columns if one.name not in PROVENANCE]
 )
+"""Columns of the table, without provenance."""
 
 
 def roll_row(one: RollMarks, defects: pd.DataFrame) -> dict[str, Any]:

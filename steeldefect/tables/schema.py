@@ -151,6 +151,9 @@ _PROVENANCE = [
     ),
     _column(PARTITION, pa.date32(), "date of scored_at (UTC); the partition column"),
 ]
+PROVENANCE = frozenset(column.name for column in _PROVENANCE)
+"""Names of the columns that say which run and bundle made a row, the partition column included."""
+
 _ON_STRIP = {
     "coil": "coil that the picture shows",
     "camera": "camera that took the picture",

@@ -13,13 +13,13 @@ This room reads no table and no file: arrays and tables come in, frozen data cla
 
 from __future__ import annotations
 
-from steeldefect.settings import WatchSettings
 from steeldefect.watch.compare import DriftReport, compare
 from steeldefect.watch.drift_row import DriftRow
 from steeldefect.watch.gate_estimate import GateExpectation, expect_gate
 from steeldefect.watch.observed import Observed, observe
 from steeldefect.watch.profiles import Profiles, profile
 from steeldefect.watch.reference import Reference, make_reference, reference_from_json
+from steeldefect.watch_settings import WatchSettings
 
 __all__ = [
     "DriftReport",

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from steeldefect.settings import WatchSettings
 from steeldefect.watch.causes import ELSEWHERE, FOLLOWS, likely_causes
 from steeldefect.watch.distances import Tested, compare_distributions, compare_rates
 from steeldefect.watch.drift_row import DriftRow
@@ -25,6 +24,7 @@ from steeldefect.watch.profiles import Profiles
 from steeldefect.watch.quantities import CAMERA_SHARE
 from steeldefect.watch.reference import Reference
 from steeldefect.watch.samples import Count, Sample
+from steeldefect.watch_settings import WatchSettings
 
 _DEFAULT_SETTINGS = WatchSettings()
 

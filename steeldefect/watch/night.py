@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -33,7 +32,7 @@ class Night:
     run_id: str
     bundle: str
     day: date
-    scored_at: Any
+    scored_at: datetime
     run_number: int | None
     classes: dict[int, str]
     strip: PlaceSettings

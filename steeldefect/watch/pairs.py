@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from steeldefect.settings import WatchSettings
 from steeldefect.watch.profiles import Profile, Profiles
 from steeldefect.watch.quantities import (
     ANSWERS,
@@ -17,6 +16,7 @@ from steeldefect.watch.quantities import (
 )
 from steeldefect.watch.reference import Reference
 from steeldefect.watch.samples import Count, Sample
+from steeldefect.watch_settings import WatchSettings
 
 Values = Sample | Count
 

@@ -18,7 +18,6 @@ from pyspark.sql import SparkSession
 from steeldefect.analysis.sql import opened_database
 from steeldefect.repeats.on_spark import Found, find_all_places, find_all_rolls
 from steeldefect.repeats.rows import REPEAT_SCHEMA
-from steeldefect.settings import WatchSettings
 from steeldefect.stores import Store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.provenance import Origin, whole_rows, with_provenance
@@ -38,6 +37,7 @@ from steeldefect.watch.night import (
 )
 from steeldefect.watch.profiles import profile
 from steeldefect.watch.reference import Reference
+from steeldefect.watch_settings import WatchSettings
 
 AUDIT, REVIEWS, PROBABILITIES = "audit", "reviews", "gate_probability"
 """What the metrics of the watch are compared with: values of the column `labels`."""

@@ -26,6 +26,12 @@ def gateless_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="session")
+def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The rule bundle with a gate that stops every picture with one class or none."""
+    return build_rule_bundle(tmp_path_factory.mktemp("strict") / "bundle", gate_threshold=0.99999)
+
+
+@pytest.fixture(scope="session")
 def s3() -> Iterator[S3Settings]:
     """Start an S3 server in this process, with an empty bucket; yield settings that reach it."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.watch.repeats import RANDOM
 from steeldefect.repeats.chance import comb_p_values, corrected, needed_hits, occupancy_tails
-from steeldefect.repeats.limits import MAX_INNER, MAX_TURNS, RollSettings
 from steeldefect.repeats.rolls import find_rolls
+from steeldefect.watch_settings import MAX_INNER, MAX_TURNS, RollSettings
 
 
 @pytest.mark.parametrize(("balls", "cells", "share"), [(0, 3, 0.1), (3, 2, 0.2), (4, 3, 0.25)])

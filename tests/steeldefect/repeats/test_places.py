@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.watch.repeats import archive, dirt_found
-from steeldefect.repeats.limits import FixedPlaceSettings
 from steeldefect.repeats.places import find_places
+from steeldefect.watch_settings import FixedPlaceSettings
 
 
 def test_dirt_on_a_tenth_of_the_coils_is_found_and_nothing_else() -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.watch.repeats import RANDOM, Coil, Roll, alarms, found_share, is_found
-from steeldefect.repeats.limits import RollSettings
 from steeldefect.repeats.repeat import Kind
 from steeldefect.repeats.rolls import find_rolls
+from steeldefect.watch_settings import RollSettings
 
 ROLL = Roll(1_200, 103_000, 412, turns=12, class_id=3)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.samples import build_rule_bundle, fill_archive, score_arguments
+from support.samples import fill_archive, score_arguments
 from support.short_runs import score_without_spark
 
 from steeldefect.analysis.sql import kaggle_rows, query
@@ -19,12 +19,6 @@ from steeldefect.tables.schema import TableName
 
 PICTURES = 60
 SHARE = 0.4
-
-
-@pytest.fixture(scope="module")
-def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The rule bundle with a gate that stops every picture with one class or none."""
-    return build_rule_bundle(tmp_path_factory.mktemp("strict") / "bundle", gate_threshold=0.99999)
 
 
 @pytest.fixture(scope="module")

@@ -7,26 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.samples import build_rule_bundle, fill_archive, score_arguments
+from support.samples import fill_archive, score_arguments
 from support.short_runs import score_without_spark
 
 from steeldefect.bundle.files import Bundle
 from steeldefect.cli import main as steeldefect
 from steeldefect.errors import TableError
-from steeldefect.settings import WatchSettings
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 from steeldefect.watch.behind_gate import estimate_hidden
 from steeldefect.watch.watch import watch_run
+from steeldefect.watch_settings import WatchSettings
 
 PICTURES = 90
-
-
-@pytest.fixture(scope="module")
-def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The rule bundle with a gate that stops every picture with one class or none."""
-    return build_rule_bundle(tmp_path_factory.mktemp("strict") / "bundle", gate_threshold=0.99999)
 
 
 @pytest.fixture(scope="module")
