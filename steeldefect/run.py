@@ -55,12 +55,12 @@ class ScoringRun:
         listing: pa.Table,
         held: lease.Lease,
         origin: Origin,
-        watch: Stopwatch,
+        stopwatch: Stopwatch,
         session: SparkSession | None = None,
     ) -> None:
         """Set the parts of a run; callers use `open_run` instead."""
         self.origin = origin
-        self._watch = watch
+        self._stopwatch = stopwatch
         self.bundle = bundle
         self.settings = request.settings
         self.totals = Totals()
@@ -86,12 +86,12 @@ class ScoringRun:
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
         self._log.require_claim()
         self._lease.check()
-        with self._watch.measure("check"):
+        with self._stopwatch.measure("check"):
             require_sound(self._output)
 
     def make_plan(self) -> Plan:
         """Find the pictures that are still to be scored."""
-        with self._watch.measure("plan"):
+        with self._stopwatch.measure("plan"):
             self.plan = plan_run(
                 self._listing,
                 self._tables,
@@ -139,7 +139,7 @@ class ScoringRun:
             FailureShareError: too many pictures have failed.
             OutputBusyError: another run has taken the output over.
         """
-        with self._watch.measure("publish"):
+        with self._stopwatch.measure("publish"):
             self._publish(wave)
         self.totals.seconds = time.monotonic() - self._waves_began
 
@@ -179,7 +179,7 @@ class ScoringRun:
         from steeldefect.watch.watch import publish, watch_run
 
         try:
-            with self._watch.measure("watch"):
+            with self._stopwatch.measure("watch"):
                 keep_reference(self._output, self.bundle)
                 watched = watch_run(
                     self._output,
@@ -224,7 +224,7 @@ class ScoringRun:
                 waves=totals.waves,
                 seconds=seconds,
                 pictures_per_second=totals.rate,
-                stage_seconds=json.dumps(totals.stage_seconds | Counter(self._watch.seconds)),
+                stage_seconds=json.dumps(totals.stage_seconds | Counter(self._stopwatch.seconds)),
                 engine=json.dumps(totals.engines),
                 settings=self.settings.model_dump_json(),
                 classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
@@ -273,8 +273,8 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
     began = time.monotonic()
     bundle = fetch_bundle(request.bundle_uri, settings.s3, settings.trusted_keys)
     bundle.require(needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=False))
-    watch = Stopwatch()
-    with watch.measure("list"):
+    stopwatch = Stopwatch()
+    with stopwatch.measure("list"):
         listing = _pictures_of(request)
     now = datetime.now(UTC)
     run_id = new_run_id(now)
@@ -282,7 +282,7 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
     require_own_tables(output)
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
         origin = Origin(run_id, bundle.digest, now, held.number)
-        run = ScoringRun(request, bundle, listing, held, origin, watch, session)
+        run = ScoringRun(request, bundle, listing, held, origin, stopwatch, session)
         try:
             yield run
             outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW

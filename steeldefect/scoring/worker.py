@@ -63,7 +63,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Measuring:
-    """How regions are measured, and what is measured and kept beside the defects.
+    """How regions are measured, what is kept beside the defects, and what the audit takes.
 
     Attributes:
         strip: scale and place of the pictures.

@@ -1,4 +1,7 @@
-"""Watch the cameras: compare the pictures and answers of a night with a pinned reference.
+"""Watch a scoring run: what the gate hides, what has drifted, and which marks repeat.
+
+`watch` holds the steps; `night` reads one run from the tables; `behind_gate` estimates what the
+gate hides. The comparison of pictures and answers with a pinned reference works on arrays alone:
 
     observed = observe(tables of the run)                 # one row a picture
     night = profile(observed)                             # what the night looked like
@@ -7,8 +10,6 @@
 
 A reference is `make_reference(...)` of an earlier run, or of the validation pictures, and is stored
 as JSON. `distances` holds the tests, `clusters` what coils do to them, `causes` the sentences.
-
-This room reads no table and no file: arrays and tables come in, frozen data classes go out.
 """
 
 from __future__ import annotations
