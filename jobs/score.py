@@ -1,7 +1,7 @@
 """Score new pictures of an archive into tables.
 
     spark-submit jobs/score.py --input URI --bundle URI --output URI \
-        [--inventory URI] [--config FILE] [--set key=value]...
+        [--shadow URI] [--inventory URI] [--config FILE] [--set key=value]...
 
 Plain `python jobs/score.py` does the same in local mode. URI: a folder or s3://bucket/prefix.
 """
@@ -27,9 +27,8 @@ def score(arguments: argparse.Namespace) -> None:
     from steeldefect.settings import ScoreRequest, load_settings
 
     settings = load_settings(arguments.config, arguments.set)
-    request = ScoreRequest(
-        arguments.input, arguments.bundle, arguments.output, settings, arguments.inventory
-    )
+    addresses = (arguments.input, arguments.bundle, arguments.output)
+    request = ScoreRequest(*addresses, settings, arguments.inventory, arguments.shadow)
     with open_run(request) as run:
         run.recover()
         run.make_plan()

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -17,9 +18,10 @@ from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle
 from steeldefect.errors import OutputBusyError
 from steeldefect.plan.inventory import read_inventory
-from steeldefect.plan.listing import list_pictures
+from steeldefect.plan.listing import LISTING, list_pictures
 from steeldefect.plan.picture_places import require_groups, require_places
 from steeldefect.plan.plan import Plan, plan_run
+from steeldefect.plan.shadow import with_shadow
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.program import interruption, progress
 from steeldefect.program.tracebacks import described
@@ -45,8 +47,36 @@ from steeldefect.upkeep.health import require_sound
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass
+class ShadowRun:
+    """The run of a second bundle that scores the same pictures, beside the run that leads.
+
+    Attributes:
+        bundle: the bundle.
+        origin: provenance of its rows; its run is not that of the bundle that leads.
+        totals: its counts.
+        plan: its pictures: those planned for the run that leads that this bundle has not dealt
+            with.
+    """
+
+    bundle: Bundle
+    origin: Origin
+    totals: Totals = field(default_factory=Totals)
+    plan: Plan = field(default_factory=lambda: Plan(PLANNED.empty_table(), 0))
+
+
 class ScoringRun:
-    """A scoring run that holds the lease of its output; see `open_run`."""
+    """A scoring run that holds the lease of its output; see `open_run`.
+
+    Attributes:
+        origin: provenance of its rows.
+        bundle: the bundle that leads.
+        settings: settings of the run.
+        totals: its counts.
+        plan: its pictures.
+        request: what was asked for.
+        shadow: the run of the shadow bundle; None without one, or if it has nothing to score.
+    """
 
     def __init__(
         self,
@@ -59,6 +89,7 @@ class ScoringRun:
         session: SparkSession | None = None,
     ) -> None:
         """Set the parts of a run; callers use `open_run` instead."""
+        self.shadow: ShadowRun | None = None
         self.origin = origin
         self._stopwatch = stopwatch
         self.bundle = bundle
@@ -92,20 +123,34 @@ class ScoringRun:
     def make_plan(self) -> Plan:
         """Find the pictures that are still to be scored."""
         with self._stopwatch.measure("plan"):
-            self.plan = plan_run(
-                self._listing,
-                self._tables,
-                self._source.uri,
-                self.bundle.digest,
-                self.settings,
-            )
+            self.plan = self._plan_for(self.bundle, self._listing)
+            if self.shadow is not None:
+                self._plan_shadow(self.shadow)
         todo = self.plan.todo.num_rows
         waves = len(self._cut())
         progress.say(
             f"{self.plan.listed} pictures under {self._source.uri}, {self.plan.skipped} of them "
             f"dealt with by bundle {self.bundle.digest[:12]}; {todo} to score in {waves} waves"
+            f"{self._beside()}"
         )
         return self.plan
+
+    def _plan_for(self, bundle: Bundle, listing: pa.Table) -> Plan:
+        return plan_run(listing, self._tables, self._source.uri, bundle.digest, self.settings)
+
+    def _plan_shadow(self, shadow: ShadowRun) -> None:
+        """Plan which of the pictures the shadow scores too."""
+        shadow.plan = self._plan_for(shadow.bundle, self.plan.todo.select(LISTING.names))
+        if not shadow.plan.todo.num_rows:
+            self.shadow = None
+            return
+        self.plan = replace(self.plan, todo=with_shadow(self.plan.todo, shadow.plan.todo))
+
+    def _beside(self) -> str:
+        if self.shadow is None:
+            return ""
+        count, digest = self.shadow.plan.todo.num_rows, self.shadow.bundle.digest[:12]
+        return f"; {count} of them by shadow {digest} as well"
 
     @contextmanager
     def scored_waves(self) -> Iterator[Iterator[ScoredWave]]:
@@ -118,7 +163,10 @@ class ScoringRun:
             yield iter(())
             return
         with session_for("steeldefect score", self._session) as session:
-            shipment = Shipment(session, self.request, self.bundle, self.origin)
+            shadow = None
+            if self.shadow is not None:
+                shadow = (self.shadow.bundle, self.shadow.origin)
+            shipment = Shipment(session, self.request, self.bundle, self.origin, shadow)
             counters = shipment.counters
             waves = Waves(session, self.settings, shipment.task)
             with (
@@ -144,8 +192,9 @@ class ScoringRun:
         self.totals.seconds = time.monotonic() - self._waves_began
 
     def _publish(self, wave: ScoredWave) -> None:
-        settings, totals = self.settings, self.totals
-        audit_wave(self._output, wave.keys, wave.reports, settings.audit_masks)
+        settings, totals, beside = self.settings, self.totals, wave.shadow
+        for one in filter(None, (wave, beside)):
+            audit_wave(self._output, one.keys, one.reports, settings.audit_masks)
         check_failures(wave.failures, wave.new, settings, "this wave")
         check_failures(
             totals.failures + wave.failures, totals.new + wave.new, settings, "this wave"
@@ -154,11 +203,19 @@ class ScoringRun:
             self._lease.check()
             self._tables.create_all()
             self.record(Outcome.RUNNING, None, 0.0)  # rows need their run, even if it dies later
-        parts = [part for report in wave.reports for part in report.parts]
+        # one record for both, so that the pictures of a wave have both answers or none
+        parts = [
+            part
+            for one in filter(None, (wave, beside))
+            for report in one.reports
+            for part in report.parts
+        ]
         record = WaveRecord(self.origin.run_id, wave.number, parts, self._lease.number)
         with interruption.postponed():
             self._log.publish(record, self._lease.check)
             totals.add(wave)
+            if self.shadow is not None and beside is not None:
+                self.shadow.totals.add(beside)
 
     def watch(self) -> str:
         """Watch what this run has scored, unless the settings or an empty run leave nothing.
@@ -201,35 +258,55 @@ class ScoringRun:
         return watched.findings()
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
-        """Write the row of this run to the table `runs`.
+        """Write the row of this run to the table `runs`, and the row of its shadow.
 
         Raises:
             OutputBusyError: another run has taken the output over; nothing is written.
         """
         self._lease.check()
-        totals = self.totals
+        stages = Counter(self._stopwatch.seconds)
         record_run(
             self._tables,
             self.origin,
-            RunRecord(
-                job="score",
-                source=self._source.uri,
+            replace(
+                self._record(self.bundle, self.plan, self.totals),
                 outcome=outcome,
                 error=error,
-                planned=self.plan.listed,
-                skipped=self.plan.skipped,
-                scored=totals.scored,
-                quarantined=totals.quarantined,
-                defective=totals.defective,
-                waves=totals.waves,
                 seconds=seconds,
-                pictures_per_second=totals.rate,
-                stage_seconds=json.dumps(totals.stage_seconds | Counter(self._stopwatch.seconds)),
-                engine=json.dumps(totals.engines),
-                settings=self.settings.model_dump_json(),
-                classes=json.dumps({one.id: one.name for one in self.bundle.manifest.classes}),
-                thresholds=Thresholds.of(self.bundle.manifest).model_dump_json(),
+                stage_seconds=json.dumps(self.totals.stage_seconds | stages),
             ),
+        )
+        if self.shadow is not None:
+            shadow = self.shadow
+            shadow.totals.seconds = self.totals.seconds
+            of_shadow = replace(
+                self._record(shadow.bundle, shadow.plan, shadow.totals),
+                outcome=outcome,
+                error=error,
+                seconds=seconds,
+                shadow_of=self.origin.run_id,
+            )
+            record_run(self._tables, shadow.origin, of_shadow)
+
+    def _record(self, bundle: Bundle, plan: Plan, totals: Totals) -> RunRecord:
+        """Return what `runs` states of one of the bundles; the run has not ended."""
+        return RunRecord(
+            job="score",
+            source=self._source.uri,
+            outcome=Outcome.RUNNING,
+            planned=plan.listed,
+            skipped=plan.skipped,
+            scored=totals.scored,
+            quarantined=totals.quarantined,
+            defective=totals.defective,
+            waves=totals.waves,
+            seconds=0.0,
+            pictures_per_second=totals.rate,
+            stage_seconds=json.dumps(totals.stage_seconds),
+            engine=json.dumps(totals.engines),
+            settings=self.settings.model_dump_json(),
+            classes=json.dumps({one.id: one.name for one in bundle.manifest.classes}),
+            thresholds=Thresholds.of(bundle.manifest).model_dump_json(),
         )
 
     def summary(self) -> str:
@@ -247,6 +324,18 @@ class ScoringRun:
             f"scored {totals.scored} pictures ({totals.defective} with defects, "
             f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped{failed_before}) in "
             f"{totals.seconds:.0f} s, {totals.rate:.1f} pictures/s; tables at {self._output.uri}"
+            f"{self._shadow_summary()}"
+        )
+
+    def _shadow_summary(self) -> str:
+        if self.shadow is None:
+            return ""
+        totals, digest = self.shadow.totals, self.shadow.bundle.digest[:12]
+        examples = totals.failures.examples[:1]
+        why = f", such as {examples[0]}" if examples else ""
+        return (
+            f"\nshadow {digest} scored {totals.scored} of them ({totals.defective} with defects, "
+            f"{totals.quarantined} in quarantine{why})"
         )
 
 
@@ -262,7 +351,7 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
         session: Spark's session, which stays open; None to open one for the waves.
 
     Raises:
-        BundleError: the bundle is missing, damaged, or not signed as the settings require.
+        BundleError: a bundle is missing, damaged, or not signed as the settings require.
         EmptyInputError: no picture lies under the input.
         SettingsError: `strip.key_pattern` fits no key, or nothing states an attribute.
         DataError: the inventory, or what the pattern finds in a key, is not as it has to be.
@@ -273,6 +362,7 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
     began = time.monotonic()
     bundle = fetch_bundle(request.bundle_uri, settings.s3, settings.trusted_keys)
     bundle.require(needed_forms(settings, bundle.manifest.compiled, gpus_scheduled=False))
+    second = _shadow_bundle(request, bundle)
     stopwatch = Stopwatch()
     with stopwatch.measure("list"):
         listing = _pictures_of(request)
@@ -283,6 +373,9 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
         origin = Origin(run_id, bundle.digest, now, held.number)
         run = ScoringRun(request, bundle, listing, held, origin, stopwatch, session)
+        if second is not None:
+            of_shadow = Origin(new_run_id(now), second.digest, now, held.number)
+            run.shadow = ShadowRun(second, of_shadow)
         try:
             yield run
             outcome = Outcome.SUCCESS if run.totals.done else Outcome.NOTHING_NEW
@@ -290,6 +383,26 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
         except BaseException as error:
             _record_failure(run, error, time.monotonic() - began)
             raise
+
+
+def _shadow_bundle(request: ScoreRequest, leading: Bundle) -> Bundle | None:
+    """Fetch and verify the shadow's bundle; None without one, or if it is the one that leads.
+
+    An alias may come to stand for the bundle that leads: that must not end the night.
+    """
+    settings = request.settings
+    if request.shadow_uri is None:
+        return None
+    shadow = fetch_bundle(request.shadow_uri, settings.s3, settings.trusted_keys)
+    shadow.require(needed_forms(settings, shadow.manifest.compiled, gpus_scheduled=False))
+    if shadow.digest != leading.digest:
+        return shadow
+    _LOG.warning(
+        "%s is the bundle that leads (%s): it is not scored a second time",
+        request.shadow_uri,
+        leading.digest[:12],
+    )
+    return None
 
 
 def _pictures_of(request: ScoreRequest) -> pa.Table:

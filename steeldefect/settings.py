@@ -162,6 +162,8 @@ class ScoreRequest:
         settings: settings of the run.
         inventory_uri: address of a table of the input's keys (`steeldefect.plan.inventory`); None
             to list the input.
+        shadow_uri: address of a second bundle that scores the same pictures beside the first, or of
+            an alias; None for none.
     """
 
     input_uri: str
@@ -169,6 +171,7 @@ class ScoreRequest:
     output_uri: str
     settings: ScoreSettings
     inventory_uri: str | None = None
+    shadow_uri: str | None = None
 
 
 def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSettings:

@@ -29,8 +29,9 @@ from steeldefect.pictures.statistics import PictureStatistics
 from steeldefect.plan.listing import list_pictures
 from steeldefect.program.command import CommandParser, positive, run_command
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
-from steeldefect.scoring import worker
-from steeldefect.scoring.worker import Limits, Measuring, TaskScorer, keys_of
+from steeldefect.scoring import bundle_scorer, worker
+from steeldefect.scoring.bundle_scorer import Measuring, Opened
+from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store
 from steeldefect.tables.provenance import Origin
@@ -77,18 +78,17 @@ def _score(material: Material, detector: Detector, *, on: bool) -> float:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         if not on:
             patches.enter_context(patch.object(worker, "picture_statistics", _no_statistics))
-            patches.enter_context(patch.object(worker, "OutlineRules", _no_regions))
+            patches.enter_context(patch.object(bundle_scorer, "OutlineRules", _no_regions))
         scorer = TaskScorer(
-            detector,
+            Opened(detector, origin),
             source,
             open_store(folder),
-            origin,
             limits,
             measuring=_ON if on else _OFF,
         )
-        before = _cpu_seconds()
+        before = cpu_seconds()
         report = scorer.run(keys_of(listing.to_batches()), "000001-000000")
-        return (_cpu_seconds() - before) / (report.scored + report.quarantined)
+        return (cpu_seconds() - before) / (report.scored + report.quarantined)
 
 
 def _no_statistics(_: object) -> PictureStatistics:
@@ -99,7 +99,8 @@ def _no_regions(**_: Any) -> OutlineRules:
     return OutlineRules(measured=False)
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

@@ -61,6 +61,7 @@ _OPENED = (
     TableName.PREDICTIONS,
     TableName.DEFECTS,
     TableName.MASK_LEVELS,
+    TableName.AGREEMENT,
     TableName.REVIEWS,
     TableName.CONFUSIONS,
     TableName.METRICS,
@@ -290,23 +291,20 @@ def kaggle_rows(store: Store, bundle: str | None, all_pairs: bool) -> pa.Table:
 
 
 def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> str:
-    """Return the digest of a bundle, given its first characters; None: the latest that scored.
+    """Return the digest of a bundle, given its first characters; None: the latest that led a run.
 
     Raises:
         TableError: no bundle fits, or several do.
     """
-    found: Sequence[tuple[str]] = connection.execute(
-        "SELECT bundle FROM images WHERE starts_with(bundle, ?) "
-        "GROUP BY bundle ORDER BY max(run_number) DESC NULLS LAST, max(scored_at) DESC",
-        [bundle or ""],
-    ).fetchall()
+    found: Sequence[tuple[str, bool]] = connection.execute(_BUNDLES, [bundle or ""]).fetchall()
     if not found:
         what = "nothing was scored" if bundle is None else f"no bundle begins with {bundle!r}"
         raise TableError(f"{what} in these tables; see the table runs")
-    if bundle is None and len(found) > 1:
+    led = sum(led for _, led in found)
+    if bundle is None and led > 1:
         _LOG.warning(
             "%d bundles have scored here; taking the latest, %s; --bundle DIGEST takes another",
-            len(found),
+            led,
             found[0][0][:12],
         )
     if bundle and len(found) > 1:
@@ -314,6 +312,18 @@ def choose_bundle(connection: duckdb.DuckDBPyConnection, bundle: str | None) -> 
     return found[0][0]
 
 
+# a bundle that was only a shadow so far comes after all others
+_BUNDLES = """
+WITH shadows AS (SELECT run_id FROM runs WHERE shadow_of IS NOT NULL),
+scored AS (
+    SELECT bundle, run_number, scored_at, run_id IN (FROM shadows) AS beside FROM images
+    WHERE starts_with(bundle, ?)
+)
+SELECT bundle, bool_or(NOT beside) AS led FROM scored
+GROUP BY bundle
+ORDER BY led DESC, max(run_number) FILTER (NOT beside) DESC NULLS LAST,
+    max(scored_at) FILTER (NOT beside) DESC NULLS LAST, bundle
+"""
 _FOUND = """
 SELECT name AS ImageId, class_id AS ClassId, run_lengths AS EncodedPixels
 FROM newest_images JOIN predictions USING (source, key, run_id)

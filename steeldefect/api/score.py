@@ -29,6 +29,8 @@ class ScoreResult:
         waves: number of waves that were published.
         seconds: seconds from the start of the first wave to the end of the last wave.
         summary: these numbers in one sentence.
+        shadow_run: id of the run of the shadow bundle; None if there was none, or if it had
+            nothing to score.
     """
 
     run_id: str
@@ -41,6 +43,7 @@ class ScoreResult:
     waves: int
     seconds: float
     summary: str
+    shadow_run: str | None = None
 
     def __str__(self) -> str:
         """Return the summary."""
@@ -53,6 +56,7 @@ def score(
     output: str | Path,
     *,
     inventory: str | Path | None = None,
+    shadow: str | Path | None = None,
     spark: SparkSession | None = None,
     settings: GivenSettings = None,
 ) -> ScoreResult:
@@ -63,6 +67,8 @@ def score(
         bundle: address of the bundle: a folder, `s3://bucket/prefix`, or an alias of a registry.
         output: address of the tables: a folder or `s3://bucket/prefix`.
         inventory: address of a table of the input's keys; None to list the input.
+        shadow: address of a second bundle that scores the same pictures beside the first: its rows
+            have a run and a digest of their own, and the table `agreement` compares both.
         spark: session to use; it stays open. None: the session that is open in this process; if
             no session is open, a local one, which is stopped at the end.
         settings: settings: `ScoreSettings`, a mapping, or the path of a YAML file.
@@ -86,6 +92,7 @@ def score(
         str(output),
         settings_from(settings),
         None if inventory is None else str(inventory),
+        None if shadow is None else str(shadow),
     )
     with open_run(request, callers_session(spark)) as run:
         run.recover()
@@ -110,4 +117,5 @@ def _result(run: ScoringRun) -> ScoreResult:
         waves=totals.waves,
         seconds=totals.seconds,
         summary=run.summary(),
+        shadow_run=None if run.shadow is None else run.shadow.origin.run_id,
     )

@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Inventory, or Parquet or CSV with the columns key and, optionally, etag, size and those "
         "that state a place (coil, camera, side, position_mm, ...)",
     )
+    parser.add_argument(
+        "--shadow",
+        metavar="URI",
+        help="address of a second bundle that scores the same pictures beside the first: its rows "
+        "have its own run and digest, and the table agreement compares both",
+    )
     add_settings_arguments(parser)
 
 
@@ -45,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.bundle,
         arguments.output,
         inventory=arguments.inventory,
+        shadow=arguments.shadow,
         settings=load_settings(arguments.config, arguments.set),
     )
     print(result)

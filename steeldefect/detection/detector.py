@@ -19,7 +19,7 @@ from steeldefect.bundle.manifest import Manifest, Mirror
 from steeldefect.detection import gating
 from steeldefect.detection.outline import Outline, OutlineRules, outline_picture
 from steeldefect.errors import InferenceError, PictureSizeError
-from steeldefect.pictures.preprocessing import Float32, Gray, resize, scale_batch
+from steeldefect.pictures.preprocessing import Float32, Gray, Resizer, scale_batch
 from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.engine import Engine
 
@@ -85,19 +85,26 @@ class Detector:
         Raises:
             PictureSizeError: the bundle does not admit pictures of this size.
         """
-        height, width = picture.shape
+        return self.prepare_resized(Resizer(picture))
+
+    def prepare_resized(self, resizer: Resizer) -> Prepared:
+        """Do as `prepare` does; bundles that get the same resizer share what is resized.
+
+        Raises:
+            PictureSizeError: the bundle does not admit pictures of this size.
+        """
+        height, width = resizer.picture.shape
         sizes = self.manifest.picture_sizes
         if not self._any_size and not sizes.admit(height, width):
             raise PictureSizeError(
                 f"{width}x{height} pixels; this bundle scores {sizes} (width x height)"
             )
-        spec = self.manifest.segmenter.input
-        for_segmenter = resize(picture, spec)
-        if self.manifest.gate is None:
-            return Prepared((height, width), None, for_segmenter)
-        same = self.manifest.gate.input.resizes_as(spec)
-        for_gate = for_segmenter if same else resize(picture, self.manifest.gate.input)
-        return Prepared((height, width), for_gate, for_segmenter)
+        gate = self.manifest.gate
+        return Prepared(
+            (height, width),
+            None if gate is None else resizer.to(gate.input),
+            resizer.to(self.manifest.segmenter.input),
+        )
 
     def gate(self, pictures: Sequence[Prepared]) -> Float32:
         """Compute the gate's probability of a defect for each picture.

@@ -75,6 +75,24 @@ def resize(picture: Gray, spec: InputSpec) -> Gray:
     return np.asarray(resized, dtype=np.uint8)
 
 
+class Resizer:
+    """Resizes one picture for several models; two models of one size share the result."""
+
+    def __init__(self, picture: Gray) -> None:
+        """Keep the picture, uint8 (H, W)."""
+        self.picture = picture
+        self._made: list[tuple[InputSpec, Gray]] = []
+
+    def to(self, spec: InputSpec) -> Gray:
+        """Return the picture as `resize` does, uint8 (spec.height, spec.width)."""
+        for made, resized in self._made:
+            if made.resizes_as(spec):
+                return resized
+        resized = resize(self.picture, spec)
+        self._made.append((spec, resized))
+        return resized
+
+
 def scale(resized: Gray, spec: InputSpec) -> Float32:
     """Return gray values uint8 (h, w) as model inputs float32 (h, w, spec.channels)."""
     scaled: Float32 = scale_batch([resized], spec)[0]

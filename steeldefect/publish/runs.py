@@ -46,6 +46,7 @@ class RunRecord:
     stage_seconds: str = "{}"
     engine: str = "{}"
     thresholds: str | None = None
+    shadow_of: str | None = None
 
 
 def record_run(tables: Tables, origin: Origin, record: RunRecord) -> None:

@@ -219,7 +219,8 @@ def _rows(
 
 _NEWEST_FIRST = """
 FROM {} WHERE source = ? AND key = ?
-ORDER BY run_number DESC NULLS LAST, scored_at DESC, run_id
+ORDER BY run_number DESC NULLS LAST, scored_at DESC,
+    run_id IN (SELECT run_id FROM runs WHERE shadow_of IS NOT NULL), run_id
 """
 _REVIEWS = """
 FROM reviews WHERE source = ? AND key = ? ORDER BY reviewed_at DESC, class_id, run_id

@@ -35,6 +35,8 @@ class PictureKey:
         size: size in bytes; 0 if an inventory does not state it.
         tries: number of earlier runs in which this version has failed.
         place: what an inventory states about its place, as JSON; see `strip.stated_place`.
+        shadow_tries: number of earlier runs in which it has failed with the shadow bundle; None if
+            the shadow does not score it.
     """
 
     key: str
@@ -42,6 +44,7 @@ class PictureKey:
     size: int
     tries: int = 0
     place: str | None = None
+    shadow_tries: int | None = None
 
     def as_read(self, fetched: Fetched) -> PictureKey:
         """Return the picture with the version and size of the bytes that were read.
@@ -53,6 +56,11 @@ class PictureKey:
         if etag != self.etag and _md5(fetched.data) == self.etag.lower():
             etag = self.etag
         return replace(self, etag=etag, size=len(fetched.data))
+
+    @property
+    def for_shadow(self) -> PictureKey | None:
+        """The picture as the shadow's rows name it; None if the shadow does not score it."""
+        return None if self.shadow_tries is None else replace(self, tries=self.shadow_tries)
 
 
 class Breaker:

@@ -8,20 +8,20 @@ These pictures go to quarantine; all others are scored.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate, pairwise
 
 import pyarrow as pa
 
 from steeldefect.errors import WorkerDiedError
-from steeldefect.scoring.task import TRIES, WaveTask
-from steeldefect.scoring.task_report import Failures, TaskReport
-from steeldefect.scoring.task_rows import Failure, failed_row
+from steeldefect.scoring.task import TRIES, WaveTask, without_shadow
+from steeldefect.scoring.task_report import TaskReport
+from steeldefect.scoring.task_rows import Failure
+from steeldefect.scoring.unscored import quarantine
 from steeldefect.scoring.worker import keys_of
 from steeldefect.spark.session import explain_failure
 from steeldefect.stores import open_store
-from steeldefect.tables.parts import write_part
-from steeldefect.tables.provenance import stored_rows
-from steeldefect.tables.schema import Stage, TableName
+from steeldefect.tables.schema import Stage
 
 _PIECES = 8
 """Number of batches into which the pictures that a task gave back are cut."""
@@ -75,13 +75,10 @@ def give_up(task: WaveTask, keys: pa.Table) -> TaskReport:
         f"the worker process died {TRIES} times with this picture alone, most likely because it "
         "ran out of memory; give executors more memory, or lower max_picture_pixels"
     )
-    row = failed_row(task.source_uri, key, Failure(Stage.WORKER, error), task.limits.max_tries)
-    rows = stored_rows(TableName.QUARANTINE, [row], task.origin)
-    output = open_store(task.output_uri, task.s3)
-    part = write_part(output, TableName.QUARANTINE, rows, task.origin, f"{task.wave:06d}-driver")
-    failures = Failures()
-    failures.add(key, Stage.WORKER.value, error)
-    return TaskReport([part], quarantined=1, failures=failures)
+    output, label = open_store(task.output_uri, task.s3), f"{task.wave:06d}-driver"
+    fixed = (task.source_uri, output, task.origin, task.limits.max_tries, label)
+    report = quarantine([key], Failure(Stage.WORKER, error), *fixed)
+    return replace(report, shadow=without_shadow(task, [key], error, output, label))
 
 
 def cut_table(keys: pa.Table, sizes: Sequence[int]) -> list[pa.Table]:

@@ -38,7 +38,11 @@ class BundleShipment:
 
 
 def models_of_process(
-    shipment: BundleShipment, options: RuntimeOptions, any_size: bool, context: TaskContext
+    shipment: BundleShipment,
+    options: RuntimeOptions,
+    any_size: bool,
+    context: TaskContext,
+    beside: BundleShipment | None = None,
 ) -> Detector:
     """Return the opened models for a task; the first task of a worker process opens them.
 
@@ -50,6 +54,7 @@ def models_of_process(
         options: runtime, device, precision and batch size that the settings ask for.
         any_size: whether pictures are scored whose size the models were not trained on.
         context: Spark's context of the task.
+        beside: a second bundle, whose models stay open if they are.
 
     Raises:
         BundleError: the bundle lacks the model form that the options ask for.
@@ -62,7 +67,9 @@ def models_of_process(
     cached = (shipment.digest, options, any_size)
     if cached not in _OPENED:
         limit_threads(options.threads)
-        _OPENED.clear()  # one bundle at a time: two would need twice the memory
+        for other in list(_OPENED):  # models that are no longer used need memory
+            if beside is None or other != (beside.digest, *cached[1:]):
+                del _OPENED[other]
         _OPENED[cached] = open_detector(_unpacked(shipment), options, any_size)
     return _OPENED[cached]
 

@@ -17,10 +17,11 @@ from steeldefect.runtimes import (
     form_of,
 )
 from steeldefect.runtimes.gpus import check_gpu_conf
+from steeldefect.scoring.bundle_scorer import Measuring
 from steeldefect.scoring.process_models import BundleShipment
-from steeldefect.scoring.task import Counters, WaveTask
+from steeldefect.scoring.task import Counters, ShadowTask, WaveTask
 from steeldefect.scoring.task_report import Failures
-from steeldefect.scoring.worker import Limits, Measuring
+from steeldefect.scoring.worker import Limits
 from steeldefect.settings import ScoreRequest, ScoreSettings
 from steeldefect.stores import open_store, shipped_settings
 from steeldefect.tables.provenance import Origin
@@ -34,9 +35,21 @@ class Shipment:
     """
 
     def __init__(
-        self, session: SparkSession, request: ScoreRequest, bundle: Bundle, origin: Origin
+        self,
+        session: SparkSession,
+        request: ScoreRequest,
+        bundle: Bundle,
+        origin: Origin,
+        shadow: tuple[Bundle, Origin] | None = None,
     ) -> None:
-        """Broadcast the bundle.
+        """Broadcast the bundle, and that of the shadow.
+
+        Args:
+            session: Spark's session.
+            request: input, output and settings of the run.
+            bundle: the bundle that leads.
+            origin: provenance of its rows.
+            shadow: a second bundle, and the provenance of its rows; None without a shadow.
 
         Raises:
             DeviceError: executors have several GPUs and reuse their worker processes.
@@ -44,6 +57,11 @@ class Shipment:
         """
         context = session.sparkContext
         self._bundle = ship_bundle(context, bundle, request.settings)
+        self._shadow = None
+        if shadow is not None:
+            second, of_shadow = shadow
+            shipped = ship_bundle(context, second, request.settings)
+            self._shadow = ShadowTask(of_shadow, shipped)
         self.counters = Counters(context.accumulator(0), context.accumulator(0))
         self._request = request
         self._origin = origin
@@ -76,6 +94,7 @@ class Shipment:
             shipment=self._bundle,
             counters=self.counters,
             failures=failures,
+            shadow=self._shadow,
         )
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from pyspark import Accumulator, AccumulatorParam, TaskContext
 
-from steeldefect.errors import DeviceError, SteelDefectError, error_to_text
+from steeldefect.errors import DeviceError, SteelDefectError, WorkerDiedError, error_to_text
 from steeldefect.runtimes import RuntimeOptions
-from steeldefect.scoring.fetching import Breaker
+from steeldefect.scoring.bundle_scorer import Measuring, Opened
+from steeldefect.scoring.fetching import Breaker, PictureKey
 from steeldefect.scoring.process_models import BundleShipment, models_of_process
 from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
-from steeldefect.scoring.worker import Limits, Measuring, TaskScorer, keys_of
-from steeldefect.stores import S3Settings, open_store
+from steeldefect.scoring.task_rows import Failure
+from steeldefect.scoring.unscored import quarantine
+from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
+from steeldefect.stores import S3Settings, Store, open_store
 from steeldefect.tables.provenance import Origin
+from steeldefect.tables.schema import Stage
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +60,17 @@ class FailuresParam(AccumulatorParam[Failures]):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
+class ShadowTask:
+    """What a wave's tasks need of a shadow: the provenance of its rows, and its broadcast bundle.
+
+    A fault of the shadow's models never fails a task: it fails the shadow's pictures.
+    """
+
+    origin: Origin
+    shipment: BundleShipment
+
+
+@dataclass(frozen=True)
 class WaveTask:
     """Everything that the tasks of one wave need. It holds no secret: it is part of Spark's plan.
 
@@ -72,8 +87,10 @@ class WaveTask:
         shipment: the broadcast bundle.
         counters: progress of all tasks of the run.
         failures: accumulator for the failures of the wave's tasks.
+        shadow: a second bundle that scores the pictures as well; None without one.
         isolated: whether the task looks for a picture that kills its process. Such a task raises
-            no errors, so a second try means that the first process died.
+            no errors, so a second try means that the first process died. It opens no models of
+            a shadow, which may be the cause.
     """
 
     origin: Origin
@@ -88,6 +105,7 @@ class WaveTask:
     shipment: BundleShipment
     counters: Counters
     failures: Accumulator[Failures]
+    shadow: ShadowTask | None = None
     isolated: bool = False
 
     def alone(self) -> WaveTask:
@@ -153,15 +171,67 @@ def _attempt(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskCon
 
 
 def _score(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
-    detector = models_of_process(task.shipment, task.options, task.any_size, context)
+    planned = task.shadow
+    beside = None if planned is None else planned.shipment
+    detector = models_of_process(task.shipment, task.options, task.any_size, context, beside)
+    output = open_store(task.output_uri, task.s3)
+    label = f"{task.wave:06d}-{context.partitionId():06d}"
+    keys = list(keys_of(batches))
+    shadow = None if planned is None else _open_shadow(task, planned, context)
     scorer = TaskScorer(
-        detector,
+        Opened(detector, task.origin),
         open_store(task.source_uri, task.s3),
-        open_store(task.output_uri, task.s3),
-        task.origin,
+        output,
         task.limits,
         _BREAKERS.setdefault(task.source_uri, Breaker(task.limits.store_failures)),
         task.measuring,
+        shadow if isinstance(shadow, Opened) else None,
     )
-    label = f"{task.wave:06d}-{context.partitionId():06d}"
-    return replace(scorer.run(keys_of(batches), label), engine=str(detector.engine))
+    report = scorer.run(keys, label)
+    if isinstance(shadow, WorkerDiedError):
+        return replace(report, shadow=without_shadow(task, keys, shadow, output, label))
+    return report
+
+
+def _open_shadow(
+    task: WaveTask, planned: ShadowTask, context: TaskContext
+) -> Opened | WorkerDiedError:
+    """Return the opened models of the shadow, or why they are not open."""
+    if task.isolated:
+        return WorkerDiedError(
+            "a worker process died with this picture or one beside it, so these pictures were "
+            "scored without the shadow"
+        )
+    try:
+        opened = models_of_process(
+            planned.shipment, task.options, task.any_size, context, task.shipment
+        )
+    except Exception as error:  # the shadow must not cost the night
+        _LOG.warning("the shadow's models cannot be opened", exc_info=True)
+        return WorkerDiedError(
+            f"the shadow's models cannot be opened: {type(error).__name__}: {error}"
+        )
+    return Opened(opened, planned.origin)
+
+
+def without_shadow(
+    task: WaveTask, keys: Sequence[PictureKey], error: Exception, output: Store, label: str
+) -> TaskReport | None:
+    """Write the pictures that the shadow was to score to `quarantine`.
+
+    Args:
+        task: task of the wave.
+        keys: pictures of the task.
+        error: why the shadow does not score them.
+        output: store of the tables.
+        label: numbers of wave and task, for the name of the file.
+
+    Returns:
+        Report of the shadow; None without a shadow.
+    """
+    if task.shadow is None:
+        return None
+    missed = [own for key in keys if (own := key.for_shadow) is not None]
+    failure = Failure(Stage.WORKER, error)
+    fixed = (task.source_uri, output, task.shadow.origin, task.limits.max_tries, label)
+    return quarantine(missed, failure, *fixed)

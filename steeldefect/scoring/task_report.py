@@ -74,6 +74,7 @@ class TaskReport:
             pictures have to be scored in smaller batches.
         error: error that stopped the task, as `module.Type: message`; empty if there is none. The
             first try of a task raises the error instead.
+        shadow: report of the same task with the shadow bundle; None without a shadow.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -86,6 +87,7 @@ class TaskReport:
     failures: Failures = field(default_factory=Failures)
     given_back: bool = False
     error: str = ""
+    shadow: TaskReport | None = None
 
 
 _REPORT = TypeAdapter(TaskReport)

@@ -65,6 +65,10 @@ class TaskRows:
         }
         self.defective = 0
 
+    def of(self, table: TableName) -> list[dict[str, Any]]:
+        """Return the rows of a table so far, without provenance."""
+        return self._rows[table]
+
     @property
     def scored(self) -> int:
         """Number of pictures in `images` so far."""

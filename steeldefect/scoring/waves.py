@@ -26,6 +26,7 @@ from pyspark.sql import SparkSession
 
 from steeldefect.errors import WaveError
 from steeldefect.plan.plan import new_pictures
+from steeldefect.plan.shadow import shadow_part
 from steeldefect.scoring.failure_share import check_failures
 from steeldefect.scoring.isolation import cut_table, isolate, raise_reported
 from steeldefect.scoring.key_shares import shared
@@ -62,6 +63,15 @@ class ScoredWave:
     def failures(self) -> Failures:
         """Failures of all its tasks."""
         return sum((report.failures for report in self.reports), Failures())
+
+    @property
+    def shadow(self) -> ScoredWave | None:
+        """The same wave as the shadow scored it; None without a shadow."""
+        keys = shadow_part(self.keys)
+        if keys is None:
+            return None
+        reports = [report.shadow for report in self.reports if report.shadow is not None]
+        return ScoredWave(self.number, keys, reports)
 
 
 TaskOf = Callable[[int, Accumulator[Failures]], WaveTask]

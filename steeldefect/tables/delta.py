@@ -46,7 +46,7 @@ _STATISTICS, _OF_ALL_COLUMNS = "delta.dataSkippingNumIndexedCols", "-1"
 
 WITH_IMAGES = (
     *(TableName.DEFECTS, TableName.MASK_LEVELS, TableName.REVIEWS),
-    *(TableName.DRIFT, TableName.REPEATS),
+    *(TableName.AGREEMENT, TableName.DRIFT, TableName.REPEATS),
 )
 """Tables that came with schema version 4, as some columns of `images` did."""
 

@@ -19,10 +19,11 @@ SCHEMA_VERSION = 4
 
 - Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
 - Version 3 renamed the column `took` of `runs` to `engine`.
-- Version 4 added the tables `defects`, `mask_levels`, `reviews`, `drift` and `repeats`; the column
-  `thresholds` of `runs`; in `images` where a picture lies, its statistics, its audit and how many
-  rows of the new tables it has; the mark `audit` in `predictions`; the counts of defects in
-  `confusions`; and in `metrics` intervals, size classes and `invalid`.
+- Version 4 added the tables `defects`, `mask_levels`, `reviews`, `agreement`, `drift` and
+  `repeats`; the columns `thresholds` and `shadow_of` of `runs`; in `images` where a picture lies,
+  its statistics, its audit and how many rows of the new tables it has; the mark `audit` in
+  `predictions`; the counts of defects in `confusions`; and in `metrics` intervals, size classes and
+  `invalid`.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own. A table of a greater version is refused.
@@ -44,6 +45,7 @@ class TableName(str, Enum):
     REVIEWS = "reviews"
     CONFUSIONS = "confusions"
     METRICS = "metrics"
+    AGREEMENT = "agreement"
     DRIFT = "drift"
     REPEATS = "repeats"
     RUNS = "runs"
@@ -51,7 +53,7 @@ class TableName(str, Enum):
 
 COMMIT_ORDER = (
     *(TableName.MASK_LEVELS, TableName.DEFECTS, TableName.PREDICTIONS),
-    *(TableName.QUARANTINE, TableName.IMAGES),
+    *(TableName.AGREEMENT, TableName.QUARANTINE, TableName.IMAGES),
 )
 """Order in which the parts of a wave are committed to the tables: verdicts (`images`) come last.
 
@@ -541,6 +543,44 @@ SCHEMAS: dict[TableName, TableSchema] = {
             ]
         ),
     ),
+    TableName.AGREEMENT: TableSchema(
+        "one class on one picture that two bundles scored in one run; run_id and bundle are those "
+        "of the bundle that led",
+        pa.schema(
+            [
+                *_PICTURE,
+                _column("coil", pa.string(), "coil that the picture shows; null if unknown", True),
+                _column(
+                    "class_id",
+                    pa.int32(),
+                    "id of the class in the bundle that led; in the shadow, if only that has it",
+                ),
+                _column("class_name", pa.string(), "name of the class in both bundles"),
+                _column(
+                    "area",
+                    pa.int64(),
+                    "pixels that the bundle that led found, 0 for none; null if it has no such "
+                    "class",
+                    nullable=True,
+                ),
+                _column(
+                    "shadow_area",
+                    pa.int64(),
+                    "pixels that the shadow found, 0 for none; null if it has no such class",
+                    nullable=True,
+                ),
+                _column(
+                    "intersection",
+                    pa.int64(),
+                    "pixels that both found; null if a bundle has no such class",
+                    nullable=True,
+                ),
+                _column("shadow_run", pa.string(), "id of the shadow's run"),
+                _column("shadow_bundle", pa.string(), "digest of the shadow's bundle"),
+                *_PROVENANCE,
+            ]
+        ),
+    ),
     TableName.DRIFT: TableSchema(
         "one quantity of one scoring run, compared with a reference; run_id is the run that was "
         "watched",
@@ -659,6 +699,13 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     pa.string(),
                     "JSON: pixel threshold and minimum area of each class, by id, and the gate's "
                     "mode, threshold and soft area",
+                ),
+                _added(
+                    4,
+                    "shadow_of",
+                    pa.string(),
+                    "id of the run that led, if this run is its shadow: a second bundle that "
+                    "scored the same pictures beside it; null if the run led",
                 ),
                 _column("versions", pa.string(), "JSON: versions of Python and the libraries"),
                 *_PROVENANCE,

@@ -151,6 +151,9 @@ def check_rows(store: Store, tables: Tables, in_progress: set[str]) -> list[Prob
             in_progress |= runs_in_progress(store)
             counts = {one.run_id: one for one in count_runs(rows)}
             recorded = {one.run_id: one for one in recorded_runs(rows)}
+            in_progress |= {
+                run_id for run_id, run in recorded.items() if run.shadow_of in in_progress
+            }
             copies = _count_copies(rows, counts, recorded)
             evaluations = lost_evaluations(rows)
     except (duckdb.Error, OSError, pa.ArrowException) as error:

@@ -277,6 +277,7 @@ def _restored(row: dict[str, Any], counts: RunCounts) -> pa.Table:
         quarantined=counts.quarantine,
         defective=counts.defective,
         classes=row["classes"],
+        shadow_of=row["shadow_of"],
     )
     made = Origin(row["run_id"], row["bundle"], row["scored_at"], row["run_number"])
     values = asdict(record) | {"outcome": record.outcome.value, "versions": "{}"}

@@ -17,7 +17,7 @@ _ORDER = (
     *(TableName.RUNS, TableName.DRIFT, TableName.REPEATS),
     *(TableName.METRICS, TableName.CONFUSIONS, TableName.REVIEWS),
     *(TableName.IMAGES, TableName.QUARANTINE, TableName.PREDICTIONS, TableName.DEFECTS),
-    TableName.MASK_LEVELS,
+    *(TableName.MASK_LEVELS, TableName.AGREEMENT),
 )
 """Order in which a reader opens the tables: the table that is published last comes first."""
 
@@ -28,6 +28,7 @@ UNIQUE = {
     TableName.DEFECTS: (*_PICTURE, "number"),
     TableName.MASK_LEVELS: (*_PICTURE, "class_id", "level"),
     TableName.QUARANTINE: _PICTURE,
+    TableName.AGREEMENT: (*_PICTURE, "shadow_run", "class_name"),
 }
 """Columns whose values together occur in at most one row of a table."""
 
@@ -78,7 +79,10 @@ class RunCounts:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """The row of a run in `runs`; `rows` is the number of its rows there."""
+    """The row of a run in `runs`; `rows` is the number of its rows there.
+
+    `shadow_of` is the run that led, if this one is its shadow.
+    """
 
     run_id: str
     job: str
@@ -86,6 +90,7 @@ class RecordedRun:
     scored: int
     quarantined: int
     waves: int
+    shadow_of: str | None
     rows: int
 
 
@@ -132,7 +137,7 @@ ORDER BY run_id
 _RECORDED = """
 SELECT run_id, any_value(job) AS job, max_by(outcome, seconds) AS outcome,
     max_by(scored, seconds) AS scored, max_by(quarantined, seconds) AS quarantined,
-    max_by(waves, seconds) AS waves, count(*) AS rows
+    max_by(waves, seconds) AS waves, any_value(shadow_of) AS shadow_of, count(*) AS rows
 FROM runs GROUP BY run_id ORDER BY run_id
 """
 _EVALUATIONS = """
@@ -161,8 +166,11 @@ WITH classes AS (
     SELECT run_id, any_value(source) AS source, any_value(bundle) AS bundle,
         any_value(scored_at) AS scored_at, any_value(run_number) AS run_number
     FROM rows WHERE run_id IN (SELECT unnest($1)) GROUP BY run_id
+), shadows AS (
+    SELECT shadow_run AS run_id, any_value(run_id) AS shadow_of FROM agreement GROUP BY shadow_run
 )
-SELECT found.*, coalesce(classes, '{}') AS classes FROM found LEFT JOIN classes USING (bundle)
+SELECT found.*, coalesce(classes, '{}') AS classes, shadow_of
+FROM found LEFT JOIN classes USING (bundle) LEFT JOIN shadows USING (run_id)
 """
 _MISFITS = """
 WITH scored AS (
@@ -257,8 +265,8 @@ def origins(rows: Rows, run_ids: Sequence[str]) -> pa.Table:
     """Return the provenance of runs, as their rows state it.
 
     Returns:
-        One row for each run: run_id, source, bundle, scored_at, run_number, and classes (defect
-        classes that occur in findings of its bundle, name by id, as JSON).
+        One row for each run: run_id, source, bundle, scored_at, run_number, classes (defect
+        classes that occur in findings of its bundle, name by id, as JSON), and shadow_of.
     """
     return _ask(rows, _ORIGINS, list(run_ids))
 

@@ -43,7 +43,7 @@ def find_night(connection: duckdb.DuckDBPyConnection, run: str | None) -> Night:
 
     Args:
         connection: database of `steeldefect.analysis.sql.open_database`.
-        run: id of the run, or its first characters; None for the newest.
+        run: id of the run, or its first characters; None for the newest that is no shadow.
 
     Raises:
         TableError: there is no such run, or several ids begin so.
@@ -58,6 +58,11 @@ def find_night(connection: duckdb.DuckDBPyConnection, run: str | None) -> Night:
     names = {int(one): str(name) for one, name in json.loads(classes).items()}
     strip = PlaceSettings.model_validate(json.loads(settings).get("strip") or {})
     return Night(run_id, bundle, day, scored_at, number, names, strip)
+
+
+def shadows_of(connection: duckdb.DuckDBPyConnection, night: Night) -> dict[str, str]:
+    """Return the digests of the bundles that scored beside a run, by the ids of their runs."""
+    return dict(connection.execute(_SHADOWS, [night.run_id]).fetchall())
 
 
 def observed_on(connection: duckdb.DuckDBPyConnection, night: Night) -> Observed:
@@ -150,9 +155,11 @@ def _rows(connection: duckdb.DuckDBPyConnection, statement: str, night: Night) -
 
 _RUNS = """
 SELECT run_id, bundle, scored_date, scored_at, run_number, classes, settings FROM runs
-WHERE job = 'score' AND (scored > 0 OR $1 <> '') AND starts_with(run_id, $1)
+WHERE job = 'score' AND (scored > 0 AND shadow_of IS NULL OR $1 <> '')
+    AND starts_with(run_id, $1)
 ORDER BY run_number DESC NULLS LAST, scored_at DESC LIMIT 2
 """
+_SHADOWS = "SELECT run_id, bundle FROM runs WHERE shadow_of = ? ORDER BY run_id"
 _OF_RUN = "WHERE run_id = $1 AND scored_date = $2"
 _IMAGES = (
     "SELECT source, key, camera, coil, verdict, gate_probability, "  # noqa: S608

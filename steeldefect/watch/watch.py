@@ -1,4 +1,4 @@
-"""Watch a scoring run: what the gate hides, what has drifted, which marks repeat.
+"""Watch a scoring run: what the gate hides, what has drifted, which marks repeat, and shadows.
 
 The rows have the provenance of the run that was watched. To watch a run again replaces its rows.
 """
@@ -16,6 +16,11 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from steeldefect.analysis.sql import opened_database
+from steeldefect.evaluation.bundle_agreement import (
+    DEFECTIVE_DIFFERENCE,
+    VERDICT_AGREEMENT,
+    agreement_of,
+)
 from steeldefect.repeats.on_spark import Found, find_all_places, find_all_rolls
 from steeldefect.repeats.rows import REPEAT_SCHEMA
 from steeldefect.stores import Store
@@ -34,13 +39,16 @@ from steeldefect.watch.night import (
     find_night,
     gate_answers,
     observed_on,
+    shadows_of,
 )
 from steeldefect.watch.profiles import profile
 from steeldefect.watch.reference import Reference
 from steeldefect.watch_settings import WatchSettings
 
 AUDIT, REVIEWS, PROBABILITIES = "audit", "reviews", "gate_probability"
-"""What the metrics of the watch are compared with: values of the column `labels`."""
+SHADOW = "shadow "
+"""What the metrics of the watch are compared with: values of the column `labels`; the digest of
+the shadow's bundle follows `SHADOW`."""
 
 Sessions = Callable[[], AbstractContextManager[SparkSession]]
 """Opens Spark, if it is needed."""
@@ -81,6 +89,7 @@ class Watched:
     def report(self) -> str:
         """Return the result for people."""
         lines = [f"run {self.night.run_id}, bundle {self.night.bundle[:12]}", *self._gate()]
+        lines += self._shadows()
         if self.drift is not None and not self.alarms:
             compared = sum(row.threshold is not None for row in self.drift.rows)
             lines.append(
@@ -101,11 +110,26 @@ class Watched:
                     f"{self.audit.stopped} that it stopped; {row['support']} looked at"
                 )
 
+    def _shadows(self) -> Iterator[str]:
+        of_all = [one for one in self.metrics if one["scope"] == "overall"]
+        for same in (one for one in of_all if one["name"] == VERDICT_AGREEMENT):
+            differs = next(
+                one
+                for one in of_all
+                if (one["name"], one["labels"]) == (DEFECTIVE_DIFFERENCE, same["labels"])
+            )
+            yield (
+                f"{same['labels'][: len(SHADOW) + 12]}: the same classes found on "
+                f"{same['value']:.2%} of {same['support']} pictures ({same['low']:.2%} to "
+                f"{same['high']:.2%}); share of defective pictures {differs['value']:+.2%} "
+                f"({differs['low']:+.2%} to {differs['high']:+.2%})"
+            )
+
 
 def watch_run(
     store: Store, settings: WatchSettings, run: str | None, sessions: Sessions
 ) -> Watched:
-    """Compute audit, drift and repeats of one scoring run; nothing is written.
+    """Compute audit, drift, repeats and agreement of one scoring run; nothing is written.
 
     Args:
         store: the output.
@@ -126,7 +150,11 @@ def watch_run(
         if reference is not None:
             drift = compare(profile(observed), reference, settings)
         audit = audit_of(connection, night)
-        metrics = [*_hidden_rows(audit, night), *_expected_rows(connection, night, drift)]
+        metrics = [
+            *_hidden_rows(audit, night),
+            *_expected_rows(connection, night, drift),
+            *_agreement_rows(connection, night),
+        ]
         around = defects_around(connection, night, settings.days)
     repeats, notes = _repeats(around, settings, sessions)
     if drift is None:
@@ -229,6 +257,18 @@ def _expected_rows(
             "labels": PROBABILITIES,
             "invalid": None if expected.valid else expected.reason,
         }
+
+
+def _agreement_rows(
+    connection: duckdb.DuckDBPyConnection, night: Night
+) -> Iterator[dict[str, Any]]:
+    """Yield how far each shadow agrees with the run."""
+    for run_id, bundle in shadows_of(connection, night).items():
+        for figure in agreement_of(connection, [run_id]):
+            yield asdict(figure) | {
+                "scope": "overall" if figure.class_id is None else "class",
+                "labels": f"{SHADOW}{bundle}",
+            }
 
 
 def _repeats(

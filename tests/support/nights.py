@@ -156,14 +156,18 @@ def review(store: Store) -> None:
 
 
 def watch(store: Store, number: int) -> None:
-    """Write what the watch of a night found, as `steeldefect watch` does."""
+    """Write what the watch of a night found, and how a shadow agreed with it."""
     tables, made = Tables(store), origin_of(number)
     drift = {"camera": None, "quantity": "gray_mean", "reference": "run run-001", "alarm": False}
     drift |= {"reference_count": 3, "night_count": 3, "sentence": "not compared"}
     repeat = {"kind": "roll", "coil": "c", "class_id": 1, "class_name": "bright", "roll": 1}
     repeat |= {"p_value": 0.001, "defects": 1, "sentence": "a roll", "member_numbers": [1]}
     repeat |= {"member_sources": ["/archive"], "member_keys": ["one-1.png"]}
-    for table, row in ((TableName.DRIFT, drift), (TableName.REPEATS, repeat)):
+    agreement = picture("one-1.png") | {"class_id": 1, "class_name": "bright", "area": 3}
+    agreement |= {"shadow_area": 2, "intersection": 2}
+    agreement |= {"shadow_run": "run-002b", "shadow_bundle": "b" * 64}
+    found = {TableName.DRIFT: drift, TableName.REPEATS: repeat, TableName.AGREEMENT: agreement}
+    for table, row in found.items():
         tables.replace(table, whole_rows(table, [row], made), {"run_id": made.run_id})
 
 

@@ -43,6 +43,8 @@ INT8_BY_HAND = Compiled(default=CpuPrecision.INT8, reason="stated by hand", form
 
 Gray = npt.NDArray[np.uint8]
 
+CLASSES = (DefectClass(id=1, name="bright"), DefectClass(id=2, name="dark"))
+
 
 def plain_picture(seed: int = 0) -> Gray:
     """Return a picture without a defect: gray between 100 and 150, uint8 (64, 128)."""
@@ -83,6 +85,7 @@ def build_rule_bundle(
     with_gate: bool = True,
     compiled: Compiled | None = None,
     gate_threshold: float = 0.5,
+    classes: Sequence[DefectClass] = CLASSES,
 ) -> Bundle:
     """Write the rule bundle to `target`, which must not exist.
 
@@ -92,6 +95,7 @@ def build_rule_bundle(
         gate_threshold: threshold of the gate; it answers 0.99995 where a class is, and 1 to both.
         compiled: record of the forms in the manifest. If given, the bundle also has int8 forms.
             They answer as the other forms do, because a single layer is both first and last.
+        classes: two classes, bright and dark.
     """
     from training.backend import keras
     from training.export.agreement import check_agreement
@@ -107,7 +111,7 @@ def build_rule_bundle(
     gate = _build_gate(keras, weights)
     spec = InputSpec(height=HEIGHT, width=WIDTH, channels=1, scaling=Scaling.UNIT)
     draft = draft_manifest(
-        classes=[DefectClass(id=1, name="bright"), DefectClass(id=2, name="dark")],
+        classes=list(classes),
         gate=Gate(input=spec, threshold=gate_threshold) if with_gate else None,
         segmenter=Segmenter(input=spec),
         picture_sizes=PictureSizes(height=(HEIGHT, HEIGHT), width=(WIDTH, WIDTH)),

@@ -19,9 +19,10 @@ from steeldefect.pictures.decoding import DecodeLimits
 from steeldefect.publish import lease
 from steeldefect.run import ScoringRun
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
+from steeldefect.scoring.bundle_scorer import Measuring, Opened
 from steeldefect.scoring.fetching import Breaker
 from steeldefect.scoring.waves import ScoredWave
-from steeldefect.scoring.worker import Limits, Measuring, TaskScorer, keys_of
+from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.stores import open_store
 
 QUICK = lease.Timing(beat=0.2, dead_after=1.0, look=0.05)
@@ -61,9 +62,14 @@ def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
         source = open_store(request.input_uri, settings.s3)
         output = open_store(request.output_uri, settings.s3)
         breaker = Breaker(limits.store_failures)
-        measuring = Measuring.of(settings)
+        fixed = (
+            *(Opened(detector, run.origin), source, output),
+            *(limits, breaker, Measuring.of(settings)),
+        )
+        beside = run.shadow
+        shadow = beside and Opened(_opened(beside.bundle.folder), beside.origin)
         for number, keys in enumerate(waves, start=1):
-            scorer = TaskScorer(detector, source, output, run.origin, limits, breaker, measuring)
+            scorer = TaskScorer(*fixed, shadow)
             report = scorer.run(keys_of(keys.to_batches()), f"{number:06d}-000000")
             yield ScoredWave(number, keys, [report])
 

@@ -11,6 +11,7 @@ from training.commands.sign import signer_from
 
 if TYPE_CHECKING:
     from training.registry.promotion import Promotion
+    from training.registry.shadow_nights import RequiredAgreement
 
 
 def add_to(commands: Any) -> None:
@@ -38,6 +39,21 @@ def add_to(commands: Any) -> None:
         metavar="KEY.pem",
         help="private key (Ed25519) that signs the bundle and the alias's record",
     )
+    parser.add_argument(
+        "--require-agreement",
+        type=int,
+        metavar="NIGHTS",
+        help="ask for this many nights in which the bundle was the shadow of the one that stands "
+        "(jobs/score.py --shadow), and for agreement in them; needs --tables",
+    )
+    parser.add_argument("--tables", metavar="URI", help="the tables that these nights wrote")
+    parser.add_argument(
+        "--least-agreement",
+        type=float,
+        metavar="SHARE",
+        help="share of the pictures on which both must find the same classes: smallest lower end "
+        "of its 95%% interval; default 0.95",
+    )
     add_data_arguments(parser)
 
 
@@ -49,9 +65,40 @@ def run(options: argparse.Namespace) -> None:
     s3 = S3Settings()
     signer = None if options.sign is None else signer_from(options.sign)
     how = PromoteOptions(
-        options.bundle, options.registry, options.alias, options.note, options.force, signer
+        options.bundle,
+        options.registry,
+        options.alias,
+        options.note,
+        options.force,
+        signer,
+        _required_from(options),
     )
     print(_summary(promote(how, s3, measure_from(options, s3))))
+
+
+def _required_from(options: argparse.Namespace) -> RequiredAgreement | None:
+    """Return the nights that are asked for; None for none.
+
+    Raises:
+        SettingsError: one of the options lacks another, or is out of its range.
+    """
+    from steeldefect.errors import SettingsError
+    from training.registry.shadow_nights import LEAST_AGREEMENT, RequiredAgreement
+
+    nights, tables, least = options.require_agreement, options.tables, options.least_agreement
+    if nights is None and tables is None and least is None:
+        return None
+    if nights is None or tables is None:
+        raise SettingsError(
+            "--require-agreement NIGHTS and --tables URI go together: the tables hold the nights"
+        )
+    if nights < 1:
+        raise SettingsError(f"--require-agreement {nights}: give at least 1 night")
+    if least is None:
+        least = LEAST_AGREEMENT
+    if not 0 <= least <= 1:
+        raise SettingsError(f"--least-agreement {least}: give a share from 0 to 1")
+    return RequiredAgreement(nights, tables, least)
 
 
 def _summary(promotion: Promotion) -> str:
@@ -64,6 +111,7 @@ def _summary(promotion: Promotion) -> str:
             f"{_signed(promotion)}"
         )
     lines = [] if promotion.comparison is None else [lay_out(promotion.comparison), ""]
+    lines += [] if promotion.nights is None else [str(promotion.nights), ""]
     lines += [f"forced, although {objection}" for objection in record.objections]
     before = "nothing" if record.replaced is None else record.replaced[:12]
     lines.append(

@@ -37,6 +37,7 @@ from training.registry.objections import (
     own_objections,
     selftest_objections,
 )
+from training.registry.shadow_nights import RequiredAgreement, ShadowNights, judge_nights
 from training.registry.signing import Signer, copy_signatures, put_signature
 from training.registry.store import PromotionRecord, Registry, check_alias
 
@@ -57,6 +58,7 @@ class PromoteOptions:
         note: note to keep in the record.
         force: promote in spite of objections.
         signer: key that signs the bundle and the record; None signs neither.
+        agreement: nights that the bundle must have scored as a shadow; None asks for none.
     """
 
     bundle: str
@@ -65,6 +67,7 @@ class PromoteOptions:
     note: str = ""
     force: bool = False
     signer: Signer | None = None
+    agreement: RequiredAgreement | None = None
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,14 @@ class Promotion:
         new: whether this promotion wrote the record; False if the alias already stood for it.
         comparison: comparison with the previous bundle; None if there was none, or if the two
             cannot be compared.
+        nights: what the nights as a shadow say; None if they were not asked for.
     """
 
     record: PromotionRecord
     number: int
     new: bool
     comparison: Comparison | None
+    nights: ShadowNights | None = None
 
 
 def carried(contender: Contender) -> Contender:
@@ -104,6 +109,7 @@ def promote(options: PromoteOptions, s3: S3Settings, measure: Measure = carried)
     Raises:
         PromotionError: there are objections and nothing was written, or other promotions of the
             alias were always faster.
+        TableError: the tables with the required nights cannot be read.
         BundleError: the bundle is missing, altered, or fails its self-test.
         SettingsError: the name cannot be an alias, or an address is malformed.
         StoreError: the registry cannot be read or written.
@@ -116,7 +122,7 @@ def promote(options: PromoteOptions, s3: S3Settings, measure: Measure = carried)
     candidate = measure(as_contender(options.bundle, published))
     for _ in range(_TRIES):
         number, standing = registry.standing(options.alias)
-        comparison = None
+        comparison, nights = None, None
         if standing is not None and standing.digest == bundle.digest:
             if _is_signed(options, standing, number):
                 if options.signer is not None:
@@ -125,6 +131,10 @@ def promote(options: PromoteOptions, s3: S3Settings, measure: Measure = carried)
             record = _renewed(options, standing)
         else:
             against, comparison = _judge(registry, standing, candidate, s3, measure)
+            if options.agreement is not None:
+                stands = None if standing is None else standing.digest
+                nights = judge_nights(options.agreement, bundle.digest, stands, s3)
+                against += nights.objections
             _refuse(options, bundle, [*objections, *against])
             record = _record(options, bundle, standing, [*objections, *against], comparison)
         record = _sign(options, record, number + 1)
@@ -133,7 +143,7 @@ def promote(options: PromoteOptions, s3: S3Settings, measure: Measure = carried)
             registry.add_record(number + 1, record)
         except AlreadyExistsError:
             continue
-        return Promotion(record, number + 1, new=True, comparison=comparison)
+        return Promotion(record, number + 1, new=True, comparison=comparison, nights=nights)
     raise PromotionError(
         f"{options.alias}: other promotions ran at the same time, {_TRIES} tries failed; see "
         "`python -m training list` and start again"

@@ -40,6 +40,7 @@ from steeldefect.runtimes import (
     RuntimeChoice,
     RuntimeOptions,
 )
+from steeldefect.scoring.bundle_scorer import Opened
 from steeldefect.scoring.fetching import PictureKey
 from steeldefect.scoring.task_report import TaskReport, report_from_json, report_to_json
 from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
@@ -103,7 +104,7 @@ def score(archive: Path, store: Store, detector: Detector) -> Score:
     ) -> TaskReport:
         source = source or open_store(str(archive))
         todo = keys or tuple(keys_of(list_pictures(source, ["*"]).to_batches()))
-        scorer = TaskScorer(detector, source, store, ORIGIN, LIMITS)
+        scorer = TaskScorer(Opened(detector, ORIGIN), source, store, LIMITS)
         return scorer.run(todo, "000001-000000")
 
     return run
@@ -240,7 +241,7 @@ def test_any_number_of_pictures_fits_any_batch(
 
 def test_no_pictures_are_no_files(archive: Path, store: Store, detector: Detector) -> None:
     source = open_store(str(archive))
-    report = TaskScorer(detector, source, store, ORIGIN, LIMITS).run([], "label")
+    report = TaskScorer(Opened(detector, ORIGIN), source, store, LIMITS).run([], "label")
     assert (report.parts, report.scored, report.quarantined) == ([], 0, 0)
     assert list(store.scan()) == []
 
@@ -370,7 +371,7 @@ def test_an_output_that_cannot_be_written_fails_the_task(
 ) -> None:
     fill_archive(archive, 1)
     source = open_store(str(archive))
-    scorer = TaskScorer(detector, source, UnreachableStore(store), ORIGIN, LIMITS)
+    scorer = TaskScorer(Opened(detector, ORIGIN), source, UnreachableStore(store), LIMITS)
     with pytest.raises(StoreUnavailableError):
         scorer.run([key("p000.png")], "label")
 
@@ -443,7 +444,7 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
             handed_out += 1
             yield key(f"p{number:03d}.png")
 
-    scorer = TaskScorer(watching, open_store(str(archive)), store, ORIGIN, limits)
+    scorer = TaskScorer(Opened(watching, ORIGIN), open_store(str(archive)), store, limits)
     assert scorer.run(keys(), "label").scored == 40
     assert least < most_ahead <= limits.fetch_threads + least + batch_size
 

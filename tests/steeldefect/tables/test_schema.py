@@ -76,7 +76,7 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
         ),
         (TableName.REVIEWS, set()),
         (TableName.MASK_LEVELS, set()),
-        (TableName.RUNS, {"error", "took", "engine", "thresholds"}),
+        (TableName.RUNS, {"error", "took", "engine", "thresholds", "shadow_of"}),
     ],
 )
 def test_which_columns_may_be_null(table: TableName, nullable: set[str]) -> None:

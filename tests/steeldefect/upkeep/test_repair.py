@@ -43,11 +43,12 @@ from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.repair import Repair, Repaired
 
 ALL = PICTURES + MORE
-WATCHED = (TableName.DRIFT, TableName.REPEATS)
+WATCHED = (TableName.DRIFT, TableName.REPEATS, TableName.AGREEMENT)
 HARMLESS = {
     # nobody misses these: what the last commit said is written again, or was said before
     ("last entry gone", TableName.RUNS),
-    # these rows are lost without notice; watching the run again writes them
+    # these rows are lost without notice; watching the run again writes those of the first two, and
+    # the other tables hold all that agreement is counted from
     *((f"{which} entry gone", one) for which in ("second", "last") for one in WATCHED),
 }
 

@@ -1,0 +1,225 @@
+"""How far two bundles agree that scored the same pictures: from the rows of `agreement`.
+
+The intervals are paired: both answers to one picture stay together. Units are coils where they are
+known, because pictures of a coil are alike, else pictures. The interval of a share or of a
+difference of shares is the wider one of two on each side: the bootstrap over units, and an exact
+one over pictures. The bootstrap alone would be sure of everything that the sample does not show:
+20 pictures on which the bundles agree do not prove that they always do.
+
+Exact interval of a share: Clopper and Pearson, 1934. Of a difference of paired shares, which is
+(pictures of one only - pictures of the other only) / pictures: both parts have such an interval at
+half of the error probability (Bonferroni).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import binomtest
+
+from steeldefect.evaluation.intervals import (
+    CONFIDENCE,
+    Column,
+    Ratio,
+    Sums,
+    estimate,
+    interval,
+)
+
+VERDICT_AGREEMENT = "verdict_agreement"
+DEFECTIVE_DIFFERENCE = "defective_difference"
+CLASS_DIFFERENCE = "class_difference"
+AREA_DIFFERENCE = "area_difference"
+AGREEMENT_DICE = "agreement_dice"
+
+DRAWS = 1000
+_PAIRED = (DEFECTIVE_DIFFERENCE, CLASS_DIFFERENCE)
+_Flags = npt.NDArray[np.bool_]
+_Class = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class AgreementFigure:
+    """One figure of how two bundles differ, or agree.
+
+    Attributes:
+        name: `verdict_agreement`: share of the pictures on which both found the same of the classes
+            that both have. `defective_difference`: share of the pictures on which the shadow finds
+            a defect, minus the same of the bundle that leads. `class_difference`: the same of one
+            class. `area_difference`: pixels of the class a picture, shadow minus leading.
+            `agreement_dice`: Dice of both bundles' masks, over the pixels of all pictures.
+        class_id, class_name: the class; None for all together.
+        value: the figure; None if nothing was found to compare.
+        low, high: ends of its 95% interval; None without a value.
+        support: pictures; for `agreement_dice`, pictures with the class by either bundle.
+    """
+
+    name: str
+    class_id: int | None
+    class_name: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    support: int
+
+
+def agreement_of(
+    connection: duckdb.DuckDBPyConnection, shadow_runs: list[str], draws: int = DRAWS
+) -> list[AgreementFigure]:
+    """Compare two bundles over the pictures that both scored in some runs.
+
+    Args:
+        connection: database of `steeldefect.analysis.sql.open_database`.
+        shadow_runs: ids of the shadow's runs, all of one bundle.
+        draws: number of draws of the bootstrap.
+    """
+    rows = connection.execute(_ROWS, [shadow_runs]).df()
+    return agreement_figures(rows, draws)
+
+
+def agreement_figures(rows: pd.DataFrame, draws: int = DRAWS) -> list[AgreementFigure]:
+    """Compute the figures from rows of `agreement`.
+
+    Args:
+        rows: columns shadow_run, source, key, coil, class_id, class_name, area, shadow_area,
+            intersection; one row for each class on each picture.
+        draws: number of draws of the bootstrap.
+
+    Returns:
+        The figures of all classes together, then of each class; nothing without pictures.
+    """
+    if rows.empty:
+        return []
+    named = pd.MultiIndex.from_frame(rows[["shadow_run", "source", "key"]])
+    picture, pictures = pd.factorize(named)
+    picture = picture.astype(np.int64)
+    count = len(pictures)
+    sums = Sums(_units(rows, picture, count))
+    every = np.arange(count, dtype=np.int64)
+    sums.add(("pictures", None), every, np.ones(count))
+    led, shadowed = (rows[name].fillna(0).to_numpy() > 0 for name in ("area", "shadow_area"))
+    shared = (rows["area"].notna() & rows["shadow_area"].notna()).to_numpy()
+    flags: dict[Column, _Flags] = {
+        ("same", None): ~_any(picture, shared & (led != shadowed), count),
+        ("led", None): _any(picture, led, count),
+        ("shadow", None): _any(picture, shadowed, count),
+    }
+    for column, flag in flags.items():
+        sums.add(column, every, flag)
+    ratios = [
+        _ratio(VERDICT_AGREEMENT, None, {("same", None): 1}),
+        _difference(DEFECTIVE_DIFFERENCE, None),
+    ]
+    classes: list[_Class] = []
+    for _, some in rows.groupby(["class_id", "class_name"], sort=True):
+        if some["area"].isna().all() or some["shadow_area"].isna().all():
+            continue  # one of the bundles has no such class
+        number = len(classes)
+        classes.append((int(some["class_id"].iloc[0]), str(some["class_name"].iloc[0])))
+        here = picture[rows.index.get_indexer(some.index)]
+        for name in ("area", "shadow_area", "intersection"):
+            sums.add((name, number), here, some[name].fillna(0).to_numpy())
+        one, other = (some[name].fillna(0).to_numpy() > 0 for name in ("area", "shadow_area"))
+        either = one | other
+        for name, flag in (("led", one), ("shadow", other), ("either", either)):
+            sums.add((name, number), here, flag)
+        flags |= {
+            ("led", number): _any(here, one, count),
+            ("shadow", number): _any(here, other, count),
+        }
+        ratios += [
+            _difference(CLASS_DIFFERENCE, number),
+            _ratio(AREA_DIFFERENCE, number, {("shadow_area", number): 1, ("area", number): -1}),
+            _dice(number),
+        ]
+    found = estimate(sums, ratios, draws)
+    return [
+        _figure(one, classes, float(value), interval(drawn), round(support), flags, count)
+        for one, value, drawn, support in zip(
+            ratios, found.values, found.draws.T, found.supports, strict=True
+        )
+    ]
+
+
+def _units(rows: pd.DataFrame, picture: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """Return the unit of each picture: its coil, or itself if its coil is not known."""
+    first = np.zeros(count, np.int64)
+    first[picture[::-1]] = np.arange(len(rows))[::-1]
+    coils = rows["coil"].iloc[first]
+    own = pd.Series([f"\0{number}" for number in range(count)], index=coils.index)
+    codes, _ = pd.factorize(coils.where(coils.notna(), own))
+    return codes.astype(np.int64)
+
+
+def _any(picture: npt.NDArray[np.int64], flag: _Flags, count: int) -> _Flags:
+    """Return whether any row of each picture has the flag, bool (count,)."""
+    return np.bincount(picture[flag], minlength=count) > 0
+
+
+# `class_id` of a ratio is here the place of the class in the list of classes
+
+
+def _ratio(name: str, number: int | None, top: Mapping[Column, float]) -> Ratio:
+    pictures: Mapping[Column, float] = {("pictures", None): 1}
+    return Ratio(name, "", top, pictures, pictures, number)
+
+
+def _difference(name: str, number: int | None) -> Ratio:
+    return _ratio(name, number, {("shadow", number): 1, ("led", number): -1})
+
+
+def _dice(number: int) -> Ratio:
+    return Ratio(
+        AGREEMENT_DICE,
+        "",
+        {("intersection", number): 2},
+        {("area", number): 1, ("shadow_area", number): 1},
+        {("either", number): 1},
+        number,
+    )
+
+
+def _figure(
+    ratio: Ratio,
+    classes: Sequence[_Class],
+    value: float,
+    drawn: tuple[float, float] | None,
+    support: int,
+    flags: Mapping[Column, _Flags],
+    count: int,
+) -> AgreementFigure:
+    number = ratio.class_id
+    class_id, name = (None, None) if number is None else classes[number]
+    if np.isnan(value):
+        return AgreementFigure(ratio.name, class_id, name, None, None, None, support)
+    ends = [] if drawn is None else [drawn]
+    if ratio.name == VERDICT_AGREEMENT:
+        ends.append(_share(int(flags["same", None].sum()), count, 1 - CONFIDENCE))
+    elif ratio.name in _PAIRED:
+        ends.append(_paired(flags["led", number], flags["shadow", number], count))
+    low = min((one[0] for one in ends), default=None)
+    high = max((one[1] for one in ends), default=None)
+    return AgreementFigure(ratio.name, class_id, name, value, low, high, support)
+
+
+def _paired(led: _Flags, shadowed: _Flags, count: int) -> tuple[float, float]:
+    """Return an exact interval of the difference of two paired shares, shadow minus leading."""
+    more = _share(int((shadowed & ~led).sum()), count, (1 - CONFIDENCE) / 2)
+    fewer = _share(int((led & ~shadowed).sum()), count, (1 - CONFIDENCE) / 2)
+    return more[0] - fewer[1], more[1] - fewer[0]
+
+
+def _share(part: int, whole: int, error: float) -> tuple[float, float]:
+    found = binomtest(part, whole).proportion_ci(1 - error, method="exact")
+    return float(found.low), float(found.high)
+
+
+_ROWS = """
+SELECT shadow_run, source, key, coil, class_id, class_name, area, shadow_area, intersection
+FROM agreement WHERE list_contains($1, shadow_run)
+"""

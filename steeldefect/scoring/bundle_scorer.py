@@ -1,0 +1,274 @@
+"""Score the pictures of a task with one bundle, batch by batch, and collect its rows.
+
+A task has one of these for the bundle that leads, and one for its shadow, if there is one. Both get
+the same pictures; nothing is fetched or decoded twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from steeldefect.bundle.manifest import DefectClass
+from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.detection.outline import Outline, OutlineRules
+from steeldefect.errors import InferenceError
+from steeldefect.pictures.preprocessing import Float32, Resizer
+from steeldefect.pictures.statistics import PictureStatistics
+from steeldefect.pictures.strip import Place, PlaceSettings
+from steeldefect.scoring.fetching import PictureKey
+from steeldefect.scoring.gate_audit import is_audited
+from steeldefect.scoring.task_report import TaskReport
+from steeldefect.scoring.task_rows import Failure, Pictured, TaskRows
+from steeldefect.settings import ScoreSettings
+from steeldefect.stopwatch import Stopwatch
+from steeldefect.stores import Store
+from steeldefect.tables.parts import Part
+from steeldefect.tables.provenance import Origin
+from steeldefect.tables.schema import Stage
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How regions are measured, what is kept beside the defects, and what the audit takes.
+
+    Attributes:
+        strip: scale and place of the pictures.
+        rejected_per_picture: largest number of removed regions of a picture that become rows.
+        mask_levels: thresholds at which masks are kept as well.
+        audit_share: share of the pictures stopped by the gate that are segmented all the same.
+    """
+
+    strip: PlaceSettings = field(default_factory=PlaceSettings)
+    rejected_per_picture: int = 0
+    mask_levels: tuple[float, ...] = ()
+    audit_share: float = 0.0
+
+    @classmethod
+    def of(cls, settings: ScoreSettings) -> Measuring:
+        """Return what the settings of a run ask for."""
+        return cls(
+            settings.strip,
+            settings.rejected_per_picture,
+            settings.mask_levels,
+            settings.audit_share,
+        )
+
+
+class Opened(NamedTuple):
+    """The opened models of a bundle, and the provenance of the rows that they make."""
+
+    detector: Detector
+    origin: Origin
+
+
+class Ready(NamedTuple):
+    """A decoded picture: key, statistics, place, and one bundle's model inputs or their failure."""
+
+    key: PictureKey
+    statistics: PictureStatistics
+    place: Place
+    prepared: Prepared | Failure
+
+
+class Passed(NamedTuple):
+    """A picture that goes to the segmenter.
+
+    Attributes:
+        picture: the picture as read.
+        prepared: its model inputs.
+        probability: the gate's answer, or NaN without a gate.
+        audit: whether the gate stopped the picture, and its audit chose it.
+    """
+
+    picture: Pictured
+    prepared: Prepared
+    probability: float
+    audit: bool = False
+
+
+class Segmented(NamedTuple):
+    """A picture with its class maps: float32 (h, w, classes)."""
+
+    passed: Passed
+    maps: Float32
+
+
+class BundleScorer:
+    """The models of one bundle, and the rows that they make of a task's pictures.
+
+    Attributes:
+        rows: the rows so far.
+        batch_size: number of pictures that the models take at once.
+        origin: provenance of the rows.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        source_uri: str,
+        max_tries: int,
+        measuring: Measuring,
+        stopwatch: Stopwatch,
+        *,
+        shadow: bool = False,
+    ) -> None:
+        """Set everything that the bundle's rows need.
+
+        Args:
+            opened: the opened models, and the provenance of their rows.
+            source_uri: address of the pictures.
+            max_tries: number of runs with a transient failure after which a picture is given up.
+            measuring: how regions are measured.
+            stopwatch: adds up the seconds of the stages.
+            shadow: whether a fault of the models fails only their pictures, not the task.
+        """
+        detector, self.origin = opened
+        self.batch_size = detector.engine.batch_size
+        self.rows = TaskRows(source_uri, detector.engine, max_tries, measuring.strip.along)
+        self._detector = detector
+        self._measuring = measuring
+        self._stopwatch = stopwatch
+        self._shadow = shadow
+        self._waiting: list[Passed] = []
+
+    @property
+    def classes(self) -> Sequence[DefectClass]:
+        """The classes of the bundle."""
+        return self._detector.manifest.classes
+
+    def prepare(
+        self, resizer: Resizer, classify: Callable[[Exception], Exception]
+    ) -> Prepared | Failure:
+        """Return the model inputs of a picture, or why there are none. Any thread may call this.
+
+        Args:
+            resizer: the decoded picture; other bundles may share it.
+            classify: returns the error to record for an error.
+        """
+        try:
+            with self._stopwatch.measure(Stage.PREPARE.value):
+                return self._detector.prepare_resized(resizer)
+        except Exception as error:  # an unexpected error must not fail the other pictures
+            return Failure(Stage.PREPARE, classify(error))
+
+    def feed(self, pictures: Sequence[Ready]) -> list[Segmented]:
+        """Run the gate on pictures, and the segmenter as soon as a batch of them has passed.
+
+        Args:
+            pictures: at most `batch_size` pictures.
+
+        Returns:
+            The pictures that were segmented; others wait for the next call, or for `flush`.
+        """
+        self._waiting += self._passed(pictures)
+        if len(self._waiting) < self.batch_size:
+            return []
+        batch, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
+        return self._segment(batch)
+
+    def flush(self) -> list[Segmented]:
+        """Segment the pictures that still wait."""
+        batch, self._waiting = self._waiting, []
+        return self._segment(batch) if batch else []
+
+    def outline(self, segmented: Segmented) -> Outline | InferenceError:
+        """Turn class maps into masks and regions. Any thread may call this."""
+        (picture, _, probability, audit), maps = segmented
+        rules = OutlineRules(measured=True, pixel_mm=picture.place.pixel_mm)
+        if not audit:
+            rules = replace(
+                rules,
+                rejected=self._measuring.rejected_per_picture,
+                levels=self._measuring.mask_levels,
+            )
+        with self._stopwatch.measure("outline"):
+            return self._detector.outline(maps, picture.shape, probability, rules)
+
+    def add(self, passed: Passed, outline: Outline | InferenceError) -> None:
+        """Add the rows of a segmented picture."""
+        if passed.audit:
+            # if the segmenter fails, the gate's verdict stands, and the picture is not audited
+            audited = outline if isinstance(outline, Outline) else None
+            self.rows.gated(passed.picture, passed.probability, audited)
+            return
+        if isinstance(outline, InferenceError):
+            self.rows.failed(passed.picture.key, Failure(Stage.SEGMENT, outline))
+            return
+        probability = passed.probability if self._detector.has_gate else None
+        self.rows.segmented(passed.picture, probability, outline)
+
+    def report(self, parts: list[Part]) -> TaskReport:
+        """Return the counts of all rows so far, with the files that hold them."""
+        return TaskReport(
+            parts=parts,
+            scored=self.rows.scored,
+            quarantined=self.rows.quarantined,
+            defective=self.rows.defective,
+            failures=self.rows.failures,
+            seconds=self._stopwatch.elapsed,
+            stage_seconds=self._stopwatch.seconds,
+            engine=str(self._detector.engine),
+        )
+
+    def write(self, output: Store, label: str) -> list[Part]:
+        """Write the rows to files; see `TaskRows.write`."""
+        return self.rows.write(output, self.origin, label)
+
+    def _passed(self, pictures: Sequence[Ready]) -> list[Passed]:
+        """Run the gate; return what passes or is audited, and add rows for the other pictures."""
+        batch = list(self._prepared(pictures))
+        if not batch:
+            return []
+        with self._stopwatch.measure(Stage.GATE.value):
+            probabilities = self._answer(self._detector.gate, [one for _, one in batch])
+        if isinstance(probabilities, InferenceError):
+            for picture, _ in batch:
+                self.rows.failed(picture.key, Failure(Stage.GATE, probabilities))
+            return []
+        passes = self._detector.passes(probabilities).tolist()
+        passed = []
+        for (picture, prepared), probability, ok in zip(
+            batch, probabilities.tolist(), passes, strict=True
+        ):
+            if self._detector.has_gate and math.isnan(probability):
+                error = InferenceError("the gate's probability is not finite")
+                self.rows.failed(picture.key, Failure(Stage.GATE, error))
+            elif ok or self._is_audited(picture.key):
+                passed.append(Passed(picture, prepared, probability, audit=not ok))
+            else:
+                self.rows.gated(picture, probability)
+        return passed
+
+    def _prepared(self, pictures: Sequence[Ready]) -> Iterator[tuple[Pictured, Prepared]]:
+        """Yield the pictures that have model inputs; the others go to quarantine."""
+        for key, statistics, place, prepared in pictures:
+            if isinstance(prepared, Failure):
+                self.rows.failed(key, prepared)
+            else:
+                yield Pictured(key, prepared.shape, statistics, place), prepared
+
+    def _segment(self, batch: list[Passed]) -> list[Segmented]:
+        with self._stopwatch.measure(Stage.SEGMENT.value):
+            maps = self._answer(self._detector.maps, [one.prepared for one in batch])
+        if not isinstance(maps, InferenceError):
+            return list(map(Segmented, batch, maps))
+        for passed in batch:
+            self.add(passed, maps)
+        return []
+
+    def _answer(
+        self, model: Callable[[Sequence[Prepared]], Float32], pictures: Sequence[Prepared]
+    ) -> Float32 | InferenceError:
+        """Run a model; an error of a shadow's model is returned instead of raised."""
+        try:
+            return model(pictures)
+        except Exception as error:
+            if not self._shadow:
+                raise
+            return InferenceError(f"the shadow's model failed: {type(error).__name__}: {error}")
+
+    def _is_audited(self, key: PictureKey) -> bool:
+        return is_audited(self.origin.bundle, key.key, self._measuring.audit_share)
