@@ -26,7 +26,7 @@ from pyarrow.fs import PyFileSystem
 Result = TypeVar("Result")
 
 _POLL_SECONDS = 0.002
-_IDLE_SECONDS = 1.0  # after so long without a call, nobody reads the scan, even if Arrow holds it
+_IDLE_SECONDS = 3.0  # after so long without a call, nobody reads the scan, even if Arrow holds it
 
 
 class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]

@@ -31,7 +31,12 @@ def score_in_vain(plant: Plant, rule: Rule) -> Faulted:
 
 
 @pytest.mark.parametrize(
-    "kind", [Fault.SLOW_DOWN, Fault.STALL, Fault.SLOW, Fault.FORBIDDEN], ids=str
+    "kind",
+    [
+        *(Fault.SLOW_DOWN, Fault.STALL, Fault.FORBIDDEN),
+        pytest.param(Fault.SLOW, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_no_picture_can_be_read(build: BuildPlant, kind: Fault) -> None:
     plant = build()

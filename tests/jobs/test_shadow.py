@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from steeldefect.pictures import run_lengths
 from steeldefect.pictures.decoding import decode_gray
 from steeldefect.stores import FetchLimits, open_store
 from steeldefect.stores.local import LocalStore
+from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.health import check_tables
 
@@ -231,3 +233,33 @@ def test_figures_and_choices_are_those_of_the_bundle_that_leads(
     assert steeldefect(shown) == 0
     first = capsys.readouterr().out
     assert first.index(rule_bundle.digest[:12]) < first.index(candidate.digest[:12])
+
+
+def test_a_lost_row_of_the_shadow_is_restored_as_a_shadow(
+    rule_bundle: Bundle, candidate: Bundle, tmp_path: Path
+) -> None:
+    source, output = fill_archive(tmp_path / "archive", 3), tmp_path / "out"
+    assert score_without_spark(asked(source, rule_bundle, output, candidate)) == 0
+    before = {row["run_id"]: row["shadow_of"] for row in rows(output, TableName.RUNS)}
+    shutil.rmtree(output / "runs")
+    assert steeldefect(["maintain", "--repair", "--output", str(output)]) == 0
+    assert {row["run_id"]: row["shadow_of"] for row in rows(output, TableName.RUNS)} == before
+    assert sorted(map(bool, before.values())) == [False, True]
+
+
+def test_a_check_beside_the_run_finds_no_damage(
+    rule_bundle: Bundle, candidate: Bundle, tmp_path: Path
+) -> None:
+    """Both runs are in progress while the tables are committed one after the other."""
+    source, output = fill_archive(tmp_path / "archive", 6), tmp_path / "out"
+    found = []
+    add = Tables.add
+
+    def checked(tables: Tables, table: TableName, *rest: Any) -> None:
+        add(tables, table, *rest)
+        found.append((table, check_tables(tables.store)))
+
+    with patch.object(Tables, "add", checked):
+        assert score_without_spark(asked(source, rule_bundle, output, candidate)) == 0
+    assert {table for table, _ in found} >= {TableName.AGREEMENT, TableName.IMAGES}
+    assert [problems for _, problems in found if problems] == []

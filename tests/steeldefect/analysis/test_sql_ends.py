@@ -2,7 +2,7 @@
 
 A scan that is not read to its end goes on in Arrow's threads. A thread that calls into a Python
 that has shut down aborts, crashes or hangs the process. That happens by chance, so the tests end
-many processes: `STEELDEFECT_ENDS` (40) in all, 200 with `make test-ends`.
+many processes: `STEELDEFECT_ENDS` (20) in all, 200 with `make test-ends`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from steeldefect.tables.delta import Tables
 from steeldefect.tables.remote_files import end_scans
 from steeldefect.tables.schema import TableName
 
-ENDS = int(os.environ.get("STEELDEFECT_ENDS", "40"))
+ENDS = int(os.environ.get("STEELDEFECT_ENDS", "20"))
 FILES = 24  # more than Arrow reads ahead
 AT_ONCE = 4
 

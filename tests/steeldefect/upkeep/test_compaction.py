@@ -70,7 +70,15 @@ def count_files(store: Store, table: TableName) -> int:
     return len(data_files(store, table, delta))
 
 
-@pytest.mark.parametrize("table", list(TableName), ids=lambda table: table.value)
+# these are compacted as the others are
+ALIKE = set(TableName) - {TableName.IMAGES, TableName.DEFECTS, TableName.METRICS, TableName.RUNS}
+TABLES = [
+    pytest.param(one, marks=pytest.mark.slow if one in ALIKE else (), id=one.value)
+    for one in TableName
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_rows_stay_what_they_are(any_store: Store, table: TableName) -> None:
     two_nights(any_store)
     before, files = contents(any_store, table), count_files(any_store, table)
