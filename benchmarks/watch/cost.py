@@ -31,6 +31,7 @@ from steeldefect.program.command import CommandParser, positive, run_command
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.scoring import bundle_scorer, worker
 from steeldefect.scoring.bundle_scorer import Measuring, Opened
+from steeldefect.scoring.threads import limit_threads
 from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store
@@ -52,6 +53,7 @@ def main() -> int:
 def _measure(options: argparse.Namespace) -> None:
     material = prepare(options.work, options.data, options.rounds, options.gate_weights)
     bundle = open_bundle(material.bundle)
+    limit_threads(1)  # as the worker processes of Spark do
     print(f"{machine()['CPU']}; CPU time of the process, milliseconds a picture")
     for precision in (Precision.INT8, Precision.F32):
         chosen = RuntimeOptions(RuntimeChoice.OPENVINO, precision=precision, threads=1)

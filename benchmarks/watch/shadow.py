@@ -33,6 +33,7 @@ from steeldefect.plan.skipped import PLANNED
 from steeldefect.program.command import CommandParser, positive, run_command
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.scoring.bundle_scorer import Measuring, Opened
+from steeldefect.scoring.threads import limit_threads
 from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import FetchLimits, Store, open_store
@@ -57,6 +58,7 @@ def _measure(options: argparse.Namespace) -> None:
     material = prepare(options.work, options.data, options.rounds, options.gate_weights)
     bundle, planned = open_bundle(material.bundle), _planned(material)
     source = open_store(str(material.pictures))
+    limit_threads(1)  # as the worker processes of Spark do
     print(f"{machine()['CPU']}; CPU time of the process, milliseconds a picture")
     for precision in (Precision.INT8, Precision.F32):
         chosen = RuntimeOptions(RuntimeChoice.OPENVINO, precision=precision, threads=1)

@@ -56,36 +56,50 @@ def measure_shape(
             `cv2.findContours` returns it.
         pixel_mm: width and height of a pixel in millimetres; None if unknown.
     """
-    hull = cv2.convexHull(border).reshape(-1, 1, 2)
+    hull = cv2.convexHull(border)
     corners = (hull.astype(np.float32) + _CORNERS).reshape(-1, 2)
-    in_pixels = _shape(border, corners, (1.0, 1.0))
+    area = _hull_area(hull)
+    in_pixels = _shape(border, corners, area, (1.0, 1.0))
     if pixel_mm is None:
         return in_pixels, None
     scale = np.array(pixel_mm, np.float32)
-    return in_pixels, _shape((border * scale).astype(np.float32), corners * scale, pixel_mm)
+    scaled = (border * scale).astype(np.float32)
+    area *= pixel_mm[0] * pixel_mm[1]
+    return in_pixels, _shape(scaled, corners * scale, area, pixel_mm)
+
+
+def _hull_area(hull: npt.NDArray[np.int32]) -> float:
+    """Return the area of the hull around the corners of pixels, given that of their centres.
+
+    Source: the area of the Minkowski sum of a convex shape and a rectangle of a x b is the shape's
+    area + a * its height + b * its width + a * b (Steiner's formula for a rectangle).
+    """
+    _, _, width, height = cv2.boundingRect(hull)  # counts pixels: centres span one less
+    area: float = cv2.contourArea(hull)
+    return area + (width - 1) + (height - 1) + 1
 
 
 def _shape(
     border: Points | npt.NDArray[np.float32],
     corners: npt.NDArray[np.float32],
+    hull_area: float,
     pixel: tuple[float, float],
 ) -> Shape:
-    """Measure a region whose border and corners are in the unit of length.
+    """Measure a region whose border, corners and hull are in the unit of length.
 
     The perimeter is the length of the line through the centres of the border pixels, plus the
     circumference of one pixel, taken as an ellipse. Source: for convex shapes, the perimeter of a
     Minkowski sum is the sum of the perimeters (Steiner's formula). So a single pixel has the
     perimeter pi, and a straight line of n pixels 2 (n - 1) + pi.
     """
-    outer = cv2.convexHull(corners)
-    length, width, angle = _rectangle(outer)
+    length, width, angle = _rectangle(corners)
     return Shape(
         length=length,
         width=width,
         angle=angle,
         perimeter=cv2.arcLength(border, closed=True)
         + _ellipse_circumference(pixel[0] / 2, pixel[1] / 2),
-        hull_area=float(cv2.contourArea(outer)),
+        hull_area=hull_area,
     )
 
 

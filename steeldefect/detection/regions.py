@@ -110,11 +110,7 @@ class MaskRegions:
     ) -> Iterator[Region]:
         lengths, columns, rows = self._runs
         of_run = self._of_run
-        values = self._probability.T[self._mask.T]  # run by run
-        offsets = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-        means = self._sums(np.add.reduceat(values, offsets, dtype=np.float64)) / self.areas
-        peaks = np.zeros(len(self.areas), np.float32)
-        np.maximum.at(peaks, of_run, np.maximum.reduceat(values, offsets))
+        means, peaks = self._probabilities()
         x = self._sums(lengths * columns) / self.areas + self._left
         y = self._sums(lengths * (2 * rows + lengths - 1)) / 2 / self.areas + self._top
         areas: list[int] = self.areas.tolist()  # much faster to read than an array
@@ -145,6 +141,21 @@ class MaskRegions:
                 max_probability=peak,
                 touches_edge=self._at_edge(box),
             )
+
+    def _probabilities(self) -> tuple[npt.NDArray[np.float64], Float32]:
+        """Return the mean and the greatest probability of each region.
+
+        `values` holds the pixels row by row, so they are summed by runs within rows: to read the
+        pixels a second time, column by column, would take twice as long.
+        """
+        firsts, lasts = _edges(self._mask)
+        of_run = self._labels.ravel()[firsts] - 1
+        offsets = np.concatenate(([0], np.cumsum(lasts - firsts)[:-1]))
+        sums = np.add.reduceat(self.values, offsets, dtype=np.float64)
+        order = np.argsort(of_run, kind="stable")
+        begins = np.searchsorted(of_run[order], np.arange(len(self.areas)))
+        peaks = np.maximum.reduceat(np.maximum.reduceat(self.values, offsets)[order], begins)
+        return np.bincount(of_run, sums) / self.areas, peaks
 
     def _chosen(self, firsts: Integers, largest: int | None) -> Sequence[int]:
         """Return the numbers of the regions to measure, in the order of their first pixels."""
@@ -197,14 +208,29 @@ class _ColumnRuns(NamedTuple):
 
 
 def _column_runs(mask: Mask) -> _ColumnRuns:
+    firsts, lasts = _edges(cv2.transpose(mask.view(np.uint8)))
+    columns, rows = np.divmod(firsts, len(mask))
+    return _ColumnRuns(lasts - firsts, columns, rows)
+
+
+def _edges(mask: npt.NDArray[np.generic]) -> tuple[Integers, Integers]:
+    """Return the runs within the rows of a mask: places in the flat mask.
+
+    Args:
+        mask: (height, width), 0 or 1.
+
+    Returns:
+        int64 (n,) each: the first pixel of each run, and the pixel after its last.
+    """
     height, width = mask.shape
-    padded = np.zeros((width, height + 2), np.uint8)
-    padded[:, 1:-1] = cv2.transpose(mask.view(np.uint8))
+    padded = np.zeros((height, width + 1), bool)
+    padded[:, :-1] = mask
     flat = padded.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1])
-    first, last = edges[0::2], edges[1::2]
-    columns, rows = np.divmod(first, height + 2)
-    return _ColumnRuns(last - first, columns, rows)
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if flat[0]:
+        edges = np.concatenate(([0], edges))
+    edges -= edges // (width + 1)  # without the added column
+    return edges[0::2], edges[1::2]
 
 
 def _joined(
