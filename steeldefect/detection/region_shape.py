@@ -75,8 +75,8 @@ def _hull_area(hull: npt.NDArray[np.int32]) -> float:
     area + a * its height + b * its width + a * b (Steiner's formula for a rectangle).
     """
     _, _, width, height = cv2.boundingRect(hull)  # counts pixels: centres span one less
-    area: float = cv2.contourArea(hull)
-    return area + (width - 1) + (height - 1) + 1
+    area: float = cv2.contourArea(hull) + (width - 1) + (height - 1) + 1
+    return area
 
 
 def _shape(
