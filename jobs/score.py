@@ -1,7 +1,8 @@
 """Score new pictures of an archive into tables.
 
     spark-submit jobs/score.py --input URI --bundle URI --output URI \
-        [--shadow URI] [--inventory URI] [--config FILE] [--set key=value]...
+        [--shadow URI] [--inventory URI] [--metrics-file FILE.prom] [--config FILE] \
+        [--set key=value]...
 
 Plain `python jobs/score.py` does the same in local mode. URI: a folder or s3://bucket/prefix.
 """
@@ -12,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from steeldefect.commands.score import add_arguments
+from steeldefect.commands.score import add_arguments, request_from
 from steeldefect.program.command import CommandParser, run_command
 
 
@@ -24,12 +25,8 @@ def score(arguments: argparse.Namespace) -> None:
     follow_signals()
 
     from steeldefect.run import open_run
-    from steeldefect.settings import ScoreRequest, load_settings
 
-    settings = load_settings(arguments.config, arguments.set)
-    addresses = (arguments.input, arguments.bundle, arguments.output)
-    request = ScoreRequest(*addresses, settings, arguments.inventory, arguments.shadow)
-    with open_run(request) as run:
+    with open_run(request_from(arguments)) as run:
         run.recover()
         run.make_plan()
         with run.scored_waves() as waves:

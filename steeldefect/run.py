@@ -29,6 +29,7 @@ from steeldefect.publish import lease
 from steeldefect.publish.audit import audit_wave
 from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.foreign_tables import require_own_tables
+from steeldefect.publish.metrics_file import Found, MetricsFile, metrics_written
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.publish.thresholds import Thresholds
 from steeldefect.publish.wave_records import WaveRecord
@@ -90,6 +91,7 @@ class ScoringRun:
     ) -> None:
         """Set the parts of a run; callers use `open_run` instead."""
         self.shadow: ShadowRun | None = None
+        self.metrics = MetricsFile(None)
         self.origin = origin
         self._stopwatch = stopwatch
         self.bundle = bundle
@@ -190,6 +192,8 @@ class ScoringRun:
         with self._stopwatch.measure("publish"):
             self._publish(wave)
         self.totals.seconds = time.monotonic() - self._waves_began
+        self.metrics.rows = self._rows(Outcome.RUNNING, None, self.totals.seconds)
+        self.metrics.write()
 
     def _publish(self, wave: ScoredWave) -> None:
         settings, totals, beside = self.settings, self.totals, wave.shadow
@@ -255,6 +259,7 @@ class ScoringRun:
                 self._output.uri,
             )
             return ""
+        self.metrics.found = Found(len(watched.alarms), watched.repeats.num_rows)
         return watched.findings()
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
@@ -263,30 +268,27 @@ class ScoringRun:
         Raises:
             OutputBusyError: another run has taken the output over; nothing is written.
         """
+        self.metrics.rows = self._rows(outcome, error, seconds)
         self._lease.check()
-        stages = Counter(self._stopwatch.seconds)
-        record_run(
-            self._tables,
-            self.origin,
-            replace(
-                self._record(self.bundle, self.plan, self.totals),
-                outcome=outcome,
-                error=error,
-                seconds=seconds,
-                stage_seconds=json.dumps(self.totals.stage_seconds | stages),
-            ),
-        )
+        for origin, record in self.metrics.rows:
+            record_run(self._tables, origin, record)
+
+    def _rows(
+        self, outcome: Outcome, error: str | None, seconds: float
+    ) -> list[tuple[Origin, RunRecord]]:
+        """Return the row of this run for the table `runs`, and that of its shadow."""
+        stages = self.totals.stage_seconds | Counter(self._stopwatch.seconds)
+        led = self._record(self.bundle, self.plan, self.totals)
+        rows = [(self.origin, replace(led, stage_seconds=json.dumps(stages)))]
         if self.shadow is not None:
             shadow = self.shadow
             shadow.totals.seconds = self.totals.seconds
-            of_shadow = replace(
-                self._record(shadow.bundle, shadow.plan, shadow.totals),
-                outcome=outcome,
-                error=error,
-                seconds=seconds,
-                shadow_of=self.origin.run_id,
-            )
-            record_run(self._tables, shadow.origin, of_shadow)
+            beside = self._record(shadow.bundle, shadow.plan, shadow.totals)
+            rows.append((shadow.origin, replace(beside, shadow_of=self.origin.run_id)))
+        return [
+            (origin, replace(row, outcome=outcome, error=error, seconds=seconds))
+            for origin, row in rows
+        ]
 
     def _record(self, bundle: Bundle, plan: Plan, totals: Totals) -> RunRecord:
         """Return what `runs` states of one of the bundles; the run has not ended."""
@@ -351,6 +353,7 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
         session: Spark's session, which stays open; None to open one for the waves.
 
     Raises:
+        SettingsError: the metrics file cannot be where the request says.
         BundleError: a bundle is missing, damaged, or not signed as the settings require.
         EmptyInputError: no picture lies under the input.
         SettingsError: `strip.key_pattern` fits no key, or nothing states an attribute.
@@ -358,6 +361,17 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
         StoreError: input or output cannot be read.
         OutputBusyError: another run held the output longer than `lock_wait_seconds`.
     """
+    with (
+        metrics_written(request.metrics_file) as metrics,
+        _opened_run(request, session) as run,
+    ):
+        run.metrics = metrics
+        yield run
+
+
+@contextmanager
+def _opened_run(request: ScoreRequest, session: SparkSession | None) -> Iterator[ScoringRun]:
+    """Do what `open_run` says, without the metrics file."""
     settings = request.settings
     began = time.monotonic()
     bundle = fetch_bundle(request.bundle_uri, settings.s3, settings.trusted_keys)

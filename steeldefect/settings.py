@@ -164,6 +164,7 @@ class ScoreRequest:
             to list the input.
         shadow_uri: address of a second bundle that scores the same pictures beside the first, or of
             an alias; None for none.
+        metrics_file: file for the metrics of the run (`publish.metrics_file`); None for none.
     """
 
     input_uri: str
@@ -172,6 +173,7 @@ class ScoreRequest:
     settings: ScoreSettings
     inventory_uri: str | None = None
     shadow_uri: str | None = None
+    metrics_file: Path | None = None
 
 
 def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSettings:

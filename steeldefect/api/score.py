@@ -94,7 +94,20 @@ def score(
         None if inventory is None else str(inventory),
         None if shadow is None else str(shadow),
     )
-    with open_run(request, callers_session(spark)) as run:
+    return score_request(request, callers_session(spark))
+
+
+def score_request(request: ScoreRequest, spark: SparkSession | None = None) -> ScoreResult:
+    """Score as `score` does.
+
+    Args:
+        request: what is scored, and how.
+        spark: session to use, which stays open; None for a local one.
+
+    Raises:
+        SteelDefectError: the run failed; see `score`.
+    """
+    with open_run(request, spark) as run:
         run.recover()
         run.make_plan()
         with run.scored_waves() as waves:

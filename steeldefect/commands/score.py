@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from steeldefect.program.command import add_settings_arguments
+from steeldefect.program.command import add_settings_arguments, local_path
+
+if TYPE_CHECKING:
+    from steeldefect.settings import ScoreRequest
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address of a second bundle that scores the same pictures beside the first: its rows "
         "have its own run and digest, and the table agreement compares both",
     )
+    parser.add_argument(
+        "--metrics-file",
+        type=local_path,
+        metavar="FILE.prom",
+        help="write the run's counters for Prometheus: a file for node_exporter's textfile "
+        "collector, replaced at the start, after each wave and at the end",
+    )
     add_settings_arguments(parser)
 
 
@@ -43,15 +54,25 @@ def run(arguments: argparse.Namespace) -> None:
 
     follow_signals()
 
-    from steeldefect.api.score import score
-    from steeldefect.settings import load_settings
+    from steeldefect.api.score import score_request
 
-    result = score(
+    print(score_request(request_from(arguments)))
+
+
+def request_from(arguments: argparse.Namespace) -> ScoreRequest:
+    """Return what the arguments ask for.
+
+    Raises:
+        SettingsError: the settings are wrong.
+    """
+    from steeldefect.settings import ScoreRequest, load_settings
+
+    return ScoreRequest(
         arguments.input,
         arguments.bundle,
         arguments.output,
-        inventory=arguments.inventory,
-        shadow=arguments.shadow,
-        settings=load_settings(arguments.config, arguments.set),
+        load_settings(arguments.config, arguments.set),
+        arguments.inventory,
+        arguments.shadow,
+        arguments.metrics_file,
     )
-    print(result)

@@ -22,6 +22,7 @@ from steeldefect.secrets import masked
 __all__ = [
     "CommandParser",
     "add_settings_arguments",
+    "exit_code_of",
     "local_path",
     "one_line",
     "positive",
@@ -150,22 +151,35 @@ def _report(error: BaseException, program: str, arguments: Sequence[str]) -> int
     return code
 
 
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Return the exit code of a program that an error ends."""
+    if interruption.requested() or isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED  # other errors follow from it
+    return _exit_code(error)
+
+
+def _exit_code(error: BaseException) -> ExitCode:
+    if isinstance(error, SteelDefectError):
+        return error.exit_code
+    if is_of_spark(error):
+        return ExitCode.WAVE
+    return ExitCode.STORE if isinstance(error, OSError) else ExitCode.FAULT
+
+
 def _code_and_line(error: BaseException, program: str, arguments: Sequence[str]) -> tuple[int, str]:
     """Return the exit code and the line for an error."""
+    code = _exit_code(error)
     if isinstance(error, SteelDefectError):
-        return error.exit_code, one_line(error)
-    if is_of_spark(error):
-        return ExitCode.WAVE, f"Spark does not answer: {described(error)}; start again"
-    if isinstance(error, OSError):
-        return ExitCode.STORE, str(error)
+        return code, one_line(error)
+    if code is ExitCode.WAVE:
+        return code, f"Spark does not answer: {described(error)}; start again"
+    if code is ExitCode.STORE:
+        return code, str(error)
     try:
         where = f"the report is at {write_report(error, program, arguments)}; please send it"
     except StoreError as refused:
         where = str(refused)
-    return (
-        ExitCode.FAULT,
-        f"{described(error)}; this is a fault of the program: {where}",
-    )
+    return code, f"{described(error)}; this is a fault of the program: {where}"
 
 
 def _flush_output() -> StoreError | None:
