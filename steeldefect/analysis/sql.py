@@ -10,7 +10,9 @@ leave out what the audit of the gate found. These are the views:
 - `newest_defects`: their defects, one row for each region;
 - `newest_rejected`: the regions on these pictures that minimum areas removed;
 - `newest_reviews`: the newest review of each class on each version of a picture;
-- `not_scored`: the newest failure of each picture that no later run has scored.
+- `not_scored`: the newest failure of each picture that no later run has scored, without those of
+  shadows, which do not try again;
+- `leading_runs`: the rows of `runs` without those of shadows.
 
 `run_number` orders the runs, because the clocks of hosts may differ. Rows of versions before 0.2
 have no number: they are older than all others.
@@ -86,6 +88,7 @@ _VIEWS = """
 CREATE VIEW runs AS
 SELECT * REPLACE (coalesce(engine, took) AS engine, coalesce(took, engine) AS took)
 FROM stored_runs;
+CREATE VIEW leading_runs AS SELECT * FROM runs WHERE shadow_of IS NULL;
 CREATE VIEW predictions AS SELECT * FROM stored_predictions WHERE audit IS NOT TRUE;
 CREATE VIEW defects AS SELECT * FROM stored_defects WHERE audit IS NOT TRUE;
 CREATE VIEW audit_predictions AS SELECT * FROM stored_predictions WHERE audit;
@@ -125,7 +128,7 @@ SELECT *,
          WHEN given_up THEN 'given up, transient'
          ELSE 'tried again by the next run' END AS state
 FROM quarantine AS failed
-WHERE NOT EXISTS (
+WHERE run_id NOT IN (SELECT run_id FROM runs WHERE shadow_of IS NOT NULL) AND NOT EXISTS (
     SELECT 1 FROM images
     WHERE images.source = failed.source AND images.key = failed.key
       AND images.bundle = failed.bundle

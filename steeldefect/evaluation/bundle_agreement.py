@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -40,7 +41,9 @@ AGREEMENT_DICE = "agreement_dice"
 DRAWS = 1000
 _PAIRED = (DEFECTIVE_DIFFERENCE, CLASS_DIFFERENCE)
 _Flags = npt.NDArray[np.bool_]
-_Class = tuple[int, str]
+
+Class = tuple[int, str]
+"""Id and name of a class."""
 
 
 @dataclass(frozen=True)
@@ -69,37 +72,48 @@ class AgreementFigure:
 
 
 def agreement_of(
-    connection: duckdb.DuckDBPyConnection, shadow_runs: list[str], draws: int = DRAWS
+    connection: duckdb.DuckDBPyConnection,
+    shadow_runs: list[str],
+    days: tuple[date, date],
+    draws: int = DRAWS,
 ) -> list[AgreementFigure]:
     """Compare two bundles over the pictures that both scored in some runs.
 
     Args:
         connection: database of `steeldefect.analysis.sql.open_database`.
         shadow_runs: ids of the shadow's runs, all of one bundle.
+        days: first and last partition of these runs.
         draws: number of draws of the bootstrap.
     """
-    rows = connection.execute(_ROWS, [shadow_runs]).df()
-    return agreement_figures(rows, draws)
+    asked = [shadow_runs, *days]
+    named = connection.execute(_CLASSES, asked).fetchall()
+    # numbers instead of names: millions of texts would not fit into the driver
+    rows = connection.execute(_ROWS, asked).df()
+    return agreement_figures(rows, [(int(one), str(name)) for one, name in named], draws)
 
 
-def agreement_figures(rows: pd.DataFrame, draws: int = DRAWS) -> list[AgreementFigure]:
+def agreement_figures(
+    rows: pd.DataFrame, classes: Sequence[Class], draws: int = DRAWS
+) -> list[AgreementFigure]:
     """Compute the figures from rows of `agreement`.
 
     Args:
-        rows: columns shadow_run, source, key, coil, class_id, class_name, area, shadow_area,
-            intersection; one row for each class on each picture.
+        rows: one row for each class on each picture; columns picture (any whole number), coil (the
+            same; null if unknown), number (of the class, from 0), area, shadow_area, intersection
+            (null if a bundle has no such class).
+        classes: id and name of each class.
         draws: number of draws of the bootstrap.
 
     Returns:
-        The figures of all classes together, then of each class; nothing without pictures.
+        The figures of all classes together, then of each class that both have; nothing without
+        pictures, and no `verdict_agreement` without a class that both have.
     """
     if rows.empty:
         return []
-    named = pd.MultiIndex.from_frame(rows[["shadow_run", "source", "key"]])
-    picture, pictures = pd.factorize(named)
+    picture, pictures = pd.factorize(rows["picture"])
     picture = picture.astype(np.int64)
     count = len(pictures)
-    sums = Sums(_units(rows, picture, count))
+    sums = Sums(_units(rows["coil"], picture, count))
     every = np.arange(count, dtype=np.int64)
     sums.add(("pictures", None), every, np.ones(count))
     led, shadowed = (rows[name].fillna(0).to_numpy() > 0 for name in ("area", "shadow_area"))
@@ -111,22 +125,18 @@ def agreement_figures(rows: pd.DataFrame, draws: int = DRAWS) -> list[AgreementF
     }
     for column, flag in flags.items():
         sums.add(column, every, flag)
-    ratios = [
-        _ratio(VERDICT_AGREEMENT, None, {("same", None): 1}),
-        _difference(DEFECTIVE_DIFFERENCE, None),
-    ]
-    classes: list[_Class] = []
-    for _, some in rows.groupby(["class_id", "class_name"], sort=True):
-        if some["area"].isna().all() or some["shadow_area"].isna().all():
+    ratios = [_difference(DEFECTIVE_DIFFERENCE, None)]
+    if shared.any():
+        ratios.insert(0, _ratio(VERDICT_AGREEMENT, None, {("same", None): 1}))
+    for number in range(len(classes)):
+        of_class = shared & (rows["number"].to_numpy() == number)
+        if not of_class.any():
             continue  # one of the bundles has no such class
-        number = len(classes)
-        classes.append((int(some["class_id"].iloc[0]), str(some["class_name"].iloc[0])))
-        here = picture[rows.index.get_indexer(some.index)]
+        here, some = picture[of_class], rows[of_class]
         for name in ("area", "shadow_area", "intersection"):
-            sums.add((name, number), here, some[name].fillna(0).to_numpy())
-        one, other = (some[name].fillna(0).to_numpy() > 0 for name in ("area", "shadow_area"))
-        either = one | other
-        for name, flag in (("led", one), ("shadow", other), ("either", either)):
+            sums.add((name, number), here, some[name].to_numpy(np.float64))
+        one, other = led[of_class], shadowed[of_class]
+        for name, flag in (("led", one), ("shadow", other), ("either", one | other)):
             sums.add((name, number), here, flag)
         flags |= {
             ("led", number): _any(here, one, count),
@@ -146,13 +156,15 @@ def agreement_figures(rows: pd.DataFrame, draws: int = DRAWS) -> list[AgreementF
     ]
 
 
-def _units(rows: pd.DataFrame, picture: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+def _units(
+    coil: pd.Series[float], picture: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.int64]:
     """Return the unit of each picture: its coil, or itself if its coil is not known."""
     first = np.zeros(count, np.int64)
-    first[picture[::-1]] = np.arange(len(rows))[::-1]
-    coils = rows["coil"].iloc[first]
-    own = pd.Series([f"\0{number}" for number in range(count)], index=coils.index)
-    codes, _ = pd.factorize(coils.where(coils.notna(), own))
+    first[picture[::-1]] = np.arange(len(coil))[::-1]
+    coils = coil.to_numpy(np.float64, na_value=np.nan)[first]
+    own = -1.0 - np.arange(count)  # numbers that no coil has
+    codes, _ = pd.factorize(np.where(np.isnan(coils), own, coils))
     return codes.astype(np.int64)
 
 
@@ -186,7 +198,7 @@ def _dice(number: int) -> Ratio:
 
 def _figure(
     ratio: Ratio,
-    classes: Sequence[_Class],
+    classes: Sequence[Class],
     value: float,
     drawn: tuple[float, float] | None,
     support: int,
@@ -219,7 +231,15 @@ def _share(part: int, whole: int, error: float) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-_ROWS = """
-SELECT shadow_run, source, key, coil, class_id, class_name, area, shadow_area, intersection
-FROM agreement WHERE list_contains($1, shadow_run)
-"""
+_CHOSEN = "list_contains($1, shadow_run) AND scored_date >= $2 AND scored_date <= $3"
+_CLASSES = f"""
+SELECT DISTINCT class_id, class_name FROM agreement WHERE {_CHOSEN}
+ORDER BY class_id, class_name
+"""  # noqa: S608
+_ROWS = f"""
+SELECT dense_rank() OVER (ORDER BY shadow_run, source, key) AS picture,
+    CASE WHEN coil IS NOT NULL THEN dense_rank() OVER (ORDER BY coil) END AS coil,
+    dense_rank() OVER (ORDER BY class_id, class_name) - 1 AS number,
+    area, shadow_area, intersection
+FROM agreement WHERE {_CHOSEN}
+"""  # noqa: S608

@@ -225,7 +225,8 @@ def _drawn_sentence(draw: int, seed: int, stands_for: int) -> str:
 
 
 _BEFORE = """
-SELECT bundle FROM images WHERE bundle <> ?
+SELECT bundle FROM images
+WHERE bundle <> ? AND run_id NOT IN (SELECT run_id FROM runs WHERE shadow_of IS NOT NULL)
 GROUP BY bundle ORDER BY max(run_number) DESC NULLS LAST, max(scored_at) DESC LIMIT 1
 """
 _UNMEASURED = """

@@ -185,7 +185,10 @@ class BundleScorer:
                 levels=self._measuring.mask_levels,
             )
         with self._stopwatch.measure("outline"):
-            return self._detector.outline(maps, picture.shape, probability, rules)
+            try:
+                return self._detector.outline(maps, picture.shape, probability, rules)
+            except Exception as error:
+                return self._failed(error)
 
     def add(self, passed: Passed, outline: Outline | InferenceError) -> None:
         """Add the rows of a segmented picture."""
@@ -266,9 +269,13 @@ class BundleScorer:
         try:
             return model(pictures)
         except Exception as error:
-            if not self._shadow:
-                raise
-            return InferenceError(f"the shadow's model failed: {type(error).__name__}: {error}")
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> InferenceError:
+        """Return the error to record for a fault of a shadow; raise any other bundle's."""
+        if not self._shadow:
+            raise error
+        return InferenceError(f"the shadow's model failed: {type(error).__name__}: {error}")
 
     def _is_audited(self, key: PictureKey) -> bool:
         return is_audited(self.origin.bundle, key.key, self._measuring.audit_share)

@@ -65,11 +65,11 @@ def models_of_process(
     expose_gpus(addresses)
     options = replace(options, threads=context.cpus(), gpu_addresses=addresses)
     cached = (shipment.digest, options, any_size)
+    needed = {cached} if beside is None else {cached, (beside.digest, *cached[1:])}
+    for other in _OPENED.keys() - needed:  # models that are no longer used need memory
+        del _OPENED[other]
     if cached not in _OPENED:
         limit_threads(options.threads)
-        for other in list(_OPENED):  # models that are no longer used need memory
-            if beside is None or other != (beside.digest, *cached[1:]):
-                del _OPENED[other]
         _OPENED[cached] = open_detector(_unpacked(shipment), options, any_size)
     return _OPENED[cached]
 

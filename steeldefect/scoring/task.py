@@ -172,7 +172,7 @@ def _attempt(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskCon
 
 def _score(task: WaveTask, batches: Iterator[pa.RecordBatch], context: TaskContext) -> TaskReport:
     planned = task.shadow
-    beside = None if planned is None else planned.shipment
+    beside = None if planned is None or task.isolated else planned.shipment
     detector = models_of_process(task.shipment, task.options, task.any_size, context, beside)
     output = open_store(task.output_uri, task.s3)
     label = f"{task.wave:06d}-{context.partitionId():06d}"

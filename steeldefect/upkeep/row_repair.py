@@ -164,7 +164,12 @@ class RowRepair:
         delta = self._tables.open(table)
         if delta is None or bad.num_rows + twice.num_rows == 0:
             return 0
-        files = [file for file in data_files(self._store, table, delta) if file.may_hold(run_ids)]
+        # rows of `agreement` belong to two runs, and files say of one which they hold
+        files = [
+            file
+            for file in data_files(self._store, table, delta)
+            if table is TableName.AGREEMENT or file.may_hold(run_ids)
+        ]
         removed, added, dropped = [], [], 0
         seen: set[tuple[Any, ...]] = set()
         for file, rows in read_files(self._store, table, delta, files):
@@ -229,7 +234,11 @@ def _kept(
 ) -> npt.NDArray[np.bool_]:
     """Return a mask of the rows that stay; `seen` collects the duplicate rows met so far."""
     kept = np.ones(rows.num_rows, np.bool_)
-    kept[_places(rows, bad, UNIQUE[TableName.IMAGES])] = False
+    picture = UNIQUE[TableName.IMAGES]
+    kept[_places(rows, bad, picture)] = False
+    if "shadow_run" in rows.column_names:  # `agreement` is of two runs
+        of_shadow = bad.rename_columns({"run_id": "shadow_run"})
+        kept[_places(rows, of_shadow, ("shadow_run", *picture[1:]))] = False
     names = twice.column_names
     for place in _places(rows, twice, names):
         row = tuple(rows[name][place].as_py() for name in names)

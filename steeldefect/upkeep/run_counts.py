@@ -168,9 +168,14 @@ WITH classes AS (
     FROM rows WHERE run_id IN (SELECT unnest($1)) GROUP BY run_id
 ), shadows AS (
     SELECT shadow_run AS run_id, any_value(run_id) AS shadow_of FROM agreement GROUP BY shadow_run
+), led AS (  -- a shadow has the number of the run that led; so has no other run
+    SELECT run_number, any_value(run_id) AS led_by FROM runs
+    WHERE job = 'score' AND shadow_of IS NULL AND run_number IS NOT NULL GROUP BY run_number
 )
-SELECT found.*, coalesce(classes, '{}') AS classes, shadow_of
+SELECT found.*, coalesce(classes, '{}') AS classes,
+    coalesce(shadow_of, nullif(led_by, found.run_id)) AS shadow_of
 FROM found LEFT JOIN classes USING (bundle) LEFT JOIN shadows USING (run_id)
+    LEFT JOIN led USING (run_number)
 """
 _MISFITS = """
 WITH scored AS (

@@ -43,7 +43,8 @@ def find_night(connection: duckdb.DuckDBPyConnection, run: str | None) -> Night:
 
     Args:
         connection: database of `steeldefect.analysis.sql.open_database`.
-        run: id of the run, or its first characters; None for the newest that is no shadow.
+        run: id of the run, or its first characters; None for the newest. A shadow's run is found
+            by its whole id alone.
 
     Raises:
         TableError: there is no such run, or several ids begin so.
@@ -155,8 +156,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, statement: str, night: Night) -
 
 _RUNS = """
 SELECT run_id, bundle, scored_date, scored_at, run_number, classes, settings FROM runs
-WHERE job = 'score' AND (scored > 0 AND shadow_of IS NULL OR $1 <> '')
-    AND starts_with(run_id, $1)
+WHERE job = 'score' AND (scored > 0 OR $1 <> '') AND starts_with(run_id, $1)
+    AND (shadow_of IS NULL OR run_id = $1)
 ORDER BY run_number DESC NULLS LAST, scored_at DESC LIMIT 2
 """
 _SHADOWS = "SELECT run_id, bundle FROM runs WHERE shadow_of = ? ORDER BY run_id"

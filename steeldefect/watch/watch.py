@@ -264,7 +264,7 @@ def _agreement_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield how far each shadow agrees with the run."""
     for run_id, bundle in shadows_of(connection, night).items():
-        for figure in agreement_of(connection, [run_id]):
+        for figure in agreement_of(connection, [run_id], (night.day, night.day)):
             yield asdict(figure) | {
                 "scope": "overall" if figure.class_id is None else "class",
                 "labels": f"{SHADOW}{bundle}",

@@ -16,6 +16,7 @@ from support.samples import build_rule_bundle, fill_archive, score_arguments
 from support.short_runs import score_without_spark
 
 from jobs.score import main
+from steeldefect.analysis.sql import query
 from steeldefect.bundle.files import Bundle
 from steeldefect.bundle.manifest import DefectClass
 from steeldefect.cli import main as steeldefect
@@ -166,25 +167,25 @@ def test_a_shadow_that_is_the_bundle_itself_does_not_end_the_night(
     assert len(rows(output, TableName.RUNS)) == 1
 
 
-@pytest.fixture
-def failing(candidate: Bundle) -> Iterator[None]:
-    """Let the models of the candidate fail."""
-    gate = Detector.gate
+@pytest.fixture(params=["gate", "maps", "outline"])
+def failing(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Let a step of the candidate fail, and return the stage that its rows name."""
+    step = getattr(Detector, request.param)
 
-    def fail(detector: Detector, pictures: Any) -> Any:
+    def fail(detector: Detector, *rest: Any) -> Any:
         if detector.manifest.classes[1].name == "pit":
             raise RuntimeError("out of memory")
-        return gate(detector, pictures)
+        return step(detector, *rest)
 
-    with patch.object(Detector, "gate", fail):
-        yield
+    with patch.object(Detector, request.param, fail):
+        yield "gate" if request.param == "gate" else "segment"
 
 
 def test_a_shadow_that_fails_costs_the_night_nothing(
     rule_bundle: Bundle,
     candidate: Bundle,
     tmp_path: Path,
-    failing: None,
+    failing: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source, output = fill_archive(tmp_path / "archive", 6), tmp_path / "out"
@@ -192,15 +193,23 @@ def test_a_shadow_that_fails_costs_the_night_nothing(
     assert score_without_spark([*arguments, "--shadow", str(candidate.folder)]) == 0
     said = capsys.readouterr().out
     assert "scored 6 pictures (4 with defects, 0 in quarantine" in said
-    assert f"shadow {candidate.digest[:12]} scored 0 of them (0 with defects, 6 in quarantine" in (
-        said
-    )
+    # its gate stops 4 of the 6 pictures
+    lost = 6 if failing == "gate" else 2
+    expected = f"scored {6 - lost} of them (0 with defects, {lost} in quarantine"
+    assert f"shadow {candidate.digest[:12]} {expected}" in said
     assert "out of memory" in said
     failed = by_bundle(output, TableName.QUARANTINE)
     assert list(failed) == [candidate.digest]
-    assert {row["stage"] for row in failed[candidate.digest]} == {"gate"}
-    assert rows(output, TableName.AGREEMENT) == []
+    assert {row["stage"] for row in failed[candidate.digest]} == {failing}
+    assert (rows(output, TableName.AGREEMENT) == []) is (failing == "gate")
     assert check_tables(open_store(str(output))) == []
+    # a shadow does not try again, so nobody waits for it
+    assert query(open_store(str(output)), "select * from not_scored").num_rows == 0
+    before = {row["run_id"]: row["shadow_of"] for row in rows(output, TableName.RUNS)}
+    (lost,) = (run_id for run_id, led in before.items() if led is not None)
+    Tables(open_store(str(output))).open(TableName.RUNS).delete(f"run_id = '{lost}'")
+    assert steeldefect(["maintain", "--repair", "--output", str(output)]) == 0
+    assert {row["run_id"]: row["shadow_of"] for row in rows(output, TableName.RUNS)} == before
 
 
 def test_figures_and_choices_are_those_of_the_bundle_that_leads(
@@ -212,6 +221,10 @@ def test_figures_and_choices_are_those_of_the_bundle_that_leads(
     assert steeldefect(["watch", "--output", str(output)]) == 0
     said = capsys.readouterr().out
     assert f"bundle {rule_bundle.digest[:12]}" in said
+    # both runs began in the same second; the first characters mean the one that leads
+    (second,) = {row["run_id"][:15] for row in rows(output, TableName.RUNS)}
+    assert steeldefect(["watch", "--output", str(output), "--run", second]) == 0
+    assert f"bundle {rule_bundle.digest[:12]}" in capsys.readouterr().out
     # bright and pit or dark on 3 pictures of 9, bright alone on 3: the candidate's gate stops these
     same = f"shadow {candidate.digest[:12]}: the same classes found on 66.67% of 9 pictures"
     assert same in said

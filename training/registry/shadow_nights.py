@@ -78,9 +78,10 @@ def judge_nights(
         return ShadowNights((), 0, ("nothing stands, so it cannot have been its shadow",))
     with opened_database(open_store(required.tables, s3)) as connection:
         rows = connection.execute(_RUNS, [digest, standing, required.nights]).fetchall()
-        runs = [run for run, _ in rows]
-        nights = len({day for _, day in rows})
-        figures = tuple(agreement_of(connection, runs)) if runs else ()
+        runs = [run for run, _, _ in rows]
+        days = sorted({day for _, day, compared in rows if compared})
+        nights = len(days)
+        figures = tuple(agreement_of(connection, runs, (days[0], days[-1]))) if days else ()
         failed = _failures(connection, runs)
     objections = []
     if nights < required.nights:
@@ -90,6 +91,8 @@ def judge_nights(
         )
     if failed:
         objections.append(f"as a shadow it failed on {failed} pictures that {standing[:12]} scored")
+    if nights and not any(one.name == VERDICT_AGREEMENT for one in figures):
+        objections.append(f"it has no class in common with {standing[:12]}, by their names")
     objections += [
         f"the nights differ: {_told(one)}; the lower end must be at least "
         f"{required.least:.2%} (--least-agreement)"
@@ -117,15 +120,21 @@ def _told(figure: AgreementFigure) -> str:
 
 
 _RUNS = """
-WITH nights AS (
-    SELECT shadow.run_id, shadow.scored_date AS day
+WITH beside AS (
+    SELECT shadow.run_id, shadow.scored_date AS day,
+        shadow.run_id IN (
+            SELECT shadow_run FROM agreement WHERE shadow_bundle = $1
+        ) AS compared
     FROM runs AS shadow JOIN runs AS led ON led.run_id = shadow.shadow_of
-    WHERE shadow.bundle = $1 AND led.bundle = $2 AND shadow.scored > 0
+    WHERE shadow.bundle = $1 AND led.bundle = $2
+), nights AS (
+    SELECT DISTINCT day FROM beside WHERE compared ORDER BY day DESC LIMIT $3
 )
-SELECT run_id, day FROM nights
-WHERE day IN (SELECT DISTINCT day FROM nights ORDER BY day DESC LIMIT $3)
+SELECT run_id, day, compared FROM beside WHERE day >= (SELECT min(day) FROM nights)
 ORDER BY day, run_id
 """
+"""The runs as a shadow since the first of the newest nights; those without a comparison as well, so
+that a night on which the shadow failed counts against it."""
 _FAILED = """
 SELECT count(*) FROM quarantine AS failed
 JOIN runs AS shadow ON shadow.run_id = failed.run_id

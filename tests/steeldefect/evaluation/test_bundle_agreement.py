@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steeldefect.evaluation.bundle_agreement import AgreementFigure, agreement_figures
+from steeldefect.evaluation import bundle_agreement
+from steeldefect.evaluation.bundle_agreement import AgreementFigure
 
 Picture = tuple[int | None, int | None, int | None]
 """Area, area by the shadow, and intersection, of one class on one picture."""
 
 
 def rows(
-    pictures: Sequence[Sequence[Picture]], coils: Sequence[str | None] | None = None
+    pictures: Sequence[Sequence[Picture]], coils: Sequence[int | None] | None = None
 ) -> pd.DataFrame:
     """Return rows of `agreement`: for each picture, one of each class."""
     made: list[dict[str, Any]] = []
@@ -24,18 +25,22 @@ def rows(
         for class_id, (area, shadow_area, both) in enumerate(classes, start=1):
             made.append(
                 {
-                    "shadow_run": "r2",
-                    "source": "/archive",
-                    "key": f"p{number}",
+                    "picture": 7 * number,
                     "coil": None if coils is None else coils[number],
-                    "class_id": class_id,
-                    "class_name": f"class {class_id}",
+                    "number": class_id - 1,
                     "area": area,
                     "shadow_area": shadow_area,
                     "intersection": both,
                 }
             )
     return pd.DataFrame(made)
+
+
+CLASSES = [(1, "class 1"), (2, "class 2")]
+
+
+def agreement_figures(found: pd.DataFrame, draws: int = 1000) -> list[AgreementFigure]:
+    return bundle_agreement.agreement_figures(found, CLASSES, draws)
 
 
 def by_name(found: list[AgreementFigure]) -> dict[tuple[str, int | None], AgreementFigure]:
@@ -105,9 +110,9 @@ def test_a_class_that_one_bundle_lacks_is_no_disagreement() -> None:
 def test_pictures_of_a_coil_count_together() -> None:
     pictures = [[(9, 0, 0)]] * 40 + [[NOTHING]] * 360
     alone = by_name(agreement_figures(rows(pictures)))["verdict_agreement", None]
-    coils = by_name(
-        agreement_figures(rows(pictures, [f"coil {number // 40}" for number in range(400)]))
-    )["verdict_agreement", None]
+    coils = by_name(agreement_figures(rows(pictures, [number // 40 for number in range(400)])))[
+        "verdict_agreement", None
+    ]
     assert alone.value == coils.value == 0.9
     assert alone.low == pytest.approx(0.866, abs=0.005)
     assert coils.low is not None
@@ -129,3 +134,8 @@ def test_the_interval_of_a_difference_covers_the_truth() -> None:
         assert one.high is not None
         inside += one.low <= 0.04 <= one.high
     assert inside >= 95
+
+
+def test_without_a_common_class_nothing_agrees() -> None:
+    found = by_name(agreement_figures(rows([[(5, None, None), (None, 5, None)]])))
+    assert set(found) == {("defective_difference", None)}

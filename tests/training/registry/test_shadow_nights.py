@@ -137,6 +137,15 @@ def test_pictures_that_failed_are_an_objection(nights: Nights) -> None:
     assert objection == f"as a shadow it failed on 2 pictures that {LEADING[:12]} scored"
 
 
+def test_a_night_on_which_all_pictures_failed_counts_against_it(nights: Nights) -> None:
+    nights.add(day=0)
+    nights.add(day=1, same=0, failed=9)
+    nights.add(day=2)
+    objections = nights.judged(2)
+    assert objections == (f"as a shadow it failed on 9 pictures that {LEADING[:12]} scored",)
+    assert len(nights.judged(3)) == 2  # and the second night is none
+
+
 def test_nothing_stands(nights: Nights) -> None:
     judged = judge_nights(RequiredAgreement(1, nights.uri), SHADOW, None, S3)
     assert judged.objections == ("nothing stands, so it cannot have been its shadow",)
