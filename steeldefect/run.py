@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -44,6 +45,9 @@ from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.provenance import Origin
 from steeldefect.upkeep.health import require_sound
+
+if TYPE_CHECKING:
+    from steeldefect.watch.watch import Watched
 
 _LOG = logging.getLogger(__name__)
 
@@ -92,6 +96,7 @@ class ScoringRun:
         """Set the parts of a run; callers use `open_run` instead."""
         self.shadow: ShadowRun | None = None
         self.metrics = MetricsFile(None)
+        self._completed: set[str] = set()  # runs that died, and had a wave left to complete
         self.origin = origin
         self._stopwatch = stopwatch
         self.bundle = bundle
@@ -117,6 +122,7 @@ class ScoringRun:
         """
         for record in self._log.recover(self._lease.number):
             _LOG.warning("completed wave %d of run %s", record.wave, record.run_id)
+            self._completed.add(record.run_id)
         self._log.require_claim()
         self._lease.check()
         with self._stopwatch.measure("check"):
@@ -222,19 +228,29 @@ class ScoringRun:
                 self.shadow.totals.add(beside)
 
     def watch(self) -> str:
-        """Watch what this run has scored, unless the settings or an empty run leave nothing.
+        """Watch what this run has scored, and the runs that it has completed, if settings say so.
 
         A failure, or a fault of the program, does not fail the run, whose pictures are published:
         it is a warning.
 
         Returns:
-            The alarms and repeats for people; empty if there are none.
+            The alarms and repeats of this run for people; empty if there are none.
 
         Raises:
             OutputBusyError: another run has taken the output over.
         """
-        if not (self.settings.watch.after_score and self.totals.scored):
+        if not self.settings.watch.after_score:
             return ""
+        for run_id in sorted(self._completed):
+            self._watch(run_id)
+        watched = self._watch(self.origin.run_id) if self.totals.scored else None
+        if watched is None:
+            return ""
+        self.metrics.found = Found(len(watched.alarms), watched.repeats.num_rows)
+        return watched.findings()
+
+    def _watch(self, run_id: str) -> Watched | None:
+        """Watch a run, and publish what is found; None after a failure, which is a warning."""
         # imported here: it takes a second, and a run without new pictures does not need it
         from steeldefect.watch.bundle_reference import keep_reference
         from steeldefect.watch.watch import publish, watch_run
@@ -245,7 +261,7 @@ class ScoringRun:
                 watched = watch_run(
                     self._output,
                     self.settings.watch,
-                    self.origin.run_id,
+                    run_id,
                     lambda: session_for("steeldefect watch", self._session),
                 )
                 publish(self._output, watched, self._lease.check)
@@ -254,13 +270,13 @@ class ScoringRun:
         except Exception as error:
             _LOG.warning(
                 "all pictures are published, but the watch failed: %s; steeldefect watch --output "
-                "%s does it again",
+                "%s --run %s does it again",
                 described(error),
                 self._output.uri,
+                run_id,
             )
-            return ""
-        self.metrics.found = Found(len(watched.alarms), watched.repeats.num_rows)
-        return watched.findings()
+            return None
+        return watched
 
     def record(self, outcome: Outcome, error: str | None, seconds: float) -> None:
         """Write the row of this run to the table `runs`, and the row of its shadow.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from support.short_runs import score_without_spark
 
 from steeldefect.bundle.files import Bundle
 from steeldefect.cli import main as steeldefect
+from steeldefect.errors import StoreError
+from steeldefect.publish.commit import WaveLog
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
@@ -58,6 +61,27 @@ def test_a_damaged_roll_is_found_and_its_marks_are_members(
     assert sorted(defects.loc[members, "along_mm"]) == pytest.approx(sorted(marks))
     (run,) = tables.read(TableName.RUNS).to_pylist()
     assert row["run_id"] == run["run_id"]
+
+
+def test_a_run_that_was_completed_by_the_next_one_is_watched_by_it(
+    rule_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = fill_archive(tmp_path / "archive", 6), tmp_path / "output"
+    arguments = score_arguments(source, rule_bundle.folder, output)
+
+    def die(*_: object) -> None:
+        raise StoreError("the store went away")
+
+    with patch.object(WaveLog, "_carry_out", die):
+        assert score_without_spark(arguments) == 4
+    tables = Tables(open_store(str(output)))
+    assert tables.read(TableName.IMAGES).num_rows == 0
+    assert score_without_spark(arguments) == 0
+    assert "nothing new" in capsys.readouterr().out
+    died, completed = tables.read(TableName.RUNS).sort_by("run_number")["run_id"].to_pylist()
+    metrics = tables.read(TableName.METRICS).to_pylist()
+    assert {row["run_id"] for row in metrics} == {died} != {completed}
+    assert "expected_gate_recall" in {row["name"] for row in metrics}
 
 
 def test_a_damaged_reference_is_named_and_fails_no_scoring_run(
