@@ -142,6 +142,11 @@ class OpenedTables:
         return self._whole("metrics")
 
     @property
+    def agreement(self) -> QueryResult:
+        """Two bundles side by side: one row for each class on each picture that both scored."""
+        return self._whole("agreement")
+
+    @property
     def drift(self) -> QueryResult:
         """What the watch compared: one row for each quantity, camera and watched run."""
         return self._whole("drift")
@@ -155,6 +160,11 @@ class OpenedTables:
     def runs(self) -> QueryResult:
         """Runs: one row for each run of a job."""
         return self._whole("runs")
+
+    @property
+    def leading_runs(self) -> QueryResult:
+        """The rows of `runs` without those of shadows."""
+        return self._whole("leading_runs")
 
     @property
     def newest_images(self) -> QueryResult:
@@ -183,7 +193,7 @@ class OpenedTables:
 
     @property
     def not_scored(self) -> QueryResult:
-        """The newest failure of each picture that no later run has scored."""
+        """The newest failure of each picture that no later run has scored; not those of shadows."""
         return self._whole("not_scored")
 
     def _whole(self, name: str) -> QueryResult:

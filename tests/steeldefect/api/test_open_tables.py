@@ -30,6 +30,8 @@ def output(store: Store) -> str:
 
 def test_every_table_and_view_is_there_in_every_form(output: str) -> None:
     views = (
+        "audit_predictions",
+        "leading_runs",
         "newest_images",
         "newest_predictions",
         "newest_defects",
