@@ -67,6 +67,7 @@ def _one_run(plant: Plant, seed: int) -> Faulted:
     return ended
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_faults_on_all_ways_of_a_run_on_spark(build: BuildPlant) -> None:
     """Spark's workers read the pictures and write the parts, in separate processes."""

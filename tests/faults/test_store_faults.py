@@ -66,13 +66,8 @@ def test_a_commit_that_a_store_drops_is_made_again(build: BuildPlant, table: str
     assert len(rows(plant.output, TableName.RUNS, "run_id")) == 3
 
 
-LASTING = (
-    Fault.FORBIDDEN,
-    *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Fault.SLOW_DOWN, Fault.ANSWER_LOST)),
-)
-
-
-@pytest.mark.parametrize("kind", LASTING, ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Fault.SLOW_DOWN, Fault.FORBIDDEN, Fault.ANSWER_LOST], ids=str)
 def test_a_fault_that_lasts_ends_the_run_and_is_named(build: BuildPlant, kind: Fault) -> None:
     """In each run another place fails all the time; each run finds what the last run left."""
     plant = build()
