@@ -19,6 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from steeldefect.errors import AlreadyExistsError
+from steeldefect.pages.palette import blue_green_red, class_colour
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Gray
 from steeldefect.program.new_files import Existing, new_file
@@ -27,16 +28,6 @@ Colour = npt.NDArray[np.uint8]
 Line = npt.NDArray[np.int32]
 """(n, 1, 2): column and row of each point, as OpenCV takes them."""
 
-# a colour for each class, distinct for colour-blind people (Okabe and Ito, 2008); blue, green, red
-_PALETTE = (
-    (0, 159, 230),
-    (233, 180, 86),
-    (115, 158, 0),
-    (66, 228, 240),
-    (178, 114, 0),
-    (0, 94, 213),
-    (167, 121, 204),
-)
 _CAPTION_HEIGHT = 30
 _GAP = 6
 _WHITE = (255, 255, 255)
@@ -181,4 +172,4 @@ def _write(caption: Colour, text: str, left: int) -> int:
 
 def colour_of(class_id: int) -> tuple[int, int, int]:
     """Return the colour of a class: blue, green, red."""
-    return _PALETTE[(class_id - 1) % len(_PALETTE)]
+    return blue_green_red(class_colour(class_id))

@@ -12,8 +12,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from training.pages.figures import POINTS_AN_INCH, bare, one_panel, styled, to_svg
-from training.pages.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
+from steeldefect.pages.figures import POINTS_AN_INCH, bare, one_panel, styled, to_svg
+from steeldefect.pages.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
 
 _AREA_BINS, _GRAY_BINS = 40, 51
 

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from steeldefect.errors import StoreError
+from steeldefect.pages.markup import Drawing
+from steeldefect.pages.palette import blue_green_red, class_colour
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Gray
 from training.explore.findings import Findings
 from training.explore.masks import MaskFacts
 from training.explore.pictures import read_picture
-from training.pages.markup import Drawing
-from training.pages.palette import blue_green_red, class_colour
 
 FOLDER = "pictures"
 

@@ -8,13 +8,13 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from steeldefect.pages import markup
+from steeldefect.pages.markup import Column, counts, pair, paragraph, percents, texts
+from steeldefect.pages.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
 from training.explore import charts
 from training.explore.faults import RULES, Fault, FaultKind
 from training.explore.findings import Findings
 from training.explore.statistics import Tables, headline
-from training.pages import markup
-from training.pages.markup import Column, counts, pair, paragraph, percents, texts
-from training.pages.palette import CLEAN, DEFECTIVE, NEUTRAL, class_colour
 
 _EXAMPLES = 3
 _ROWS_SHOWN = 12

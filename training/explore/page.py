@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from steeldefect.pages import markup
+from steeldefect.pages.document import Document, Section
+from steeldefect.pages.markup import Column, counts, paragraph, texts
 from training.explore import label_sections, picture_sections
 from training.explore.drawings import Drawings
 from training.explore.faults import RULES
 from training.explore.findings import Findings
 from training.explore.statistics import Tables, headline
-from training.pages import markup
-from training.pages.document import Document, Section
-from training.pages.markup import Column, counts, paragraph, texts
 
 _FOOT = (
     "Run lengths are Kaggle's: column-major, 1-based. Written by "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from steeldefect.pages import markup
+from steeldefect.pages.markup import pair, paragraph
 from steeldefect.pictures.fingerprints import HASH_BITS, MAX_DISTANCE, MIN_CORRELATION
 from training.explore import charts
 from training.explore.drawings import Drawings
 from training.explore.faults import FaultKind
 from training.explore.findings import Findings
 from training.explore.statistics import Tables
-from training.pages import markup
-from training.pages.markup import pair, paragraph
 
 
 def pictures(findings: Findings, tables: Tables) -> str:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from steeldefect.pages.figures import bare, one_panel, styled, to_svg
+from steeldefect.pages.palette import CHOSEN, NEUTRAL, class_colour
 from training.calibration.curves import ClassCurve
-from training.pages.figures import bare, one_panel, styled, to_svg
-from training.pages.palette import CHOSEN, NEUTRAL, class_colour
 
 Float64 = npt.NDArray[np.float64]
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from steeldefect.bundle.manifest import Calibration, GateMode
+from steeldefect.pages.markup import bullets, paragraph
 from training.fitting.early_stopping import best_epoch
-from training.pages.markup import bullets, paragraph
 from training.report.contents import Report, value_of
 
 _FEW_PICTURES = 10

@@ -10,8 +10,8 @@ from sklearn.metrics import average_precision_score
 
 from steeldefect.bundle import manifest
 from steeldefect.bundle.manifest import GateMode
-from training.pages import markup
-from training.pages.markup import Column, counts, decimals, heading, pair, paragraph, texts, trio
+from steeldefect.pages import markup
+from steeldefect.pages.markup import Column, counts, decimals, heading, pair, paragraph, texts, trio
 from training.report import gate_charts
 from training.report.contents import Report, floats, value_of
 from training.report.gate_charts import Point

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from steeldefect.pages.figures import one_panel, styled, to_svg
+from steeldefect.pages.palette import ACCENT, CHOSEN, CLEAN, DEFECTIVE, NEUTRAL
 from training.calibration.curves import GateCurve, Reliability
-from training.pages.figures import one_panel, styled, to_svg
-from training.pages.palette import ACCENT, CHOSEN, CLEAN, DEFECTIVE, NEUTRAL
 
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from training.pages.markup import NOTHING, card, cards, paragraph
+from steeldefect.pages.markup import NOTHING, card, cards, paragraph
 from training.report.contents import Report, value_of
 
 FINGERPRINT_SHOWN = 12  # of 64 digits

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from steeldefect.pages import markup
+from steeldefect.pages.markup import heading, paragraph, quad
 from training.fitting.early_stopping import best_epoch
-from training.pages import markup
-from training.pages.markup import heading, paragraph, quad
 from training.report import learning_charts
 from training.report.contents import Report
 

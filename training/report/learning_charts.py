@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from training.pages.figures import one_panel, styled, to_svg
-from training.pages.palette import ACCENT, CHOSEN, NEUTRAL
+from steeldefect.pages.figures import one_panel, styled, to_svg
+from steeldefect.pages.palette import ACCENT, CHOSEN, NEUTRAL
 
 _WIDTH, _HEIGHT, _RATE_HEIGHT = 270, 200, 140
 _SPREAD = 50  # a curve with a larger ratio of maximum to minimum gets a log axis

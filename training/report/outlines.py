@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from steeldefect.errors import StoreError
+from steeldefect.pages.markup import heading, paragraph, swatch
+from steeldefect.pages.palette import class_colour
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Gray
 from training.data.dataset import LabelledPicture
-from training.pages.markup import heading, paragraph, swatch
-from training.pages.palette import class_colour
 from training.report.contents import Report
 from training.report.examples import Examples, choose
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.pages.document import Document, Section
+from steeldefect.pages.document import Document, Section
 from training.report.contents import Report
 from training.report.doubts import doubts
 from training.report.gate import gate

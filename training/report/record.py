@@ -7,8 +7,8 @@ from html import escape
 import yaml
 
 from steeldefect.bundle.manifest import Compiled, CompiledForm
-from training.pages import markup
-from training.pages.markup import Column, counts, decimals, paragraph, percents, texts
+from steeldefect.pages import markup
+from steeldefect.pages.markup import Column, counts, decimals, paragraph, percents, texts
 from training.report.contents import Report
 
 

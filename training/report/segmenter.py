@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from steeldefect.bundle.manifest import DefectClass
-from training.pages import markup
-from training.pages.markup import Column, counts, decimals, heading, pair, paragraph, quad, texts
+from steeldefect.pages import markup
+from steeldefect.pages.markup import Column, counts, decimals, heading, pair, paragraph, quad, texts
 from training.report import class_charts
 from training.report.contents import Report, floats, value_of
 

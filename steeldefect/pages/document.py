@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from training.pages.style import STYLE
+from steeldefect.pages.style import STYLE
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,22 @@
-"""The page's style sheet: dark on light, one column that widens with the window."""
+"""The style sheet of all pages: light or dark as the reader's screen asks, paper in print.
 
-STYLE = """
-:root { --ink: #1f2933; --soft: #5b6770; --line: #dde3e8; --paper: #fff; --ground: #f4f6f8;
-  --bad: #b04a3f; --good: #2f7d5b; }
+Colours are variables, which charts use too (`steeldefect.pages.figures`). Text has a contrast of at
+least 4.5 to its ground in both (WCAG 2.2, AA).
+"""
+
+_LIGHT = """color-scheme: light; --ink: #1f2933; --soft: #55616b; --line: #dde3e8; --axis: #8b959e;
+  --paper: #fff; --ground: #f4f6f8; --bad: #a3392e; --good: #2a7150; --link: #0b5cad;
+  --note: #fdf8e7; --note-edge: #c9a227; --fine: #eef7f2; --edge: #1f2933;"""
+_DARK = """color-scheme: dark; --ink: #e6eaee; --soft: #a9b4be; --line: #39424b; --axis: #7c8791;
+  --paper: #1b2127; --ground: #12161a; --bad: #ff9c8f; --good: #7fd3a8; --link: #8cc2ff;
+  --note: #332c12; --note-edge: #c9a227; --fine: #16302a; --edge: #f2f4f6;"""
+
+STYLE = (
+    f"""
+:root {{ {_LIGHT} }}
+@media screen and (prefers-color-scheme: dark) {{ :root {{ {_DARK} }} }}
+"""
+    + """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -15,7 +29,7 @@ p { margin: 0 0 12px; max-width: 78ch; }
 ul { margin: 0 0 12px; padding-left: 20px; max-width: 110ch; }
 li { margin: 0 0 4px; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 12px 0 20px; }
-a { color: #0b5cad; text-decoration: none; }
+a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 8px;
   padding: 22px 26px; margin: 0 0 20px; }
@@ -51,12 +65,12 @@ td.keep { white-space: nowrap; }
 td.name { white-space: nowrap; font-weight: 600; }
 td.wrap { overflow-wrap: anywhere; }
 .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 3px; flex: none;
-  margin-right: 7px; vertical-align: -1px; border: 1px solid rgb(0 0 0 / 18%); }
+  margin-right: 7px; vertical-align: -1px; border: 1px solid var(--axis); }
 h3 .swatch { margin: 0; }
 .mark { color: var(--bad); font-weight: 600; white-space: nowrap; }
-.note { border-left: 3px solid #c9a227; background: #fdf8e7; padding: 8px 14px; margin: 0 0 12px;
-  max-width: none; }
-.fine { border-left-color: var(--good); background: #eef7f2; }
+.note { border-left: 3px solid var(--note-edge); background: var(--note); padding: 8px 14px;
+  margin: 0 0 12px; max-width: none; }
+.fine { border-left-color: var(--good); background: var(--fine); }
 .samples { display: grid; gap: 14px 20px; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(250px, 100%), 1fr)); }
 .samples.wide { grid-template-columns: repeat(auto-fill, minmax(min(480px, 100%), 1fr)); }
@@ -76,3 +90,4 @@ h3 .swatch { margin: 0; }
 footer { color: var(--soft); font-size: 13px; padding-bottom: 40px; }
 @media print { body { background: #fff; } nav { display: none; } figure { break-inside: avoid; } }
 """
+)

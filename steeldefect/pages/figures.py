@@ -21,6 +21,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 POINTS_AN_INCH = 72
+
+# colours of the frame of a chart, and the variables of the style sheet that replace them
+_VARIABLES = {
+    "#1f2933": "--ink",
+    "#4a545e": "--soft",
+    "#aab2ba": "--axis",
+    "#e4e8ec": "--line",
+    "#ffffff": "--paper",
+}
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -38,6 +47,9 @@ _STYLE: dict[str, Any] = {
     "text.color": "#1f2933",
     "text.parse_math": False,  # a class may have a dollar sign in its name
 }
+_TAG = re.compile(r"<[^>]*>")
+_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+_FONTS = re.compile(r"font-family: [^;\"]*; ")
 
 
 def styled(name: str) -> AbstractContextManager[None]:
@@ -68,4 +80,9 @@ def to_svg(figure: Figure) -> str:
     text = re.sub(r'<g id="[^"]*"', "<g", text)  # the same in every figure of the page
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)  # HTML knows the namespaces of SVG
     text = text.replace("xlink:href", "href")
+    text = _TAG.sub(lambda tag: _DECIMALS.sub(r"\1", tag[0]), text)  # hundredths of a pixel
+    text = _FONTS.sub("", text)  # the style sheet names them
+    for colour, variable in _VARIABLES.items():  # so that the chart follows a dark page
+        text = text.replace(f": {colour}", f": var({variable})")
+    text = re.sub(r"\n\s*", "\n", text)
     return re.sub(r'(?<=<svg)( width="[^"]*"| height="[^"]*")+', "", text, count=1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from training.pages.palette import class_colour
+from steeldefect.pages.palette import class_colour
 
 NOTHING = "-"  # cell without a known value
 

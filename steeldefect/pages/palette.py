@@ -1,4 +1,4 @@
-"""Colours of classes and charts; class colours equal those of `steeldefect.review.overlays`."""
+"""Colours of classes and charts, on pages and drawings."""
 
 from __future__ import annotations
 
