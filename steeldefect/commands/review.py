@@ -91,17 +91,16 @@ def _add_import(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--export",
-        required=True,
         type=local_path,
         metavar="DIR",
-        help="folder that `review export` wrote",
+        help="folder that `review export` wrote; leave it out for the verdicts of a morning page",
     )
     parser.add_argument(
         "--annotations",
         required=True,
         type=local_path,
         metavar="PATH",
-        help="file or folder that the annotation tool wrote",
+        help="file or folder that the annotation tool wrote, or file that a morning page saved",
     )
     parser.add_argument(
         "--from", dest="format", choices=FORMATS, help="its format (default: that of the export)"
@@ -144,6 +143,9 @@ def run_export(arguments: argparse.Namespace) -> None:
 
 def run_import(arguments: argparse.Namespace) -> None:
     """Take reviews in, and print how many pictures were confirmed and corrected."""
+    if arguments.export is None:
+        _import_verdicts(arguments)
+        return
     from steeldefect.labels.label_csv import listed
     from steeldefect.review.formats import Format
     from steeldefect.review.imports import ImportRequest, import_reviews
@@ -170,6 +172,36 @@ def run_import(arguments: argparse.Namespace) -> None:
         say("no mask was changed: are these the annotations that people have worked on?")
     if arguments.to is not None:
         print(f"data folder: {arguments.to}")
+
+
+def _import_verdicts(arguments: argparse.Namespace) -> None:
+    """Take in the verdicts of a morning page.
+
+    Raises:
+        SettingsError: an argument needs `--export`.
+    """
+    from steeldefect.errors import SettingsError
+    from steeldefect.labels.label_csv import listed
+    from steeldefect.review.page_verdicts import import_verdicts
+    from steeldefect.settings import load_settings
+
+    if arguments.format is not None or arguments.to is not None:
+        raise SettingsError(
+            "--from and --to need --export: without it, --annotations is the file that a morning "
+            "page saved"
+        )
+    settings = load_settings(arguments.config, arguments.set)
+    result = import_verdicts(
+        output_of(arguments), settings, arguments.annotations, arguments.reviewer
+    )
+    print(f"{result.confirmed} pictures confirmed, {result.corrected} corrected")
+    if result.redraw:
+        say(
+            f"{len(result.redraw)} pictures need other outlines: {listed(result.redraw)}; draw "
+            "them in an annotation tool (steeldefect review export)"
+        )
+    if not result.new and result.confirmed + result.corrected:
+        print("the tables held these reviews already")
 
 
 def run_pick(arguments: argparse.Namespace) -> None:
