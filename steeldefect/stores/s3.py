@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -221,6 +222,9 @@ class S3Store:
 
     def _put(self, name: str, data: bytes, **options: str) -> None:
         encryption = self._settings.encryption
+        kind = mimetypes.guess_type(name)[0]
+        if kind is not None:  # a browser shows a page only if the store calls it a page
+            options["ContentType"] = f"{kind}; charset=utf-8" if kind == "text/html" else kind
         self._client.put_object(Bucket=self._bucket, Key=name, Body=data, **encryption, **options)
 
     def _retrying(self) -> Retrying:
