@@ -32,8 +32,8 @@ from steeldefect.tables.parts import write_part
 from steeldefect.tables.provenance import Origin, with_provenance
 from steeldefect.tables.schema import SCHEMAS, TableName, Verdict
 
-_FIRST = datetime(2024, 1, 1, 2, tzinfo=UTC)
-_BUNDLE = "b" * 64
+FIRST = datetime(2024, 1, 1, 2, tzinfo=UTC)
+BUNDLE = "b" * 64
 _CAMERAS, _COIL, _PASSING, _AUDITED = 4, 50, 0.1, 0.01
 _STRIP_MM, _WIDTH_MM = 800.0, 1_000.0  # length of strip on a picture, and width of the strip
 _MEANS = {
@@ -61,7 +61,7 @@ def _measure(options: argparse.Namespace) -> None:
         output = options.work / str(nights)
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir(parents=True)
-        first = _write(output, nights, options.pictures, options.seed)
+        first = write_nights(output, nights, options.pictures, options.seed)
         command = [sys.executable, "-m", "steeldefect", "watch", "--output", str(output)]
         for named in ([], ["--reference", first]):
             watched = watch([*command, *named], dict(os.environ), options.work / "log.txt")
@@ -74,33 +74,46 @@ def _measure(options: argparse.Namespace) -> None:
             )
 
 
-def _write(output: Path, nights: int, pictures: int, seed: int) -> str:
-    """Write the nights, and return the id of the first run."""
+def write_nights(
+    output: Path, nights: int, pictures: int, seed: int, source: str = "s3://plant/archive"
+) -> str:
+    """Write the nights, and return the id of the first run.
+
+    Args:
+        output: an empty folder.
+        nights: number of nights.
+        pictures: number of pictures of a night.
+        seed: random seed.
+        source: address of the archive that the rows name; its pictures need not exist.
+    """
     tables, rng = Tables(open_store(str(output))), np.random.default_rng(seed)
     tables.create_all()
     for number in range(1, nights + 1):
-        began = _FIRST + timedelta(days=number)
-        origin = Origin(f"{began:%Y%m%dT%H%M%S}-{number:08x}", _BUNDLE, began, number)
-        for table, rows in _night(number, pictures, rng):
+        began = FIRST + timedelta(days=number)
+        origin = Origin(f"{began:%Y%m%dT%H%M%S}-{number:08x}", BUNDLE, began, number)
+        defective = 0
+        for table, rows in _night(number, pictures, rng, source):
+            defective = rows.num_rows if table is TableName.PREDICTIONS else defective
             stored = with_provenance(table, rows, origin).select(SCHEMAS[table].stored.names)
             part = write_part(tables.store, table, stored, origin, f"{1:06d}-000000")
             tables.add(table, [part], origin.run_id, 1)
         record = RunRecord(
-            *("score", "s3://plant/archive", Outcome.SUCCESS, 60.0),
+            *("score", source, Outcome.SUCCESS, 60.0),
             settings=ScoreSettings().model_dump_json(),
             classes='{"1": "scratch"}',
             planned=pictures,
             scored=pictures,
+            defective=defective,
             waves=1,
         )
         record_run(tables, origin, record)
         if number % 100 == 0:
             say(f"wrote {number} of {nights} nights")
-    return f"{_FIRST + timedelta(days=1):%Y%m%dT%H%M%S}-{1:08x}"
+    return f"{FIRST + timedelta(days=1):%Y%m%dT%H%M%S}-{1:08x}"
 
 
 def _night(
-    number: int, pictures: int, rng: np.random.Generator
+    number: int, pictures: int, rng: np.random.Generator, source: str
 ) -> Iterator[tuple[TableName, pa.Table]]:
     order = np.arange(pictures)
     key = np.char.add(f"{number:05d}/", np.char.mod("%06d.jpg", order))
@@ -111,8 +124,8 @@ def _night(
     audited = ~passed & (rng.random(pictures) < _AUDITED)
     found = np.flatnonzero(passed)
     columns = {
-        **{"source": _same("s3://plant/archive", pictures), "key": key, "image_id": key},
-        **{"etag": _same("e", pictures), "bytes": _same(120_000, pictures)},
+        **{"source": _same(source, pictures), "key": key, "image_id": key},
+        **{"etag": _same("", pictures), "bytes": _same(120_000, pictures)},
         **{"width": _same(1600, pictures), "height": _same(256, pictures)},
         "gate_probability": probability.astype(np.float32),
         "verdict": np.where(passed, Verdict.DEFECT.value, Verdict.GATED.value),
@@ -120,6 +133,7 @@ def _night(
         **{"runtime": _same("openvino", pictures), "device": _same("cpu", pictures)},
         **{"precision": _same("f32", pictures), "coil": coil, "camera": camera},
         "position_mm": (order % _COIL) * _STRIP_MM,
+        **{"pixel_mm_x": _same(0.5, pictures), "pixel_mm_y": _same(_WIDTH_MM / 256, pictures)},
         **{"rejected_regions": _same(0, pictures), "level_masks": _same(0, pictures)},
         "audit_defects": pa.array(np.zeros(pictures, np.int32), mask=~audited),
         "audit_regions": pa.array(np.zeros(pictures, np.int32), mask=~audited),
@@ -133,7 +147,7 @@ def _night(
         size = rng.integers(20, 4_000, count)
         share = {
             **picked,
-            **{"source": _same("s3://plant/archive", count), "class_id": _same(1, count)},
+            **{"source": _same(source, count), "class_id": _same(1, count)},
             **{"class_name": _same("scratch", count), "run_lengths": _same("1 20", count)},
             **{"area": size, "audit": _same(False, count), "regions": _same(2, count)},
             **{one: _same(0, count) for one in ("box_top", "box_left")},
@@ -155,6 +169,8 @@ def _night(
                     "along_mm": columns["position_mm"][rows] + x / 2,
                     "across_mm": y / 256 * _WIDTH_MM,
                     **{"length": np.sqrt(size), "width": np.sqrt(size)},
+                    **{"length_mm": np.sqrt(size) / 2, "width_mm": np.sqrt(size) * 2},
+                    "area_mm2": size * 0.5 * _WIDTH_MM / 256,
                     **{one: _same(1.0, count) for one in ("angle", "perimeter", "elongation")},
                     **{"solidity": _same(1.0, count), "touches_edge": _same(False, count)},
                 }
