@@ -88,9 +88,11 @@ test: setup lint ## Check style and types, then run the tests, except slow ones 
 
 # three processes: these tests wait for most of their time
 .PHONY: test-faults
-test-faults: setup ## Run the tests in which stores, disks and processes fail, and upkeep's, slow ones too
+test-faults: setup ## Run the tests in which stores, disks and processes fail, and all slow ones
 	$(RUN) STEELDEFECT_FAULTS=500 python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup \
 		tests/s3 tests/faults tests/steeldefect/upkeep
+	$(RUN) python -m pytest -m "slow and not cluster" $(PARALLEL) tests/jobs tests/training tests/steeldefect/publish
+	$(RUN) python -m pytest -m "slow and cluster" tests/cluster
 
 .PHONY: test-ends
 test-ends: setup ## End 200 processes that query tables, local and in S3: none may abort or hang
@@ -143,8 +145,8 @@ dist: setup ## Build the wheel, and pack the environment for spark-submit --arch
 	$(RUN) steeldefect pack --overwrite dist/steeldefect-env.tar.gz
 
 .PHONY: test-cluster
-test-cluster: setup ## Run the tests that start a Spark cluster of several processes
-	$(RUN) python -m pytest -m cluster tests/cluster
+test-cluster: setup ## Run the tests that start a Spark cluster of several processes, except slow ones
+	$(RUN) python -m pytest -m "cluster and not slow" tests/cluster
 
 SPARK40 := build/spark-4.0
 

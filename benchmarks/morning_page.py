@@ -3,8 +3,8 @@
     python -m benchmarks.morning_page [--nights N] [--pictures N]
 
 The nights are those of `benchmarks.watch.history`, with rows of `drift` for each camera. The
-pictures of the newest night exist: links to one generated strip. The page is made with 200 drawings,
-and without any.
+pictures of the newest night exist: links to one generated strip. The page is made with 200
+drawings, and without any.
 """
 
 from __future__ import annotations

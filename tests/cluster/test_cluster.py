@@ -198,6 +198,7 @@ def test_every_task_sees_the_gpu_that_it_was_given_and_no_other(
             assert one["ended"] <= other["began"] or other["ended"] <= one["began"]
 
 
+@pytest.mark.slow
 def test_a_gpu_that_models_cannot_run_on_is_an_error_and_the_cpu_is_a_choice(
     gpu_cluster: Cluster,
     arguments: list[str],

@@ -39,7 +39,14 @@ def unharmed(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPa
     return output
 
 
-@pytest.mark.parametrize("point", POINTS)
+IN_EVERY_RUN = ("before the record", "between tables")
+"""Nothing is decided yet, and a part of the tables is committed."""
+
+
+@pytest.mark.parametrize(
+    "point",
+    [pytest.param(one, marks=() if one in IN_EVERY_RUN else pytest.mark.slow) for one in POINTS],
+)
 def test_the_driver_dies_and_the_next_start_completes(
     point: str,
     archive: Path,

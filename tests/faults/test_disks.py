@@ -59,6 +59,7 @@ def leave(disk: Path, kilobytes: int) -> None:
     filler.write_bytes(bytes(max(0, free - kilobytes * 1024)))
 
 
+@pytest.mark.slow
 def test_the_disk_is_full_at_any_time(
     archive: Path,
     rule_bundle: Bundle,

@@ -33,8 +33,8 @@ def score_in_vain(plant: Plant, rule: Rule) -> Faulted:
 @pytest.mark.parametrize(
     "kind",
     [
-        *(Fault.SLOW_DOWN, Fault.STALL, Fault.FORBIDDEN),
-        pytest.param(Fault.SLOW, marks=pytest.mark.slow),
+        *(Fault.SLOW_DOWN, Fault.FORBIDDEN),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (Fault.SLOW, Fault.STALL)),
     ],
     ids=str,
 )
@@ -46,6 +46,7 @@ def test_no_picture_can_be_read(build: BuildPlant, kind: Fault) -> None:
     plant.check_end()
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_no_picture_can_be_read_by_sparks_workers(build: BuildPlant) -> None:
     """The wave stops at the first task that has failed twice; the rest is not scored."""
@@ -56,6 +57,7 @@ def test_no_picture_can_be_read_by_sparks_workers(build: BuildPlant) -> None:
     plant.check_end()
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_the_rights_to_a_part_of_the_archive_are_missing(build: BuildPlant) -> None:
     """A third of the pictures fails: the error names the store, not the bundle or the pictures."""

@@ -254,6 +254,7 @@ def test_an_endpoint_in_the_environment_with_a_password_is_refused_without_it(
     assert not leaks(ran.texts)
 
 
+@pytest.mark.slow
 def test_credentials_of_a_profile_are_masked_as_well(plant: Plant, tmp_path: Path) -> None:
     credentials = tmp_path / "credentials"
     credentials.write_text(

@@ -36,6 +36,7 @@ def versioned(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
     return bucket
 
 
+@pytest.mark.slow
 def test_newest_versions_are_scored(
     server: Server,
     versioned: str,

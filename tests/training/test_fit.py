@@ -205,6 +205,7 @@ def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -
             assert values == pytest.approx(histories[1][model][curve], rel=1e-3), (model, curve)
 
 
+@pytest.mark.slow
 def test_a_split_file_serves_every_recipe(learnable: Path, tmp_path: Path) -> None:
     split = tmp_path / "split.csv"
     arguments = ["split", "--data", str(learnable), "--out", str(split), "--folds", "3"]
@@ -233,7 +234,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("model", ["segmenter", "gate"])
+@pytest.mark.parametrize("model", ["segmenter", pytest.param("gate", marks=pytest.mark.slow)])
 def test_a_fit_that_was_killed_ends_as_one_that_was_not(
     learnable: Path, tmp_path: Path, write_recipe: Write, model: str
 ) -> None:

@@ -40,6 +40,7 @@ def test_one_run_whose_lock_somebody_deletes_at_any_time() -> None:
     assert explore(1, other=delete_the_lock).violations == {}
 
 
+@pytest.mark.slow
 def test_two_runs_whose_lock_somebody_deletes_at_any_time() -> None:
     assert explore(2, other=delete_the_lock).violations == {}
 

@@ -72,6 +72,9 @@ def below(folder: Path) -> set[str]:
     return {path for path in found if not path.startswith("_lock")}
 
 
+@pytest.mark.parametrize(
+    "any_store", ["local", pytest.param("s3", marks=pytest.mark.slow)], indirect=True
+)
 def test_all_of_it_at_once(any_store: Store) -> None:
     two_nights(any_store)
     record = die_after_record(any_store, ["one-3.png", "bad-3.png"], 4)
