@@ -64,6 +64,11 @@ def _line(
         return to_svg(figure)
 
 
+def _label(name: str) -> str:
+    """Return a name for a legend; Matplotlib leaves out names that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
 def _nights(axes: Axes, moments: Sequence[datetime]) -> None:
     """Label an axis of nights, one place each, with some of their dates."""
     count = len(moments)
@@ -96,7 +101,7 @@ def area_by_class(
                 below,
                 color=class_colour(class_id),
                 hatch=hatch_of(class_id),
-                label=class_name,
+                label=_label(class_name),
                 **look,
             )
             below += values
@@ -223,7 +228,7 @@ def _cameras(axes: Axes, runs: Sequence[NightRun], rows: Sequence[Row], column: 
             marker="" if len(runs) > _MANY else marker_of(number),
             linewidth=1.4,
             markersize=6,
-            label=label[:24],
+            label=_label(label[:24]),
         )
     alarms = [one for one in rows if one["alarm"]]
     axes.plot(
