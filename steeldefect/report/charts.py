@@ -23,6 +23,7 @@ from steeldefect.report.runs import NightRun
 _WIDTH, _HEIGHT = 540, 240
 _TICKS = 7
 _INK = "#1f2933"
+_YEAR = 300  # days from which on the year says more than the day
 _MANY = 40  # nights from which on points have no markers
 
 
@@ -64,6 +65,15 @@ def _line(
         return to_svg(figure)
 
 
+def _date(moment: datetime, moments: Sequence[datetime]) -> str:
+    """Return the label of a night: with the time if nights share a day, or with the year."""
+    if len({one.date() for one in moments}) < len(moments):
+        return f"{moment.day} {moment:%b}\n{moment:%H:%M}"
+    if (moments[-1] - moments[0]).days > _YEAR:
+        return f"{moment:%b}\n{moment:%Y}"
+    return f"{moment.day} {moment:%b}"
+
+
 def _label(name: str) -> str:
     """Return a name for a legend; Matplotlib leaves out names that begin with an underscore."""
     return f" {name}" if name.startswith("_") else name
@@ -73,10 +83,7 @@ def _nights(axes: Axes, moments: Sequence[datetime]) -> None:
     """Label an axis of nights, one place each, with some of their dates."""
     count = len(moments)
     places = sorted({round(one) for one in np.linspace(0, count - 1, min(count, _TICKS))})
-    days = [f"{one.day} {one:%b}" for one in moments]
-    if len(set(days)) < count:  # several runs on one day
-        days = [f"{day}\n{one:%H:%M}" for day, one in zip(days, moments, strict=True)]
-    axes.set_xticks(places, [days[one] for one in places])
+    axes.set_xticks(places, [_date(moments[one], moments) for one in places])
     axes.set_xlim(-0.6, count - 0.4)
     axes.grid(axis="y")
 
