@@ -160,6 +160,19 @@ test-spark40: setup $(SPARK40)/.ready ## Run the tests that start Spark with Spa
 	$(RUN) export SPARK_HOME="$(abspath $(SPARK40))/pyspark" PYTHONPATH="$(abspath $(SPARK40))"; \
 		export PATH="$$SPARK_HOME/bin:$$PATH"; python -m pytest -m "spark and not cluster" $(PARALLEL)
 
+AIRFLOW := build/airflow
+
+$(AIRFLOW)/.ready:
+	$(BIN)/python -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow-core==3.3.2 pytest
+	@touch $@
+
+# without the project's settings of pytest: its plugins and marks are not there
+.PHONY: test-airflow
+test-airflow: setup $(AIRFLOW)/.ready ## Load the DAG in conf/airflow with Airflow's own parser, in an environment of its own
+	$(AIRFLOW)/bin/python -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider --noconftest \
+		tests/conf/test_airflow.py -k airflow_loads_it
+
 # -- the measurements -----------------------------------------------------------------------------
 
 PEERS := $(VENV)/.peers

@@ -24,12 +24,13 @@ from steeldefect.plan.picture_places import require_groups, require_places
 from steeldefect.plan.plan import Plan, plan_run
 from steeldefect.plan.shadow import with_shadow
 from steeldefect.plan.skipped import PLANNED
-from steeldefect.program import interruption, progress
+from steeldefect.program import interruption, log_format, progress
 from steeldefect.program.tracebacks import described
 from steeldefect.publish import lease
 from steeldefect.publish.audit import audit_wave
 from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.foreign_tables import require_own_tables
+from steeldefect.publish.lineage import Lineage, RunFacts, lineage_told
 from steeldefect.publish.metrics_file import Found, MetricsFile, metrics_written
 from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.publish.thresholds import Thresholds
@@ -96,6 +97,8 @@ class ScoringRun:
         """Set the parts of a run; callers use `open_run` instead."""
         self.shadow: ShadowRun | None = None
         self.metrics = MetricsFile(None)
+        self.lineage = Lineage(wanted=False)
+        self._waves = 0
         self._completed: set[str] = set()  # runs that died, and had a wave left to complete
         self.origin = origin
         self._stopwatch = stopwatch
@@ -135,7 +138,7 @@ class ScoringRun:
             if self.shadow is not None:
                 self._plan_shadow(self.shadow)
         todo = self.plan.todo.num_rows
-        waves = len(self._cut())
+        self._waves = waves = len(self._cut())
         progress.say(
             f"{self.plan.listed} pictures under {self._source.uri}, {self.plan.skipped} of them "
             f"dealt with by bundle {self.bundle.digest[:12]}; {todo} to score in {waves} waves"
@@ -182,6 +185,7 @@ class ScoringRun:
                 closing(waves.scored(self._cut())) as scored,
             ):
                 self._waves_began = time.monotonic()
+                log_format.set_wave(1)
                 yield scored
 
     def _cut(self) -> list[pa.Table]:
@@ -197,6 +201,7 @@ class ScoringRun:
         """
         with self._stopwatch.measure("publish"):
             self._publish(wave)
+        log_format.set_wave(wave.number + 1 if wave.number < self._waves else None)
         self.totals.seconds = time.monotonic() - self._waves_began
         self.metrics.rows = self._rows(Outcome.RUNNING, None, self.totals.seconds)
         self.metrics.write()
@@ -285,6 +290,7 @@ class ScoringRun:
             OutputBusyError: another run has taken the output over; nothing is written.
         """
         self.metrics.rows = self._rows(outcome, error, seconds)
+        self.lineage.record = self.metrics.rows[0][1]
         self._lease.check()
         # the shadow's first: who checks the tables meanwhile knows the run that leads by the lease
         for origin, record in reversed(self.metrics.rows):
@@ -306,6 +312,19 @@ class ScoringRun:
             (origin, replace(row, outcome=outcome, error=error, seconds=seconds))
             for origin, row in rows
         ]
+
+    def lineage_facts(self) -> RunFacts:
+        """Return what OpenLineage events name: the archive, the bundles and the tables."""
+        shadow = self.shadow
+        return RunFacts(
+            run_id=self.origin.run_id,
+            source=self._source.uri,
+            bundle_uri=self.request.bundle_uri,
+            bundle=self.bundle.digest,
+            output=self._output.uri,
+            shadow_uri=None if shadow is None else self.request.shadow_uri,
+            shadow=None if shadow is None else shadow.bundle.digest,
+        )
 
     def _record(self, bundle: Bundle, plan: Plan, totals: Totals) -> RunRecord:
         """Return what `runs` states of one of the bundles; the run has not ended."""
@@ -370,7 +389,8 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
         session: Spark's session, which stays open; None to open one for the waves.
 
     Raises:
-        SettingsError: the metrics file cannot be where the request says.
+        SettingsError: the metrics file cannot be where the request says, or lineage is wanted and
+            its package is missing.
         BundleError: a bundle is missing, damaged, or not signed as the settings require.
         EmptyInputError: no picture lies under the input.
         SettingsError: `strip.key_pattern` fits no key, or nothing states an attribute.
@@ -380,9 +400,11 @@ def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iter
     """
     with (
         metrics_written(request.metrics_file) as metrics,
+        lineage_told(wanted=request.lineage) as lineage,
         _opened_run(request, session) as run,
     ):
-        run.metrics = metrics
+        run.metrics, run.lineage = metrics, lineage
+        lineage.start(run.lineage_facts())
         yield run
 
 
@@ -399,6 +421,7 @@ def _opened_run(request: ScoreRequest, session: SparkSession | None) -> Iterator
         listing = _pictures_of(request)
     now = datetime.now(UTC)
     run_id = new_run_id(now)
+    log_format.set_run(run_id)
     output = open_store(request.output_uri, settings.s3)
     require_own_tables(output)
     with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:

@@ -165,6 +165,7 @@ class ScoreRequest:
         shadow_uri: address of a second bundle that scores the same pictures beside the first, or of
             an alias; None for none.
         metrics_file: file for the metrics of the run (`publish.metrics_file`); None for none.
+        lineage: whether OpenLineage events are sent (`publish.lineage`).
     """
 
     input_uri: str
@@ -174,6 +175,7 @@ class ScoreRequest:
     inventory_uri: str | None = None
     shadow_uri: str | None = None
     metrics_file: Path | None = None
+    lineage: bool = False
 
 
 def load_settings(config: Path | None, overrides: Sequence[str]) -> ScoreSettings:

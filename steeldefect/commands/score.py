@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the run's counters for Prometheus: a file for node_exporter's textfile "
         "collector, replaced at the start, after each wave and at the end",
     )
+    parser.add_argument(
+        "--lineage",
+        action="store_true",
+        help="send OpenLineage events to the server that OPENLINEAGE_URL or openlineage.yml names "
+        "(extra lineage)",
+    )
     add_settings_arguments(parser)
 
 
@@ -75,4 +81,5 @@ def request_from(arguments: argparse.Namespace) -> ScoreRequest:
         arguments.inventory,
         arguments.shadow,
         arguments.metrics_file,
+        arguments.lineage,
     )

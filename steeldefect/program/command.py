@@ -13,6 +13,7 @@ from steeldefect.addresses import has_scheme
 from steeldefect.errors import SettingsError, SteelDefectError, StoreError
 from steeldefect.exit_codes import ExitCode
 from steeldefect.program import interruption
+from steeldefect.program.log_format import OPTION, LogFormat, format_in, lines_as
 from steeldefect.program.messages import one_line_each
 from steeldefect.program.progress import say
 from steeldefect.program.suggestions import did_you_mean, nearest
@@ -84,6 +85,17 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="key=value",
         help="one setting, which overrides the file; dots reach into sections; may be repeated",
     )
+    add_log_format_argument(parser)
+
+
+def add_log_format_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--log-format`; `run_command` reads it before it parses the command line."""
+    parser.add_argument(
+        OPTION,
+        choices=[one.value for one in LogFormat],
+        default=LogFormat.TEXT.value,
+        help="form of the lines on standard error: text, or one JSON object a line (default: text)",
+    )
 
 
 def local_path(text: str) -> Path:
@@ -127,7 +139,8 @@ def run_command(
     Returns:
         The exit code.
     """
-    with one_line_each(), interruption.heard():
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    with lines_as(format_in(given)), one_line_each(), interruption.heard():
         try:
             action(parser.parse_args(arguments))
         except SystemExit:  # argparse raises it after `--help`
@@ -139,7 +152,6 @@ def run_command(
                 return ExitCode.INTERRUPTED
             # an OSError without a file's name comes from standard output, if that fails too
             of_output = isinstance(error, OSError) and not error.filename
-            given = sys.argv[1:] if arguments is None else arguments
             return _report(output_error or error if of_output else error, parser.prog, given)
         output_error = _flush_output()
         return ExitCode.DONE if output_error is None else _report(output_error, parser.prog, [])

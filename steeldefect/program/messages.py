@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from steeldefect.errors import StoreError
 from steeldefect.program import interruption
+from steeldefect.program.log_format import in_json, json_line
 from steeldefect.program.tracebacks import described, write_report
 from steeldefect.secrets import masked
 
@@ -17,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class _OneLine(logging.Formatter):
-    """Log format without line breaks, tracebacks and secrets.
+    """Log format without line breaks, tracebacks and secrets: text, or a JSON object.
 
     For an exception, it has the type and the message.
     """
@@ -27,6 +28,8 @@ class _OneLine(logging.Formatter):
         text = " ".join(record.getMessage().split())
         if record.exc_info and record.exc_info[1] is not None:
             text = f"{text} ({described(record.exc_info[1])})"
+        if in_json():
+            return json_line(text, record.levelname, record.name)
         return masked(f"{record.levelname}: {text}")
 
 

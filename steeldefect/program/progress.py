@@ -15,6 +15,8 @@ from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
+from steeldefect.program.log_format import in_json, json_line, line_for_people
+
 Item = TypeVar("Item")
 
 _LOG_SECONDS = 30.0
@@ -71,8 +73,9 @@ def shown(
             due = time.monotonic() - logged > _LOG_SECONDS
             if not on_terminal and (ended or due):
                 logged = time.monotonic()
-                line = line_of(work, now, total, unit, logged - began)
-                print(f"{line}, {failed()} failed", file=stream, flush=True)
+                lost = failed()
+                line = f"{line_of(work, now, total, unit, logged - began)}, {lost} failed"
+                print(_logged(line, now, total, logged - began, lost), file=stream, flush=True)
             if ended:
                 return
 
@@ -111,7 +114,8 @@ def followed(
         now = time.monotonic()
         if done == total or now - logged > _LOG_SECONDS:
             logged = now
-            print(line_of(work, done, total, unit, now - began), file=stream, flush=True)
+            line = line_of(work, done, total, unit, now - began)
+            print(_logged(line, done, total, now - began), file=stream, flush=True)
 
 
 def line_of(work: str, done: int, total: int, unit: str, seconds: float) -> str:
@@ -122,6 +126,17 @@ def line_of(work: str, done: int, total: int, unit: str, seconds: float) -> str:
     return f"{work}: {done}/{total} {unit} ({share}), {rate:.1f} {unit}/s, {left} left"
 
 
+def _logged(line: str, done: int, total: int, seconds: float, failed: int | None = None) -> str:
+    """Return a line about progress as this process logs it: JSON has its numbers, too."""
+    if not in_json():
+        return line
+    rate = done / seconds if seconds > 0 else 0.0
+    left = round((total - done) / rate, 1) if rate else None
+    numbers: dict[str, float | None] = {"done": done, "total": total, "failed": failed}
+    numbers |= {"rate": round(rate, 3), "seconds_left": left}
+    return json_line(line, "INFO", "steeldefect", **numbers)
+
+
 def say(line: str) -> None:
     """Write one line to standard error. Results go to standard output instead.
 
@@ -130,7 +145,7 @@ def say(line: str) -> None:
     if sys.stderr is None:  # the program was started with standard error closed
         return
     with suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+        print(line_for_people(line), file=sys.stderr, flush=True)
 
 
 def warn(line: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.samples import ROOT
 
+from steeldefect.commands.report import add_arguments as add_report_arguments
 from steeldefect.commands.score import add_arguments
 from steeldefect.exit_codes import ExitCode
 from steeldefect.program.command import CommandParser
@@ -31,7 +32,9 @@ def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
         pytest.skip("systemd is not installed here")
     for one in UNITS.iterdir():
         # the program of the unit has to exist, and its user
-        text = one.read_text().replace("/opt/steeldefect/.venv/bin/spark-submit", "/bin/true")
+        text = one.read_text()
+        for program_of_unit in ("spark-submit", "steeldefect"):
+            text = text.replace(f"/opt/steeldefect/.venv/bin/{program_of_unit}", "/bin/true")
         (tmp_path / one.name).write_text(text.replace("User=steeldefect", "User=root"))
     units = [str(tmp_path / one.name) for one in UNITS.iterdir()]
     done = subprocess.run(
@@ -54,6 +57,16 @@ def test_the_job_accepts_the_arguments() -> None:
     asked = parser.parse_args(words[job + 1 :])
     assert (asked.input, asked.output) == ("s3://plant/archive", "s3://plant/tables")
     assert asked.metrics_file.suffix == ".prom"
+
+
+def test_the_page_is_written_after_every_run_and_fails_none() -> None:
+    words = unit("steeldefect.service")["Service"]["ExecStopPost"].split()
+    assert words[0].startswith("-")  # systemd ignores how it ends
+    assert words[1] == "report"
+    parser = CommandParser()
+    add_report_arguments(parser)
+    asked = parser.parse_args(words[2:])
+    assert (asked.output, asked.to) == ("s3://plant/tables", "s3://plant/pages")
 
 
 def test_what_may_pass_is_tried_again_and_nothing_else() -> None:
