@@ -110,6 +110,11 @@ step "Query the tables: the three nights" \
            (select count(*) from drift where drift.run_id = run.run_id and alarm) as alarms,
            (select count(*) from repeats where repeats.run_id = run.run_id) as repeats
     from leading_runs as run where job = 'score' order by night"
+step "Query the tables: how far the candidate finds the same, in pixels" \
+    steeldefect sql --output demo/output "
+    select class_name, sum(area) as leads, sum(shadow_area) as candidate,
+           round(2 * sum(intersection) / sum(area + shadow_area), 2) as dice
+    from agreement group by class_name order by class_name"
 step "Query the tables: what could not be scored, and why" \
     steeldefect sql --output demo/output "
     select key, stage, error, message from not_scored
@@ -123,7 +128,7 @@ step "Query the tables: what could not be scored, and why" \
 
 # Print one metric of a bundle.
 metric() {
-    query "select round(value, 3) from metrics
+    query "select printf('%.3f', value) from metrics
            where name = '$2' and scope = 'overall' and bundle $1 '$shadow'
            order by scored_at desc limit 1" --format csv | tail -n 1
 }
@@ -145,10 +150,11 @@ cat <<SUMMARY
 Done in $((SECONDS - began)) s. What the watch found:
 $(found)
 
-Scores on all three nights, which training never saw   leads   candidate
-  positives-only Dice                                  $(metric '<>' positives_dice)   $(metric '=' positives_dice)   masks, on pictures and classes with a defect
-  mean Dice                                            $(metric '<>' mean_dice)   $(metric '=' mean_dice)   Kaggle's measure ($(metric '<>' all_empty_dice) without any finding)
-  gate recall                                          $(metric '<>' gate_recall)   $(metric '=' gate_recall)   share of the defective pictures that reach the segmenter
+Scores on all three nights, which training never saw:
+                       leads  candidate
+  positives-only Dice  $(metric '<>' positives_dice)  $(metric '=' positives_dice)   masks, on pictures and classes with a defect
+  mean Dice            $(metric '<>' mean_dice)  $(metric '=' mean_dice)   Kaggle's measure ($(metric '<>' all_empty_dice) without any finding)
+  gate recall          $(metric '<>' gate_recall)  $(metric '=' gate_recall)   share of the defective pictures that reach the segmenter
 
   demo/train      generated pictures and labels for training
   demo/plant      labels of the pictures of the three nights
