@@ -74,7 +74,7 @@ lock: ## Write requirements.lock and benchmarks/peers.lock again from pyproject.
 # -- the demonstration ----------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## Generate strips, train, score with Spark, evaluate, draw; results are in demo/
+demo: setup ## Three nights of generated strips: train, score with Spark, evaluate, draw; see demo/
 	@$(RUN) bash jobs/demo.sh
 
 # -- the tests ------------------------------------------------------------------------------------

@@ -14,7 +14,9 @@ import steeldefect
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the findings of the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("picture", nargs="?", default="demo/archive/images/coil_001-frame_0001.jpg")
+    parser.add_argument(
+        "picture", nargs="?", default="demo/archive/images/coil_001-camera_1-frame_0001.jpg"
+    )
     parser.add_argument("--bundle", default="demo/bundle", help="folder, s3:// prefix or alias")
     options = parser.parse_args(arguments)
 

@@ -96,7 +96,7 @@ def evaluate(
 
     Example:
         >>> import steeldefect
-        >>> result = steeldefect.evaluate("demo/output", "demo/archive/train.csv")
+        >>> result = steeldefect.evaluate("demo/output", "demo/plant/train.csv")
         >>> 0 <= result.value("positives_dice") <= 1
         True
         >>> list(result.metrics().columns)

@@ -47,7 +47,7 @@ def open_detector(
     Example:
         >>> import steeldefect
         >>> detector = steeldefect.open_detector("demo/bundle")
-        >>> result = detector.find("demo/archive/images/coil_001-frame_0002.jpg")
+        >>> result = detector.find("demo/archive/images/coil_001-camera_1-frame_0002.jpg")
         >>> result.verdict
         'defect'
         >>> result.findings[0].mask().shape == (result.height, result.width)

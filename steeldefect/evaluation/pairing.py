@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import duckdb
 import numpy as np
@@ -91,8 +91,7 @@ class DrawnPairs:
                     batch[name].to_numpy().astype(np.int64) for name in ("picture", "class_id")
                 )
                 shelves.put(pictures, class_ids, batch["run_lengths"], "found")
-            for masks in shelves.take():
-                yield from self._pairs(masks)
+            yield from _joined(part for masks in shelves.take() for part in self._pairs(masks))
 
     def _true_masks(self) -> Iterator[tuple[Integers, Integers, pa.Array]]:
         """Yield picture, class and run lengths of the true masks, some at a time."""
@@ -126,15 +125,35 @@ class DrawnPairs:
         yield from _cut(pa.table(columns).select(PAIR_SCHEMA.names))
 
 
+def _joined(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join small parts to tables of up to `_TABLE_BYTES`: each table costs one job of Spark."""
+    waiting: list[pa.Table] = []
+    held = 0
+    for part in parts:
+        size = int(_text_bytes(part).sum())
+        if waiting and held + size > _TABLE_BYTES:
+            yield pa.concat_tables(waiting).combine_chunks()
+            waiting, held = [], 0
+        waiting.append(part)
+        held += size
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
 def _cut(pairs: pa.Table) -> Iterator[pa.Table]:
     """Cut a table into parts of about `_TABLE_BYTES` of run lengths."""
-    lengths = pc.add(pc.binary_length(pairs["truth"]), pc.binary_length(pairs["found"]))
-    parts = np.cumsum(lengths.to_numpy().astype(np.int64)) // _TABLE_BYTES
+    parts = np.cumsum(_text_bytes(pairs)) // _TABLE_BYTES
     ends = [*np.flatnonzero(np.diff(parts)) + 1, pairs.num_rows]
     begin = 0
     for end in ends:
         yield pairs.slice(begin, end - begin).cast(PAIR_SCHEMA)
         begin = end
+
+
+def _text_bytes(pairs: pa.Table) -> Integers:
+    """Return the bytes of the run lengths of each pair, int64 (pairs,)."""
+    lengths = pc.add(pc.binary_length(pairs["truth"]), pc.binary_length(pairs["found"]))
+    return np.asarray(lengths.to_numpy(), np.int64)
 
 
 def _true_rows(images: pd.DataFrame, truth: Truth) -> pd.DataFrame:

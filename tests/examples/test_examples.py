@@ -44,7 +44,7 @@ def test_score_one_picture(
 ) -> None:
     with working_in(demo.parent, spark):
         out = run("score_one_picture", capfd)
-    assert "coil_001-frame_0001.jpg: defect, 128 x 64 pixels" in out
+    assert "coil_001-camera_1-frame_0001.jpg: defect, 128 x 64 pixels" in out
     assert "bright: 256 pixels in 16 rows" in out
 
 
@@ -53,7 +53,7 @@ def test_ask_the_tables(demo: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = run("ask_the_tables", capfd, demo / "output")
     assert "defect    4" in out
     assert "│ bright" in out
-    assert 'coil_001-frame_0002.jpg    512 ["bright","dark"]' in out
+    assert 'coil_001-camera_1-frame_0002.jpg    512 ["bright","dark"]' in out
 
 
 @pytest.mark.spark

@@ -35,7 +35,7 @@ def working_in(folder: Path, spark: SparkSession) -> Iterator[None]:
 
 
 def make_demo(folder: Path, bundle: Bundle, spark: SparkSession) -> Path:
-    """Fill `folder` as `make demo` fills demo/: bundle, archive with its truth, output.
+    """Fill `folder` as `make demo` fills demo/: bundle, archive, its truth in plant, output.
 
     Every third picture is plain; the truth is what was found.
     """
@@ -44,11 +44,12 @@ def make_demo(folder: Path, bundle: Bundle, spark: SparkSession) -> Path:
     kinds = (plain_picture, bright_picture, both_picture)
     for number in range(PICTURES):
         picture = Image.fromarray(kinds[number % 3](number))
-        picture.save(images / f"coil_001-frame_{number:04d}.jpg", quality=100)
+        picture.save(images / f"coil_001-camera_1-frame_{number:04d}.jpg", quality=100)
     shutil.copytree(bundle.folder, folder / "bundle")
     steeldefect.score(folder / "archive", folder / "bundle", folder / "output", spark=spark)
     found = rows(folder / "output", TableName.PREDICTIONS, "image_id", "class_id", "run_lengths")
     lines = [f"{row['image_id']},{row['class_id']},{row['run_lengths']}" for row in found]
     truth = "\n".join(["ImageId,ClassId,EncodedPixels", *lines, ""])
-    (folder / "archive" / "train.csv").write_text(truth, encoding="utf-8")
+    (folder / "plant").mkdir()
+    (folder / "plant" / "train.csv").write_text(truth, encoding="utf-8")
     return folder

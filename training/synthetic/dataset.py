@@ -16,10 +16,13 @@ import numpy as np
 
 from steeldefect.errors import SettingsError
 from steeldefect.pictures import run_lengths
+from training.synthetic.coils import CoilSettings
 from training.synthetic.defects import CLASS_NAMES
+from training.synthetic.rolls import draw_roll, stamps_of
 from training.synthetic.strip import Strip, StripSettings, draw_strip
 
 _DEFAULT_SETTINGS = StripSettings()
+_NO_COILS = CoilSettings()
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,15 @@ def generate(
     seed: int,
     settings: StripSettings = _DEFAULT_SETTINGS,
     first: int = 0,
-    frames: int = 0,
+    coils: CoilSettings = _NO_COILS,
 ) -> None:
     """Write a labelled data set of drawn strips.
 
     Writes `images/strip_000000.jpg` and so on, `train.csv` (`ImageId,ClassId,EncodedPixels`: run
     lengths column-major and 1-based, one row for each picture and class present), `labels.csv`
-    (`ImageId,label`, 1 = defective) and `classes.json`. Picture i depends on `seed`, `settings`
-    and i alone: the same call writes the same bytes, and a call with another `first` continues
-    the set.
+    (`ImageId,label`, 1 = defective) and `classes.json`. Picture i depends on `seed`, `settings`,
+    `coils` and i alone: the same call writes the same bytes, and a call with another `first`
+    continues the set. Names of coils and cameras alone do not change a picture.
 
     Args:
         folder: folder to write; it is created if it is missing.
@@ -52,38 +55,39 @@ def generate(
         seed: random seed of the whole set, at least 0.
         settings: settings of the pictures.
         first: number of the first picture, at least 0.
-        frames: number of pictures of a coil; then the pictures are named `coil_001-frame_0000.jpg`
-            and so on. 0: the pictures belong to no coil.
+        coils: coils and cameras; with frames, the pictures are named `coil_001-frame_0000.jpg` and
+            so on, or `coil_001-camera_1-frame_0000.jpg` if cameras have names.
 
     Raises:
-        SettingsError: a number is out of range, or `folder` holds pictures of another set.
+        SettingsError: a number is out of range, a coil is not among the pictures, or `folder` holds
+            pictures of another set.
         OSError: the folder cannot be written.
     """
-    _check(pictures, seed, first, frames)
-    names = _Names(frames)
+    _check(pictures, seed, first, coils)
+    camera = _Cameras(seed, settings, coils)
     numbers = range(first, first + pictures)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
-    _refuse_other_pictures(images, {names.of(number) for number in numbers})
+    _refuse_other_pictures(images, {coils.name_of(number) for number in numbers})
     # Threads suffice: numpy and OpenCV release the GIL while they compute. Unlike processes,
     # threads work under every caller.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        draw = partial(_write_picture, images, names, seed, settings)
+        draw = partial(camera.write_picture, images)
         truths = list(pool.map(draw, numbers))
     _write_labels(folder, truths)
 
 
-def _check(pictures: int, seed: int, first: int, frames: int) -> None:
+def _check(pictures: int, seed: int, first: int, coils: CoilSettings) -> None:
     problems = [
         f"{name} is at least {least}; received {value!r}"
         for name, value, least in (
             ("pictures", pictures, 1),
             ("seed", seed, 0),
             ("first", first, 0),
-            ("frames", frames, 0),
         )
         if value < least
     ]
+    problems = problems or coils.unseen(first, pictures)
     if problems:
         raise SettingsError("synthetic strips: " + "; ".join(problems))
 
@@ -98,28 +102,30 @@ def _refuse_other_pictures(images: Path, names: set[str]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Names:
-    """Names of the pictures; `frames` is the number of pictures of a coil, 0 without coils."""
+class _Cameras:
+    """Takes the pictures of a set."""
 
-    frames: int
+    def __init__(self, seed: int, settings: StripSettings, coils: CoilSettings) -> None:
+        """Draw the rolls of the set."""
+        self._seed, self._settings, self._coils = seed, settings, coils
+        self._rolls = tuple(
+            draw_roll(seed, mark, coils, settings.height, settings.width)
+            for mark in coils.roll_marks
+        )
 
-    def of(self, number: int) -> str:
-        """Return the name of a picture."""
-        if not self.frames:
-            return f"strip_{number:06d}.jpg"
-        coil, frame = divmod(number, self.frames)
-        return f"coil_{coil + 1:03d}-frame_{frame:04d}.jpg"
-
-
-def _write_picture(
-    images: Path, names: _Names, seed: int, settings: StripSettings, number: int
-) -> _Truth:
-    strip = draw_strip(np.random.default_rng([seed, number]), settings)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality]
-    _, encoded = cv2.imencode(".jpg", strip.picture, quality)
-    (images / names.of(number)).write_bytes(encoded.tobytes())
-    return _Truth(names.of(number), _runs(strip))
+    def write_picture(self, images: Path, number: int) -> _Truth:
+        """Draw one picture, write it to the folder, and return its labels."""
+        settings, name = self._settings, self._coils.name_of(number)
+        strip = draw_strip(
+            np.random.default_rng([self._seed, number]),
+            settings,
+            stamps_of(self._rolls, self._coils, number, settings.width),
+            self._coils.light_of(number),
+        )
+        quality = [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality]
+        _, encoded = cv2.imencode(".jpg", strip.picture, quality)
+        (images / name).write_bytes(encoded.tobytes())
+        return _Truth(name, _runs(strip))
 
 
 def _runs(strip: Strip) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from steeldefect.errors import SettingsError
 from training.synthetic import surface
 from training.synthetic.defects import CLASSES, DefectClass
 from training.synthetic.noise import Mask, Plane
+from training.synthetic.rolls import IMPRINT_CLASS, Stamp
 
 Picture = npt.NDArray[np.uint8]
 
@@ -86,23 +88,33 @@ class Strip:
     on_strip: Mask
 
 
-def draw_strip(rng: np.random.Generator, settings: StripSettings) -> Strip:
+def draw_strip(
+    rng: np.random.Generator,
+    settings: StripSettings,
+    stamps: Sequence[Stamp] = (),
+    light: float = 1.0,
+) -> Strip:
     """Draw one picture of a strip.
 
     Args:
         rng: source of all randomness; equal generators draw equal pictures.
         settings: settings of the data set.
+        stamps: marks of rolls; they are there on a strip without other defects, too.
+        light: share of the usual light that reaches the camera, above 0 to 1.
 
     Returns:
-        Picture with its masks; on a clean strip, all masks are empty.
+        Picture with its masks; on a clean strip without stamps, all masks are empty.
     """
     height, width = settings.height, settings.width
     steel = surface.draw_steel(rng, height, width)
     on_strip = np.ones((height, width), dtype=bool)
     if rng.random() < settings.edge_share:
         on_strip = surface.draw_edge(rng, height, width)
-    masks = _draw_defects(rng, steel, on_strip, _choose_classes(rng, settings))
-    scene = surface.expose(rng, surface.shade_edge(rng, steel, on_strip))
+    masks = np.zeros((height, width, len(CLASSES)), dtype=bool)
+    for stamp in stamps:
+        masks[:, :, IMPRINT_CLASS - 1] |= stamp.press(steel, on_strip)
+    _draw_defects(rng, steel, masks, on_strip, _choose_classes(rng, settings))
+    scene = surface.expose(rng, np.float32(light) * surface.shade_edge(rng, steel, on_strip))
     return Strip(np.clip(np.rint(scene), 0, 255).astype(np.uint8), masks, on_strip)
 
 
@@ -120,19 +132,16 @@ def _choose_classes(rng: np.random.Generator, settings: StripSettings) -> list[i
 
 
 def _draw_defects(
-    rng: np.random.Generator, steel: Plane, on_strip: Mask, classes: list[int]
-) -> Mask:
-    """Draw one window of each class, then more windows while columns are free; return masks."""
-    height, width = steel.shape
-    masks = np.zeros((height, width, len(CLASSES)), dtype=bool)
-    free: Mask = np.asarray(on_strip.all(axis=0), dtype=bool)
+    rng: np.random.Generator, steel: Plane, masks: Mask, on_strip: Mask, classes: list[int]
+) -> None:
+    """Draw one window of each class, then more windows while columns are free, and their masks."""
+    free: Mask = np.asarray(on_strip.all(axis=0) & ~masks.any(axis=(0, 2)), dtype=bool)
     further = [number for number in classes for _ in range(rng.integers(0, CLASSES[number].most))]
     for number in classes + further:
-        columns = _place(rng, free, CLASSES[number], surface.scale_of(height))
+        columns = _place(rng, free, CLASSES[number], surface.scale_of(steel.shape[0]))
         if columns is not None:
             masks[:, columns, number - 1] = CLASSES[number].paint(rng, steel[:, columns])
             free[columns] = False
-    return masks
 
 
 def _place(

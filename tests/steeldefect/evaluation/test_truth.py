@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pytest
 from support.examples import BUNDLE, failure, finish, image, origin, prediction, publish
 
@@ -61,6 +62,20 @@ def predictions(*keys: str) -> Predictions:
     return Predictions(images, {1: "bright", 2: "dark"})
 
 
+def tables(
+    scored: ScoredPictures, known: Truth, found: Masks | None = None, run_id: str = "run"
+) -> list[pa.Table]:
+    """Return the tables of pairs; `found` are key, class and run lengths."""
+    findings = pd.DataFrame(found or [], columns=["key", "class_id", "run_lengths"])
+    findings = findings.astype({"class_id": "int32"}).assign(source="/archive", run_id=run_id)
+    with duckdb.connect(":memory:") as connection:
+        connection.register("predictions", findings)
+        drawn = DrawnPairs(connection, scored, known)
+        made = list(drawn.tables())
+    assert sum(table.num_rows for table in made) == drawn.count
+    return made
+
+
 def pairs(
     scored: ScoredPictures,
     known: Truth,
@@ -68,13 +83,7 @@ def pairs(
     run_id: str = "run",
 ) -> list[list[object]]:
     """Return key, class, true and found run lengths; `found` are key, class and run lengths."""
-    findings = pd.DataFrame(found or [], columns=["key", "class_id", "run_lengths"])
-    findings = findings.astype({"class_id": "int32"}).assign(source="/archive", run_id=run_id)
-    with duckdb.connect(":memory:") as connection:
-        connection.register("predictions", findings)
-        drawn = DrawnPairs(connection, scored, known)
-        rows = [row for table in drawn.tables() for row in table.to_pylist()]
-    assert len(rows) == drawn.count
+    rows = [row for table in tables(scored, known, found, run_id) for row in table.to_pylist()]
     assert {(row["height"], row["width"]) for row in rows} <= {(64, 128)}
     rows.sort(key=lambda row: (row["picture"], row["class_id"]))
     keys = scored.images["key"]
@@ -387,6 +396,20 @@ def test_many_masks_are_joined_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch)
         for number, (key, class_id, text) in enumerate(masks)
         if number % 2 == 0 or number % 3 == 0
     ]
+
+
+def test_pairs_of_many_pictures_are_one_table_up_to_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each table is a job of Spark, which takes longer than to compare the pairs of a picture."""
+    keys = [f"{number:03d}.jpg" for number in range(300)]
+    known = truth([(key, 1, "10 20") for key in keys])
+    scored = match(predictions(*keys), known)
+    assert [table.num_rows for table in tables(scored, known)] == [300]
+    monkeypatch.setattr("steeldefect.evaluation.pairing._TABLE_BYTES", 100)
+    rows = [table.num_rows for table in tables(scored, known)]
+    assert sum(rows) == 300
+    assert max(rows) * len("10 20") <= 100
 
 
 def test_a_store_that_does_not_answer_is_no_fault_of_the_labels(
