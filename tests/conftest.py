@@ -15,6 +15,7 @@ from support.samples import INT8_BY_HAND, ROOT, build_rule_bundle
 from steeldefect.bundle.files import Bundle
 
 _TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
+_PAGES = "jobs/test_report"  # files that share the outputs of `jobs/conftest.py`
 _APART = ("faults/test_store_faults.py",)  # files whose tests share little, and take long
 
 # a busy machine makes an example slow, and is no defect of what the example tests
@@ -40,6 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path = item.path.relative_to(ROOT / "tests")
         group = path.parts[0] if path.parts[0] in _TOGETHER else path.as_posix()
+        group = _PAGES if group.startswith(_PAGES) else group
         group = item.name if group in _APART else group
         item.add_marker(pytest.mark.xdist_group(group))
 
