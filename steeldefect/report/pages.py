@@ -300,7 +300,8 @@ def _render(template: str, origin: Origin, context: Mapping[str, Any]) -> str:
         "shape": shape_of,
         "colour": class_colour,
     }
-    return environment.get_template(template).render(**shared, **context)
+    page = environment.get_template(template).render(**shared, **context)
+    return page.replace("\r", "&#13;")  # as it is, HTML reads it as a line feed
 
 
 def _policy(script: str) -> str:
