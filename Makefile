@@ -84,6 +84,7 @@ PARALLEL ?= --numprocesses 2 --dist loadgroup
 
 .PHONY: test
 test: setup lint ## Check style and types, then run the tests, except slow ones and those of a cluster
+	@$(MAKE) --no-print-directory browser || echo "No browser can be installed here: its tests are skipped"
 	$(RUN) python -m pytest -m "not cluster and not slow" $(PARALLEL)
 
 # three processes: these tests wait for most of their time
@@ -199,6 +200,21 @@ bench-growth: setup ## Measure scoring for growing numbers of pictures, tasks an
 .PHONY: bench-upkeep
 bench-upkeep: setup ## Measure queries on 2,000 small waves before and after upkeep (ten minutes)
 	$(RUN) python -m benchmarks.upkeep
+
+BROWSER := build/browser
+
+$(BROWSER)/.ready: tests/support/browser/package-lock.json
+	@mkdir -p $(BROWSER) && cp tests/support/browser/package.json $< $(BROWSER)
+	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+# only what is missing: another Node.js than Debian's brings an npm of its own
+.PHONY: browser
+browser: ## Install Chromium and Node.js (Debian) and axe-core, for the tests of the morning page
+	@wanted=""; command -v chromium >/dev/null || wanted="chromium fonts-dejavu-core"; \
+	command -v npm >/dev/null || wanted="$$wanted nodejs npm"; [ -z "$$wanted" ] || \
+	{ $(APT) update -q && $(APT) install -y -q --no-install-recommends $$wanted; }
+	@$(MAKE) --no-print-directory $(BROWSER)/.ready
 
 .PHONY: ceph
 ceph: ## Install Ceph's object gateway (Debian), for the tests against a real S3 server
