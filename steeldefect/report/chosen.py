@@ -78,6 +78,11 @@ class PlateFile:
     width: int
     height: int
 
+    @property
+    def inside(self) -> bool:
+        """Whether the drawing is inside the page."""
+        return self.path.startswith("data:")
+
 
 @dataclass(frozen=True)
 class Shown:

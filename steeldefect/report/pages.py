@@ -362,6 +362,4 @@ def _alt(shown: Shown) -> str:
 
 
 def _address(root: str, plate: PlateFile) -> str:
-    if plate.path.startswith("data:"):
-        return plate.path
     return root + texts.link(plate.path)

@@ -42,7 +42,16 @@ async function missingPictures(page) {
     const pictures = [...document.images];
     for (const one of pictures) one.loading = "eager";
     await Promise.all(pictures.map((one) => one.decode().catch(() => {})));
-    return pictures.filter((one) => !one.naturalWidth).map((one) => one.getAttribute("src"));
+    const missing = pictures.filter((one) => !one.naturalWidth);
+    // those of a single file: the same bytes are shown at several places
+    for (const one of document.querySelectorAll("svg.plate")) {
+      const stored = document.querySelector(one.querySelector("use").getAttribute("href"));
+      const picture = new Image();
+      picture.src = stored.getAttribute("href");
+      await picture.decode().catch(() => {});
+      if (!picture.naturalWidth || !one.getBoundingClientRect().height) missing.push(one);
+    }
+    return missing.map((one) => one.getAttribute("src") ?? one.outerHTML);
   });
 }
 
@@ -107,7 +116,7 @@ async function names(page) {
 async function content(page) {
   return page.evaluate(() => ({
     text: document.querySelector("main").textContent,
-    pictures: document.querySelectorAll("main img").length,
+    pictures: document.querySelectorAll("main img, main svg.plate").length,
     buttons: [...document.querySelectorAll("fieldset, button")].filter((one) =>
       one.checkVisibility(),
     ).length,
