@@ -1,4 +1,4 @@
-"""The morning page: one night after the other, nights that went wrong, outputs without some rows."""
+"""The morning page: one night after the other, nights that failed, outputs that lack something."""
 
 from __future__ import annotations
 
