@@ -212,5 +212,6 @@ def _flush_output() -> StoreError | None:
 
 
 def one_line(error: SteelDefectError) -> str:
-    """Return an error's message in one line."""
-    return " ".join(str(error).split())
+    """Return an error's message in one line; characters that a terminal obeys are escaped."""
+    text = " ".join(str(error).split())
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

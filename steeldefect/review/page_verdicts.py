@@ -109,7 +109,7 @@ def read_verdicts(path: Path) -> PageVerdicts:
     content = read_bytes(path)
     try:
         stated = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets may be nested without end
         raise DataError(f"{path} holds no verdicts of a page: it is not JSON") from None
     if not isinstance(stated, dict) or stated.get("form") != FORM:
         raise DataError(
