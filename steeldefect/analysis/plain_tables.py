@@ -46,8 +46,8 @@ def export_plain_tables(
 ) -> Exported:
     """Write tables and views as folders of Parquet files, and show the progress.
 
-    Memory does not grow with the tables: rows are written as they are read, and views that need
-    more than a little memory use a temporary folder.
+    Rows are written as they are read. Views that need more than a little memory use a temporary
+    folder.
 
     Args:
         store: the output.
