@@ -150,12 +150,14 @@ class Chosen:
     Attributes:
         pictures: all of them, in the order of coils and positions.
         parts: numbers of the pictures of each section, in its order.
+        left_out: number of pictures that each section wanted, beyond the limit.
         answers: the questions behind the sections.
         found: number of pictures with a finding, whether they are shown or not.
     """
 
     pictures: tuple[Shown, ...]
     parts: Mapping[Part, tuple[int, ...]]
+    left_out: Mapping[Part, int]
     answers: Mapping[Part, Answer]
     found: int
 
@@ -187,6 +189,7 @@ class _Wishes:
     def __init__(self, limit: int) -> None:
         self.why: dict[Name, dict[Part, str]] = {}
         self.parts: dict[Part, list[Name]] = {part: [] for part in Part}
+        self.left_out: dict[Part, set[Name]] = {part: set() for part in Part}
         self.focus: dict[Name, int] = {}
         self._limit = limit
 
@@ -200,6 +203,7 @@ class _Wishes:
             number: number of the defect that it is shown for; None for no single one.
         """
         if name not in self.why and len(self.why) >= self._limit:
+            self.left_out[part].add(name)
             return
         if number is not None:
             self.focus.setdefault(name, number)
@@ -255,7 +259,8 @@ def choose_pictures(asker: Asker, facts: Facts, limit: int) -> Chosen:
         part: tuple(numbers[name] for name in names if name in numbers)
         for part, names in wishes.parts.items()
     }
-    return Chosen(tuple(pictures), parts, answers, facts.found.row["defective"])
+    left_out = {part: len(names) for part, names in wishes.left_out.items()}
+    return Chosen(tuple(pictures), parts, left_out, answers, facts.found.row["defective"])
 
 
 def _name(row: Row) -> Name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
-from support.samples import HEIGHT, WIDTH, plain_picture
+from support.samples import HEIGHT, ROOT, WIDTH, plain_picture
 
 
 def salt(folder: Path) -> dict[str, str]:
@@ -53,3 +54,12 @@ def answers(output: object) -> dict[str, list[dict[str, Any]]]:
         "predictions": rows(output, TableName.PREDICTIONS, *_PREDICTIONS),
         "quarantine": rows(output, TableName.QUARANTINE, *_QUARANTINE),
     }
+
+
+def unpack_old_output(folder: Path) -> Path:
+    """Unpack an output of version 0.1 with a wave that is only partly published, and its bundle."""
+    with tarfile.open(ROOT / "tests" / "old_tables" / "version-0.1.tar.gz") as archive:
+        # Python 3.11.4 and later ask for it; earlier ones do not know it
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)  # noqa: S202
+    return folder / "version-0.1"

@@ -7,7 +7,7 @@ whose gate passes them.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -318,8 +318,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def sealed_form(page: str) -> dict[str, Any]:
-    """Return what a page states of its night for the file that `Save` writes."""
-    _, _, rest = page.partition('<script type="application/json" id="night">')
-    stated: dict[str, Any] = json.loads(rest.partition("</script>")[0])
-    return stated
+def undated(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return pages without the moment at which they were made."""
+    made = re.compile(rb'(tables at .*, <time datetime=")[^"]*">[^<]*')
+    return {path: made.sub(rb"\1", data) for path, data in files.items()}

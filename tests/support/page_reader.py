@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 
 _VOID = {"meta", "link", "img", "br", "input", "hr"}
 _SVG = {"path", "rect", "circle", "use", "line", "polyline"}
@@ -106,3 +107,13 @@ def read_page(text: str) -> Element:
     if len(reader._open) > 1:
         raise ValueError(f"<{reader._open[-1].tag}> is not closed")
     return reader.page
+
+
+def page_of(folder: Path, run: str) -> Element:
+    """Return the page of a night in a folder of pages."""
+    return read_page((folder / f"nights/{run}.html").read_text(encoding="utf-8"))
+
+
+def said(element: Element) -> str:
+    """Return the text of an element with single spaces."""
+    return " ".join(element.text.split())

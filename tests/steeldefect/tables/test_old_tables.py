@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
+from support.archives import unpack_old_output
 from support.examples import finish
 from support.nights import QUICK, origin_of, write_parts
-from support.samples import ROOT, fill_archive, score_arguments
+from support.samples import fill_archive, score_arguments
 from support.short_runs import score_without_spark
 
 from steeldefect.analysis.sql import kaggle_rows, query
@@ -34,7 +34,6 @@ from steeldefect.upkeep.health import check_tables, require_sound
 from steeldefect.upkeep.keep_up import UpkeepRules, keep_up, preview
 from steeldefect.upkeep.repair import Repair
 
-OLD = ROOT / "tests" / "old_tables" / "version-0.1.tar.gz"
 ROWS = {
     TableName.IMAGES: ["key", "width", "height", "gate_probability", "verdict", "defects"],
     TableName.PREDICTIONS: ["key", "class_id", "run_lengths", "area", "box_top", "regions"],
@@ -46,11 +45,7 @@ PENDING = ["p008.png", "p009.png"]
 @pytest.fixture
 def old(tmp_path: Path) -> Store:
     """An output of version 0.1 with a wave that is only partly published."""
-    with tarfile.open(OLD) as archive:
-        # Python 3.11.4 and later ask for it; earlier ones do not know it
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)
-        archive.extractall(tmp_path)  # noqa: S202
-    return open_store(str(tmp_path / "version-0.1"))
+    return open_store(str(unpack_old_output(tmp_path)))
 
 
 @pytest.fixture
