@@ -1,4 +1,4 @@
-"""The morning page: one night after the other, nights that went wrong, outputs without some rows."""
+"""The pages of nights one after another, of nights that failed, and of bare or older tables."""
 
 from __future__ import annotations
 
