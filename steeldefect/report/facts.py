@@ -10,6 +10,7 @@ from steeldefect.report.answers import Answer, Asker, Row
 from steeldefect.report.runs import NightRun, Nights, span
 from steeldefect.report.usual import Change, compare_with_usual
 from steeldefect.watch.causes import ELSEWHERE, FOLLOWS
+from steeldefect.watch.quantities import PICTURE_QUANTITIES
 
 USUAL_NIGHTS = 28
 """Largest number of usual nights that a night is compared with."""
@@ -89,14 +90,17 @@ class Facts:
 
     @property
     def alarms(self) -> list[Row]:
-        """The alarms of the drift: the first of each camera and cause."""
+        """The alarms of the drift: the first of each camera and cause, those of pictures first.
+
+        Pictures that differ explain findings that differ.
+        """
         told = [
             one
             for one in self.drift.rows
             if one["alarm"] and not any(f": {two}" in one["sentence"] for two in _TOLD)
         ]
         first: dict[tuple[str | None, str], Row] = {}
-        for one in told:
+        for one in sorted(told, key=lambda one: one["quantity"] not in PICTURE_QUANTITIES):
             first.setdefault((one["camera"], one["sentence"].rpartition(": ")[2]), one)
         return list(first.values())
 

@@ -120,12 +120,13 @@ def _surface(
     spans = [_span(row, along) for row in pictures]
     begin, end = min(one[0] for one in spans), max(one[1] for one in spans)
     width = max(one[2] for one in spans)
-    length = _row_length(end - begin, width)
+    rows = _rows(end - begin, width)
+    length = (end - begin) / rows
     scale = WIDTH / length
     stretched = max(_LOWEST / (width * scale), 1.0)
     placed = [one for one in defects if None not in (one["along_mm"], one["across_mm"])]
     bands = []
-    for number in range(max(math.ceil((end - begin) / length), 1)):
+    for number in range(rows):
         first = begin + number * length
         frame = _Frame(first, first + length, scale, scale * stretched)
         bands.append(
@@ -151,11 +152,10 @@ def _span(row: Row, along: str) -> tuple[float, float, float]:
     return row["position_mm"], row["position_mm"] + length, width
 
 
-def _row_length(total: float, width: float) -> float:
-    """Return the length of the rows: so that they are high enough, and not too many."""
+def _rows(total: float, width: float) -> int:
+    """Return the number of rows: so that they are high enough, and not too many."""
     longest = WIDTH / _LOWEST * width
-    rows = min(max(math.ceil(total / longest), 1), _MOST_ROWS)
-    return total / rows
+    return min(max(math.ceil(total / longest), 1), _MOST_ROWS)
 
 
 @dataclass(frozen=True)

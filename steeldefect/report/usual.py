@@ -146,8 +146,16 @@ def _by_night(pictures: Sequence[Row], rows: Sequence[Row], column: str) -> dict
 
 
 def _joined(parts: Sequence[tuple[int, int, bool]]) -> Share:
+    """Return the share of a night: pictures, hits, and whether this is a coil."""
     pictures, hits, known = zip(*parts, strict=True)
-    return Share(tuple(pictures), tuple(hits), all(known))
+    if not any(known) or all(known):
+        return Share(tuple(pictures), tuple(hits), all(known))
+    coils = [(count, hit) for count, hit, is_coil in parts if is_coil]
+    for count, hit, is_coil in parts:
+        if not is_coil:
+            coils += [(1, 1)] * hit + [(1, 0)] * (count - hit)
+    pictures, hits = zip(*coils, strict=True)
+    return Share(pictures, hits, True)
 
 
 def _change(

@@ -146,7 +146,8 @@ def _base(facts: Facts) -> str:
 
 
 def _counts(run: NightRun) -> str:
-    text = f"{run.defective:,} of {counted(run.scored, 'picture')} show a defect"
+    verb = "shows" if run.defective == 1 else "show"
+    text = f"{run.defective:,} of {counted(run.scored, 'picture')} {verb} a defect"
     if run.quarantined:
         text += f"; {run.quarantined:,} could not be scored"
     return text

@@ -1,4 +1,4 @@
-"""The pages of nights one after another, of nights that failed, and of bare or older tables."""
+"""The morning page: one night after the other, nights that failed, outputs that lack something."""
 
 from __future__ import annotations
 
