@@ -165,9 +165,7 @@ def test_a_change_of_a_share_is_told_with_both_shares() -> None:
     assert fewer.startswith("Fewer pictures with dark than usual")
 
 
-@pytest.mark.parametrize(
-    ("count", "rest"), [(4, "1 more thing changed"), (6, "3 more things changed")]
-)
+@pytest.mark.parametrize(("count", "rest"), [(4, "1 more thing"), (6, "3 more things")])
 def test_three_things_are_told_and_the_others_counted(count: int, rest: str) -> None:
     told = verdict_of(facts(repeats=[ROLL | {"coil": str(one)} for one in range(count)])).sentence
     assert told.count("a mark repeats every") + told.count("A mark repeats every") == 3
