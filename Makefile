@@ -170,9 +170,9 @@ $(AIRFLOW)/.ready:
 
 # without the project's settings of pytest: its plugins and marks are not there
 .PHONY: test-airflow
-test-airflow: setup $(AIRFLOW)/.ready ## Load the DAG in conf/airflow with Airflow's own parser, in an environment of its own
+test-airflow: setup $(AIRFLOW)/.ready ## Run the DAG in conf/airflow in Airflow, which has an environment of its own
 	$(AIRFLOW)/bin/python -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider --noconftest \
-		tests/conf/test_airflow.py -k airflow_loads_it
+		tests/conf/test_airflow.py -k "airflow_loads or airflow_judges"
 
 # -- the measurements -----------------------------------------------------------------------------
 

@@ -154,6 +154,7 @@ Scores on all three nights, which training never saw:
   positives-only Dice  $(metric '<>' positives_dice)  $(metric '=' positives_dice)   masks, on pictures and classes with a defect
   mean Dice            $(metric '<>' mean_dice)  $(metric '=' mean_dice)   Kaggle's measure ($(metric '<>' all_empty_dice) without any finding)
   gate recall          $(metric '<>' gate_recall)  $(metric '=' gate_recall)   share of the defective pictures that reach the segmenter
+  gate clean recall    $(metric '<>' gate_clean_recall)  $(metric '=' gate_clean_recall)   share of the clean pictures that the gate stops
 
   demo/train      generated pictures and labels for training
   demo/plant      labels of the pictures of the three nights

@@ -1,8 +1,8 @@
 """Score new pictures of an archive into tables.
 
     spark-submit jobs/score.py --input URI --bundle URI --output URI \
-        [--shadow URI] [--inventory URI] [--metrics-file FILE.prom] [--config FILE] \
-        [--set key=value]...
+        [--shadow URI] [--inventory URI] [--metrics-file FILE.prom] [--lineage] \
+        [--log-format text|json] [--config FILE] [--set key=value]...
 
 Plain `python jobs/score.py` does the same in local mode. URI: a folder or s3://bucket/prefix.
 """

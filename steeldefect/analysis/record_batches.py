@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import duckdb
 import pyarrow as pa
 
+BATCH_ROWS = 10_000
+"""Rows of a result that are in memory at a time."""
+
 
 def record_batches(relation: duckdb.DuckDBPyRelation, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the batches of a result, of at most `rows` rows.

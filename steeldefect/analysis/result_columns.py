@@ -1,11 +1,16 @@
 """Build the SQL expressions that convert the columns of a result for each output form.
 
-Each function takes the column as SQL names it, and the column's type as DuckDB writes it.
+The functions `as_...` and `for_...` take the column as SQL names it, and the type as DuckDB
+writes it.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable, Iterator, Sequence
+
+import duckdb
 
 _NUMBER = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)$|(FLOAT|DOUBLE)$")
 _BROKEN = re.compile(r"(FLOAT|DOUBLE)$")
@@ -67,3 +72,38 @@ def for_parquet(column: str, kind: str) -> str:
     if _NOT_IN_PARQUET.search(kind):
         return f"CAST({column} AS VARCHAR)"
     return f"CAST({column} AS DECIMAL(38, 0))" if kind == "HUGEINT" else column
+
+
+def for_plain_parquet(column: str, kind: str) -> str:
+    """Return the expression for Parquet that any program reads: nested values become JSON."""
+    return as_text(column, kind) if is_nested(kind) else for_parquet(column, kind)
+
+
+def projected(
+    relation: duckdb.DuckDBPyRelation, expression_for: Callable[[str, str], str]
+) -> duckdb.DuckDBPyRelation:
+    """Replace each column by an expression; columns are named by position: names may repeat.
+
+    Args:
+        relation: result of a statement.
+        expression_for: returns the expression for a column, from its name in SQL and its type.
+    """
+    expressions = [
+        f"{expression_for(f'#{place}', str(kind))} AS c{place}"
+        for place, kind in enumerate(relation.types, start=1)
+    ]
+    return relation.project(", ".join(expressions))
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names with repeated ones numbered: `key`, `key_1`."""
+    found: list[str] = []
+    for name in names:
+        free = next(one for one in _numbered(name) if one not in found)
+        found.append(free)
+    return found
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in itertools.count(1))

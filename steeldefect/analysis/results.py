@@ -10,26 +10,31 @@ move a terminal's cursor as escapes. JSON is pure ASCII.
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from steeldefect.analysis.forms import Form
-from steeldefect.analysis.record_batches import record_batches
-from steeldefect.analysis.result_columns import as_json, as_text, for_parquet, for_people, is_nested
+from steeldefect.analysis.record_batches import BATCH_ROWS, record_batches
+from steeldefect.analysis.result_columns import (
+    as_json,
+    as_text,
+    for_people,
+    is_nested,
+    projected,
+    unique_names,
+)
+from steeldefect.analysis.result_parquet import write_parquet
 from steeldefect.errors import QueryError, StoreError
 
-_BATCH_ROWS = 10_000
 _WIDEST = 60  # characters shown of one cell in a table
 
 _PLAIN, _OTHERS = re.compile(r"[\x00-\x7e]*"), re.compile(r"[^\x00-\x7e]")
@@ -127,32 +132,6 @@ def write_file(relation: duckdb.DuckDBPyRelation | None, form: Form, path: Path)
     return rows
 
 
-def write_parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> int:
-    """Write a result as a Parquet file.
-
-    Columns of the same name are numbered: `key`, `key_1`. Types that Parquet does not have
-    (intervals, unions, bit strings, times with a zone) become text. Whole numbers of 128 bits
-    become decimals.
-
-    Returns:
-        Number of rows.
-
-    Raises:
-        duckdb.Error: DuckDB failed while the rows were read.
-        OSError: the file cannot be written.
-    """
-    projected = _projected(relation, for_parquet)
-    names = _unique_names(relation.columns)
-    kinds = projected.limit(0).to_arrow_table().schema.types
-    schema = pa.schema(list(zip(names, kinds, strict=True)))
-    rows = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in record_batches(projected, _BATCH_ROWS):
-            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
-            rows += batch.num_rows
-    return rows
-
-
 def printable(text: str) -> str:
     r"""Return a text with control characters and invisible characters written as escapes.
 
@@ -166,25 +145,9 @@ def printable(text: str) -> str:
     )
 
 
-def _projected(
-    relation: duckdb.DuckDBPyRelation, expression_for: Callable[[str, str], str]
-) -> duckdb.DuckDBPyRelation:
-    """Replace each column by an expression; columns are named by position: names may repeat.
-
-    Args:
-        relation: result of a statement.
-        expression_for: returns the expression for a column, from its name in SQL and its type.
-    """
-    expressions = [
-        f"{expression_for(f'#{place}', str(kind))} AS c{place}"
-        for place, kind in enumerate(relation.types, start=1)
-    ]
-    return relation.project(", ".join(expressions))
-
-
 def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[list[tuple[str | None, ...]]]:
     """Yield the rows of a result whose columns are text, one batch at a time."""
-    for batch in record_batches(relation, _BATCH_ROWS):
+    for batch in record_batches(relation, BATCH_ROWS):
         yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
@@ -193,7 +156,7 @@ def _csv(relation: duckdb.DuckDBPyRelation) -> Iterator[Piece]:
     writer = csv.writer(lines)  # its line end, CR LF, makes it quote cells that hold CR or LF
     writer.writerow(relation.columns)
     yield Piece(lines.take(), 0)
-    for rows in _rows(_projected(relation, as_text)):
+    for rows in _rows(projected(relation, as_text)):
         writer.writerows(rows)
         yield Piece(lines.take(), len(rows))
 
@@ -214,9 +177,9 @@ class _Lines:
 
 
 def _json(relation: duckdb.DuckDBPyRelation) -> Iterator[Piece]:
-    names = [json.dumps(name) for name in _unique_names(relation.columns)]
+    names = [json.dumps(name) for name in unique_names(relation.columns)]
     corrections = [_correction_for(str(kind)) for kind in relation.types]
-    for rows in _rows(_projected(relation, as_json)):
+    for rows in _rows(projected(relation, as_json)):
         lines = [
             ",".join(
                 f"{name}:{'null' if value is None else correct(value)}"
@@ -248,7 +211,7 @@ def _finite(text: str) -> str:
 
 
 def _table(relation: duckdb.DuckDBPyRelation) -> Iterator[Piece]:
-    rows = _projected(relation, for_people).to_arrow_table()
+    rows = projected(relation, for_people).to_arrow_table()
     columns = [_shown(column) for column in rows.columns]
     names = [printable(name) for name in relation.columns]
     # Arrow's types: pandas' own would turn whole numbers beside nulls into fractions
@@ -265,17 +228,3 @@ def _shown(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
         return column
     texts = [text if text is None else printable(text) for text in column.to_pylist()]
     return pa.array(texts, pa.string())
-
-
-def _unique_names(names: Sequence[str]) -> list[str]:
-    """Return the names with repeated ones numbered: `key`, `key_1`."""
-    found: list[str] = []
-    for name in names:
-        free = next(one for one in _numbered(name) if one not in found)
-        found.append(free)
-    return found
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}_{number}" for number in itertools.count(1))

@@ -47,6 +47,7 @@ __all__ = [
     "opened_database",
     "query",
     "query_result",
+    "relation_names",
     "write_result",
 ]
 
@@ -171,6 +172,12 @@ def open_database(store: Store) -> duckdb.DuckDBPyConnection:
         connection.register(_STORED.get(table, table.value), dataset)
     connection.execute(_VIEWS)
     return connection
+
+
+def relation_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """List the names of the tables and views of a database that `open_database` opened."""
+    found = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    return sorted({name for (name,) in found} - set(_STORED.values()))
 
 
 _DATABASES: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()

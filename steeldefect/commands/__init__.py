@@ -6,6 +6,7 @@ need them.
 
 from steeldefect.commands import (
     evaluate,
+    export,
     export_kaggle,
     find,
     maintain,
@@ -29,6 +30,7 @@ COMMANDS = (
     watch,
     report,
     rethreshold,
+    export,
     export_kaggle,
     overlays,
     show,

@@ -22,7 +22,7 @@ from enum import Enum
 from steeldefect.secrets import masked
 
 OPTION = "--log-format"
-_FIRST = b'{"time": '  # how lines of this program begin
+_KEYS = frozenset(("time", "level", "logger", "message", "run", "wave"))
 _LEVELS = {"error: ": "ERROR", "warning: ": "WARNING"}
 _IDLE_SECONDS = 0.2  # without a line at the end: other processes may keep the pipe open
 _PIECE = 65_536
@@ -109,11 +109,12 @@ def line_for_people(text: str) -> str:
 def format_in(arguments: Sequence[str]) -> LogFormat:
     """Return the form that a command line asks for; text if it asks for none, or wrongly.
 
-    The form is needed before the command line is parsed: a line may say that it is wrong.
+    The form is needed before the command line is parsed: a line may say that it is wrong. As
+    argparse does, it takes the beginning of the option's name for the option.
     """
     for place, word in enumerate(arguments):
         name, _, value = word.partition("=")
-        if name == OPTION:
+        if len(name) > len("--") and OPTION.startswith(name):
             stated = value or "".join(arguments[place + 1 : place + 2])
             with suppress(ValueError):
                 return LogFormat(stated)
@@ -193,7 +194,18 @@ class _Lines(threading.Thread):
     def _write(self, line: bytes) -> None:
         if not line.strip():
             return
-        if not line.startswith(_FIRST):
+        if not _is_of_program(line):
             line = json_line(line.decode(errors="replace").rstrip(), logger="stderr").encode()
         with suppress(OSError):  # a closed terminal, a full disk: the work goes on
             os.write(self._original, line + b"\n")
+
+
+def _is_of_program(line: bytes) -> bool:
+    """Return whether a line is an object with the keys of `json_line` already."""
+    if not line.startswith(b"{"):
+        return False
+    try:
+        found = json.loads(line)
+    except ValueError:  # no JSON, or no UTF-8
+        return False
+    return isinstance(found, dict) and found.keys() >= _KEYS

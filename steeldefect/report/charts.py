@@ -19,6 +19,7 @@ from steeldefect.pages.marks import hatch_of, marker_of
 from steeldefect.pages.palette import ACCENT, CLEAN, DEFECTIVE, NEUTRAL, class_colour
 from steeldefect.report.answers import Row
 from steeldefect.report.runs import NightRun
+from steeldefect.watch.facts import who
 
 _WIDTH, _HEIGHT = 540, 240
 _TICKS = 7
@@ -227,7 +228,6 @@ def _cameras(axes: Axes, runs: Sequence[NightRun], rows: Sequence[Row], column: 
         own = sorted(
             (one for one in rows if one["camera"] == camera), key=lambda one: places[one["run_id"]]
         )
-        label = "all pictures" if camera is None else camera
         axes.plot(
             [places[one["run_id"]] for one in own],
             [one[column] for one in own],
@@ -235,7 +235,7 @@ def _cameras(axes: Axes, runs: Sequence[NightRun], rows: Sequence[Row], column: 
             marker="" if len(runs) > _MANY else marker_of(number),
             linewidth=1.4,
             markersize=6,
-            label=_label(label[:24]),
+            label=_label(who(camera)[:24]),
         )
     alarms = [one for one in rows if one["alarm"]]
     axes.plot(

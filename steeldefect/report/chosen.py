@@ -97,6 +97,7 @@ class Shown:
         regions: what was found: the defect that it is shown for, then the largest first.
         left_out: number of regions that are not outlined.
         other: what the shadow found, if the picture is shown because of it.
+        other_box: box of its largest part; None if it found nothing.
         why: why each section shows it.
         plate: its drawing; None if there is none.
         problem: why there is no drawing.
@@ -118,7 +119,8 @@ class Shown:
     behind_gate: bool
     regions: tuple[Region, ...]
     left_out: int = 0
-    other: tuple[str, ...] = ()
+    other: tuple[Outline, ...] = ()
+    other_box: Box | None = None
     why: Mapping[Part, str] = field(default_factory=dict)
     plate: PlateFile | None = None
     problem: str | None = None
@@ -131,8 +133,8 @@ class Shown:
     def order(self) -> PlateOrder:
         """Return the order for its plate."""
         outlines = [Outline(one.run_lengths, one.class_id, one.number) for one in self.regions]
-        outlines += [Outline(runs, None) for runs in self.other]
-        focus = self.regions[0].box if self.regions else None  # the defect that it is shown for
+        outlines += self.other
+        focus = self.regions[0].box if self.regions else self.other_box
         return PlateOrder(
             *(self.number, self.source, self.key, self.etag, self.width, self.height),
             tuple(outlines),
@@ -370,16 +372,20 @@ def _shown(
         behind_gate=behind,
         regions=tuple(_region(one, place) for place, one in enumerate(own[:_MOST_REGIONS], 1)),
         left_out=max(len(own) - _MOST_REGIONS, 0),
-        other=tuple(one["run_lengths"] for one in other),
+        other=tuple(Outline(one["run_lengths"], None) for one in other),
+        other_box=_box(other[0]) if other else None,
         why=why,
     )
 
 
+def _box(row: Row) -> Box:
+    return Box(row["box_left"], row["box_top"], row["box_right"], row["box_bottom"])
+
+
 def _region(row: Row, place: int) -> Region:
-    box = Box(row["box_left"], row["box_top"], row["box_right"], row["box_bottom"])
     names = ("class_id", "class_name", "run_lengths", "area", *_MEASURED)
     known = {name: row.get(name) for name in names}
-    return Region(number=row.get("number") or place, box=box, **known)  # type: ignore[arg-type]
+    return Region(number=row.get("number") or place, box=_box(row), **known)  # type: ignore[arg-type]
 
 
 _PLAIN = (
@@ -409,8 +415,9 @@ SELECT source, key, number, class_id, class_name, run_lengths, area, {_BOX}, {",
 FROM audit_defects SEMI JOIN chosen_pictures USING (source, key) WHERE kept AND {_NIGHT}
 ORDER BY area DESC, number
 """  # noqa: S608
-_OTHERS = """
-SELECT source, key, run_lengths
+_OTHERS = f"""
+SELECT source, key, run_lengths, {_BOX}
 FROM predictions SEMI JOIN chosen_pictures USING (source, key)
 WHERE run_id IN $runs AND scored_date = $day
-"""
+ORDER BY area DESC, class_id
+"""  # noqa: S608

@@ -34,6 +34,7 @@ from steeldefect.report.trust import evaluation_rows, hidden_row, shadow_digests
 from steeldefect.report.verdict import URGENCY_TEXT, Verdict, brief, verdict_of
 from steeldefect.review.page_verdicts import FORM
 from steeldefect.versions import versions
+from steeldefect.watch.facts import who
 
 _CONTENTS = (
     ("changed", "What changed"),
@@ -73,7 +74,7 @@ _LOOK = (
     (
         Part.SHADOW,
         "Where the second bundle differs",
-        "White dashes show what the second bundle found.",
+        "White dashes show what the second bundle found. A verdict is about the coloured outlines.",
         "No second bundle scored these pictures, or both found the same.",
     ),
 )
@@ -339,6 +340,8 @@ def _environment() -> _Environment:
         "percent": texts.percent,
         "points": texts.signed_percent,
         "number": texts.number,
+        "camera": who,
+        "length_mm": texts.length_mm,
         "metres": lambda one: texts.number(None if one is None else one / 1000, 2),
         "moment": texts.moment,
         "labelled": _labelled,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from steeldefect.report.answers import Row
+from steeldefect.watch.facts import who
 
 WIDTH = 1080.0
 """Width of a row in units of the drawing."""
@@ -138,7 +139,9 @@ def _surface(
                 tuple(_turns(frame, repeats)),
             )
         )
-    name = ", ".join(filter(None, [view[0], view[1] and f"{view[1]} side"])) or "camera unnamed"
+    camera, side = view
+    named = [camera and who(camera), side and f"{side} side"]
+    name = ", ".join(filter(None, named)) or "camera unnamed"
     return Surface(name, tuple(bands), stretched, width, max(len(placed) - _MOST_MARKS, 0))
 
 

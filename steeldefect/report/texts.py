@@ -100,6 +100,11 @@ def number(value: float | None, digits: int = 0, unit: str = "") -> Markup:
     return exact(value, "" if value is None else f"{value:,.{digits}f}{unit}")
 
 
+def length_mm(value: float) -> Markup:
+    """Return a length in millimetres: with a decimal if it is short."""
+    return number(value, 0 if value >= 9.5 else 1)
+
+
 def moment(value: datetime) -> Markup:
     """Return a time in UTC."""
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{value:%H:%M} UTC")

@@ -11,6 +11,7 @@ from steeldefect.report.facts import Facts
 from steeldefect.report.runs import NightRun
 from steeldefect.report.texts import counted, percent_text
 from steeldefect.report.usual import Change
+from steeldefect.watch.facts import who
 
 _MOST_CLAUSES = 3
 
@@ -157,9 +158,7 @@ def _be(count: int) -> str:
 
 
 def _camera(camera: str | None) -> str:
-    if camera is None:
-        return "the camera"
-    return camera if camera.lower().startswith("camera") else f"camera {camera}"
+    return "the camera" if camera is None else who(camera)
 
 
 def _capital(text: str) -> str:

@@ -1,12 +1,14 @@
 """The DAG for Airflow: its parser loads it, and its commands are ones that this project accepts.
 
 Airflow has an environment of its own (`make test-airflow`): its dependencies do not fit beside
-ours. So the first test runs there, and the others read the file without Airflow.
+ours. So the tests named after Airflow run there, and the others read the file without Airflow.
 """
 
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -30,8 +32,57 @@ def test_airflow_loads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (dag.dag_id, dag.max_active_runs, dag.catchup) == ("steeldefect", 1, False)
     score, page = (dag.get_task(name) for name in ("score", "page"))
     assert page.upstream_task_ids == {"score"}
-    assert page.trigger_rule.value == "all_done"  # a run that failed has a page, too
+    assert page.is_teardown
     assert score.retries == 8
+
+
+# in a process of its own: Airflow reads its settings when it is imported
+RUN_ONCE = """
+from airflow.dag_processing.dagbag import DagBag
+(dag,) = DagBag().dags.values()
+ended = dag.test()
+states = {one.task_id: str(one.state) for one in ended.get_task_instances()}
+print("ended:", ended.state, states["score"], states["page"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("score", "page", "judged"),
+    [
+        (0, 0, "success success success"),
+        (7, 0, "failed failed success"),  # the page is written, and hides nothing
+        (0, 1, "success success failed"),
+    ],
+)
+def test_airflow_judges_a_run_by_scoring(
+    score: int, page: int, judged: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("airflow", reason="needs Airflow: make test-airflow")
+    programs, dags = tmp_path / ".venv/bin", tmp_path / "dags"
+    for folder in (programs, dags):
+        folder.mkdir(parents=True)
+    for name, code in (("spark-submit", score), ("steeldefect", page)):
+        (programs / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (programs / name).chmod(0o755)
+    (dags / FILE.name).write_text(FILE.read_text().replace("/opt/steeldefect", str(tmp_path)))
+    settings = {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    for words in (["db", "migrate"], ["dags", "reserialize"]):
+        command = [sys.executable, "-m", "airflow", *words]
+        subprocess.run(command, env=settings, check=True, capture_output=True, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN_ONCE],
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert f"ended: {judged}\n" in ended.stdout, ended.stderr
 
 
 class _Fail(Exception):

@@ -31,13 +31,33 @@ def lines(text: str) -> list[dict[str, Any]]:
     return found
 
 
+# the job itself, which also says which wave it publishes
+SPEAKING_JOB = """
+import runpy, sys
+from steeldefect.program.progress import say
+from steeldefect.run import ScoringRun
+
+publish = ScoringRun._publish
+
+def speaking(run, wave):
+    say(f"before wave {wave.number}")
+    publish(run, wave)
+    say(f"after wave {wave.number}")
+
+ScoringRun._publish = speaking
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
+
 @pytest.mark.spark
 def test_a_run_names_itself_and_its_wave_on_every_line(rule_bundle: Bundle, tmp_path: Path) -> None:
     source, output = fill_archive(tmp_path / "archive", 9), tmp_path / "out"
     (source / "empty.jpg").write_bytes(b"")
     asked = score_arguments(source, rule_bundle.folder, output)
+    job = tmp_path / "speaking.py"
+    job.write_text(SPEAKING_JOB)
     ended: Ended = run_program(
-        "jobs/score.py", *asked, "--log-format", "json", "--set", "wave_pictures=4"
+        str(job), "jobs/score.py", *asked, "--log-format", "json", "--set", "wave_pictures=4"
     )
     assert ended.code == 0, ended.err
     found = lines(ended.err)
@@ -50,7 +70,9 @@ def test_a_run_names_itself_and_its_wave_on_every_line(rule_bundle: Bundle, tmp_
     assert progress[-1]["rate"] > 0
     assert progress[-1]["seconds_left"] == 0
     assert {one["run"] for one in found if one["time"] >= planned["time"]} == {run["run_id"]}
-    assert {one["wave"] for one in found} <= {None, 1, 2, 3}
+    said = [(one["message"], one["wave"]) for one in found if one["message"][-6:-1] == "wave "]
+    assert said == [(f"{when} wave {n}", n) for n in (1, 2, 3) for when in ("before", "after")]
+    assert {one["wave"] for one in found} == {None, 1, 2, 3}
     assert ended.out.startswith("scored 9 pictures")  # results are for people, as before
 
 
@@ -68,6 +90,14 @@ def test_a_wrong_command_line_is_one_too(tmp_path: Path) -> None:
     assert ended.code == 2
     (only,) = lines(ended.err)
     assert only["level"] == "ERROR"
+
+
+@pytest.mark.parametrize("option", ["--log-form", "--log"])
+def test_the_beginning_of_the_option_is_enough(option: str, tmp_path: Path) -> None:
+    asked = score_arguments(tmp_path, tmp_path / "none", tmp_path / "out")
+    ended = run_program("jobs/score.py", *asked, option, "json")
+    (only,) = lines(ended.err)
+    assert (ended.code, only["level"]) == (3, "ERROR")
 
 
 def test_an_unknown_form_is_refused() -> None:
@@ -92,6 +122,7 @@ def work(arguments):
     thread.start(); thread.join()
     os.write(2, "from C, é, without an end".encode())
     os.write(2, b"\\n\\xff\\xfe no text\\n")
+    os.write(2, b'{"time": broken\\n{"time": 1}\\n')
     child = "import sys; sys.stderr.write('{not json\\\\nof a child\\\\n')"
     subprocess.run([sys.executable, "-c", child])
     print("a result")
@@ -130,6 +161,8 @@ def test_lines_of_threads_libraries_and_children_are_objects(tmp_path: Path) -> 
     assert said[2:] == [
         ("INFO", "stderr", "from C, é, without an end"),
         ("INFO", "stderr", "\ufffd\ufffd no text"),
+        ("INFO", "stderr", '{"time": broken'),
+        ("INFO", "stderr", '{"time": 1}'),
         ("INFO", "stderr", "{not json"),
         ("INFO", "stderr", "of a child"),
         ("INFO", "stderr", "the last line has no end"),
