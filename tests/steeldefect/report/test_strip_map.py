@@ -125,7 +125,11 @@ def test_the_turns_of_a_roll_are_marked_even_where_no_mark_was_found() -> None:
 def test_each_camera_and_side_has_a_map_of_its_own() -> None:
     pictures = [picture(0), picture(0, camera="c2"), picture(0, camera=None, side=None)]
     made = surfaces_of(pictures, [defect(5.0), defect(5.0, camera=None)], [], "x")
-    assert [one.name for one in made] == ["c1, top side", "c2, top side", "camera unnamed"]
+    assert [one.name for one in made] == [
+        "camera c1, top side",
+        "camera c2, top side",
+        "camera unnamed",
+    ]
     assert [len(one.bands[0].marks) for one in made] == [2, 1, 0]
 
 
