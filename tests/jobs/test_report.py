@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from support.archives import unpack_old_output
 from support.examples import ORIGIN
-from support.morning import Plant, files_of, report_without_spark, undated
+from support.morning import Plant, files_of, report_without_spark, runs_of, undated
 from support.page_reader import page_of, read_page, said
 from support.reviewing import Night
 from support.samples import (
@@ -142,8 +142,7 @@ def test_a_night_without_anything_new_says_so(rule_bundle: Bundle, tmp_path: Pat
     for _ in range(2):
         assert score_without_spark(score_arguments(archive, rule_bundle.folder, output)) == 0
     assert report_without_spark(output, tmp_path / "pages", "--nights", "2") == 0
-    newest = max((tmp_path / "pages/nights").glob("*.html"))
-    (verdict,) = read_page(newest.read_text()).all("p", "verdict")
+    (verdict,) = page_of(tmp_path / "pages", runs_of(output)[-1]).all("p", "verdict")
     assert said(verdict) == "Nothing was found. No new pictures."
     index = read_page((tmp_path / "pages/index.html").read_text())
     told = [said(row[1]) for row in index.by_id("nights").table_rows()]

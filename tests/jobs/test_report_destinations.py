@@ -49,7 +49,7 @@ def test_wrong_arguments_are_one_line(
     file.write_text("something else")
     code, line = refused(capsys, plant.output, to, "--run", "nosuch")
     assert (code, "no scoring run begins with nosuch" in line) == (10, True)
-    code, line = refused(capsys, plant.output, to, "--run", plant.runs[0][:8])
+    code, line = refused(capsys, plant.output, to, "--run", plant.runs[0][:2])
     assert (code, "3 scoring runs begin with" in line) == (10, True)
     for words in (("--nights", "0"), ("--pictures", "201"), ("--pictures", "-1")):
         code, line = refused(capsys, plant.output, to, *words)

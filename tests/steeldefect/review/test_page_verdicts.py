@@ -25,9 +25,8 @@ Stated = dict[str, Any]
 FOUND, CLEAN, STOPPED, ARCHIVE = "found.png", "clean.png", "stopped.png", "/archive"
 
 
-@pytest.fixture
-def night(store: Store) -> Store:
-    """A run with a picture with a defect, a clean one, and one on which the audit found a dent."""
+def make_night(store: Store) -> Store:
+    """Write a picture with a defect, a clean one, and one on which the audit found a dent."""
     made = Night(Path(ARCHIVE))
     made.with_region(FOUND, 20)
     made.scored(CLEAN)
@@ -37,6 +36,17 @@ def night(store: Store) -> Store:
     made.add(TableName.DEFECTS, region(STOPPED, 1, dent, class_id=DENT) | {"audit": True})
     made.end(store, scored=3, planned=3, defective=1)
     return store
+
+
+@pytest.fixture
+def night(store: Store) -> Store:
+    return make_night(store)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The same night, for files that write nothing."""
+    return make_night(open_store(str(tmp_path_factory.mktemp("night") / "store")))
 
 
 def said(key: str, verdict: str = "right", **changes: Any) -> Stated:
@@ -165,15 +175,15 @@ ALTERED: dict[str, tuple[Stated, str]] = {
 
 @pytest.mark.parametrize("name", ALTERED)
 def test_an_altered_file_is_refused_and_nothing_is_written(
-    night: Store, tmp_path: Path, name: str
+    unchanged: Store, tmp_path: Path, name: str
 ) -> None:
     content, message = ALTERED[name]
-    before = len(rows(night.uri, TableName.RUNS))
+    before = len(rows(unchanged.uri, TableName.RUNS))
     with pytest.raises(DataError) as raised:
-        taken(night, tmp_path, content)
+        taken(unchanged, tmp_path, content)
     assert message in str(raised.value)
-    assert rows(night.uri, TableName.REVIEWS) == []
-    assert len(rows(night.uri, TableName.RUNS)) == before
+    assert rows(unchanged.uri, TableName.REVIEWS) == []
+    assert len(rows(unchanged.uri, TableName.RUNS)) == before
 
 
 BYTES: dict[str, Callable[[], bytes]] = {
@@ -195,23 +205,23 @@ BYTES: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", BYTES)
 def test_a_file_of_any_bytes_is_refused_in_one_line(
-    night: Store, tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+    unchanged: Store, tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "verdicts.json"
     path.write_bytes(BYTES[name]())
-    asked = ["review", "import", "--annotations", str(path), "--output", night.uri]
+    asked = ["review", "import", "--annotations", str(path), "--output", unchanged.uri]
     assert steeldefect(asked) == 12
     error = capfd.readouterr().err
     assert (error.count("\n"), error.startswith("error: ")) == (1, True)
     assert len(error) < 1_000
-    assert rows(night.uri, TableName.REVIEWS) == []
+    assert rows(unchanged.uri, TableName.REVIEWS) == []
 
 
 def test_what_a_file_states_cannot_write_to_the_terminal(
-    night: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    unchanged: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "verdicts.json"
-    asked = ["review", "import", "--annotations", str(path), "--output", night.uri]
+    asked = ["review", "import", "--annotations", str(path), "--output", unchanged.uri]
     evil = "x\n\x1b[31merror: all is well\x07\u202e"
     altered = (stated(run=evil), stated(output=evil, run="r"), stated(said(evil)))
     for content in (*altered, stated(**{evil: 1})):
@@ -223,24 +233,24 @@ def test_what_a_file_states_cannot_write_to_the_terminal(
 
 
 def test_verdicts_of_another_output_are_refused(
-    night: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    unchanged: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     other = Night(Path(ARCHIVE))
     other.with_region(FOUND, 20)
     another = open_store(str(tmp_path / "another"))
     other.end(another, origin(7, BUNDLE), scored=1)
     with pytest.raises(DataError, match="name the output that it was made from"):
-        taken(another, tmp_path, stated(output=night.uri))
+        taken(another, tmp_path, stated(output=unchanged.uri))
     assert rows(another.uri, TableName.REVIEWS) == []
 
 
 def test_a_folder_without_tables_and_a_missing_file_are_refused(
-    night: Store, tmp_path: Path
+    unchanged: Store, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"nothing.json cannot be read"):
-        import_verdicts(night, ScoreSettings(), tmp_path / "nothing.json", None)
+        import_verdicts(unchanged, ScoreSettings(), tmp_path / "nothing.json", None)
     with pytest.raises(DataError, match="is not a regular file"):
-        import_verdicts(night, ScoreSettings(), Path("/dev/null"), None)
+        import_verdicts(unchanged, ScoreSettings(), Path("/dev/null"), None)
     with pytest.raises(SteelDefectError):
         taken(open_store(str(tmp_path / "empty")), tmp_path, stated())
     assert not (tmp_path / "empty").exists()
