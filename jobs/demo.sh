@@ -59,14 +59,14 @@ step "Generate strips to train on" \
     python -m training generate --data demo/train --pictures 300 --seed 1
 say "Train the candidate in the background; its progress is in demo/candidate.log"
 echo "   python -m training fit --data demo/train --recipe conf/recipes/demo.yaml" \
-    "--bundle demo/candidate"
+    "--bundle demo/candidate --epochs 16"
 python -m training fit --data demo/train --recipe conf/recipes/demo.yaml \
-    --bundle demo/candidate > demo/candidate.log 2>&1 &
+    --bundle demo/candidate --epochs 16 > demo/candidate.log 2>&1 &
 candidate=$!
 trap 'kill "$candidate" 2> /dev/null || true' EXIT
 step "Train the bundle that leads: half the resolution, half the epochs" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml \
-    --bundle demo/bundle --epochs 12 \
+    --bundle demo/bundle --epochs 8 \
     --set gate.input.height=64 --set gate.input.width=256 \
     --set segmenter.input.height=64 --set segmenter.input.width=256
 step "Generate the pictures of three nights; training never sees their labels" \
