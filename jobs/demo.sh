@@ -59,19 +59,19 @@ step "Generate strips to train on" \
     python -m training generate --data demo/train --pictures 300 --seed 1
 say "Train the candidate in the background; its progress is in demo/candidate.log"
 echo "   python -m training fit --data demo/train --recipe conf/recipes/demo.yaml" \
-    "--bundle demo/candidate"
+    "--bundle demo/candidate --epochs 16"
 python -m training fit --data demo/train --recipe conf/recipes/demo.yaml \
-    --bundle demo/candidate > demo/candidate.log 2>&1 &
+    --bundle demo/candidate --epochs 16 > demo/candidate.log 2>&1 &
 candidate=$!
 trap 'kill "$candidate" 2> /dev/null || true' EXIT
 step "Train the bundle that leads: half the resolution, half the epochs" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml \
-    --bundle demo/bundle --epochs 12 \
+    --bundle demo/bundle --epochs 8 \
     --set gate.input.height=64 --set gate.input.width=256 \
     --set segmenter.input.height=64 --set segmenter.input.width=256
 step "Generate the pictures of three nights; training never sees their labels" \
-    python -m training generate --data demo/plant --pictures 576 --seed 2026 \
-    --frames 12 --cameras 2 --roll-mark 12 --dark-camera 2 --dark-coils 17-24
+    python -m training generate --data demo/plant --pictures 432 --seed 2026 \
+    --frames 12 --cameras 2 --roll-mark 12 --dark-camera 2 --dark-coils 13-18
 say "Wait for the candidate"
 wait "$candidate" || { tail -n 5 demo/candidate.log >&2; exit 1; }
 trap - EXIT
@@ -79,12 +79,12 @@ tail -n 3 demo/candidate.log
 
 # -- three nights ---------------------------------------------------------------------------------
 
-archive 1 8
+archive 1 6
 score 1
 damage
-archive 9 16
+archive 7 12
 score 2
-archive 17 24
+archive 13 18
 score 3
 
 # -- the morning after ----------------------------------------------------------------------------

@@ -198,6 +198,7 @@ def camera_statistics(
         if references:
             axes.axhline(references[-1], color=_INK, linestyle=":", label="reference")
         axes.set_ylabel(unit)
+        axes.set_ylim(bottom=0)
         figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=11)
         return to_svg(figure)
 

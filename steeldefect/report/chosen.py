@@ -307,7 +307,7 @@ def _uncertain(asker: Asker, facts: Facts) -> list[tuple[Name, str]]:
     for one in doubtful:
         doubts = [doubt for doubt in one.doubts if doubt.kind is not Kind.AUDIT]
         if doubts:
-            named.append((one.picture, doubts[0].sentence()))
+            named.append((one.picture, f"{_IN_WORDS[doubts[0].kind]}: {doubts[0].sentence()}"))
     return named[:_OF_SECTION]
 
 
@@ -388,6 +388,13 @@ def _region(row: Row, place: int) -> Region:
     return Region(number=row.get("number") or place, box=_box(row), **known)  # type: ignore[arg-type]
 
 
+_IN_WORDS = {
+    Kind.GATE: "The first check was close to its limit",
+    Kind.PROBABILITY: "The models were not sure",
+    Kind.AREA_ABOVE: "Found, but barely large enough",
+    Kind.AREA_BELOW: "Not counted, a little too small",
+    Kind.DISAGREEMENT: "Two bundles differ",
+}
 _PLAIN = (
     *("source", "key", "etag", "width", "height", "coil", "camera", "side", "position_mm"),
     *("gate_probability", "verdict"),

@@ -50,8 +50,8 @@ class Facts:
     Attributes:
         run: the night.
         history: the night and the nights before it, for charts; the oldest first.
-        found, classes, defects, coils, coil_defects, not_scored, failed, repeats, drift, watched,
-            evaluated, gate: answers to the questions of these names.
+        found, classes, defects, by_camera, coils, coil_defects, not_scored, failed, repeats,
+            drift, watched, evaluated, gate: answers to the questions of these names.
         usual_pictures, usual_classes: the counts that the night is compared with.
         changes: the comparison with the usual nights.
         areas, cameras: answers over the nights of the charts.
@@ -62,6 +62,7 @@ class Facts:
     found: Answer
     classes: Answer
     defects: Answer
+    by_camera: Answer
     coils: Answer
     coil_defects: Answer
     not_scored: Answer
@@ -146,6 +147,7 @@ def read_facts(asker: Asker, nights: Nights, run: NightRun) -> Facts:
         found=asker.ask(questions.FOUND),
         classes=asker.ask(questions.CLASSES),
         defects=asker.ask(questions.DEFECTS),
+        by_camera=asker.ask(questions.CAMERAS),
         coils=asker.ask(questions.COILS),
         coil_defects=asker.ask(questions.COIL_DEFECTS),
         not_scored=asker.ask(questions.NOT_SCORED),

@@ -23,15 +23,16 @@ from markupsafe import Markup
 from steeldefect.pages.marks import shape_of, sign
 from steeldefect.pages.palette import class_colour
 from steeldefect.pages.style import STYLE
+from steeldefect.pictures.strip import Places
 from steeldefect.report import charts, texts
-from steeldefect.report.answers import Answer
+from steeldefect.report.answers import Answer, Row
 from steeldefect.report.chosen import Chosen, Part, PlateFile, Shown
 from steeldefect.report.coils import Coil
 from steeldefect.report.destination import COILS, night_path
 from steeldefect.report.facts import Facts
 from steeldefect.report.runs import NightRun, Nights
 from steeldefect.report.trust import evaluation_rows, hidden_row, shadow_digests, trust_sentences
-from steeldefect.report.verdict import URGENCY_TEXT, Verdict, brief, verdict_of
+from steeldefect.report.verdict import URGENCY_TEXT, Verdict, brief, to_do, verdict_of
 from steeldefect.review.page_verdicts import FORM
 from steeldefect.versions import versions
 from steeldefect.watch.facts import who
@@ -74,7 +75,8 @@ _LOOK = (
     (
         Part.SHADOW,
         "Where the second bundle differs",
-        "White dashes show what the second bundle found. A verdict is about the coloured outlines.",
+        "A second set of models (the second bundle) looked at the same pictures: white dashes show "
+        "what it found. A verdict is about the coloured outlines.",
         "No second bundle scored these pictures, or both found the same.",
     ),
 )
@@ -150,13 +152,13 @@ def index_page(
         newest_run: the newest night.
     """
     runs = origin.nights.runs
-    cameras = {one["run_id"]: one["cameras"] for one in alarms.rows}
+    alarmed = {one["run_id"]: one for one in alarms.rows}
     marks = {one["run_id"]: one["repeats"] for one in repeats.rows}
     rows = [
         {
             "run": run,
-            "name": f"{run.scored_at:%Y-%m-%d %H:%M}",
-            "sentence": _in_short(run, cameras.get(run.run_id, 0), marks.get(run.run_id, 0)),
+            "name": f"{run.scored_at:%Y-%m-%d %H:%M:%S}",
+            "sentence": _in_short(run, alarmed.get(run.run_id), marks.get(run.run_id, 0)),
             "link": night_path(run.run_id) if run.run_id in origin.existing else None,
         }
         for run in reversed(runs)
@@ -165,6 +167,7 @@ def index_page(
         "verdict": newest,
         "urgency": f"{URGENCY_TEXT[newest.urgency]}.",
         "newest_name": texts.night_name(newest_run.scored_at),
+        "newest_time": f"{newest_run.scored_at:%H:%M:%S}",
         "newest_link": night_path(newest_run.run_id)
         if newest_run.run_id in origin.existing
         else None,
@@ -178,12 +181,16 @@ def index_page(
     return _render("index.html", origin, context)
 
 
-def _in_short(run: NightRun, cameras: int, marks: int) -> str:
+def _in_short(run: NightRun, alarmed: Row | None, marks: int) -> str:
     parts = []
     if marks:
         parts.append(f"{marks} {'mark repeats' if marks == 1 else 'marks repeat'}.")
-    if cameras:
-        parts.append("Cameras or findings have drifted.")
+    if alarmed is not None and alarmed["cameras"]:
+        one = alarmed["cameras"] == 1
+        differ = "differs" if one else "differ"
+        parts.append(f"{texts.counted(alarmed['cameras'], 'camera')} {differ} from the reference.")
+    elif alarmed is not None:
+        parts.append("Pictures or findings differ from the reference.")
     return " ".join([*parts, brief(run).sentence])
 
 
@@ -212,12 +219,37 @@ def _night_html(origin: Origin, night: NightContent, where: Mapping[str, Any]) -
         "charts": _night_charts(facts),
         "nights_answer": origin.nights.answer,
         "shadows": shadow_digests(facts),
+        "shadow_part": Part.SHADOW,
+        "to_do": to_do(facts),
+        "alarmed": {one["camera"] for one in facts.alarms},
+        "coil_span": _coil_span(facts),
+        "places": [_place_of(run, one["key"]) for one in facts.failed.rows],
         "engine": run.engine or "",
         "scored_by": json.loads(run.versions).get("steeldefect", "unknown"),
         "settings_text": _indented(run.settings),
         "versions_text": _indented(run.versions),
     }
     return _render("night.html", origin, context)
+
+
+def _coil_span(facts: Facts) -> str:
+    """Return how many coils the night has, and the first and the last of them by name."""
+    names = [str(one["coil"]) for one in facts.coils.rows]
+    if not names:
+        return ""
+    span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    return f"{texts.counted(len(names), 'coil')}: {span}"
+
+
+def _place_of(run: NightRun, key: str) -> str:
+    """Return where a picture that could not be scored lies, as far as its key states it."""
+    place = Places(run.strip).of(key, None)
+    parts = [
+        place.coil and f"coil {place.coil}",
+        place.camera and who(place.camera),
+        None if place.position_mm is None else f"from {place.position_mm / 1000:,.1f} m",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _indented(text: str) -> str:
@@ -340,7 +372,7 @@ def _environment() -> _Environment:
         "percent": texts.percent,
         "points": texts.signed_percent,
         "number": texts.number,
-        "camera": who,
+        "camera": texts.camera,
         "length_mm": texts.length_mm,
         "metres": lambda one: texts.number(None if one is None else one / 1000, 2),
         "moment": texts.moment,

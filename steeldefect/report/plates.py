@@ -229,7 +229,8 @@ def _bar(pixel_mm: tuple[float, float], part: Box, scale: float) -> Colour:
         pen.line((end, middle - 6, end, middle + 6), INK, 3)
     text = f"{bar.millimetres:g} mm"
     if abs(pixel_mm[0] - pixel_mm[1]) > 0.005 * pixel_mm[0]:
-        text += f" along the rows; {pixel_mm[1] / pixel_mm[0]:.2f} times as much across"
+        upright = bar.millimetres * pixel_mm[1] / pixel_mm[0]
+        text += f" from left to right; the same length upright is {upright:.3g} mm"
     pen.text((22 + bar.pixels, middle), text, INK, font(TEXT - 2), anchor="lm")
     return np.ascontiguousarray(np.asarray(sheet)[:, :, ::-1])
 

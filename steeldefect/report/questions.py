@@ -31,6 +31,12 @@ SELECT class_id, count(*) AS defects, round(fsum(area_mm2), 1) AS area_mm2,
 FROM defects WHERE kept AND run_id = $run AND scored_date = $day
 GROUP BY class_id ORDER BY class_id
 """
+CAMERAS = """
+SELECT camera, count(*) AS pictures, count_if(verdict = 'defect') AS defective,
+    count(DISTINCT coil) AS coils
+FROM images WHERE run_id = $run AND scored_date = $day
+GROUP BY camera ORDER BY camera
+"""
 COILS = """
 SELECT coil, count(*) AS pictures, count_if(verdict = 'defect') AS defective,
     count_if(audit_defects > 0) AS audit_found, min(position_mm) AS begin_mm,
@@ -148,12 +154,13 @@ ORDER BY coil, camera, side, position_mm, key
 """
 COIL_MARKS = """
 SELECT source, key, number, coil, camera, side, class_id, class_name, along_mm, across_mm, area,
-    area_mm2, length_mm, width_mm, length, width
+    area_mm2, length_mm, width_mm, length, width, centroid_x, centroid_y, box_left, box_top,
+    box_right, box_bottom
 FROM defects WHERE kept AND run_id = $run AND scored_date = $day AND coil IS NOT NULL
 ORDER BY coil, area DESC, key, number
 """
 ALARMS_OF_ALL = """
-SELECT run_id, count(DISTINCT coalesce(camera, '')) AS cameras FROM drift WHERE alarm
+SELECT run_id, count(DISTINCT camera) AS cameras, count(*) AS alarms FROM drift WHERE alarm
 GROUP BY run_id
 """
 REPEATS_OF_ALL = """

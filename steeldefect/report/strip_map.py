@@ -125,6 +125,7 @@ def _surface(
     scale = WIDTH / length
     stretched = max(_LOWEST / (width * scale), 1.0)
     placed = [one for one in defects if None not in (one["along_mm"], one["across_mm"])]
+    extents = _extents(pictures, placed[:_MOST_MARKS], along)
     bands = []
     for number in range(rows):
         first = begin + number * length
@@ -134,7 +135,7 @@ def _surface(
                 first,
                 min(first + length, end),
                 width * scale * stretched,
-                tuple(_pictures(frame, pictures, spans)) + tuple(_boxes(frame, placed)),
+                tuple(_pictures(frame, pictures, spans)) + tuple(_boxes(frame, extents)),
                 tuple(_marks(frame, placed[:_MOST_MARKS])),
                 tuple(_turns(frame, repeats)),
             )
@@ -185,16 +186,61 @@ def _pictures(
     return shown
 
 
-def _boxes(frame: _Frame, defects: Sequence[Row]) -> list[Rectangle]:
-    """Return large defects as rectangles of their length and width, where they lie."""
+@dataclass(frozen=True)
+class _Extent:
+    """Where the box of a defect lies on the strip, in millimetres."""
+
+    begin: float
+    end: float
+    top: float
+    bottom: float
+    class_id: int
+
+
+def _extents(pictures: Sequence[Row], defects: Sequence[Row], along: str) -> list[_Extent]:
+    """Return the boxes of defects, by the size of a pixel on their pictures."""
+    sizes = {(one["source"], one["key"]): one for one in pictures}
+    found = []
+    for one in defects:
+        picture = sizes.get((one["source"], one["key"]))
+        if picture is None:
+            continue
+        sides = {
+            "x": (one["box_left"], one["box_right"], one["centroid_x"], picture["pixel_mm_x"]),
+            "y": (one["box_top"], one["box_bottom"], one["centroid_y"], picture["pixel_mm_y"]),
+        }
+        across = "y" if along == "x" else "x"
+        begin, end = _ends(one["along_mm"], *sides[along])
+        top, bottom = _ends(one["across_mm"], *sides[across])
+        found.append(_Extent(begin, end, top, bottom, one["class_id"]))
+    return found
+
+
+def _ends(
+    place: float, first: int, last: int, centre: float, pixel_mm: float
+) -> tuple[float, float]:
+    """Return where a box begins and ends on the strip, in millimetres.
+
+    Args:
+        place: place of the centroid on the strip.
+        first: first pixel of the box.
+        last: last pixel of the box plus 1.
+        centre: pixel of the centroid.
+        pixel_mm: size of a pixel.
+    """
+    return place + (first - 0.5 - centre) * pixel_mm, place + (last - 0.5 - centre) * pixel_mm
+
+
+def _boxes(frame: _Frame, extents: Sequence[_Extent]) -> list[Rectangle]:
+    """Return the boxes of large defects in a row, as they lie on the strip."""
     shown = []
-    for one in defects[:_MOST_MARKS]:
-        length, centre = one["length_mm"] or 0.0, one["along_mm"]
-        if length * frame.along > _LARGEST_SHOWN and frame.begin <= centre < frame.end:
-            left, right = frame.x(centre - length / 2), frame.x(centre + length / 2)
-            height = max((one["width_mm"] or 0.0) * frame.across, 2.0)
-            top = max(one["across_mm"] * frame.across - height / 2, 0.0)
-            shown.append(Rectangle(left, top, right - left, height, f"defect-{one['class_id']}"))
+    for one in extents:
+        wide = (one.end - one.begin) * frame.along, (one.bottom - one.top) * frame.across
+        if max(wide) > _LARGEST_SHOWN and one.begin < frame.end and one.end > frame.begin:
+            left, right = frame.x(one.begin), frame.x(one.end)
+            top = max(one.top * frame.across, 0.0)
+            style = f"defect-{one.class_id}"
+            shown.append(Rectangle(left, top, max(right - left, 1.0), max(wide[1], 1.0), style))
     return shown
 
 

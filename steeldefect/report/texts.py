@@ -100,6 +100,12 @@ def number(value: float | None, digits: int = 0, unit: str = "") -> Markup:
     return exact(value, "" if value is None else f"{value:,.{digits}f}{unit}")
 
 
+def camera(name: str) -> Markup:
+    """Return how a camera is called: its name, after the word if the name does not say it."""
+    word = "" if name.lower().startswith("camera") else "camera "
+    return Markup("{}{}").format(word, as_is(name))
+
+
 def length_mm(value: float) -> Markup:
     """Return a length in millimetres: with a decimal if it is short."""
     return number(value, 0 if value >= 9.5 else 1)

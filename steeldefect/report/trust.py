@@ -40,7 +40,30 @@ def shadow_digests(facts: Facts) -> list[str]:
 
 def trust_sentences(facts: Facts) -> list[str]:
     """Return what the tables say of how far the night can be trusted."""
-    return [*_gate(facts), *_promise(facts), *_drifted(facts), *_shadows(facts), *_labels(facts)]
+    return [
+        *_compared(facts),
+        *_gate(facts),
+        *_promise(facts),
+        *_drifted(facts),
+        *_shadows(facts),
+        *_labels(facts),
+    ]
+
+
+def _compared(facts: Facts) -> Iterator[str]:
+    """Yield what the newest evaluation says, in numbers of a hundred."""
+    value = {row["name"]: row["value"] for row in facts.evaluated.rows if row["value"] is not None}
+    if {"verdict_recall", "verdict_precision"} <= value.keys():
+        yield (
+            f"Compared with labels, it found {100 * value['verdict_recall']:.0f} of 100 pictures "
+            f"with a defect; of 100 pictures that it reported, "
+            f"{100 * value['verdict_precision']:.0f} had one."
+        )
+    if {"defect_recall", "defect_precision"} <= value.keys():
+        yield (
+            f"Of 100 single defects, it outlined {100 * value['defect_recall']:.0f}; of 100 "
+            f"outlines, {100 * value['defect_precision']:.0f} were right."
+        )
 
 
 def _gate(facts: Facts) -> Iterator[str]:
@@ -56,7 +79,8 @@ def _gate(facts: Facts) -> Iterator[str]:
         return
     by = "people" if hidden["labels"] == REVIEWS else "the segmenter"
     yield (
-        f"The gate stopped {found['stopped']:,} pictures. {by.capitalize()} looked at "
+        f"The gate, the first check, stopped {found['stopped']:,} pictures as clean. "
+        f"{by.capitalize()} looked at "
         f"{hidden['support']:,} of them all the same. By these, about {hidden['value']:,.0f} of "
         f"the stopped pictures are defective (95% interval {hidden['low']:,.0f} to "
         f"{hidden['high']:,.0f})."

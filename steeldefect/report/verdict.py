@@ -58,6 +58,34 @@ def verdict_of(facts: Facts) -> Verdict:
     return Verdict(_urgency(facts, bool(problems)), sentence[0].upper() + sentence[1:])
 
 
+def to_do(facts: Facts) -> list[str]:
+    """Return what a person should do first, one sentence each."""
+    wanted = list(_actions(facts))
+    if facts.run.quarantined:
+        wanted.append(
+            "See below which pictures could not be scored: nobody has checked that steel."
+        )
+    return wanted or ["Nothing has changed: look at the worst defects."]
+
+
+def _actions(facts: Facts) -> Iterator[str]:
+    if not facts.run.ended_well:
+        yield "Start the run again: it goes on where it ended; the reason stands below."
+    for repeat in facts.lasting_repeats:
+        if repeat["kind"] == "roll":
+            yield (
+                f"Check the rolls of about {repeat['diameter_mm']:,.0f} mm diameter, and look at "
+                f"coil {repeat['coil']} and at the coils after it."
+            )
+        else:
+            yield f"Clean the glass in front of {_camera(repeat['camera'])}."
+    for alarm in facts.alarms:
+        cause = alarm["sentence"].rpartition(": ")[2]
+        yield f"Check {_camera(alarm['camera']) if alarm['camera'] else 'the cameras'}: {cause}."
+        if alarm["camera"]:
+            yield f"Do not rely on the findings of {_camera(alarm['camera'])} tonight."
+
+
 def brief(run: NightRun) -> Verdict:
     """Return the verdict of a night that its row of `runs` allows: for the list of nights."""
     if not run.ended_well:

@@ -222,8 +222,11 @@ def test_a_repeat_is_told_with_its_coil_and_its_map(
 ) -> None:
     page = pages[f"nights/{plant.runs[1]}.html"]
     (item,) = page.by_id("changed").all("li")
-    assert item.text.startswith(f"Coil coil {MARKED}: roll of 398 mm diameter: 11 marks")
-    (link,) = item.all("a")
+    said = f"Coil coil {MARKED}, camera c1: roll of 398 mm diameter: 11 marks"
+    assert item.text.startswith(said)
+    assert "11 of 12 turns have a mark" in item.text
+    pictures, link = item.all("a")
+    assert pictures.attributes["href"] == "#look-repeats"
     coil = pages[link.attributes["href"].removeprefix("../")]
     assert coil.all("h1")[0].text == f"Coil coil {MARKED}"
     turns = [one for one in coil.all("rect") if one.attributes.get("class") == "turn"]

@@ -31,6 +31,7 @@ class Figures:
     Attributes:
         cards: pictures, defective ones, their share, defects, not scored, coils, and what the gate
             hides: value, low, high.
+        cameras: by camera: pictures, defective ones, their share.
         changes: by name of a share.
         coils: by coil: pictures, defective ones, defects, area, longest defect, not scored.
         reasons: by stage and error: pictures, given up, final.
@@ -40,6 +41,7 @@ class Figures:
     """
 
     cards: Numbers
+    cameras: dict[str, Numbers]
     changes: dict[str, Numbers]
     coils: dict[str, Numbers]
     reasons: dict[tuple[str, str], Numbers]
@@ -50,16 +52,25 @@ class Figures:
     @property
     def count(self) -> int:
         """Number of figures."""
-        tables = (self.changes, self.coils, self.reasons, self.evaluated, self.classes)
+        tables = (
+            self.cameras,
+            self.changes,
+            self.coils,
+            self.reasons,
+            self.evaluated,
+            self.classes,
+        )
         whole = [row for one in tables for row in dict(one).values()]
         return len(self.cards) + len(self.run) + sum(map(len, whole))
 
 
 def on_page(page: Element) -> Figures:
     """Return the figures that a night's page states."""
+    changed = _by_name(page, "changed")
     return Figures(
         cards=[value for one in page.all("div", "card") for value in one.figures],
-        changes=_by_name(page, "changed"),
+        cameras={name: row for name, row in changed.items() if name.startswith("camera ")},
+        changes={name: row for name, row in changed.items() if not name.startswith("camera ")},
         coils=_by_name(page, "strip"),
         reasons={
             (row[0].text, row[1].text): [value for cell in row for value in cell.figures]
@@ -72,8 +83,7 @@ def on_page(page: Element) -> Figures:
 
 
 def _rows(page: Element, section: str) -> list[list[Element]]:
-    found = page.by_id(section)
-    return found.table_rows() if found.all("table") else []
+    return [row for table in page.by_id(section).all("table") for row in table.table_rows()]
 
 
 def _by_name(page: Element, section: str) -> dict[str, Numbers]:
@@ -109,6 +119,10 @@ def by_sql(page: Element, output: str, classes: dict[int, str]) -> Figures:
             row["quarantined"],
             asked("trust", "audit, gate and second bundle"),
         ),
+        cameras={
+            f"camera {one['camera']}": camera_figures(one["pictures"], one["defective"])
+            for one in asked("changed", "pictures by camera")
+        },
         changes={one.name: _changed(one) for one in changes},
         coils=coil_figures(asked("strip", "coils"), asked("strip", "their defects"), failed),
         reasons={
@@ -147,6 +161,10 @@ def card_figures(found: Row, defects: int, quarantined: int, metrics: Sequence[R
         *(found["pictures"], found["defective"], *share, defects, quarantined, found["coils"]),
         *(one[name] for one in hidden for name in ("value", "low", "high")),
     ]
+
+
+def camera_figures(pictures: int, defective: int) -> Numbers:
+    return [pictures, defective, defective / pictures]
 
 
 def _changed(one: Change) -> Numbers:

@@ -20,6 +20,7 @@ from support.page_figures import (
     Figures,
     Numbers,
     Row,
+    camera_figures,
     card_figures,
     coil_figures,
     evaluated_figures,
@@ -62,6 +63,13 @@ def by_recount(tables: dict[str, list[Row]], run: str, classes: dict[int, str]) 
     ]
     return Figures(
         cards=card_figures(found, len(kept), row["quarantined"], own["metrics"]),
+        cameras={
+            f"camera {camera}": camera_figures(
+                sum(one["camera"] == camera for one in own["images"]),
+                sum((one["camera"], one["verdict"]) == (camera, "defect") for one in own["images"]),
+            )
+            for camera in {one["camera"] for one in own["images"]}
+        },
         changes=_recounted_changes(tables, run, classes),
         coils=coil_figures(coils, [one for one in by_coil if one["defects"]], own["quarantine"]),
         reasons=_reasons(own["quarantine"]),

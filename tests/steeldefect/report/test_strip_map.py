@@ -23,6 +23,10 @@ def picture(number: int, **changes: Any) -> Row:
 def defect(along: float | None, across: float | None = 75.0, **changes: Any) -> Row:
     row = {"camera": "c1", "side": "top", "class_id": 2, "class_name": "dark", "length": 20.0}
     row |= {"along_mm": along, "across_mm": across, "length_mm": 10.0, "width_mm": 6.0}
+    number = int((along or 0.0) // FRAME_MM)
+    x, y = ((along or 0.0) - number * FRAME_MM) / 0.5, (across or 0.0) / 0.6
+    row |= {"source": "/a", "key": f"{number}.png", "centroid_x": x, "centroid_y": y}
+    row |= {"box_left": x - 9.5, "box_right": x + 10.5, "box_top": y - 4.5, "box_bottom": y + 5.5}
     return row | changes
 
 
@@ -89,13 +93,15 @@ def test_a_very_long_coil_is_stretched_across_and_says_so() -> None:
     assert mark.y == pytest.approx(made.bands[0].height)
 
 
-def test_large_defects_are_boxes_of_their_size() -> None:
-    made = surface([picture(0)], [defect(400.0, 75.0, length_mm=80.0, width_mm=30.0)])
+def test_large_defects_are_boxes_as_they_lie_on_the_strip() -> None:
+    upright = {"box_left": 780, "box_right": 820, "box_top": 50, "box_bottom": 200}
+    own = {"centroid_x": 799.5, "centroid_y": 124.5, "length_mm": 90.0, "width_mm": 20.0}
+    made = surface([picture(0)], [defect(400.0, 75.0, **upright, **own)])
     (band,) = made.bands
     (box,) = [one for one in band.pictures if one.style == "defect-2"]
     scale = WIDTH / FRAME_MM
-    assert (box.x, box.width) == (pytest.approx(360 * scale), pytest.approx(80 * scale))
-    assert (box.y, box.height) == (pytest.approx(60 * scale), pytest.approx(30 * scale))
+    assert (box.x, box.width) == (pytest.approx(390 * scale), pytest.approx(20 * scale))
+    assert (box.y, box.height) == (pytest.approx(30 * scale), pytest.approx(90 * scale))
 
 
 def test_a_picture_with_a_defect_differs_and_a_hole_stays_empty() -> None:
