@@ -5,15 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.morning import (
-    HOSTILE_CLASSES,
-    Plant,
-    done,
-    make_bundles,
-    make_hostile,
-    make_plant,
-    report_without_spark,
-)
+from support.hostile_plant import HOSTILE_CLASSES, make_hostile
+from support.morning import Plant, done, make_bundles, make_plant, report_without_spark
 
 
 @pytest.fixture(scope="session")

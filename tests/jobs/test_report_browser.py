@@ -11,14 +11,8 @@ from typing import Any
 import pytest
 from support.archives import rows
 from support.browsing import ONE_WAY, TWO_WAYS, WAYS, Looked, Saved, look
-from support.morning import (
-    HOSTILE_CAMERAS,
-    HOSTILE_CLASSES,
-    HOSTILE_COILS,
-    MARKED,
-    Plant,
-    report_without_spark,
-)
+from support.hostile_plant import HOSTILE_CAMERAS, HOSTILE_CLASSES, HOSTILE_COILS
+from support.morning import MARKED, Plant, report_without_spark
 
 from steeldefect.cli import main as steeldefect
 from steeldefect.tables.schema import TableName
@@ -110,7 +104,7 @@ def test_the_checks_see_what_is_broken(tmp_path: Path) -> None:
         rules = ("image-alt", "html-has-lang", "document-title", "color-contrast")
         assert [one for one in (*rules, "Content Security Policy") if one not in text] == []
         assert (found["overflow"] > 0) == way.endswith("narrow")
-    assert page["names"]["turned"] == ["\u202ename"]
+    assert page["names"]["turned"] == ["\u202ename", "name"]
 
 
 def test_pages_have_no_barrier_in_light_and_dark_wide_and_narrow(every: Seen) -> None:

@@ -91,14 +91,18 @@ async function names(page) {
       const last = boxes[boxes.length - 1];
       if (isShown(box) && isShown(last) && !isBefore(last, box)) turned.push(name.textContent);
     }
-    // letters after a character that turns text stay in the order of the file
-    for (const hidden of document.querySelectorAll("bdi.hidden")) {
-      const next = hidden.nextSibling;
-      if (!next || next.nodeType !== Node.TEXT_NODE) continue;
-      const word = /^[A-Za-z]{2,}/.exec(next.data);
-      if (!word) continue;
-      const [one, two] = [boxOf(next, 0, 1), boxOf(next, 1, 2)];
-      if (isShown(one) && isShown(two) && !isBefore(one, two)) turned.push(word[0]);
+    // letters of a name stay in the order of the file
+    for (const name of document.querySelectorAll("bdi.name")) {
+      const walker = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        const node = walker.currentNode;
+        const word = /[A-Za-z]{2,}/.exec(node.data);
+        if (!word) continue;
+        const [one, two] = [0, 1].map((step) =>
+          boxOf(node, word.index + step, word.index + step + 1),
+        );
+        if (isShown(one) && isShown(two) && !isBefore(one, two)) turned.push(word[0]);
+      }
     }
     return {
       texts: [...new Set([...document.querySelectorAll("bdi.name")].map((one) => one.textContent))],
