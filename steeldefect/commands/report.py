@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     follow_signals()
 
+    from steeldefect.analysis.results import printable
     from steeldefect.api.report import report
     from steeldefect.program.progress import warn
     from steeldefect.settings import load_settings
@@ -72,5 +73,5 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if written.not_drawn:
         warn(f"{written.not_drawn} pictures could not be drawn; the page says why")
-    print(written.verdict.sentence)
+    print(printable(written.verdict.sentence))
     print(written.address)

@@ -137,7 +137,7 @@ def import_verdicts(
         store: the output.
         settings: settings of the call.
         path: the file.
-        reviewer: who reviewed the pictures, where the file does not say.
+        reviewer: who reviewed the pictures; None for whom the file names.
 
     Raises:
         DataError: the file is damaged, or its pictures are not in these tables as it states them.
@@ -151,7 +151,7 @@ def import_verdicts(
     said = {(one.source, one.key): one for one in verdicts.pictures}
     if len(said) < len(verdicts.pictures):
         raise DataError(f"{path}: a picture has two verdicts")
-    name = checked_reviewer(verdicts.reviewer or reviewer, path.name)
+    name = checked_reviewer(reviewer or verdicts.reviewer, path.name)
     with opened_database(store) as connection:
         classes = _classes(connection, verdicts)
         shown = _shown(connection, verdicts, path)
