@@ -92,7 +92,7 @@ test: setup lint ## Check style and types, then run the tests, except slow ones 
 test-faults: setup ## Run the tests in which stores, disks and processes fail, and all slow ones
 	$(RUN) STEELDEFECT_FAULTS=500 python -m pytest -m "not cluster" --numprocesses 3 --dist loadgroup \
 		tests/s3 tests/faults tests/steeldefect/upkeep
-	$(RUN) python -m pytest -m "slow and not cluster" $(PARALLEL) tests/jobs tests/training tests/steeldefect/publish
+	$(RUN) python -m pytest -m "slow and not cluster" $(PARALLEL) tests/examples tests/jobs tests/training tests/steeldefect/publish
 	$(RUN) python -m pytest -m "slow and cluster" tests/cluster
 
 .PHONY: test-ends

@@ -116,6 +116,7 @@ def test_the_rows_of_a_cluster_are_those_of_local_mode(
     assert cluster.executors_ran() >= 2
 
 
+@pytest.mark.slow
 def test_a_host_goes_away_and_another_one_joins(
     cluster: Cluster,
     command: list[str],
@@ -180,6 +181,7 @@ def gpu_options() -> list[str]:
     return [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
 
 
+@pytest.mark.slow
 def test_every_task_sees_the_gpu_that_it_was_given_and_no_other(
     gpu_cluster: Cluster, driver_environment: dict[str, str]
 ) -> None:

@@ -42,6 +42,7 @@ def proxy(cluster: Cluster, server: Server) -> Iterator[FaultProxy]:
         yield started
 
 
+@pytest.mark.slow
 def test_a_task_that_runs_twice_is_published_once(
     cluster: Cluster,
     server: Server,

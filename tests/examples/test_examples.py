@@ -67,6 +67,7 @@ def test_score_in_your_spark_pipeline(
     assert spark.range(2).count() == 2
 
 
+@pytest.mark.slow
 def test_train_on_your_own_data(tmp_path: Path) -> None:
     ended = run_program("examples/train_on_your_own_data.py", str(tmp_path / "own"))
     assert ended.code == 0, ended.err

@@ -182,6 +182,7 @@ def test_a_python_that_executors_cannot_run_is_named(rule_bundle: Bundle, tmp_pa
     )
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_a_run_with_4_and_the_next_one_completes_it(
     namespaces: Namespaces, rule_bundle: Bundle, tmp_path: Path
 ) -> None:

@@ -33,8 +33,11 @@ def score_in_vain(plant: Plant, rule: Rule) -> Faulted:
 @pytest.mark.parametrize(
     "kind",
     [
-        *(Fault.SLOW_DOWN, Fault.FORBIDDEN),
-        *(pytest.param(one, marks=pytest.mark.slow) for one in (Fault.SLOW, Fault.STALL)),
+        Fault.SLOW_DOWN,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (Fault.SLOW, Fault.STALL, Fault.FORBIDDEN)
+        ),
     ],
     ids=str,
 )

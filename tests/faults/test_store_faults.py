@@ -14,10 +14,8 @@ from support.faulted_runs import BRISK, ENDS, PATIENT, PLACES
 
 from steeldefect.tables.schema import TableName
 
-OF_EACH_SORT = (
-    *(Fault.SLOW_DOWN, Fault.ANSWER_LOST, Fault.ACKNOWLEDGED, Fault.STALL, Fault.RESET_IN_BODY),
-)
-"""Refused, served but unanswered, not served but acknowledged, silent, and half a content."""
+OF_EACH_SORT = (Fault.SLOW_DOWN, Fault.ANSWER_LOST, Fault.ACKNOWLEDGED)
+"""Refused, served but unanswered, and not served but acknowledged."""
 EVERY_KIND = [
     pytest.param(kind, marks=() if kind in OF_EACH_SORT else pytest.mark.slow, id=str(kind))
     for kind in Fault

@@ -48,6 +48,7 @@ def test_without_spark_submit_the_session_is_local(program: str) -> None:
     assert "master local[*,4] unset" in ended.out, ended.err
 
 
+@pytest.mark.slow
 def test_the_jvm_of_a_local_session_is_compiled_lightly(program: str) -> None:
     assert "-XX:TieredStopAtLevel=1" in run_program(program).out
     own = "--driver-java-options -XX:TieredStopAtLevel=4 pyspark-shell"

@@ -65,6 +65,7 @@ def delete_one_mask(export: Path) -> tuple[Path, str, int]:
     return path, shown[Path(file).name], int(category["id"])
 
 
+@pytest.mark.slow
 def test_corrections_come_back_in_training_and_evaluation(
     rule_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,6 +143,7 @@ def profile(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
     os.environ.pop("SSL_CERT_FILE", None)  # set for the Delta library
 
 
+@pytest.mark.slow
 def test_a_run_as_an_assumed_role_behind_an_own_authority(
     guarded: Guarded, profile: pytest.MonkeyPatch
 ) -> None:

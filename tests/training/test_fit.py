@@ -278,6 +278,7 @@ def test_a_work_folder_of_another_fit_is_refused(learnable: Path, tmp_path: Path
         fit(learnable, recipe, tmp_path / "b", FitOptions(work=work))
 
 
+@pytest.mark.slow
 def test_a_time_budget_ends_in_a_valid_bundle(learnable: Path, tmp_path: Path) -> None:
     content = _tiny(epochs=100_000) | {"compile": {"int8_pictures": 0}}
     for part in ("gate", "segmenter"):

@@ -45,6 +45,7 @@ def test_two_runs_whose_lock_somebody_deletes_at_any_time() -> None:
     assert explore(2, other=delete_the_lock).violations == {}
 
 
+@pytest.mark.slow
 def test_two_runs_and_a_record_that_arrives_at_any_time() -> None:
     assert explore(2, other=write_a_late_record, switches=3).violations == {}
 

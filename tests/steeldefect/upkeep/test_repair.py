@@ -194,6 +194,7 @@ def test_rows_that_lost_their_partner_in_two_tables_at_once_are_found(folder: Pa
     assert_each_once(store, [*ALL, "one-3.png", "one-4.png"])
 
 
+@pytest.mark.slow
 def test_rows_that_came_back_are_there_once_again(folder: Path) -> None:
     """The entry of a compaction is lost, the next compaction used its file: both are read."""
     store = open_store(str(folder))
