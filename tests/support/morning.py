@@ -95,7 +95,7 @@ def make_plant(folder: Path, bundles: tuple[Bundle, Bundle]) -> Plant:
     arguments = (
         *score_arguments(archive, bundles[0].folder, output),
         *("--shadow", str(bundles[1].folder), "--set", f"strip.key_pattern={_PATTERN}", *STRIP),
-        *("--set", "audit_share=0.5", "--set", "max_tries=1", "--set", "max_failure_share=1"),
+        *("--set", "audit_share=1", "--set", "max_tries=1", "--set", "max_failure_share=1"),
     )
     for night in (1, 2, 3):
         _write_night(archive, night)

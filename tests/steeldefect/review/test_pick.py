@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.archives import unpack_old_output
 from support.examples import BUNDLE, level, origin, prediction
 from support.reviewing import (
     DENT,
@@ -17,7 +17,6 @@ from support.reviewing import (
     Night,
     thresholds,
 )
-from support.samples import ROOT
 
 from steeldefect.bundle.manifest import Gate, GateMode
 from steeldefect.detection import gating
@@ -281,9 +280,7 @@ def test_pictures_without_regions_are_named(store: Store, night: Night) -> None:
 
 
 def test_tables_of_version_0_1(tmp_path: Path) -> None:
-    with tarfile.open(ROOT / "tests/old_tables/version-0.1.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    store = open_store(str(tmp_path / "version-0.1"))
+    store = open_store(str(unpack_old_output(tmp_path)))
     rows = picked(store, Wanted(count=4, random_share=1))
     assert [row.kind for row in rows] == [Kind.RANDOM] * 4
     assert all("cannot be read now" in row.reason for row in rows), "/plant is not here"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.archives import unpack_old_output
 from support.examples import BUNDLE, MORNING, origin
 from support.reviewing import DENT, Night, found, judge, region, square
-from support.samples import ROOT
 
 from steeldefect.analysis.sql import opened_database
 from steeldefect.errors import SettingsError, TableError
@@ -228,9 +227,7 @@ def test_tables_without_regions_show_classes(store: Store, night: Night) -> None
 
 
 def test_tables_of_version_0_1(tmp_path: Path) -> None:
-    with tarfile.open(ROOT / "tests/old_tables/version-0.1.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    store = open_store(str(tmp_path / "version-0.1"))
+    store = open_store(str(unpack_old_output(tmp_path)))
     with opened_database(store) as connection:
         keys = [key for (key,) in connection.execute("SELECT key FROM images").fetchall()]
     texts = [text_of(store, key) for key in keys]
