@@ -66,12 +66,12 @@ candidate=$!
 trap 'kill "$candidate" 2> /dev/null || true' EXIT
 step "Train the bundle that leads: half the resolution, half the epochs" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml \
-    --bundle demo/bundle --epochs 8 \
+    --bundle demo/bundle --epochs 12 \
     --set gate.input.height=64 --set gate.input.width=256 \
     --set segmenter.input.height=64 --set segmenter.input.width=256
 step "Generate the pictures of three nights; training never sees their labels" \
-    python -m training generate --data demo/plant --pictures 432 --seed 2026 \
-    --frames 12 --cameras 2 --roll-mark 12 --dark-camera 2 --dark-coils 13-18
+    python -m training generate --data demo/plant --pictures 576 --seed 2026 \
+    --frames 12 --cameras 2 --roll-mark 12 --dark-camera 2 --dark-coils 17-24
 say "Wait for the candidate"
 wait "$candidate" || { tail -n 5 demo/candidate.log >&2; exit 1; }
 trap - EXIT
@@ -79,12 +79,12 @@ tail -n 3 demo/candidate.log
 
 # -- three nights ---------------------------------------------------------------------------------
 
-archive 1 6
+archive 1 8
 score 1
 damage
-archive 7 12
+archive 9 16
 score 2
-archive 13 18
+archive 17 24
 score 3
 
 # -- the morning after ----------------------------------------------------------------------------
