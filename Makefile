@@ -118,8 +118,10 @@ $(DOCS): $(READY)
 
 # built again completely each time: Sphinx reports a broken link only when it reads the page
 .PHONY: docs
-docs: setup $(DOCS) ## Build a web site of the documents in build/site/index.html; a broken link is an error
-	@rm -rf build/site build/doctrees
+docs: setup $(DOCS) ## Build a web site of the documents, with the demo's page, in build/site/index.html
+	@[ -f demo/page/index.html ] || $(MAKE) --no-print-directory demo
+	@rm -rf build/site build/doctrees build/demo-page && mkdir -p build/demo-page
+	@cp -r demo/page build/demo-page/demo-page
 	$(RUN) python -m sphinx --quiet --fail-on-warning --keep-going \
 		-c docs -d build/doctrees . build/site
 	@! grep -rlE '<(link|script|img|iframe)[^>]* (src|href)="(https?:)?//' build/site --include='*.html' || \

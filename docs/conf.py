@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.addnodes import download_reference, pending_xref
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +60,7 @@ default_role = "code"  # `name` in a docstring
 html_theme = "furo"
 html_title = f"steeldefect {release}"
 html_static_path = ["static"]
-html_extra_path = ["demo-page"]  # the page of the demonstration, as the command wrote it
+html_extra_path = ["../build/demo-page"]  # `make docs` copies the demonstration's page there
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
@@ -100,16 +100,6 @@ def unlink_folders(app: Sphinx, page: nodes.document) -> None:
             link.replace_self(link.children)
 
 
-def open_demo_page(app: Sphinx, page: nodes.document) -> None:
-    """Let links to the demonstration's page open it: for Sphinx it is a file to download."""
-    top = "../" * app.env.docname.count("/")
-    for link in list(page.findall(download_reference)):
-        folder, _, name = link["reftarget"].rpartition("/")
-        if folder.endswith("demo-page"):
-            opened = nodes.reference("", "", *link.children, refuri=f"{top}{name}", internal=False)
-            link.replace_self(opened)
-
-
 def let_long_names_break(app: Sphinx, page: nodes.document, name: str) -> None:
     """Allow line breaks within paths and names of tests, where they stand in a table's cell."""
     for cell in page.findall(nodes.entry):
@@ -133,6 +123,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", add_menu)
     app.connect("source-read", list_public_names)
     app.connect("doctree-read", unlink_folders)
-    app.connect("doctree-read", open_demo_page)
     app.connect("doctree-resolved", let_long_names_break)
     app.connect("build-finished", copy_home)

@@ -221,7 +221,7 @@ def _night_html(origin: Origin, night: NightContent, where: Mapping[str, Any]) -
         "shadows": shadow_digests(facts),
         "shadow_part": Part.SHADOW,
         "to_do": to_do(facts),
-        "alarmed": {one["camera"] for one in facts.alarms},
+        "alarmed": {one["camera"] for one in facts.alarms} - {None},
         "coil_span": _coil_span(facts),
         "places": [_place_of(run, one["key"]) for one in facts.failed.rows],
         "engine": run.engine or "",

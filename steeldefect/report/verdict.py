@@ -65,7 +65,7 @@ def to_do(facts: Facts) -> list[str]:
         wanted.append(
             "See below which pictures could not be scored: nobody has checked that steel."
         )
-    return wanted or ["Nothing has changed: look at the worst defects."]
+    return list(dict.fromkeys(wanted)) or ["Nothing at once: look at the worst defects."]
 
 
 def _actions(facts: Facts) -> Iterator[str]:
@@ -81,9 +81,13 @@ def _actions(facts: Facts) -> Iterator[str]:
             yield f"Clean the glass in front of {_camera(repeat['camera'])}."
     for alarm in facts.alarms:
         cause = alarm["sentence"].rpartition(": ")[2]
-        yield f"Check {_camera(alarm['camera']) if alarm['camera'] else 'the cameras'}: {cause}."
-        if alarm["camera"]:
-            yield f"Do not rely on the findings of {_camera(alarm['camera'])} tonight."
+        if alarm["camera"] is None:
+            yield f"Find out what changed on all pictures: {cause}."
+        else:
+            yield f"Check {who(alarm['camera'])}: {cause}."
+            yield f"Do not rely on the findings of {who(alarm['camera'])} tonight."
+    for change in facts.changed:
+        yield f"Find out why {'more' if change.more else 'fewer'} {change.name} came than usual."
 
 
 def brief(run: NightRun) -> Verdict:
