@@ -72,6 +72,12 @@ def add_menu(app: Sphinx, name: str, text: list[str]) -> None:
         text[0] += "".join(_toctree(caption, pages) for caption, pages in MENU.items())
 
 
+def link_demo_page(app: Sphinx, name: str, text: list[str]) -> None:
+    """Link to the demonstration's page, which only the site has."""
+    if name == "docs/page":
+        text[0] += '\n<a href="../demo-page/index.html">Open the page of the demonstration</a>\n'
+
+
 def _toctree(caption: str, pages: list[str]) -> str:
     listed = "\n".join(f"/{page}" for page in pages)
     return f"\n\n```{{toctree}}\n:caption: {caption}\n:hidden:\n\n{listed}\n```\n"
@@ -121,6 +127,7 @@ def copy_home(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Register the functions above."""
     app.connect("source-read", add_menu)
+    app.connect("source-read", link_demo_page)
     app.connect("source-read", list_public_names)
     app.connect("doctree-read", unlink_folders)
     app.connect("doctree-resolved", let_long_names_break)
