@@ -38,7 +38,12 @@ MENU = {
         "docs/glossary",
     ],
     "Rely on it": ["docs/promises", "SECURITY", "docs/scale"],
-    "Measurements": ["benchmarks/RESULTS", "benchmarks/BOUNDS", "benchmarks/RESULTS-upkeep"],
+    "Measurements": [
+        "benchmarks/RESULTS",
+        "benchmarks/BOUNDS",
+        "benchmarks/RESULTS-upkeep",
+        "benchmarks/RESULTS-watch",
+    ],
     "Change it": ["CONTRIBUTING", "docs/architecture", "CHANGELOG"],
 }
 
