@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from steeldefect.bundle.manifest import Manifest, Mirror
 from steeldefect.detection import gating
-from steeldefect.detection.outline import Outline, OutlineRules, outline_picture
+from steeldefect.detection.outline import Outline, OutlineRules, outline_maps
+from steeldefect.detection.windows import ClassMaps
 from steeldefect.errors import InferenceError, PictureSizeError
-from steeldefect.pictures.preprocessing import Float32, Gray, Resizer, scale_batch
+from steeldefect.pictures.preprocessing import Float32, Gray, Resizer
 from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.engine import Engine
 
-_HEIGHT, _WIDTH = 1, 2  # axes of a batch
+_HEIGHT, _WIDTH = 0, 1  # axes of a picture
 _MIRRORED = {
     Mirror.HORIZONTAL: (_WIDTH,),
     Mirror.VERTICAL: (_HEIGHT,),
@@ -116,8 +117,7 @@ class Detector:
         resized = [picture.for_gate for picture in pictures if picture.for_gate is not None]
         if self._gate is None or self.manifest.gate is None or not resized:
             return np.full(len(pictures), np.nan, dtype=np.float32)
-        batch = scale_batch(resized, self.manifest.gate.input)
-        answers = self._gate.predict(batch).reshape(len(pictures))
+        answers = self._gate.answer(resized, self.manifest.gate.input).reshape(len(pictures))
         finite = np.where(np.isfinite(answers), answers, np.float32(np.nan))
         return gating.temper(finite, self.manifest.gate.temperature)
 
@@ -150,11 +150,11 @@ class Detector:
         return [
             self.outline(maps, picture.shape, float(probability))
             for maps, picture, probability in zip(
-                self.maps(pictures), pictures, probabilities, strict=True
+                self.maps(pictures, lent=True), pictures, probabilities, strict=True
             )
         ]
 
-    def maps(self, pictures: Sequence[Prepared]) -> Float32:
+    def maps(self, pictures: Sequence[Prepared], *, lent: bool = False) -> Float32:
         """Compute the segmenter's class maps.
 
         If the bundle names mirrors, the segmenter also runs on mirrored copies, in one call for
@@ -162,21 +162,23 @@ class Detector:
 
         Args:
             pictures: at least one prepared picture.
+            lent: whether the next call may overwrite the result; saves a copy.
 
         Returns:
             float32 (n, height, width, classes), probabilities at the model's own size.
         """
         spec = self.manifest.segmenter.input
-        batch = scale_batch([picture.for_segmenter for picture in pictures], spec)
-        maps = self.segmenter.predict(batch)
+        resized = [picture.for_segmenter for picture in pictures]
+        maps = self.segmenter.answer(resized, spec)
         mirrors = self.manifest.segmenter.mirrors
         if not mirrors:
-            return maps
+            return maps if lent else maps.copy()
+        total = maps.copy()
         for mirror in mirrors:
             axes = _MIRRORED[mirror]
-            copies = np.ascontiguousarray(np.flip(batch, axes))
-            maps = maps + np.flip(self.segmenter.predict(copies), axes)
-        return np.asarray(maps / np.float32(1 + len(mirrors)))
+            copies = [np.ascontiguousarray(np.flip(one, axes)) for one in resized]
+            total += np.flip(self.segmenter.answer(copies, spec), tuple(axis + 1 for axis in axes))
+        return np.asarray(total / np.float32(1 + len(mirrors)))
 
     def outline(
         self,
@@ -196,11 +198,12 @@ class Detector:
         Returns:
             The outline, or an error if the maps are not finite.
         """
-        if not np.isfinite(maps).all():
+        class_maps = ClassMaps(maps)
+        if not class_maps.finite:
             return InferenceError("the segmenter's answer is not finite")
         added = rules.added_area + self._added_area(probability)
         rules = replace(rules, added_area=added)
-        return outline_picture(maps, shape, self.manifest.classes, rules)
+        return outline_maps(class_maps, shape, self.manifest.classes, rules)
 
     def _added_area(self, probability: float) -> int:
         gate = self.manifest.gate

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import cv2
 import numpy as np
 
 from steeldefect.bundle.manifest import DefectClass
 from steeldefect.detection.regions import MaskRegions, Region
+from steeldefect.detection.windows import ClassMaps, Window
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
 
@@ -121,10 +121,24 @@ class OutlineRules:
 def outline_picture(
     maps: Float32, shape: tuple[int, int], classes: Sequence[DefectClass], rules: OutlineRules
 ) -> Outline:
-    """Find the defects of all classes on one picture.
+    """Find the defects of all classes on one picture; see `outline_maps`.
 
     Args:
         maps: float32 (h, w, classes), finite: the class maps of the model.
+        shape: (height, width) of the picture.
+        classes: the classes of the bundle, with thresholds and minimum areas.
+        rules: how regions are measured.
+    """
+    return outline_maps(ClassMaps(np.ascontiguousarray(maps)), shape, classes, rules)
+
+
+def outline_maps(
+    maps: ClassMaps, shape: tuple[int, int], classes: Sequence[DefectClass], rules: OutlineRules
+) -> Outline:
+    """Find the defects of all classes on one picture.
+
+    Args:
+        maps: the class maps of the model, finite.
         shape: (height, width) of the picture.
         classes: the classes of the bundle, with thresholds and minimum areas.
         rules: how regions are measured.
@@ -133,14 +147,12 @@ def outline_picture(
     rejected: list[Rejected] = []
     levels: list[LevelMask] = []
     count = 0
-    # OpenCV's split separates the interleaved classes faster than NumPy reads one of them
-    for class_map, defect_class in zip(cv2.split(maps), classes, strict=True):
-        full = _resized_above(
-            class_map, shape, min(defect_class.pixel_threshold, *rules.levels, 1.0)
-        )
-        if full is None:
+    for number, defect_class in enumerate(classes):
+        lowest = min(defect_class.pixel_threshold, *rules.levels, 1.0)
+        window = maps.window_above(number, shape, lowest)
+        if window is None:
             continue
-        regions = _regions_above(full, defect_class.pixel_threshold)
+        regions = _regions_above(window, defect_class.pixel_threshold, shape)
         reason = None
         if regions is not None:
             reason = _reason_against(regions.area, defect_class, rules.added_area)
@@ -152,7 +164,8 @@ def outline_picture(
                     Rejected(defect_class, region, reason)
                     for region in regions.measured(rules.pixel_mm, rules.rejected)
                 ]
-        levels += _level_masks(full, defect_class, rules.levels, own=reason is not None)
+        if rules.levels:
+            levels += _level_masks(window, defect_class, shape, rules, own=reason is not None)
     return Outline(tuple(findings), _largest(rejected, rules.rejected), count, tuple(levels))
 
 
@@ -175,41 +188,34 @@ def find_defect(
     return found[0] if found else None
 
 
-def _resized_above(
-    probability: Float32, shape: tuple[int, int], threshold: float
-) -> Float32 | None:
-    """Resize a class map to the picture's size; None if no pixel is above the threshold.
-
-    The class map is resized (bilinear) before the threshold is applied, so that outlines do not
-    show the model's larger pixels.
-    """
-    return None if probability.max() <= threshold else resize_map(probability, shape)
-
-
-def _regions_above(full: Float32, threshold: float) -> MaskRegions | None:
+def _regions_above(window: Window, threshold: float, shape: tuple[int, int]) -> MaskRegions | None:
     """Find the regions of one class; None if no pixel is above the threshold."""
-    mask = full > threshold
-    return MaskRegions(mask, full) if mask.any() else None
+    mask = window.values > threshold
+    return MaskRegions(mask, window.values, window[:2], shape) if mask.any() else None
 
 
 def _level_masks(
-    full: Float32, defect_class: DefectClass, levels: Sequence[float], *, own: bool
+    window: Window,
+    defect_class: DefectClass,
+    shape: tuple[int, int],
+    rules: OutlineRules,
+    *,
+    own: bool,
 ) -> Iterator[LevelMask]:
     """Yield the masks of a class that are kept beside its finding; each lies in the one before.
 
     Args:
-        full: float32 (height, width), the class map at the picture's size.
+        window: the part of the class map that is above the lowest level.
         defect_class: the class.
-        levels: thresholds that the settings ask for; none: no masks are kept.
+        shape: (height, width) of the picture.
+        rules: with the thresholds that the settings ask for.
         own: whether to keep the mask at the class's own threshold, too.
     """
-    if not levels:
-        return
-    wanted = {*levels} - {defect_class.pixel_threshold}
+    wanted = {*rules.levels} - {defect_class.pixel_threshold}
     if own:
         wanted.add(defect_class.pixel_threshold)
     for level in sorted(wanted):
-        regions = _regions_above(full, level)
+        regions = _regions_above(window, level, shape)
         if regions is None:
             return
         yield LevelMask(
@@ -253,13 +259,3 @@ def _largest(rejected: list[Rejected], limit: int) -> tuple[Rejected, ...]:
     """Return the largest regions, in their order; of equal areas, the first."""
     by_area = sorted(range(len(rejected)), key=lambda place: -rejected[place].region.area)
     return tuple(rejected[place] for place in sorted(by_area[:limit]))
-
-
-def resize_map(probability: Float32, shape: tuple[int, int]) -> Float32:
-    """Resize a class map float32 (h, w) to a picture's (height, width), bilinear."""
-    if probability.shape == shape:
-        return probability
-    size = (shape[1], shape[0])
-    # one channel of an interleaved array is not contiguous, as OpenCV needs it
-    contiguous = np.ascontiguousarray(probability)
-    return np.asarray(cv2.resize(contiguous, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -8,8 +8,8 @@ So lengths and hulls are taken around the corners of the pixels. (Around their c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,8 +21,7 @@ Points = npt.NDArray[np.int32]
 _CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32)
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """The shape of a region; lengths are in pixels or millimetres, as the scale was given.
 
     Attributes:
@@ -47,18 +46,19 @@ class Shape:
 
 
 def measure_shape(
-    border: Points, pixel_mm: tuple[float, float] | None = None
+    border: Points, size: tuple[int, int], pixel_mm: tuple[float, float] | None = None
 ) -> tuple[Shape, Shape | None]:
     """Measure a region in pixels, and in millimetres if the size of a pixel is known.
 
     Args:
         border: the region's outer border: int32 (n, 2), column and row of each pixel, in order, as
             `cv2.findContours` returns it.
+        size: width and height of the region, in pixels.
         pixel_mm: width and height of a pixel in millimetres; None if unknown.
     """
     hull = cv2.convexHull(border)
-    corners = (hull.astype(np.float32) + _CORNERS).reshape(-1, 2)
-    area = _hull_area(hull)
+    corners = np.add(hull, _CORNERS, dtype=np.float32).reshape(-1, 2)
+    area = _hull_area(hull, size)
     in_pixels = _shape(border, corners, area, (1.0, 1.0))
     if pixel_mm is None:
         return in_pixels, None
@@ -68,13 +68,13 @@ def measure_shape(
     return in_pixels, _shape(scaled, corners * scale, area, pixel_mm)
 
 
-def _hull_area(hull: npt.NDArray[np.int32]) -> float:
+def _hull_area(hull: npt.NDArray[np.int32], size: tuple[int, int]) -> float:
     """Return the area of the hull around the corners of pixels, given that of their centres.
 
     Source: the area of the Minkowski sum of a convex shape and a rectangle of a x b is the shape's
     area + a * its height + b * its width + a * b (Steiner's formula for a rectangle).
     """
-    _, _, width, height = cv2.boundingRect(hull)  # counts pixels: centres span one less
+    width, height = size  # counts pixels: centres span one less
     area: float = cv2.contourArea(hull) + (width - 1) + (height - 1) + 1
     return area
 

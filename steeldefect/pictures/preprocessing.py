@@ -64,6 +64,9 @@ _CV2_INTERPOLATION = {
 _SMALLEST_STD = (
     1e-3  # in gray values 0..255: a picture of one gray value becomes zeros, not infinities
 )
+_GRAY_VALUES: Float32 = np.arange(256, dtype=np.float32)
+_UNIT_VALUES: Float32 = _GRAY_VALUES / np.float32(255.0)
+_COLOURS = 3  # channels of a colour picture
 
 
 def resize(picture: Gray, spec: InputSpec) -> Gray:
@@ -100,7 +103,7 @@ def scale(resized: Gray, spec: InputSpec) -> Float32:
 
 
 def scale_batch(resized: Sequence[Gray], spec: InputSpec) -> Float32:
-    """Scale resized pictures into one batch, without copies in between.
+    """Scale resized pictures into one batch.
 
     Args:
         resized: at least one picture, uint8 (h, w), all of the same size.
@@ -110,21 +113,43 @@ def scale_batch(resized: Sequence[Gray], spec: InputSpec) -> Float32:
         float32 (n, h, w, spec.channels); the gray channel is repeated.
     """
     batch = np.empty((len(resized), *resized[0].shape, spec.channels), dtype=np.float32)
-    for place, picture in zip(batch, resized, strict=True):
-        values = _scaled(picture, spec)
-        for channel in range(spec.channels):  # four times as fast as one broadcast assignment
-            place[:, :, channel] = values
+    scale_into(batch, resized, spec)
     return batch
 
 
-def _scaled(resized: Gray, spec: InputSpec) -> Float32:
-    values = resized.astype(np.float32)
-    if spec.scaling is Scaling.UNIT:
-        values /= np.float32(255.0)
+def scale_into(batch: Float32, resized: Sequence[Gray], spec: InputSpec) -> None:
+    """Scale resized pictures into the first places of a batch, without copies in between.
+
+    A picture has only 256 gray values, so only these are computed, and looked up for each pixel.
+
+    Args:
+        batch: float32 (n, h, w, spec.channels), contiguous, n at least the number of pictures.
+        resized: pictures, uint8 (h, w).
+        spec: input of the model.
+    """
+    for place, picture in zip(batch, resized, strict=False):
+        values = _scaled_values(picture, spec)
+        if spec.channels == 1:
+            cv2.LUT(picture, values, dst=place[:, :, 0])
+        else:
+            _repeat(cv2.LUT(picture, values), place)
+
+
+def _repeat(gray: npt.NDArray[np.generic], place: Float32) -> None:
+    """Repeat one channel (h, w) in the channels of `place`, (h, w, channels)."""
+    if place.shape[2] == _COLOURS:
+        cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR, dst=place)
     else:
-        mean, std = cv2.meanStdDev(resized)
-        values -= np.float32(mean[0, 0])
-        values /= np.float32(max(std[0, 0], _SMALLEST_STD))
+        place[:] = gray[:, :, np.newaxis]
+
+
+def _scaled_values(resized: Gray, spec: InputSpec) -> Float32:
+    """Return the model input for each of the 256 gray values of a picture: float32 (256,)."""
+    if spec.scaling is Scaling.UNIT:
+        return _UNIT_VALUES
+    mean, std = cv2.meanStdDev(resized)
+    values = _GRAY_VALUES - np.float32(mean[0, 0])
+    values /= np.float32(max(std[0, 0], _SMALLEST_STD))
     return values
 
 

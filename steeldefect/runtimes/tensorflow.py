@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from steeldefect.errors import DeviceError
 from steeldefect.pictures.preprocessing import Float32
+from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.batches import Batches, fitting_size
 from steeldefect.runtimes.choices import DeviceChoice
 from steeldefect.runtimes.engine import Engine
@@ -22,7 +23,7 @@ from steeldefect.runtimes.gpus import free_bytes
 from steeldefect.runtimes.keras_files import load_keras_model
 
 
-class TensorFlowRuntime:
+class TensorFlowRuntime(Runtime):
     """One Keras model as a compiled function."""
 
     def __init__(self, path: Path, engine: Engine) -> None:

@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from steeldefect.bundle.manifest import DefectClass
 from steeldefect.pictures import run_lengths
+from steeldefect.pictures.run_lengths import Runs
 from steeldefect.scoring.task_rows import TaskRows
 from steeldefect.tables.provenance import Origin
-from steeldefect.tables.schema import TableName
 
-Found = dict[tuple[str, str], str]
-"""Run lengths of a class on a picture, by key and name of the class."""
+Found = dict[tuple[str, str], Runs]
+"""Runs of a class on a picture, by key and name of the class."""
+
+_EMPTY: Runs = np.empty((0, 2), np.int64)
 
 
 def agreement_rows(
+    source: str,
     leading: TaskRows,
     shadow: TaskRows,
     classes: tuple[Sequence[DefectClass], Sequence[DefectClass]],
@@ -30,6 +35,7 @@ def agreement_rows(
     Classes are the same if their names are. A bundle without a class has no area of it.
 
     Args:
+        source: address of the input.
         leading: rows of the bundle that leads.
         shadow: rows of the shadow.
         classes: the classes of both.
@@ -41,15 +47,20 @@ def agreement_rows(
     ids = [{one.name: one.id for one in some} for some in classes]
     led, shadowed = ids
     found = [_found(rows) for rows in (leading, shadow)]
-    scored = {row["key"] for row in shadow.of(TableName.IMAGES)}
+    scored = {row.key for row in shadow.images}
     made = []
-    for row in leading.of(TableName.IMAGES):
-        if row["key"] not in scored:
+    for row in leading.images:
+        if row.key not in scored:
             continue
-        picture = {name: row[name] for name in ("source", "key", "image_id", "coil")}
+        picture = {
+            "source": source,
+            "key": row.key,
+            "image_id": row.image_id,
+            "coil": row.coil,
+        }
         for name in {**led, **shadowed}:
             masks = [
-                found_by.get((row["key"], name), "") if name in known else None
+                found_by.get((row.key, name), _EMPTY) if name in known else None
                 for found_by, known in zip(found, ids, strict=True)
             ]
             made.append(
@@ -62,20 +73,14 @@ def agreement_rows(
 
 
 def _found(rows: TaskRows) -> Found:
-    return {
-        (row["key"], row["class_name"]): row["run_lengths"]
-        for row in rows.of(TableName.PREDICTIONS)
-        if not row["audit"]
-    }
+    return {(row.key, row.class_name): row.run_lengths for row in rows.predictions if not row.audit}
 
 
-def _areas(leading: str | None, shadow: str | None) -> dict[str, int | None]:
+def _areas(first: Runs | None, second: Runs | None) -> dict[str, int | None]:
     """Return both areas and their intersection in pixels; None for a mask that nobody looked for.
 
-    Run lengths are empty if nothing was found, and None without such a class.
+    Runs are empty if nothing was found, and None without such a class.
     """
-    runs = [None if one is None else run_lengths.parse(one) for one in (leading, shadow)]
-    first, second = runs
     return {
         "area": None if first is None else run_lengths.area(first),
         "shadow_area": None if second is None else run_lengths.area(second),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from steeldefect.bundle.manifest import DefectClass
@@ -90,7 +91,7 @@ class Passed(NamedTuple):
 
 
 class Segmented(NamedTuple):
-    """A picture with its class maps: float32 (h, w, classes)."""
+    """A picture with its class maps: float32 (h, w, classes); the next batch overwrites them."""
 
     passed: Passed
     maps: Float32
@@ -254,8 +255,9 @@ class BundleScorer:
                 yield Pictured(key, prepared.shape, statistics, place), prepared
 
     def _segment(self, batch: list[Passed]) -> list[Segmented]:
+        prepared = [one.prepared for one in batch]
         with self._stopwatch.measure(Stage.SEGMENT.value):
-            maps = self._answer(self._detector.maps, [one.prepared for one in batch])
+            maps = self._answer(partial(self._detector.maps, lent=True), prepared)
         if not isinstance(maps, InferenceError):
             return list(map(Segmented, batch, maps))
         for passed in batch:

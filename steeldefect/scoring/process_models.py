@@ -16,7 +16,7 @@ from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
 from steeldefect.runtimes import RuntimeOptions
 from steeldefect.runtimes.gpus import expose_gpus
-from steeldefect.scoring.threads import limit_threads
+from steeldefect.scoring.threads import keep_freed_memory, limit_threads
 
 _OPENED: dict[tuple[str, RuntimeOptions, bool], Detector] = {}
 
@@ -69,6 +69,7 @@ def models_of_process(
     for other in _OPENED.keys() - needed:  # models that are no longer used need memory
         del _OPENED[other]
     if cached not in _OPENED:
+        keep_freed_memory()
         limit_threads(options.threads)
         _OPENED[cached] = open_detector(_unpacked(shipment), options, any_size)
     return _OPENED[cached]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from steeldefect.detection.outline import Finding, LevelMask, Outline
 from steeldefect.errors import Transient
-from steeldefect.pictures import run_lengths
 from steeldefect.pictures.statistics import PictureStatistics
 from steeldefect.pictures.strip import Axis, Place
 from steeldefect.runtimes import Engine
 from steeldefect.scoring.defect_rows import defect_rows
 from steeldefect.scoring.fetching import PictureKey
+from steeldefect.scoring.row_types import (
+    DefectRow,
+    ImageRow,
+    LevelRow,
+    PredictionRow,
+    QuarantineRow,
+)
 from steeldefect.scoring.task_report import Failures
 from steeldefect.stores import Store
+from steeldefect.tables.columns import stored_columns
 from steeldefect.tables.parts import Part, write_part
-from steeldefect.tables.provenance import Origin, stored_rows
+from steeldefect.tables.provenance import Origin
 from steeldefect.tables.schema import Stage, TableName, Verdict
 
 
@@ -38,7 +46,13 @@ class Pictured(NamedTuple):
 
 
 class TaskRows:
-    """Rows of all tables that scoring writes, kept in memory until the task ends."""
+    """Rows of all tables that scoring writes, kept in memory until the task ends.
+
+    Attributes:
+        images, predictions: rows so far.
+        defective: number of pictures with a defect so far.
+        failures: the pictures in `quarantine` so far, counted.
+    """
 
     def __init__(
         self, source: str, engine: Engine, max_tries: int, along: Axis | None = None
@@ -56,28 +70,22 @@ class TaskRows:
         self._max_tries = max_tries
         self._along = along
         self.failures = Failures()
-        self._rows: dict[TableName, list[dict[str, Any]]] = {
-            TableName.IMAGES: [],
-            TableName.PREDICTIONS: [],
-            TableName.DEFECTS: [],
-            TableName.MASK_LEVELS: [],
-            TableName.QUARANTINE: [],
-        }
+        self.images: list[ImageRow] = []
+        self.predictions: list[PredictionRow] = []
+        self._defects: list[DefectRow] = []
+        self._levels: list[LevelRow] = []
+        self._quarantine: list[QuarantineRow] = []
         self.defective = 0
-
-    def of(self, table: TableName) -> list[dict[str, Any]]:
-        """Return the rows of a table so far, without provenance."""
-        return self._rows[table]
 
     @property
     def scored(self) -> int:
         """Number of pictures in `images` so far."""
-        return len(self._rows[TableName.IMAGES])
+        return len(self.images)
 
     @property
     def quarantined(self) -> int:
         """Number of pictures in `quarantine` so far."""
-        return len(self._rows[TableName.QUARANTINE])
+        return len(self._quarantine)
 
     def gated(self, picture: Pictured, probability: float, audit: Outline | None = None) -> None:
         """Add a picture that the gate stopped.
@@ -87,7 +95,7 @@ class TaskRows:
             probability: the gate's answer.
             audit: what the segmenter finds on it; None if the audit did not choose the picture.
         """
-        self._image(picture, probability, Verdict.GATED, Outline(), audit)
+        self.images.append(_image(picture, probability, Verdict.GATED, _NOTHING, audit))
         if audit is not None:
             self._findings(picture, audit, audit=True)
 
@@ -95,24 +103,18 @@ class TaskRows:
         """Add a picture that was segmented, and what was found on it."""
         verdict = Verdict.DEFECT if outline.findings else Verdict.CLEAN
         self.defective += verdict is Verdict.DEFECT
-        self._image(picture, probability, verdict, outline, None)
+        self.images.append(_image(picture, probability, verdict, outline, None))
         self._findings(picture, outline, audit=False)
 
     def _findings(self, picture: Pictured, outline: Outline, *, audit: bool) -> None:
-        named = self._picture(picture.key) | {"audit": audit}
-        self._rows[TableName.PREDICTIONS] += [
-            named | _prediction(finding) for finding in outline.findings
-        ]
-        self._rows[TableName.DEFECTS] += [
-            named | row for row in defect_rows(outline, picture.place, self._along)
-        ]
-        named = self._picture(picture.key)
-        self._rows[TableName.MASK_LEVELS] += [named | _level(mask) for mask in outline.levels]
+        key = picture.key.key
+        self.predictions += [_prediction(key, one, audit=audit) for one in outline.findings]
+        self._defects += defect_rows(key, outline, picture.place, self._along, audit=audit)
+        self._levels += [_level(key, mask) for mask in outline.levels]
 
     def failed(self, key: PictureKey, failure: Failure) -> None:
         """Add a picture that was not scored."""
-        row = failed_row(self._source, key, failure, self._max_tries)
-        self._rows[TableName.QUARANTINE].append(row)
+        self._quarantine.append(failed_row(key, failure, self._max_tries))
         self.failures.add(key, failure.stage.value, failure.error)
 
     def write(self, output: Store, origin: Origin, label: str) -> list[Part]:
@@ -121,105 +123,140 @@ class TaskRows:
         Raises:
             StoreError: the output cannot be written.
         """
+        engine = {
+            "runtime": self._engine.runtime.value,
+            "device": self._engine.device.value,
+            "precision": self._engine.precision.value,
+        }
         return [
-            write_part(output, table, stored_rows(table, rows, origin), origin, label)
-            for table, rows in self._rows.items()
+            _written(output, table, rows, {"source": self._source, **engine}, origin, label)
+            for table, rows in self._tables()
             if rows
         ]
 
-    def _image(
-        self,
-        picture: Pictured,
-        probability: float | None,
-        verdict: Verdict,
-        outline: Outline,
-        audit: Outline | None,
-    ) -> None:
-        key, (height, width), statistics, place = picture
-        self._rows[TableName.IMAGES].append(
-            self._picture(key)
-            | {
-                "etag": key.etag,
-                "bytes": key.size,
-                "width": width,
-                "height": height,
-                "gate_probability": probability,
-                "verdict": verdict.value,
-                "defects": len(outline.findings),
-                "runtime": self._engine.runtime.value,
-                "device": self._engine.device.value,
-                "precision": self._engine.precision.value,
-                "coil": place.coil,
-                "camera": place.camera,
-                "side": place.side,
-                "position_mm": place.position_mm,
-                "captured_at": place.captured_at,
-                "pixel_mm_x": place.pixel_mm_x,
-                "pixel_mm_y": place.pixel_mm_y,
-                "attributes": None if place.attributes is None else list(place.attributes.items()),
-                "regions": _regions(outline),
-                "rejected_regions": outline.rejected_count,
-                "level_masks": len(outline.levels),
-                "audit_defects": None if audit is None else len(audit.findings),
-                "audit_regions": None if audit is None else _regions(audit),
-            }
-            | statistics._asdict()
-        )
-
-    def _picture(self, key: PictureKey) -> dict[str, Any]:
-        return _named(self._source, key)
+    def _tables(self) -> Iterator[tuple[TableName, Sequence[Any]]]:
+        yield TableName.IMAGES, self.images
+        yield TableName.PREDICTIONS, self.predictions
+        yield TableName.DEFECTS, self._defects
+        yield TableName.MASK_LEVELS, self._levels
+        yield TableName.QUARANTINE, self._quarantine
 
 
-def failed_row(source: str, key: PictureKey, failure: Failure, max_tries: int) -> dict[str, Any]:
-    """Return a row of `quarantine` without its provenance columns."""
+_NOTHING = Outline()
+
+
+def failed_row(key: PictureKey, failure: Failure, max_tries: int) -> QuarantineRow:
+    """Return the row of a picture that was not scored."""
     transient = isinstance(failure.error, Transient)
-    return _named(source, key) | {
-        "etag": key.etag,
-        "bytes": key.size,
-        "stage": failure.stage.value,
-        "error": type(failure.error).__name__,
-        "message": str(failure.error),
-        "transient": transient,
-        "tries": key.tries + 1,
-        "given_up": not transient or key.tries + 1 >= max_tries,
-    }
+    return QuarantineRow(
+        *_named(key.key),
+        etag=key.etag,
+        bytes=key.size,
+        stage=failure.stage.value,
+        error=type(failure.error).__name__,
+        message=str(failure.error),
+        transient=transient,
+        tries=key.tries + 1,
+        given_up=not transient or key.tries + 1 >= max_tries,
+    )
+
+
+def write_failed(
+    output: Store, source: str, rows: Sequence[QuarantineRow], origin: Origin, label: str
+) -> Part:
+    """Write rows of `quarantine` to one file.
+
+    Raises:
+        StoreError: the output cannot be written.
+    """
+    return _written(output, TableName.QUARANTINE, rows, {"source": source}, origin, label)
+
+
+def _written(
+    output: Store,
+    table: TableName,
+    rows: Sequence[Any],
+    shared: dict[str, str],
+    origin: Origin,
+    label: str,
+) -> Part:
+    columns = stored_columns(table, rows[0]._fields, rows, shared, origin)
+    return write_part(output, table, columns, origin, label)
+
+
+def _image(
+    picture: Pictured,
+    probability: float | None,
+    verdict: Verdict,
+    outline: Outline,
+    audit: Outline | None,
+) -> ImageRow:
+    key, shape, statistics, place = picture
+    return ImageRow(
+        *_named(key.key),
+        key.etag,
+        key.size,
+        *shape,
+        probability,
+        verdict.value,
+        len(outline.findings),
+        _regions(outline),
+        outline.rejected_count,
+        len(outline.levels),
+        None if audit is None else len(audit.findings),
+        None if audit is None else _regions(audit),
+        place.coil,
+        place.camera,
+        place.side,
+        place.position_mm,
+        place.captured_at,
+        place.pixel_mm_x,
+        place.pixel_mm_y,
+        None if place.attributes is None else list(place.attributes.items()),
+        statistics.gray_mean,
+        statistics.gray_std,
+        statistics.sharpness,
+        statistics.clipped_dark,
+        statistics.clipped_bright,
+        statistics.black_margin,
+    )
 
 
 def _regions(outline: Outline) -> int:
     return sum(finding.region_count for finding in outline.findings)
 
 
-def _named(source: str, key: PictureKey) -> dict[str, Any]:
-    """Return the columns that identify a picture."""
-    return {"source": source, "key": key.key, "image_id": key.key.rsplit("/", 1)[-1]}
+def _named(key: str) -> tuple[str, str]:
+    """Return path and file name of a picture."""
+    return key, key.rsplit("/", 1)[-1]
 
 
-def _level(mask: LevelMask) -> dict[str, Any]:
-    return {
-        "class_id": mask.defect_class.id,
-        "class_name": mask.defect_class.name,
-        "level": mask.level,
-        "starts": mask.runs[:, 0],
-        "lengths": mask.runs[:, 1],
-        "area": mask.area,
-        "regions": mask.regions,
-        "mean_probability": mask.mean_probability,
-        "max_probability": mask.max_probability,
-    }
+def _level(key: str, mask: LevelMask) -> LevelRow:
+    return LevelRow(
+        *_named(key),
+        mask.defect_class.id,
+        mask.defect_class.name,
+        mask.level,
+        mask.runs[:, 0],
+        mask.runs[:, 1],
+        mask.area,
+        mask.regions,
+        mask.mean_probability,
+        mask.max_probability,
+    )
 
 
-def _prediction(finding: Finding) -> dict[str, Any]:
-    return {
-        "class_id": finding.defect_class.id,
-        "class_name": finding.defect_class.name,
-        "run_lengths": run_lengths.to_text(finding.runs),
-        "area": finding.area,
-        "share": finding.share,
-        "box_top": finding.box.top,
-        "box_left": finding.box.left,
-        "box_bottom": finding.box.bottom,
-        "box_right": finding.box.right,
-        "regions": finding.region_count,
-        "mean_probability": finding.mean_probability,
-        "max_probability": finding.max_probability,
-    }
+def _prediction(key: str, finding: Finding, *, audit: bool) -> PredictionRow:
+    return PredictionRow(
+        *_named(key),
+        audit,
+        finding.defect_class.id,
+        finding.defect_class.name,
+        finding.runs,
+        finding.area,
+        finding.share,
+        *finding.box,
+        finding.region_count,
+        finding.mean_probability,
+        finding.max_probability,
+    )

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from steeldefect.scoring.fetching import PictureKey
 from steeldefect.scoring.task_report import Failures, TaskReport
-from steeldefect.scoring.task_rows import Failure, failed_row
+from steeldefect.scoring.task_rows import Failure, failed_row, write_failed
 from steeldefect.stores import Store
-from steeldefect.tables.parts import write_part
-from steeldefect.tables.provenance import Origin, stored_rows
-from steeldefect.tables.schema import TableName
+from steeldefect.tables.provenance import Origin
 
 
 def quarantine(
@@ -41,9 +39,8 @@ def quarantine(
     """
     if not keys:
         return TaskReport()
-    rows = [failed_row(source, key, failure, max_tries) for key in keys]
-    table = stored_rows(TableName.QUARANTINE, rows, origin)
-    part = write_part(output, TableName.QUARANTINE, table, origin, label)
+    rows = [failed_row(key, failure, max_tries) for key in keys]
+    part = write_failed(output, source, rows, origin, label)
     failures = Failures()
     for key in keys:
         failures.add(key, failure.stage.value, failure.error)

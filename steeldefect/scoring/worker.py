@@ -1,10 +1,12 @@
 """Score the pictures of one task: keys in, part files written, a report out.
 
-Pixels never enter the JVM. Three things run at the same time: threads fetch, decode and resize
-pictures ahead of the models; the models run one after the other on all of the task's cores; one
-thread turns class maps into masks and run lengths. The models do not run in parallel, because on a
-CPU they would compete for the same cores. A picture that fails becomes a row of `quarantine`, never
-a failed task.
+Pixels never enter the JVM. Threads fetch pictures ahead of the models. What follows depends on the
+task. With a GPU, or with several cores, three things run at the same time: the same threads decode
+and resize; the models run one after the other; one thread turns class maps into masks and run
+lengths. With one core and no GPU there is nothing to gain from this, and each change of thread
+costs: all but fetching runs in the task's own thread. The models never run in parallel, because on
+a CPU they would compete for the same cores. A picture that fails becomes a row of `quarantine`,
+never a failed task.
 
 With a shadow, each decoded picture goes to both bundles, first to the one that leads. Each has its
 own rows, and `agreement` compares them.
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -28,6 +30,7 @@ from steeldefect.pictures.statistics import PictureStatistics, picture_statistic
 from steeldefect.pictures.strip import Places
 from steeldefect.plan.listing import LISTING
 from steeldefect.plan.shadow import SHADOW_TRIES
+from steeldefect.runtimes import DeviceChoice
 from steeldefect.scoring.agreement_rows import agreement_rows
 from steeldefect.scoring.bundle_scorer import BundleScorer, Measuring, Opened, Ready, Segmented
 from steeldefect.scoring.fetching import Breaker, Fetcher, PictureKey
@@ -39,6 +42,8 @@ from steeldefect.streams import in_batches, read_ahead
 from steeldefect.tables.parts import Part, write_part
 from steeldefect.tables.provenance import stored_rows
 from steeldefect.tables.schema import Stage, TableName
+
+Item = TypeVar("Item")
 
 _READY = 8
 """Pictures that may wait between two stages: this many, or two batches if that is more."""
@@ -65,6 +70,13 @@ class Limits:
     max_tries: int = 5
 
 
+class _Fetched(NamedTuple):
+    """A picture as fetched, or its failure."""
+
+    key: PictureKey
+    result: Fetched | Failure
+
+
 class _Decoded(NamedTuple):
     """The statistics of a picture, and its model inputs for each bundle; None: not for this one."""
 
@@ -84,6 +96,11 @@ class _ByBundle(NamedTuple):
 
     scorer: BundleScorer
     segmented: Segmented
+
+    def kept(self) -> _ByBundle:
+        """Return the same with a copy of the class maps, which the next batch overwrites."""
+        passed, maps = self.segmented
+        return _ByBundle(self.scorer, Segmented(passed, maps.copy()))
 
 
 class TaskScorer:
@@ -112,6 +129,7 @@ class TaskScorer:
         """
         fetch_limits = FetchLimits(limits.max_bytes, limits.fetch_seconds)
         self._fetcher = Fetcher(source, fetch_limits, breaker or Breaker(limits.store_failures))
+        self._source_uri = source.uri
         self._output = output
         self._limits = limits
         measuring = measuring or Measuring()
@@ -121,8 +139,10 @@ class TaskScorer:
         self._leading = BundleScorer(leading, *fixed, self._watch)
         self._shadow = shadow and BundleScorer(shadow, *fixed, Stopwatch(), shadow=True)
         self._scorers = [self._leading, *([self._shadow] if self._shadow else [])]
-        self._batch_size = leading.detector.engine.batch_size
+        engine = leading.detector.engine
+        self._batch_size = engine.batch_size
         self._waiting = max(_READY, 2 * self._batch_size)  # pictures between two stages
+        self._alone = engine.threads == 1 and engine.device is DeviceChoice.CPU
 
     def run(self, keys: Iterable[PictureKey], label: str) -> TaskReport:
         """Score all pictures and write the part files.
@@ -140,7 +160,12 @@ class TaskScorer:
             ThreadPoolExecutor(1, "outline") as outliner,
         ):
             segmented = self._segmented(keys, readers)
-            outlined = read_ahead(segmented, _outline, outliner, self._waiting)
+            outlined: Iterator[tuple[_ByBundle, Outline | InferenceError]]
+            if self._alone:
+                outlined = ((one, _outline(one)) for one in segmented)
+            else:
+                kept = map(_ByBundle.kept, segmented)
+                outlined = read_ahead(kept, _outline, outliner, self._waiting)
             for (scorer, (passed, _)), outline in outlined:
                 scorer.add(passed, outline)
         with self._watch.measure("write"):
@@ -152,6 +177,7 @@ class TaskScorer:
 
     def _write_agreement(self, shadow: BundleScorer, label: str) -> list[Part]:
         rows = agreement_rows(
+            self._source_uri,
             self._leading.rows,
             shadow.rows,
             (self._leading.classes, shadow.classes),
@@ -163,20 +189,13 @@ class TaskScorer:
         table = stored_rows(TableName.AGREEMENT, rows, origin)
         return [write_part(self._output, TableName.AGREEMENT, table, origin, label)]
 
-    # -- fetch, decode, resize: in the readers' threads -------------------------------------------
+    # -- fetch, decode, resize: in the readers' threads, or only to fetch --------------------------
 
     def _decoded(
         self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor
     ) -> Iterator[tuple[PictureKey, _Decoded]]:
         """Yield the pictures that were decoded; the others go to quarantine, of each bundle."""
-        ahead = self._limits.fetch_threads + self._waiting
-        results = read_ahead(keys, self._fetch_and_prepare, readers, ahead)
-        while True:
-            with self._watch.measure("wait_for_pictures"):
-                found = next(results, None)
-            if found is None:
-                return
-            key, result = found[1]
+        for key, result in self._read(keys, readers):
             if not isinstance(result, Failure):
                 yield key, result
                 continue
@@ -184,26 +203,55 @@ class TaskScorer:
                 if own is not None:
                     scorer.rows.failed(own, result)
 
+    def _read(self, keys: Iterable[PictureKey], readers: ThreadPoolExecutor) -> Iterator[_Read]:
+        """Yield the pictures in their order, read ahead by threads."""
+        ahead = self._limits.fetch_threads + self._waiting
+        if self._alone:
+            fetched = read_ahead(keys, self._fetch, readers, ahead)
+            yield from map(self._decode, self._waited_for(fetched))
+        else:
+            decoded = read_ahead(keys, self._fetch_and_decode, readers, ahead)
+            yield from self._waited_for(decoded)
+
+    def _waited_for(self, results: Iterator[tuple[PictureKey, Item]]) -> Iterator[Item]:
+        """Yield the results, and measure how long the models wait for them."""
+        while True:
+            with self._watch.measure("wait_for_pictures"):
+                found = next(results, None)
+            if found is None:
+                return
+            yield found[1]
+
     def _keys(self, key: PictureKey) -> list[PictureKey | None]:
         """Return the picture as the rows of each bundle name it; None: not for this bundle."""
         return [key, key.for_shadow][: len(self._scorers)]
 
-    def _fetch_and_prepare(self, key: PictureKey) -> _Read:
-        """Turn bytes into model inputs. All errors but `SourceDownError` concern this picture."""
-        stage, fetched = Stage.FETCH, None
+    def _fetch_and_decode(self, key: PictureKey) -> _Read:
+        return self._decode(self._fetch(key))
+
+    def _fetch(self, key: PictureKey) -> _Fetched:
+        """Read the bytes of a picture. All errors but `SourceDownError` concern this picture."""
         try:
-            with self._watch.measure(stage.value):
-                fetched = self._fetcher.fetch(key)
-            stage = Stage.DECODE
-            with self._watch.measure(stage.value):
-                picture = decode_gray(fetched.data, self._limits.decode)
-            with self._watch.measure("statistics"):
-                statistics = picture_statistics(picture)
+            with self._watch.measure(Stage.FETCH.value):
+                return _Fetched(key, self._fetcher.fetch(key))
         except SourceDownError:
             raise
         except Exception as error:  # an unexpected error must not fail the other pictures
-            failure = Failure(stage, self._fetcher.classify(key, fetched, error))
-            return _Read(key if fetched is None else key.as_read(fetched), failure)
+            return _Fetched(key, Failure(Stage.FETCH, self._fetcher.classify(key, None, error)))
+
+    def _decode(self, read: _Fetched) -> _Read:
+        """Turn bytes into model inputs. All errors concern this picture."""
+        key, fetched = read
+        if isinstance(fetched, Failure):
+            return _Read(key, fetched)
+        try:
+            with self._watch.measure(Stage.DECODE.value):
+                picture = decode_gray(fetched.data, self._limits.decode)
+            with self._watch.measure("statistics"):
+                statistics = picture_statistics(picture)
+        except Exception as error:  # an unexpected error must not fail the other pictures
+            failure = Failure(Stage.DECODE, self._fetcher.classify(key, fetched, error))
+            return _Read(key.as_read(fetched), failure)
         prepared = self._prepare(key, fetched, picture)
         return _Read(key.as_read(fetched), _Decoded(statistics, prepared))
 

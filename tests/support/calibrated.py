@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steeldefect.bundle.manifest import DefectClass
-from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, Runtime, RuntimeChoice
 from training.calibration.sweep import ClassSweep, GateEffect
 
 Array = npt.NDArray[np.float32]
@@ -19,14 +19,14 @@ ENGINE = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_s
 
 
 @dataclass
-class Answering:
+class Answering(Runtime):
     """A runtime that computes its answers by a rule: float32 (n, h, w, c) to float32 (n, ...)."""
 
-    answer: Callable[[Array], Array]
+    rule: Callable[[Array], Array]
     engine: Engine = ENGINE
 
     def predict(self, batch: Array) -> Array:
-        return self.answer(batch).astype(np.float32)
+        return self.rule(batch).astype(np.float32)
 
 
 def no_gate(pictures: int) -> GateEffect:

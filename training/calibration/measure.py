@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steeldefect.detection.detector import Detector
-from steeldefect.detection.outline import resize_map
+from steeldefect.detection.windows import resize_map
 from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32

@@ -46,7 +46,7 @@ class Models:
         return {name: model for name, model in named.items() if model is not None}
 
 
-class KerasRuntime:
+class KerasRuntime(Runtime):
     """A Keras model with the interface of a runtime."""
 
     engine = Engine(RuntimeChoice.TENSORFLOW, DeviceChoice.CPU, Precision.F32, batch_size=16)

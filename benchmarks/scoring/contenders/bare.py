@@ -104,7 +104,7 @@ def _score(detector: Detector, pictures: Iterable[_Ready], batch_size: int) -> I
 
 
 def _segmented(detector: Detector, batch: Sequence[_Ready]) -> Iterator[Answer]:
-    detector.maps([one.prepared for one in batch])
+    detector.maps([one.prepared for one in batch], lent=True)
     for one in batch:
         yield answered(one.path, True)
 

@@ -33,12 +33,19 @@ from steeldefect.detection.outline import Finding, Outline, find_defect
 from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice, RuntimeOptions
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Engine,
+    Precision,
+    Runtime,
+    RuntimeChoice,
+    RuntimeOptions,
+)
 
 OPTIONS = RuntimeOptions(RuntimeChoice.OPENVINO, DeviceChoice.CPU, batch_size=2)
 
 
-class Answering:
+class Answering(Runtime):
     """A runtime whose model has gone wrong: it answers with the same numbers for every picture."""
 
     engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
@@ -50,7 +57,7 @@ class Answering:
         return np.stack([self._answer] * len(batch))
 
 
-class Lopsided:
+class Lopsided(Runtime):
     """A segmenter that is certain only in the upper left quarter of a picture.
 
     Its map of class 1 is 1 in bright pixels. The value is halved in the right half of the picture,

@@ -20,7 +20,14 @@ from steeldefect.detection.selftest import (
 )
 from steeldefect.errors import BundleError
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice, cpu_precisions
+from steeldefect.runtimes import (
+    DeviceChoice,
+    Engine,
+    Precision,
+    Runtime,
+    RuntimeChoice,
+    cpu_precisions,
+)
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def copied(int8_bundle: Bundle, tmp_path: Path) -> Bundle:
     return replace(int8_bundle, folder=folder)
 
 
-class Constant:
+class Constant(Runtime):
     """A model that answers one number."""
 
     engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)

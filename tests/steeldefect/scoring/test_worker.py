@@ -61,7 +61,7 @@ DARK = run_lengths.to_text(run_lengths.from_mask(both_picture() == 2))
 Score = Callable[..., TaskReport]
 
 
-class Failing:
+class Failing(Runtime):
     """Runtime whose model fails on pictures with a black corner."""
 
     engine = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_size=4)
@@ -75,12 +75,15 @@ class Failing:
         return answers
 
 
-class Sized:
+class Sized(Runtime):
     """Runtime with another batch size."""
 
     def __init__(self, runtime: Runtime, batch_size: int) -> None:
         self.engine = replace(runtime.engine, batch_size=batch_size)
-        self.predict = runtime.predict
+        self._runtime = runtime
+
+    def predict(self, batch: Float32) -> Float32:
+        return self._runtime.predict(batch)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from steeldefect.detection.detector import Detector
 from steeldefect.errors import InferenceError
 from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
-from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, Runtime, RuntimeChoice
 from training.data.dataset import LabelledPicture, read_dataset
 from training.evaluation.reference import bundle_reference
 from training.evaluation.run_detector import run_detector
@@ -30,7 +30,7 @@ ENGINE = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_s
 
 
 @dataclass
-class Answering:
+class Answering(Runtime):
     """A runtime that finds class 1 in bright pixels, and rates every picture as defective."""
 
     answer: Any

@@ -1,0 +1,122 @@
+"""Resize only the part of a class map in which it exceeds a threshold.
+
+Most of a picture is sound, so most of a class map at the picture's size would be computed for
+nothing. The values inside the window equal those of the whole map, resized, bit by bit: the window
+begins and ends at pixels of the model whose edges fall on edges of the picture's pixels, so OpenCV
+uses the same weights. If sides have no common divisor, the window is as large as the map.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from steeldefect.pictures.preprocessing import Float32
+
+_MARGIN = 1
+"""Pixels of the model beside those above the threshold that also enter the interpolation."""
+
+
+class Window(NamedTuple):
+    """A part of a class map at the size of the picture.
+
+    Attributes:
+        top, left: place of its first pixel in the picture.
+        values: float32 (height, width); elsewhere, the map is not above the threshold.
+    """
+
+    top: int
+    left: int
+    values: Float32
+
+
+class ClassMaps:
+    """The class maps of one picture, as the segmenter returns them: all classes side by side."""
+
+    def __init__(self, maps: Float32) -> None:
+        """Find the greatest value of each column and class, which says where to look.
+
+        Args:
+            maps: float32 (h, w, classes), contiguous.
+        """
+        height, width, classes = maps.shape
+        self._maps = maps
+        self._peaks = maps.reshape(height, width * classes).max(axis=0).reshape(width, classes)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all values are finite."""
+        # greatest and smallest value pass NaN on
+        return bool(np.isfinite(self._peaks).all() and np.isfinite(self._maps.min()))
+
+    def window_above(self, number: int, shape: tuple[int, int], threshold: float) -> Window | None:
+        """Resize the part of a class map that may be above a threshold.
+
+        The class map is resized (bilinear) before the threshold is applied, so that outlines do not
+        show the model's larger pixels.
+
+        Args:
+            number: number of the class, from 0.
+            shape: (height, width) of the picture.
+            threshold: probability.
+
+        Returns:
+            The window; None if no pixel of the class map is above the threshold.
+        """
+        peaks = self._peaks[:, number]
+        if not (peaks > threshold).any():
+            return None
+        # pixels equal to the threshold count: rounding may lift what lies between them above it
+        near = np.flatnonzero(peaks >= threshold)
+        height, width = self._maps.shape[:2]
+        columns = _Span.around(int(near[0]), int(near[-1]) + 1, width, shape[1])
+        part = np.asarray(cv2.extractChannel(self._maps[:, columns.begin : columns.end], number))
+        near = np.flatnonzero(part.max(axis=1) >= threshold)
+        rows = _Span.around(int(near[0]), int(near[-1]) + 1, height, shape[0])
+        values = resize_map(part[rows.begin : rows.end], (rows.size, columns.size))
+        return Window(rows.first, columns.first, values)
+
+
+def resize_map(class_map: Float32, shape: tuple[int, int]) -> Float32:
+    """Resize a class map float32 (h, w) to a picture's (height, width), bilinear."""
+    if class_map.shape == shape:
+        return class_map
+    size = (shape[1], shape[0])
+    # one channel of an interleaved array is not contiguous, as OpenCV needs it
+    contiguous = np.ascontiguousarray(class_map)
+    return np.asarray(cv2.resize(contiguous, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+class _Span(NamedTuple):
+    """One side of a window.
+
+    Attributes:
+        begin, end: its pixels of the class map.
+        first: its first pixel of the picture.
+        size: number of its pixels of the picture.
+    """
+
+    begin: int
+    end: int
+    first: int
+    size: int
+
+    @classmethod
+    def around(cls, begin: int, end: int, source: int, target: int) -> _Span:
+        """Return the smallest span that can be resized on its own, with a margin.
+
+        Args:
+            begin: first pixel of the class map that the span must hold.
+            end: pixel after the last one.
+            source: number of pixels of the whole side, of the class map.
+            target: the same, of the picture.
+        """
+        common = gcd(source, target)
+        step, made = source // common, target // common
+        margin = 0 if source == target else _MARGIN
+        from_step = max(begin - margin, 0) // step
+        to_step = -(-min(end + margin, source) // step)
+        return cls(from_step * step, to_step * step, from_step * made, (to_step - from_step) * made)
