@@ -201,8 +201,9 @@ class Detector:
         class_maps = ClassMaps(maps)
         if not class_maps.finite:
             return InferenceError("the segmenter's answer is not finite")
-        added = rules.added_area + self._added_area(probability)
-        rules = replace(rules, added_area=added)
+        added = self._added_area(probability)
+        if added:
+            rules = replace(rules, added_area=rules.added_area + added)
         return outline_maps(class_maps, shape, self.manifest.classes, rules)
 
     def _added_area(self, probability: float) -> int:

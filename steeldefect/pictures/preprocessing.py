@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from steeldefect.pictures.narrowing import narrowed
+
 Gray = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 
@@ -73,6 +75,10 @@ def resize(picture: Gray, spec: InputSpec) -> Gray:
     """Resize a gray picture uint8 (H, W) to uint8 (spec.height, spec.width)."""
     if picture.shape == (spec.height, spec.width):
         return picture
+    if spec.interpolation is Interpolation.AREA:
+        fewer = narrowed(picture, spec.height, spec.width)
+        if fewer is not None:
+            return fewer
     size = (spec.width, spec.height)
     resized = cv2.resize(picture, size, interpolation=_CV2_INTERPOLATION[spec.interpolation])
     return np.asarray(resized, dtype=np.uint8)

@@ -53,7 +53,9 @@ class PictureKey:
         another ETag.
         """
         etag = fetched.etag or self.etag
-        if etag != self.etag and _md5(fetched.data) == self.etag.lower():
+        if etag == self.etag and len(fetched.data) == self.size:
+            return self
+        if self.etag and etag != self.etag and _md5(fetched.data) == self.etag.lower():
             etag = self.etag
         return replace(self, etag=etag, size=len(fetched.data))
 

@@ -14,9 +14,10 @@ own rows, and `agreement` compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -44,6 +45,9 @@ from steeldefect.tables.provenance import stored_rows
 from steeldefect.tables.schema import Stage, TableName
 
 Item = TypeVar("Item")
+
+_FETCHED_AT_ONCE = 4
+"""Pictures that a thread fetches one after the other before it hands them over."""
 
 _READY = 8
 """Pictures that may wait between two stages: this many, or two batches if that is more."""
@@ -207,13 +211,16 @@ class TaskScorer:
         """Yield the pictures in their order, read ahead by threads."""
         ahead = self._limits.fetch_threads + self._waiting
         if self._alone:
-            fetched = read_ahead(keys, self._fetch, readers, ahead)
-            yield from map(self._decode, self._waited_for(fetched))
+            # a few pictures at a time: to hand one over costs as much as to read it from a disk
+            some = in_batches(keys, _FETCHED_AT_ONCE)
+            ahead = max(self._limits.fetch_threads + 1, ahead // _FETCHED_AT_ONCE)
+            fetched = read_ahead(some, self._fetch_some, readers, ahead)
+            yield from map(self._decode, chain.from_iterable(self._waited_for(fetched)))
         else:
             decoded = read_ahead(keys, self._fetch_and_decode, readers, ahead)
             yield from self._waited_for(decoded)
 
-    def _waited_for(self, results: Iterator[tuple[PictureKey, Item]]) -> Iterator[Item]:
+    def _waited_for(self, results: Iterator[tuple[object, Item]]) -> Iterator[Item]:
         """Yield the results, and measure how long the models wait for them."""
         while True:
             with self._watch.measure("wait_for_pictures"):
@@ -228,6 +235,9 @@ class TaskScorer:
 
     def _fetch_and_decode(self, key: PictureKey) -> _Read:
         return self._decode(self._fetch(key))
+
+    def _fetch_some(self, keys: Sequence[PictureKey]) -> list[_Fetched]:
+        return [self._fetch(key) for key in keys]
 
     def _fetch(self, key: PictureKey) -> _Fetched:
         """Read the bytes of a picture. All errors but `SourceDownError` concern this picture."""

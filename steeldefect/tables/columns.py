@@ -11,10 +11,7 @@ import pyarrow.compute as pc
 
 from steeldefect.pictures.run_lengths import Runs
 from steeldefect.tables.provenance import Origin
-from steeldefect.tables.schema import SCHEMAS, TableName
-
-RUN_LENGTHS = "run_lengths"
-"""Column of masks: runs, int64 (n, 2), which the tables hold as text."""
+from steeldefect.tables.schema import RUN_LENGTHS, SCHEMAS, TableName
 
 
 def stored_columns(

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from steeldefect.errors import AuditError
 from steeldefect.stores import Store
 from steeldefect.tables.provenance import Origin
-from steeldefect.tables.schema import PARTITION, TableName
+from steeldefect.tables.schema import PARTITION, RUN_LENGTHS, TableName
 
 _STATISTICS_TEXT = 32
 _LAST_CHARACTER = "\U0010ffff"
@@ -118,16 +118,20 @@ def read_part(store: Store, part: Part, columns: list[str]) -> pa.Table:
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:
-    """Return how columns are encoded: lists of numbers as differences, which compress well.
+    """Return how columns are encoded.
 
-    The starts of a mask's runs grow by about the height of the picture from run to run.
+    Lists of numbers are stored as differences, which compress well: the starts of a mask's runs
+    grow by about the height of the picture from run to run. Run lengths get no dictionary of their
+    values: no two are equal, and to find that out takes longer than to write them.
     """
     lists = [field.name for field in schema if pa.types.is_list(field.type)]
-    if not lists:
+    single = {*lists, RUN_LENGTHS}.intersection(schema.names)
+    if not single:
         return {}
+    deltas = {f"{name}.list.element": "DELTA_BINARY_PACKED" for name in lists}
     return {
-        "use_dictionary": [name for name in schema.names if name not in lists],
-        "column_encoding": {f"{name}.list.element": "DELTA_BINARY_PACKED" for name in lists},
+        "use_dictionary": [name for name in schema.names if name not in single],
+        "column_encoding": deltas or None,
     }
 
 

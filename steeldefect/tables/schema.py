@@ -14,6 +14,9 @@ import pyarrow as pa
 
 PARTITION = "scored_date"
 
+RUN_LENGTHS = "run_lengths"
+"""Column of masks as text; in memory, masks are runs, int64 (n, 2)."""
+
 SCHEMA_VERSION = 4
 """Version of the schema; every table states its own.
 

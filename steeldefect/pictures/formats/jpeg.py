@@ -23,6 +23,7 @@ from steeldefect.pictures.formats.jpeg_structure import (
     Structure,
     check_frame,
     check_work,
+    has_metadata,
     read_structure,
     without_metadata,
 )
@@ -63,8 +64,9 @@ def decode(data: bytes, limits: DecodeLimits) -> Gray:
     check_frame(structure.frame, limits)
     check_work([structure], limits)
     _check_single(data, structure)
-    bare = SIGNATURE[:2] + without_metadata(data, structure.segments, _COLOUR_SPACE)
-    return decode_stream(bare, structure.frame)
+    if has_metadata(structure.segments, _COLOUR_SPACE):
+        data = SIGNATURE[:2] + without_metadata(data, structure.segments, _COLOUR_SPACE)
+    return decode_stream(data, structure.frame)
 
 
 def decode_stream(data: bytes, frame: Frame) -> Gray:

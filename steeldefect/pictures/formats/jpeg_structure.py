@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 from steeldefect.errors import DecodeError
@@ -131,6 +132,12 @@ def without_metadata(
         if segment.marker not in _METADATA or segment.marker in kept:
             head.append(data[segment.begin : segment.end])
     return b"".join([*head, data[end:]])
+
+
+def has_metadata(segments: Iterable[Segment], kept: Container[int] = frozenset()) -> bool:
+    """Return whether `without_metadata` removes anything."""
+    before_scan = takewhile(lambda one: one.marker not in (SOS, EOI), segments)
+    return any(one.marker in _METADATA and one.marker not in kept for one in before_scan)
 
 
 def check_frame(frame: Frame, limits: DecodeLimits) -> None:

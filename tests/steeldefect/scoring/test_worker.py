@@ -449,7 +449,21 @@ def test_pictures_are_fetched_a_little_ahead_of_the_models(
 
     scorer = TaskScorer(Opened(watching, ORIGIN), open_store(str(archive)), store, limits)
     assert scorer.run(keys(), "label").scored == 40
-    assert least < most_ahead <= limits.fetch_threads + least + batch_size
+    fetched_at_once = 4
+    assert least < most_ahead <= fetched_at_once * (limits.fetch_threads + 2) + batch_size
+
+
+def test_several_cores_write_the_same_rows_as_one(
+    archive: Path, store: Store, rule_bundle: Bundle, score: Score
+) -> None:
+    fill_archive(archive, 11)
+    (archive / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    two = open_detector(rule_bundle, replace(OPTIONS, threads=2))
+    reports = [score(), score(detector=two)]
+    for table in (TableName.IMAGES, TableName.PREDICTIONS, TableName.QUARANTINE):
+        one, other = (rows(store, report, table) for report in reports)
+        assert one == other
+        assert one
 
 
 def test_a_report_crosses_as_text(score: Score, archive: Path) -> None:
