@@ -10,7 +10,7 @@ from benchmarks.growth.scored_before import write_inventory, write_tables
 from benchmarks.growth.stand_in import make_archive
 from steeldefect.bundle.files import Bundle
 from steeldefect.plan.inventory import read_inventory
-from steeldefect.plan.plan import plan_run
+from steeldefect.plan.plan import dealt_with
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
@@ -24,7 +24,7 @@ def test_a_plan_of_many_keys_leaves_the_new_ones(tmp_path: Path, rule_bundle: Bu
     source = open_store(str(archive))
     listing = read_inventory(str(inventory), source, settings.include, settings.s3)
     tables = Tables(open_store(str(tmp_path / "tables")))
-    plan = plan_run(listing, tables, source.uri, rule_bundle.digest, settings)
+    plan = dealt_with(tables, source.uri, rule_bundle.digest, settings).plan(listing.whole())
     assert (plan.listed, plan.todo.num_rows) == (5000, 30)
     assert plan.todo["key"].to_pylist() == pq.read_table(inventory)["key"].to_pylist()[:30]
 

@@ -29,7 +29,7 @@ HEADER = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, ETag"
 
 def read(uri: str, source: str, settings: S3Settings | None = None) -> list[dict[str, Any]]:
     settings = settings or S3Settings()
-    found = read_inventory(uri, open_store(source, settings), INCLUDE, settings)
+    found = read_inventory(uri, open_store(source, settings), INCLUDE, settings).whole()
     assert found.schema == LISTING
     assert found["place"].null_count == found.num_rows
     rows: list[dict[str, Any]] = found.drop_columns("place").sort_by("key").to_pylist()
@@ -390,7 +390,7 @@ def test_a_key_that_leads_out_of_the_input_is_refused(tmp_path: Path, key: str) 
 def test_two_dots_in_a_name_are_none(tmp_path: Path) -> None:
     keys = ["..a/b..png", "a...png"]
     uri = write_table(tmp_path, "keys.parquet", key=keys)
-    found = read_inventory(uri, open_store("/archive"), INCLUDE, S3Settings(), ())
+    found = read_inventory(uri, open_store("/archive"), INCLUDE, S3Settings(), ()).whole()
     assert sorted(found["key"].to_pylist()) == sorted(keys)
 
 

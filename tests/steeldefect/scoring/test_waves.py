@@ -14,6 +14,7 @@ from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from steeldefect.errors import SourceDownError, WaveError
+from steeldefect.plan.cut import Wave
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.scoring.task import REPORT
 from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
@@ -61,8 +62,12 @@ def keys(*names: str) -> pa.Table:
     return pa.Table.from_pylist(rows, PLANNED)
 
 
+def cut(*waves: pa.Table) -> list[Wave]:
+    return [Wave(keys, number == len(waves)) for number, keys in enumerate(waves, start=1)]
+
+
 def run(session: SparkSession, waves: list[pa.Table], tasks: Any, **settings: Any) -> list[Any]:
-    return list(Waves(session, ScoreSettings(**settings), tasks).scored(waves))
+    return list(Waves(session, ScoreSettings(**settings), tasks).scored(cut(*waves)))
 
 
 def notes_of(folder: Path) -> list[tuple[int, float, float, int]]:
@@ -88,7 +93,7 @@ def test_the_next_wave_fills_the_cores_that_the_last_one_leaves(
 
 def test_the_cores_go_on_while_a_wave_is_published(session: SparkSession, tmp_path: Path) -> None:
     waves = [keys("a"), keys("b"), keys("c"), keys("d")]
-    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n)).scored(waves)
+    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n)).scored(cut(*waves))
     assert next(scored).number == 1
     deadline = time.monotonic() + 30
     while len(list(tmp_path.iterdir())) < 3 and time.monotonic() < deadline:
@@ -112,7 +117,7 @@ def test_one_wave_fails_and_the_others_are_given_up(session: SparkSession, tmp_p
     waves = [keys("a"), keys("bad"), keys("slow"), keys("never")]
     scored = Waves(
         session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n, slow="slow", bad="bad")
-    ).scored(waves)
+    ).scored(cut(*waves))
     assert next(scored).number == 1
     with pytest.raises(WaveError, match="ZeroDivisionError: bad"):
         list(scored)
@@ -122,7 +127,7 @@ def test_one_wave_fails_and_the_others_are_given_up(session: SparkSession, tmp_p
 
 def test_a_caller_who_stops_leaves_nothing_running(session: SparkSession, tmp_path: Path) -> None:
     scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n, slow="slow")).scored(
-        [keys("a"), keys("slow"), keys("c")]
+        cut(keys("a"), keys("slow"), keys("c"))
     )
     next(scored)
     began = time.monotonic()
@@ -142,7 +147,9 @@ def test_a_wave_that_has_not_reached_spark_yet_is_given_up_as_well(
             time.sleep(1.0)
         return Tasks(tmp_path, number, slow="slow")
 
-    scored = Waves(session, ScoreSettings(), tasks).scored([keys("a"), keys("slow"), keys("slow")])
+    scored = Waves(session, ScoreSettings(), tasks).scored(
+        cut(keys("a"), keys("slow"), keys("slow"))
+    )
     next(scored)
     scored.close()
     assert {wave for wave, *_ in notes_of(tmp_path)} == {1}
