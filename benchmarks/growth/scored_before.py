@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from steeldefect.bundle.files import open_bundle
 from steeldefect.publish.commit import WaveLog
-from steeldefect.publish.runs import new_run_id
+from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.publish.wave_records import WaveRecord
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
@@ -51,6 +51,8 @@ def write_tables(output: Path, archive: Path, inventory: Path, bundle: Path, ski
             wave += 1
             WaveLog(tables).publish(WaveRecord(origin.run_id, wave, parts), lambda: None)
             parts = []
+    scored = {"planned": keys.num_rows, "scored": keys.num_rows, "waves": wave}
+    record_run(tables, origin, RunRecord("score", str(archive), Outcome.SUCCESS, 1.0, **scored))
 
 
 def _images(keys: pa.Table, source: str, origin: Origin) -> pa.Table:

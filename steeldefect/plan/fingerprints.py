@@ -117,10 +117,12 @@ class FingerprintSet:
         return found
 
 
-def doubled(fingerprints: Fingerprints) -> FingerprintSet:
-    """Return the fingerprints that occur more than once."""
-    order = np.lexsort((fingerprints.low, fingerprints.high))
-    ordered = fingerprints.take(order)
-    again = (ordered.high[1:] == ordered.high[:-1]) & (ordered.low[1:] == ordered.low[:-1])
-    first = again & ~np.concatenate([np.zeros(min(1, len(again)), np.bool_), again[:-1]])
-    return FingerprintSet(ordered.take(np.flatnonzero(first)))
+def doubled(parts: Sequence[Fingerprints]) -> FingerprintSet:
+    """Return the fingerprints that occur more than once among all parts."""
+    high = np.concatenate([np.zeros(0, np.uint64), *(one.high for one in parts)])
+    high.sort()  # in place: there may be ten millions
+    equal = np.unique(high[1:][high[1:] == high[:-1]])
+    found = Fingerprints.joined([one.take(np.isin(one.high, equal)) for one in parts])
+    pairs, counts = np.unique(np.stack([found.high, found.low]), axis=1, return_counts=True)
+    high, low = pairs[:, counts > 1]
+    return FingerprintSet(Fingerprints(high, low))

@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 from steeldefect.addresses import is_s3, local_folder, split_file
 from steeldefect.errors import DataError
 from steeldefect.pictures.strip import PlaceSettings
-from steeldefect.plan.fingerprints import Fingerprinter, Fingerprints, FingerprintSet, doubled
+from steeldefect.plan.fingerprints import Fingerprinter, FingerprintSet, doubled
 from steeldefect.plan.inventory_places import stated_places
 from steeldefect.plan.key_tables import CSV, ORC, PARQUET, as_text, read_tables
 from steeldefect.plan.listing import LISTING, PictureFilter, not_empty
@@ -102,7 +102,7 @@ def read_inventory(
         pictures.append(some)
         seen.append(fingerprinter.of(some["key"], ""))
     pictures.end()
-    _refuse_doubled(pictures, fingerprinter, doubled(Fingerprints.joined(seen)), uri)
+    _refuse_doubled(pictures, fingerprinter, doubled(seen), uri)
     return pictures
 
 

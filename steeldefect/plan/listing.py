@@ -58,6 +58,7 @@ class PictureFilter:
         self._include = _matcher(include)
         self._exclude = _matcher(exclude)
         self._last: tuple[str, str | None] = ("", None)  # last folder, its outermost hidden folder
+        self._entered: str | None = None  # last folder of a key, without the slash, if not hidden
         self._folders: set[str] = set()  # hidden folders, without those inside them
         self._files = _PassedOver()
         self._irregular = _PassedOver()
@@ -72,12 +73,17 @@ class PictureFilter:
     def takes(self, key: str) -> bool:
         """Return whether a key is the key of a picture."""
         folder, slash, name = key.rpartition("/")
-        if not self._include(name) or not self.enters(folder + slash):
+        small = name.lower()
+        if not self._include(small):
             return False
-        hidden = self._exclude(name)
-        if hidden:
-            self._files.add(key)
-        return not hidden
+        if folder != self._entered:  # keys come folder by folder, and there may be ten millions
+            if not self.enters(folder + slash):
+                return False
+            self._entered = folder
+        if not self._exclude(small):
+            return True
+        self._files.add(key)
+        return False
 
     def takes_object(self, found: ObjectInfo) -> bool:
         """Return whether an object of a listing is a picture; pipes, sockets, devices are not."""
@@ -110,7 +116,7 @@ class PictureFilter:
         """Return the outermost hidden folder among a folder and its parents; None if none is."""
         if folder != self._last[0]:  # keys come folder by folder, so the last answer often fits
             parts = folder.split("/")[:-1]
-            depths = (depth for depth, name in enumerate(parts, 1) if self._exclude(name))
+            depths = (depth for depth, name in enumerate(parts, 1) if self._exclude(name.lower()))
             depth = next(depths, None)
             self._last = (folder, None if depth is None else "/".join([*parts[:depth], ""]))
         return self._last[1]
@@ -165,12 +171,14 @@ def not_empty(
         )
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Return a function that returns whether a name matches one of the patterns, in any case."""
+def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
+    """Return a function that returns whether a name in small letters matches one of the patterns.
+
+    It is called for each key of a listing, so it is the method of the compiled pattern itself.
+    """
     if not patterns:
-        return lambda name: False
-    fits = re.compile("|".join(fnmatch.translate(one.lower()) for one in patterns)).match
-    return lambda name: fits(name.lower()) is not None
+        return lambda name: None
+    return re.compile("|".join(fnmatch.translate(one.lower()) for one in patterns)).match
 
 
 def _chunks(found: Iterable[ObjectInfo]) -> Iterator[pa.Table]:

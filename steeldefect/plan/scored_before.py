@@ -15,7 +15,7 @@ from steeldefect.tables.delta import Tables
 from steeldefect.tables.schema import TableName
 
 _SHELVES = 32  # the newest rows are found shelf by shelf, so that little memory is sorted at a time
-_JOINED = 65_536  # rows
+_JOINED = 250_000  # rows
 _COLUMNS = ("key", "etag", "run_number", "scored_at")
 Integers = npt.NDArray[np.int64]
 
