@@ -19,7 +19,7 @@ from steeldefect.bundle.files import Bundle
 from steeldefect.errors import OutputBusyError
 from steeldefect.plan.pictures import find_pictures
 from steeldefect.plan.plan import DealtWith, dealt_with
-from steeldefect.plan.run_plan import Counts, RunPlan
+from steeldefect.plan.run_plan import PATIENCE, Counts, RunPlan
 from steeldefect.program import interruption, log_format, progress
 from steeldefect.program.tracebacks import described
 from steeldefect.publish import lease
@@ -139,7 +139,7 @@ class ScoringRun:
             leading = self._dealt_with(self.bundle)
             shadow = None if self.shadow is None else self._dealt_with(self.shadow.bundle)
         self.plan.start(leading, shadow, self._stopwatch)
-        counts = self.plan.wait()
+        counts = self.plan.wait(PATIENCE)
         if counts.whole and not counts.beside:
             self.plan.drop_shadow()
             self.shadow = None

@@ -112,11 +112,11 @@ class RunPlan:
         self._thread = threading.Thread(target=plan, name="plan", daemon=True)
         self._thread.start()
 
-    def wait(self, patience: float = PATIENCE) -> Counts:
+    def wait(self, patience: float) -> Counts:
         """Wait until there is a picture to score, and for some seconds until the plan is whole.
 
         Args:
-            patience: the seconds.
+            patience: the seconds; see `PATIENCE`.
 
         Returns:
             The numbers so far.

@@ -190,6 +190,13 @@ def test_numbers_as_names(tmp_path: Path) -> None:
     assert listed["place"].to_pylist() == [None, '{"coil":"7"}']
 
 
+def test_whole_numbers_are_names_without_a_fraction_beside_others(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.parquet"
+    pq.write_table(pa.table({"key": ["1.png", "2.png"], "coil": [7.0, 7.5]}), path)
+    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings()).whole()
+    assert listed["place"].to_pylist() == ['{"coil":"7"}', '{"coil":"7.5"}']
+
+
 @pytest.mark.parametrize(
     "times",
     [

@@ -109,7 +109,7 @@ def test_the_first_wave_is_there_before_the_listing_ends(tables: Tables) -> None
     rest = list(waves)
     assert keys(iter(rest)) == [["c", "d"], ["e", "f"]]
     assert [wave.last for wave in rest] == [False, True]
-    assert plan.wait() == Counts(listed=6, todo=6, whole=True)
+    assert plan.wait(patience=60) == Counts(listed=6, todo=6, whole=True)
 
 
 def test_the_first_part_may_have_nothing_to_score(store: Store, tables: Tables) -> None:
