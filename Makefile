@@ -199,6 +199,10 @@ bench-bounds: setup ## Measure what limits scoring: arithmetic, layers, CPU time
 bench-growth: setup ## Measure scoring for growing numbers of pictures, tasks and keys of a plan (half an hour)
 	$(RUN) python -m benchmarks.growth
 
+.PHONY: bench-plan
+bench-plan: setup ## Measure the plan of ten million keys, nine million of them scored before (ten minutes)
+	$(RUN) python -m benchmarks.growth.many_keys
+
 .PHONY: bench-upkeep
 bench-upkeep: setup ## Measure queries on 2,000 small waves before and after upkeep (ten minutes)
 	$(RUN) python -m benchmarks.upkeep

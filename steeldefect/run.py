@@ -12,18 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle
 from steeldefect.errors import OutputBusyError
-from steeldefect.plan.inventory import read_inventory
-from steeldefect.plan.listing import LISTING, list_pictures
-from steeldefect.plan.picture_places import require_groups, require_places
-from steeldefect.plan.plan import Plan, plan_run
-from steeldefect.plan.shadow import with_shadow
-from steeldefect.plan.skipped import PLANNED
+from steeldefect.plan.pictures import find_pictures
+from steeldefect.plan.plan import DealtWith, dealt_with
+from steeldefect.plan.run_plan import PATIENCE, Counts, RunPlan
 from steeldefect.program import interruption, log_format, progress
 from steeldefect.program.tracebacks import described
 from steeldefect.publish import lease
@@ -61,14 +57,11 @@ class ShadowRun:
         bundle: the bundle.
         origin: provenance of its rows; its run is not that of the bundle that leads.
         totals: its counts.
-        plan: its pictures: those planned for the run that leads that this bundle has not dealt
-            with.
     """
 
     bundle: Bundle
     origin: Origin
     totals: Totals = field(default_factory=Totals)
-    plan: Plan = field(default_factory=lambda: Plan(PLANNED.empty_table(), 0))
 
 
 class ScoringRun:
@@ -79,7 +72,7 @@ class ScoringRun:
         bundle: the bundle that leads.
         settings: settings of the run.
         totals: its counts.
-        plan: its pictures.
+        plan: its pictures, and those of the shadow.
         request: what was asked for.
         shadow: the run of the shadow bundle; None without one, or if it has nothing to score.
     """
@@ -88,7 +81,7 @@ class ScoringRun:
         self,
         request: ScoreRequest,
         bundle: Bundle,
-        listing: pa.Table,
+        plan: RunPlan,
         held: lease.Lease,
         origin: Origin,
         stopwatch: Stopwatch,
@@ -98,18 +91,17 @@ class ScoringRun:
         self.shadow: ShadowRun | None = None
         self.metrics = MetricsFile(None)
         self.lineage = Lineage(wanted=False)
-        self._waves = 0
+        self._told = Counts()  # the numbers of the plan that were said
         self._completed: set[str] = set()  # runs that died, and had a wave left to complete
         self.origin = origin
         self._stopwatch = stopwatch
         self.bundle = bundle
         self.settings = request.settings
         self.totals = Totals()
-        self.plan = Plan(PLANNED.empty_table(), listing.num_rows)
+        self.plan = plan
         self.request = request
         self._session = session
         self._waves_began = 0.0
-        self._listing = listing
         self._lease = held
         self._source = open_store(request.input_uri, request.settings.s3)
         self._output = open_store(request.output_uri, request.settings.s3)
@@ -131,37 +123,54 @@ class ScoringRun:
         with self._stopwatch.measure("check"):
             require_sound(self._output)
 
-    def make_plan(self) -> Plan:
-        """Find the pictures that are still to be scored."""
+    def make_plan(self) -> Counts:
+        """Find the pictures that are still to be scored.
+
+        If that takes long, it goes on while the first of them are scored.
+
+        Returns:
+            The numbers of the plan so far.
+
+        Raises:
+            TableError: a table cannot be read.
+            StoreError, DataError: the pictures cannot be listed.
+        """
         with self._stopwatch.measure("plan"):
-            self.plan = self._plan_for(self.bundle, self._listing)
-            if self.shadow is not None:
-                self._plan_shadow(self.shadow)
-        todo = self.plan.todo.num_rows
-        self._waves = waves = len(self._cut())
-        progress.say(
-            f"{self.plan.listed} pictures under {self._source.uri}, {self.plan.skipped} of them "
-            f"dealt with by bundle {self.bundle.digest[:12]}; {todo} to score in {waves} waves"
-            f"{self._beside()}"
-        )
-        return self.plan
-
-    def _plan_for(self, bundle: Bundle, listing: pa.Table) -> Plan:
-        return plan_run(listing, self._tables, self._source.uri, bundle.digest, self.settings)
-
-    def _plan_shadow(self, shadow: ShadowRun) -> None:
-        """Plan which of the pictures the shadow scores too."""
-        shadow.plan = self._plan_for(shadow.bundle, self.plan.todo.select(LISTING.names))
-        if not shadow.plan.todo.num_rows:
+            leading = self._dealt_with(self.bundle)
+            shadow = None if self.shadow is None else self._dealt_with(self.shadow.bundle)
+        self.plan.start(leading, shadow, self._stopwatch)
+        counts = self.plan.wait(PATIENCE)
+        if counts.whole and not counts.beside:
+            self.plan.drop_shadow()
             self.shadow = None
-            return
-        self.plan = replace(self.plan, todo=with_shadow(self.plan.todo, shadow.plan.todo))
+        self._tell_plan(counts)
+        return counts
 
-    def _beside(self) -> str:
+    def _dealt_with(self, bundle: Bundle) -> DealtWith:
+        return dealt_with(self._tables, self._source.uri, bundle.digest, self.settings)
+
+    def _tell_plan(self, counts: Counts) -> None:
+        """Say the numbers of the plan; they may not be final yet."""
+        self._told = counts
+        so_far = "" if counts.whole else " so far"
+        progress.say(
+            f"{counts.listed} pictures under {self._source.uri}{so_far}, {counts.skipped} of them "
+            f"dealt with by bundle {self.bundle.digest[:12]}; {counts.todo} to score"
+            f"{self._in_waves(counts)}{self._beside(counts)}"
+        )
+
+    def _in_waves(self, counts: Counts) -> str:
+        if not counts.whole:
+            return " so far, while the listing goes on"
+        stated = self.settings.wave_pictures
+        if isinstance(stated, int):
+            return f" in {counts.waves(stated)} waves"
+        return ", in waves of about a minute"
+
+    def _beside(self, counts: Counts) -> str:
         if self.shadow is None:
             return ""
-        count, digest = self.shadow.plan.todo.num_rows, self.shadow.bundle.digest[:12]
-        return f"; {count} of them by shadow {digest} as well"
+        return f"; {counts.beside} of them by shadow {self.shadow.bundle.digest[:12]} as well"
 
     @contextmanager
     def scored_waves(self) -> Iterator[Iterator[ScoredWave]]:
@@ -169,8 +178,7 @@ class ScoringRun:
 
         If there is nothing to score, Spark is not started.
         """
-        todo = self.plan.todo.num_rows
-        if not todo:
+        if not self.plan.counts.todo:
             yield iter(())
             return
         with session_for("steeldefect score", self._session) as session:
@@ -180,16 +188,20 @@ class ScoringRun:
             shipment = Shipment(session, self.request, self.bundle, self.origin, shadow)
             counters = shipment.counters
             waves = Waves(session, self.settings, shipment.task)
+            planned = self.plan.waves(waves.pictures, waves.given_up)
             with (
-                progress.shown(todo, lambda: counters.done.value, lambda: counters.failed.value),
-                closing(waves.scored(self._cut())) as scored,
+                progress.shown(
+                    self._total, lambda: counters.done.value, lambda: counters.failed.value
+                ),
+                closing(waves.scored(planned)) as scored,
             ):
                 self._waves_began = time.monotonic()
                 log_format.set_wave(1)
                 yield scored
 
-    def _cut(self) -> list[pa.Table]:
-        return self.plan.waves(self.settings.wave_pictures)
+    def _total(self) -> progress.Total:
+        counts = self.plan.counts
+        return progress.Total(counts.todo, counts.whole)
 
     def publish(self, wave: ScoredWave) -> None:
         """Audit a scored wave, and publish it.
@@ -201,7 +213,9 @@ class ScoringRun:
         """
         with self._stopwatch.measure("publish"):
             self._publish(wave)
-        log_format.set_wave(wave.number + 1 if wave.number < self._waves else None)
+        log_format.set_wave(None if wave.last else wave.number + 1)
+        if not self._told.whole and self.plan.counts.whole:
+            self._tell_plan(self.plan.counts)
         self.totals.seconds = time.monotonic() - self._waves_began
         self.metrics.rows = self._rows(Outcome.RUNNING, None, self.totals.seconds)
         self.metrics.write()
@@ -301,17 +315,20 @@ class ScoringRun:
     ) -> list[tuple[Origin, RunRecord]]:
         """Return the row of this run for the table `runs`, and that of its shadow."""
         stages = self.totals.stage_seconds | Counter(self._stopwatch.seconds)
-        led = self._record(self.bundle, self.plan, self.totals)
-        rows = [(self.origin, replace(led, stage_seconds=json.dumps(stages)))]
+        counts = self.plan.counts
+        led = self._record(self.bundle, self.totals, counts.listed, counts.skipped)
+        rows = [(self.origin, replace(led, outcome=outcome, stage_seconds=json.dumps(stages)))]
         if self.shadow is not None:
             shadow = self.shadow
             shadow.totals.seconds = self.totals.seconds
-            beside = self._record(shadow.bundle, shadow.plan, shadow.totals)
-            rows.append((shadow.origin, replace(beside, shadow_of=self.origin.run_id)))
-        return [
-            (origin, replace(row, outcome=outcome, error=error, seconds=seconds))
-            for origin, row in rows
-        ]
+            beside = self._record(
+                shadow.bundle, shadow.totals, counts.todo, counts.todo - counts.beside
+            )
+            if outcome is Outcome.SUCCESS and not shadow.totals.done:
+                outcome = Outcome.NOTHING_NEW
+            row = replace(beside, outcome=outcome, shadow_of=self.origin.run_id)
+            rows.append((shadow.origin, row))
+        return [(origin, replace(row, error=error, seconds=seconds)) for origin, row in rows]
 
     def lineage_facts(self) -> RunFacts:
         """Return what OpenLineage events name: the archive, the bundles and the tables."""
@@ -326,14 +343,14 @@ class ScoringRun:
             shadow=None if shadow is None else shadow.bundle.digest,
         )
 
-    def _record(self, bundle: Bundle, plan: Plan, totals: Totals) -> RunRecord:
+    def _record(self, bundle: Bundle, totals: Totals, planned: int, skipped: int) -> RunRecord:
         """Return what `runs` states of one of the bundles; the run has not ended."""
         return RunRecord(
             job="score",
             source=self._source.uri,
             outcome=Outcome.RUNNING,
-            planned=plan.listed,
-            skipped=plan.skipped,
+            planned=planned,
+            skipped=skipped,
             scored=totals.scored,
             quarantined=totals.quarantined,
             defective=totals.defective,
@@ -349,18 +366,18 @@ class ScoringRun:
 
     def summary(self) -> str:
         """Return one line about what the run did."""
-        totals = self.totals
+        totals, counts = self.totals, self.plan.counts
         if totals.done == 0:
             return (
-                f"nothing new: all {self.plan.listed} pictures under {self._source.uri} are "
-                f"dealt with by bundle {self.bundle.digest[:12]} ({self.plan.given_up} of them in "
+                f"nothing new: all {counts.listed} pictures under {self._source.uri} are "
+                f"dealt with by bundle {self.bundle.digest[:12]} ({counts.given_up} of them in "
                 "quarantine for good; --set retry_quarantined=true tries those again)"
             )
         again = totals.failures.again
         failed_before = f"; {again} of those in quarantine had failed before" if again else ""
         return (
             f"scored {totals.scored} pictures ({totals.defective} with defects, "
-            f"{totals.quarantined} in quarantine, {self.plan.skipped} skipped{failed_before}) in "
+            f"{totals.quarantined} in quarantine, {counts.skipped} skipped{failed_before}) in "
             f"{totals.seconds:.0f} s, {totals.rate:.1f} pictures/s; tables at {self._output.uri}"
             f"{self._shadow_summary()}"
         )
@@ -381,8 +398,8 @@ class ScoringRun:
 def open_run(request: ScoreRequest, session: SparkSession | None = None) -> Iterator[ScoringRun]:
     """Check bundle, input and output, then hold the output's lease while the block runs.
 
-    Nothing is written before the bundle is verified and the input is listed. The run is recorded in
-    the table `runs` when the block ends, with or without an error.
+    Nothing is written before the bundle is verified and a picture is found under the input. The
+    run is recorded in the table `runs` when the block ends, with or without an error.
 
     Args:
         request: input, bundle, output and settings of the run.
@@ -418,15 +435,18 @@ def _opened_run(request: ScoreRequest, session: SparkSession | None) -> Iterator
     second = _shadow_bundle(request, bundle)
     stopwatch = Stopwatch()
     with stopwatch.measure("list"):
-        listing = _pictures_of(request)
+        pictures = find_pictures(request)
     now = datetime.now(UTC)
     run_id = new_run_id(now)
     log_format.set_run(run_id)
     output = open_store(request.output_uri, settings.s3)
     require_own_tables(output)
-    with lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held:
+    with (
+        lease.hold(output, run_id, settings.lock_wait_seconds, on_wait=_say_waiting) as held,
+        closing(RunPlan(pictures)) as plan,
+    ):
         origin = Origin(run_id, bundle.digest, now, held.number)
-        run = ScoringRun(request, bundle, listing, held, origin, stopwatch, session)
+        run = ScoringRun(request, bundle, plan, held, origin, stopwatch, session)
         if second is not None:
             of_shadow = Origin(new_run_id(now), second.digest, now, held.number)
             run.shadow = ShadowRun(second, of_shadow)
@@ -457,25 +477,6 @@ def _shadow_bundle(request: ScoreRequest, leading: Bundle) -> Bundle | None:
         leading.digest[:12],
     )
     return None
-
-
-def _pictures_of(request: ScoreRequest) -> pa.Table:
-    settings = request.settings
-    source = open_store(request.input_uri, settings.s3)
-    if request.inventory_uri is None:
-        require_groups(settings.strip)
-        listing = list_pictures(source, settings.include, settings.exclude)
-    else:
-        listing = read_inventory(
-            request.inventory_uri,
-            source,
-            settings.include,
-            settings.s3,
-            settings.exclude,
-            settings.strip,
-        )
-    require_places(listing, settings.strip)
-    return listing
 
 
 def _say_waiting(holder: str) -> None:

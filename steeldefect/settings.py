@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -54,6 +56,19 @@ def _as_key(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+_STATED_WAVE = TypeAdapter(Annotated[int, Field(gt=0, le=1_000_000)])
+
+
+def _wave_pictures(given: Any) -> Any:
+    """Check a stated number; pydantic alone would describe both forms as two problems."""
+    if given == "auto":
+        return given
+    try:
+        return _STATED_WAVE.validate_python(given)
+    except ValidationError as error:
+        raise ValueError(f"{error.errors()[0]['msg']}, or auto") from None
+
+
 class EvaluationSettings(BaseModel):
     """How defects are compared with true ones; `steeldefect.evaluation.ratios`.
 
@@ -88,7 +103,7 @@ class ScoreSettings(BaseModel):
     max_picture_pixels: int = Field(default=50_000_000, gt=0)
     exclude: tuple[str, ...] = HIDDEN
 
-    wave_pictures: int = Field(default=2_000, gt=0, le=1_000_000)
+    wave_pictures: Annotated[int | Literal["auto"], BeforeValidator(_wave_pictures)] = "auto"
     task_seconds: float = Field(default=20, gt=0, le=86_400)
     task_pictures: int = Field(default=128, gt=0, le=1_000_000)
     fetch_threads: int = Field(default=4, gt=0, le=64)

@@ -28,6 +28,7 @@ from steeldefect.program.command import CommandParser, local_path, positive, run
 _HERE = Path(__file__).parents[1]
 _DRIVER = ("list", "plan", "publish")
 _IN_WAVES = 10_000  # pictures of the runs in larger and smaller waves
+_ONE_WAVE_SIZE = ("--set", "wave_pictures=2000")  # so that runs of all sizes can be compared
 _NEW = 2_000  # pictures to score in a plan of many keys: the new ones of a night
 
 
@@ -66,7 +67,7 @@ def _measure(options: argparse.Namespace) -> None:
         shutil.rmtree(output, ignore_errors=True)
         inventory = write_inventory(work / f"keys-{keys}.parquet", archive, keys, _NEW)
         write_tables(output, archive, inventory, bundle, skip=_NEW)
-        more = ("--inventory", str(inventory))
+        more = (*_ONE_WAVE_SIZE, "--inventory", str(inventory))
         planned.append(_run(_Job(archive, bundle, output, keys, 2, more)))
     content = {
         "machine": machine(),
@@ -85,7 +86,7 @@ class _Job(NamedTuple):
     output: Path
     keys: int
     tasks: int
-    more: tuple[str, ...] = ()
+    more: tuple[str, ...] = _ONE_WAVE_SIZE
 
 
 def _run(job: _Job) -> Run:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from steeldefect.bundle.files import open_bundle
 from steeldefect.publish.commit import WaveLog
-from steeldefect.publish.runs import new_run_id
+from steeldefect.publish.runs import Outcome, RunRecord, new_run_id, record_run
 from steeldefect.publish.wave_records import WaveRecord
 from steeldefect.stores import open_store
 from steeldefect.tables.delta import Tables
@@ -19,18 +19,23 @@ from steeldefect.tables.provenance import Origin
 from steeldefect.tables.schema import SCHEMAS, TableName, Verdict
 
 _ROWS_OF_A_PART = 2_000
+_ROWS_OF_A_GROUP = 1_000_000
 _PARTS_OF_A_WAVE = 10
 
 
 def write_inventory(path: Path, archive: Path, keys: int, pictures: int) -> Path:
     """Write an inventory of `keys` keys; the first `pictures` of them are files of the archive."""
     found = sorted(one.relative_to(archive).as_posix() for one in archive.rglob("*.jpg"))
-    names = found[:pictures] + [
-        f"{number // 1000:05d}/q{number:07d}.jpg" for number in range(pictures, keys)
-    ]
-    etags = [f"{number:032x}" for number in range(keys)]
-    table = pa.table({"key": names, "etag": etags, "size": pa.array([4000] * keys, pa.int64())})
-    pq.write_table(table, path)
+    schema = pa.schema([("key", pa.string()), ("etag", pa.string()), ("size", pa.int64())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, keys, _ROWS_OF_A_GROUP):
+            numbers = range(start, min(keys, start + _ROWS_OF_A_GROUP))
+            names = [
+                found[number] if number < pictures else f"{number // 1000:05d}/q{number:07d}.jpg"
+                for number in numbers
+            ]
+            etags = [f"{number:032x}" for number in numbers]
+            writer.write_table(pa.table([names, etags, [4000] * len(names)], schema=schema))
     return path
 
 
@@ -51,6 +56,8 @@ def write_tables(output: Path, archive: Path, inventory: Path, bundle: Path, ski
             wave += 1
             WaveLog(tables).publish(WaveRecord(origin.run_id, wave, parts), lambda: None)
             parts = []
+    scored = {"planned": keys.num_rows, "scored": keys.num_rows, "waves": wave}
+    record_run(tables, origin, RunRecord("score", str(archive), Outcome.SUCCESS, 1.0, **scored))
 
 
 def _images(keys: pa.Table, source: str, origin: Origin) -> pa.Table:

@@ -23,7 +23,7 @@ from benchmarks.machine import machine
 from benchmarks.upkeep.nights import BUNDLE, SOURCE, write_at_once, write_waves
 from steeldefect.analysis.sql import query
 from steeldefect.plan.listing import LISTING
-from steeldefect.plan.plan import plan_run
+from steeldefect.plan.plan import dealt_with
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
@@ -111,7 +111,9 @@ def _ways(store: Store) -> dict[str, Callable[[], object]]:
         "`select class_name, avg(area) from predictions group by 1`": lambda: query(
             store, "select class_name, avg(area) from predictions group by 1"
         ),
-        "plan a run": lambda: plan_run(listing, Tables(store), SOURCE, BUNDLE, ScoreSettings()),
+        "plan a run": lambda: dealt_with(Tables(store), SOURCE, BUNDLE, ScoreSettings()).plan(
+            listing
+        ),
         "check all tables": lambda: check_tables(store),
     }
 

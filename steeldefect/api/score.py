@@ -122,8 +122,8 @@ def _result(run: ScoringRun) -> ScoreResult:
     return ScoreResult(
         run_id=run.origin.run_id,
         bundle=run.bundle.digest,
-        planned=run.plan.listed,
-        skipped=run.plan.skipped,
+        planned=run.plan.counts.listed,
+        skipped=run.plan.counts.skipped,
         scored=totals.scored,
         quarantined=totals.quarantined,
         defective=totals.defective,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from steeldefect.errors import StoreError
+from steeldefect.program.temporary_files import temporary_files
 
 Integers = npt.NDArray[np.int64]
 
@@ -25,23 +25,6 @@ SCHEMA = pa.schema(
     }
 )
 _SHELVES = 200  # files that are open at the same time
-
-
-@contextmanager
-def temporary_files() -> Iterator[None]:
-    """Explain errors of the disk for temporary files in the block.
-
-    Raises:
-        StoreError: the disk is full, or refused.
-    """
-    try:
-        yield
-    except OSError as error:
-        detail = error.strerror or " ".join(str(error).split())
-        raise StoreError(
-            f"the disk for temporary files: {detail}; free space there, or set TMPDIR to a folder "
-            "on another disk"
-        ) from None
 
 
 class MaskShelves:

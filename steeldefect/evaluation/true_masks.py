@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steeldefect.evaluation.mask_shelves import temporary_files
 from steeldefect.labels.label_rows import TEXT
 from steeldefect.labels.mask_files import refuse_two_rows
+from steeldefect.program.temporary_files import temporary_files
 
 _PAIR = ["ImageId", "ClassId"]
 _TEXTS = pa.schema({"row": pa.int64(), "text": pa.string()})

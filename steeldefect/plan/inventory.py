@@ -30,9 +30,12 @@ import pyarrow.compute as pc
 from steeldefect.addresses import is_s3, local_folder, split_file
 from steeldefect.errors import DataError
 from steeldefect.pictures.strip import PlaceSettings
+from steeldefect.plan.fingerprints import Fingerprinter, FingerprintSet, doubled
 from steeldefect.plan.inventory_places import stated_places
-from steeldefect.plan.key_tables import CSV, ORC, PARQUET, as_text, read_table
+from steeldefect.plan.key_tables import CSV, ORC, PARQUET, as_text, read_tables
 from steeldefect.plan.listing import LISTING, PictureFilter, not_empty
+from steeldefect.plan.picture_places import require_places
+from steeldefect.plan.spool import Spool
 from steeldefect.settings import HIDDEN
 from steeldefect.stores import S3Settings, Store, open_store
 
@@ -49,7 +52,7 @@ class _Tables:
     """The tables of an inventory.
 
     Attributes:
-        tables: tables with columns as `key_tables.read_table` returns them.
+        tables: tables with columns as `key_tables.read_tables` yields them.
         bucket: bucket that all keys lie in, from a manifest; None without a manifest.
     """
 
@@ -64,8 +67,11 @@ def read_inventory(
     settings: S3Settings,
     exclude: Sequence[str] = HIDDEN,
     strip: PlaceSettings = _NO_PLACES,
-) -> pa.Table:
+) -> Spool:
     """Read the pictures under an input from an inventory; skip keys that lie elsewhere.
+
+    The whole inventory is read and checked before the first picture is scored. Its pictures are
+    kept in a temporary file.
 
     Args:
         uri: address of the inventory, in one of the forms of the module's docstring.
@@ -73,7 +79,8 @@ def read_inventory(
         include: patterns of the file names of pictures.
         settings: settings to reach S3.
         exclude: patterns of the names of files and folders that are passed over.
-        strip: its `attributes` name columns whose values are kept for each picture.
+        strip: its `attributes` name columns whose values are kept for each picture; no key may
+            contradict its `key_pattern` (`picture_places.require_places`).
 
     Returns:
         Columns key (relative to the input), etag (empty if not stated), size (bytes, 0 if not
@@ -83,22 +90,35 @@ def read_inventory(
         DataError: the address is not an inventory; a key is missing, listed twice, or leads out
             of the input; or a column has values of the wrong type.
         EmptyInputError: the inventory lists no picture under the input.
-        StoreError: the inventory cannot be read.
+        SettingsError: `strip.key_pattern` fits no key.
+        StoreError: the inventory cannot be read, or the disk for temporary files is full.
     """
     found = _open(uri, settings, strip.attributes)
     wanted = PictureFilter(include, exclude)
-    parts = [_pictures(one, uri, source.uri, found.bucket, wanted, strip) for one in found.tables]
-    listed = pa.concat_tables([LISTING.empty_table(), *parts])
-    wanted.report(source.uri)
-    pictures = not_empty(listed, source, include)
-    counts = pc.value_counts(pictures["key"])
-    doubled = counts.filter(pc.greater(counts.field("counts"), 1))
-    if len(doubled):
-        raise DataError(
-            f"{uri} lists {len(doubled)} keys more than once, such as "
-            f"{doubled.field('values')[0].as_py()}; keep only the newest row of each key"
-        )
+    parts = (_pictures(one, uri, source.uri, found.bucket, wanted, strip) for one in found.tables)
+    pictures = Spool(LISTING)
+    fingerprinter, seen = Fingerprinter(), []
+    for some in require_places(not_empty(parts, wanted, source), strip):
+        pictures.append(some)
+        seen.append(fingerprinter.of(some["key"], ""))
+    pictures.end()
+    _refuse_doubled(pictures, fingerprinter, doubled(seen), uri)
     return pictures
+
+
+def _refuse_doubled(
+    pictures: Spool, fingerprinter: Fingerprinter, twice: FingerprintSet, uri: str
+) -> None:
+    """Raise `DataError` if a key occurs more than once; name the first one."""
+    if not len(twice):
+        return
+    for some in pictures.tables():
+        keys = some["key"].filter(pa.array(twice.holds(fingerprinter.of(some["key"], ""))))
+        if len(keys):
+            raise DataError(
+                f"{uri} lists {len(twice)} keys more than once, such as {keys[0].as_py()}; keep "
+                "only the newest row of each key"
+            )
 
 
 def _open(uri: str, settings: S3Settings, attributes: Sequence[str]) -> _Tables:
@@ -108,7 +128,7 @@ def _open(uri: str, settings: S3Settings, attributes: Sequence[str]) -> _Tables:
         return _of_manifest(open_store(folder, settings), name, uri, settings, attributes)
     if kind.endswith((PARQUET, *CSV)):
         store = open_store(folder, settings)
-        return _Tables(iter([read_table(store, name, uri, attributes=attributes)]))
+        return _Tables(read_tables(store, name, uri, attributes=attributes))
     if kind.endswith(ORC):
         raise DataError(f"{uri}: the inventory is in ORC; {_WRITE_OTHERWISE}")
     store = open_store(uri, settings)
@@ -120,7 +140,9 @@ def _open(uri: str, settings: S3Settings, attributes: Sequence[str]) -> _Tables:
         )
     if any(key.lower().endswith(ORC) for key in keys):
         raise DataError(f"{uri} holds ORC files; {_WRITE_OTHERWISE}")
-    return _Tables(read_table(store, key, uri, attributes=attributes) for key in keys)
+    return _Tables(
+        table for key in keys for table in read_tables(store, key, uri, attributes=attributes)
+    )
 
 
 def _is_table(key: str) -> bool:
@@ -137,17 +159,16 @@ def _of_manifest(
         manifest = json.loads(store.read(name))
         bucket, form = str(manifest["sourceBucket"]), str(manifest["fileFormat"])
         destination = _ARN.sub("", str(manifest["destinationBucket"]))
-        header = [one.strip() for one in str(manifest["fileSchema"]).split(",")]
+        columns = [one.strip() for one in str(manifest["fileSchema"]).split(",")]
         files = [str(one["key"]) for one in manifest["files"]]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{uri} is not a manifest of an S3 Inventory: {error}") from None
     if form not in ("CSV", "Parquet"):
         raise DataError(f"{uri}: the inventory is in {form}; {_WRITE_OTHERWISE}")
     data = open_store(f"s3://{destination}", settings)
-    if form == "Parquet":
-        return _Tables((read_table(data, key, uri, attributes=attributes) for key in files), bucket)
-    tables = (read_table(data, key, uri, header, attributes) for key in files)
-    return _Tables((_decoded(table, uri) for table in tables), bucket)
+    header = None if form == "Parquet" else columns
+    tables = (table for key in files for table in read_tables(data, key, uri, header, attributes))
+    return _Tables(tables if header is None else (_decoded(one, uri) for one in tables), bucket)
 
 
 def _decoded(table: pa.Table, uri: str) -> pa.Table:

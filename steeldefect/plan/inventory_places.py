@@ -25,7 +25,7 @@ def stated_places(table: pa.Table, strip: PlaceSettings, uri: str) -> pa.Array:
     """Return what each row states about a picture's place, as `strip.stated_place` writes it.
 
     Args:
-        table: table that `key_tables.read_table` returned.
+        table: table that `key_tables.read_tables` yielded.
         strip: its `attributes` name the columns that are kept beside those of `PLACE_COLUMNS`.
         uri: address of the inventory, for errors.
 
@@ -70,14 +70,13 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _texts(table: pa.Table, name: str, uri: str) -> list[object]:
-    """Return a column as texts; numbers that are whole are written without a fraction."""
+    """Return a column as texts; a number that is whole is written without a fraction."""
     column = _plain(table[name])
     if pa.types.is_floating(column.type):
         known = pc.if_else(pc.is_finite(column), column, None)
         whole = pc.and_(pc.equal(known, pc.floor(known)), pc.less(pc.abs(known), _LARGEST_WHOLE))
-        if pc.all(whole).as_py() is not False:
-            known = known.cast(pa.int64())
-        column = known
+        short = pc.if_else(whole, known, None).cast(pa.int64()).cast(pa.string())
+        column = pc.coalesce(short, known.cast(pa.string()))
     return list(_plain(as_text(pa.table({name: column}), name, uri)).to_pylist())
 
 

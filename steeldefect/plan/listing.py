@@ -1,7 +1,7 @@
 """List the pictures under an input, and filter keys by name.
 
-A listing is one Arrow table with the columns key, etag, size, place, so that a million keys cost
-megabytes. `steeldefect.plan.inventory` reads the same table from an inventory.
+A listing is a stream of Arrow tables with the columns key, etag, size, place, so that its length
+does not matter. `steeldefect.plan.inventory` reads the same from an inventory.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ class _PassedOver:
 
 
 class PictureFilter:
-    """A filter that accepts the pictures of an archive, and counts what it passes over."""
+    """A filter that accepts the pictures of an archive, and counts what it passes over.
+
+    Attributes:
+        include: patterns of the file names of pictures.
+    """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         """Compile the patterns of names; upper and lower case are equal.
@@ -50,9 +54,11 @@ class PictureFilter:
             include: patterns of the file names of pictures.
             exclude: patterns of the names of files and folders that are passed over.
         """
+        self.include = tuple(include)
         self._include = _matcher(include)
         self._exclude = _matcher(exclude)
         self._last: tuple[str, str | None] = ("", None)  # last folder, its outermost hidden folder
+        self._entered: str | None = None  # last folder of a key, without the slash, if not hidden
         self._folders: set[str] = set()  # hidden folders, without those inside them
         self._files = _PassedOver()
         self._irregular = _PassedOver()
@@ -67,12 +73,17 @@ class PictureFilter:
     def takes(self, key: str) -> bool:
         """Return whether a key is the key of a picture."""
         folder, slash, name = key.rpartition("/")
-        if not self._include(name) or not self.enters(folder + slash):
+        small = name.lower()
+        if not self._include(small):
             return False
-        hidden = self._exclude(name)
-        if hidden:
-            self._files.add(key)
-        return not hidden
+        if folder != self._entered:  # keys come folder by folder, and there may be ten millions
+            if not self.enters(folder + slash):
+                return False
+            self._entered = folder
+        if not self._exclude(small):
+            return True
+        self._files.add(key)
+        return False
 
     def takes_object(self, found: ObjectInfo) -> bool:
         """Return whether an object of a listing is a picture; pipes, sockets, devices are not."""
@@ -105,23 +116,23 @@ class PictureFilter:
         """Return the outermost hidden folder among a folder and its parents; None if none is."""
         if folder != self._last[0]:  # keys come folder by folder, so the last answer often fits
             parts = folder.split("/")[:-1]
-            depths = (depth for depth, name in enumerate(parts, 1) if self._exclude(name))
+            depths = (depth for depth, name in enumerate(parts, 1) if self._exclude(name.lower()))
             depth = next(depths, None)
             self._last = (folder, None if depth is None else "/".join([*parts[:depth], ""]))
         return self._last[1]
 
 
-def list_pictures(
+def scan_pictures(
     store: Store, include: Sequence[str], exclude: Sequence[str] = HIDDEN
-) -> pa.Table:
-    """List the pictures under an input, and log how much was passed over.
+) -> Iterator[pa.Table]:
+    """List the pictures under an input, some at a time, and log how much was passed over.
 
     Args:
         store: the input.
         include: patterns of the file names of pictures (`*.jpg`), in any case.
         exclude: patterns of the names of files and folders that are passed over, in any case.
 
-    Returns:
+    Yields:
         Columns of `LISTING`; `place` is null.
 
     Raises:
@@ -130,31 +141,44 @@ def list_pictures(
     """
     wanted = PictureFilter(include, exclude)
     found = filter(wanted.takes_object, store.scan(enters=wanted.enters))
-    listed = pa.concat_tables([LISTING.empty_table(), *_chunks(found)])
-    wanted.report(store.uri)
-    return not_empty(listed, store, include)
+    yield from not_empty(_chunks(found), wanted, store)
 
 
-def not_empty(pictures: pa.Table, store: Store, include: Sequence[str]) -> pa.Table:
-    """Return the pictures unchanged.
+def list_pictures(
+    store: Store, include: Sequence[str], exclude: Sequence[str] = HIDDEN
+) -> pa.Table:
+    """List all pictures under an input as one table; see `scan_pictures`."""
+    return pa.concat_tables(scan_pictures(store, include, exclude))
+
+
+def not_empty(
+    pictures: Iterable[pa.Table], wanted: PictureFilter, store: Store
+) -> Iterator[pa.Table]:
+    """Yield the pictures unchanged, then log how much was passed over.
 
     Raises:
         EmptyInputError: there is no picture.
     """
-    if pictures.num_rows:
-        return pictures
-    raise EmptyInputError(
-        f"no picture under {store.uri} (looked for {', '.join(include)}, at any depth); check "
-        "--input, or set include"
-    )
+    count = 0
+    for some in pictures:
+        count += some.num_rows
+        yield some
+    wanted.report(store.uri)
+    if count == 0:
+        raise EmptyInputError(
+            f"no picture under {store.uri} (looked for {', '.join(wanted.include)}, at any depth); "
+            "check --input, or set include"
+        )
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Return a function that returns whether a name matches one of the patterns, in any case."""
+def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
+    """Return a function that returns whether a name in small letters matches one of the patterns.
+
+    It is called for each key of a listing, so it is the method of the compiled pattern itself.
+    """
     if not patterns:
-        return lambda name: False
-    fits = re.compile("|".join(fnmatch.translate(one.lower()) for one in patterns)).match
-    return lambda name: fits(name.lower()) is not None
+        return lambda name: None
+    return re.compile("|".join(fnmatch.translate(one.lower()) for one in patterns)).match
 
 
 def _chunks(found: Iterable[ObjectInfo]) -> Iterator[pa.Table]:

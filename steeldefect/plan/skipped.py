@@ -1,6 +1,6 @@
-"""Drop the pictures that this bundle has scored or given up, by key and etag.
+"""Count the earlier failures of pictures, and drop those that were given up, by key and etag.
 
-All functions take and return Arrow tables, so that a million keys cost megabytes.
+All functions take and return Arrow tables. The pictures may be a part of a listing.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def with_tries(todo: pa.Table, failures: pa.Table) -> pa.Table:
     Returns:
         The pictures, with the columns of `PLANNED`.
     """
+    if not _any_key(todo, failures):
+        return todo.append_column("tries", pa.array(np.zeros(todo.num_rows, np.int32)))
     numbered = todo.append_column("row", pa.array(np.arange(todo.num_rows)))
     unknown = pc.equal(numbered["etag"], "")
     known = failures.select(["key", "etag", "tries"])
@@ -74,48 +76,35 @@ def _joined(pictures: pa.Table, known: pa.Table, keys: list[str]) -> pa.Table:
     return joined.select([*pictures.column_names, "tries"])
 
 
-def newest_versions(scored: pa.Table) -> pa.Table:
-    """Return the columns key and etag of the newest row of each key.
+def without(pictures: pa.Table, given_up: pa.Table) -> pa.Table:
+    """Drop the pictures that were given up, by key and etag; an empty etag equals any etag.
 
-    The row with the greatest `run_number` is the newest, because the clocks of drivers may differ.
-    Rows that versions before 0.2 wrote have no `run_number`: they are older than all others, and
-    are ordered by `scored_at`.
-    """
-    numbered = scored.set_column(
-        scored.column_names.index("run_number"),
-        "run_number",
-        pc.fill_null(scored["run_number"], 0),
-    )
-    ordered = numbered.sort_by([("run_number", "ascending"), ("scored_at", "ascending")])
-    columns = ordered.group_by("key", use_threads=False).aggregate([("etag", "last")])
-    return columns.rename_columns({"etag_last": "etag"})
-
-
-def without(pictures: pa.Table, dealt_with: pa.Table, *, keep_known: bool = False) -> pa.Table:
-    """Drop the pictures that were dealt with, by key and etag; an empty etag equals any etag.
+    A picture that has an etag is kept if its row in `given_up` has none, because the picture may
+    have been replaced since.
 
     Args:
         pictures: pictures, with the columns key and etag, and others.
-        dealt_with: pictures to drop, with the columns key and etag.
-        keep_known: whether to keep a picture that has an etag if its row in `dealt_with` has none,
-            because the picture may have been replaced since.
+        given_up: pictures to drop, with the columns key and etag.
     """
-    if dealt_with.num_rows == 0:
+    if not _any_key(pictures, given_up):
         return pictures
     # a join does not keep the order: number the rows, and sort the rows that are left
     left = pictures.append_column("row", pa.array(np.arange(pictures.num_rows)))
-    left = _anti_join(left, dealt_with, ["key", "etag"])
-    if not keep_known:
-        left = _anti_join(left, dealt_with.filter(pc.equal(dealt_with["etag"], "")), ["key"])
+    left = _anti_join(left, given_up, ["key", "etag"])
     unknown = pc.equal(left["etag"], "")
     if pc.any(unknown).as_py():
-        by_key = _anti_join(left.filter(unknown), dealt_with, ["key"])
+        by_key = _anti_join(left.filter(unknown), given_up, ["key"])
         left = pa.concat_tables([left.filter(pc.invert(unknown)), by_key])
     return left.sort_by("row").drop_columns(["row"])
 
 
-def _anti_join(pictures: pa.Table, dealt_with: pa.Table, keys: list[str]) -> pa.Table:
-    if dealt_with.num_rows == 0 or pictures.num_rows == 0:
+def _any_key(pictures: pa.Table, known: pa.Table) -> bool:
+    """Return whether a key of the pictures is in another table; joins take longer."""
+    return bool(pc.any(pc.is_in(pictures["key"], known["key"].combine_chunks())).as_py())
+
+
+def _anti_join(pictures: pa.Table, given_up: pa.Table, keys: list[str]) -> pa.Table:
+    if given_up.num_rows == 0 or pictures.num_rows == 0:
         return pictures
-    left = pictures.join(dealt_with.select(keys), keys=keys, join_type="left anti")
+    left = pictures.join(given_up.select(keys), keys=keys, join_type="left anti")
     return left.select(pictures.column_names)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO, TypeVar
+from typing import NamedTuple, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -23,9 +23,16 @@ _LOG_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
 
 
+class Total(NamedTuple):
+    """The number of items of some work; if it is not final, more items may come."""
+
+    items: int
+    final: bool = True
+
+
 @contextmanager
 def shown(
-    total: int,
+    total: int | Callable[[], Total],
     done: Callable[[], int],
     failed: Callable[[], int],
     stream: TextIO | None = None,
@@ -38,7 +45,7 @@ def shown(
     longer shown, and the block goes on.
 
     Args:
-        total: number of items.
+        total: number of items; or a function that returns it, called in another thread.
         done: returns the number of items done; called in another thread.
         failed: returns the number of items that failed; called in another thread.
         stream: stream to write to; None for standard error.
@@ -48,8 +55,9 @@ def shown(
     stream = stream or sys.stderr
     stop = threading.Event()
     on_terminal = stream.isatty()
+    total_of = total if callable(total) else _constant(total)
     bar = tqdm(
-        total=total,
+        total=total_of().items,
         unit=f" {unit}",
         unit_scale=False,
         file=stream,
@@ -67,15 +75,17 @@ def shown(
         began = logged = time.monotonic()
         while True:
             ended = stop.wait(_LOOK_SECONDS)
-            now = min(done(), total)  # a task that Spark repeats may be counted twice
+            known = total_of()
+            now = min(done(), known.items)  # a task that Spark repeats may be counted twice
+            bar.total, bar.desc = known.items, work if known.final else f"{work}, so far"
             bar.set_postfix(failed=failed(), refresh=False)
             bar.update(now - bar.n)
             due = time.monotonic() - logged > _LOG_SECONDS
             if not on_terminal and (ended or due):
                 logged = time.monotonic()
                 lost = failed()
-                line = f"{line_of(work, now, total, unit, logged - began)}, {lost} failed"
-                print(_logged(line, now, total, logged - began, lost), file=stream, flush=True)
+                line = f"{line_of(work, now, known, unit, logged - began)}, {lost} failed"
+                print(_logged(line, now, known, logged - began, lost), file=stream, flush=True)
             if ended:
                 return
 
@@ -114,25 +124,35 @@ def followed(
         now = time.monotonic()
         if done == total or now - logged > _LOG_SECONDS:
             logged = now
-            line = line_of(work, done, total, unit, now - began)
-            print(_logged(line, done, total, now - began), file=stream, flush=True)
+            known = Total(total)
+            line = line_of(work, done, known, unit, now - began)
+            print(_logged(line, done, known, now - began), file=stream, flush=True)
 
 
-def line_of(work: str, done: int, total: int, unit: str, seconds: float) -> str:
+def _constant(items: int) -> Callable[[], Total]:
+    return lambda: Total(items)
+
+
+def line_of(work: str, done: int, total: Total, unit: str, seconds: float) -> str:
     """Return a line with the progress of some work."""
     rate = done / seconds if seconds > 0 else 0.0
-    left = tqdm.format_interval((total - done) / rate) if rate else "?"
-    share = f"{100 * done / total:.0f}%" if total else "100%"
-    return f"{work}: {done}/{total} {unit} ({share}), {rate:.1f} {unit}/s, {left} left"
+    if not total.final:
+        return f"{work}: {done} of {total.items} {unit} found so far, {rate:.1f} {unit}/s"
+    left = tqdm.format_interval((total.items - done) / rate) if rate else "?"
+    share = f"{100 * done / total.items:.0f}%" if total.items else "100%"
+    return f"{work}: {done}/{total.items} {unit} ({share}), {rate:.1f} {unit}/s, {left} left"
 
 
-def _logged(line: str, done: int, total: int, seconds: float, failed: int | None = None) -> str:
-    """Return a line about progress as this process logs it: JSON has its numbers, too."""
+def _logged(line: str, done: int, total: Total, seconds: float, failed: int | None = None) -> str:
+    """Return a line about progress as this process logs it: JSON has its numbers, too.
+
+    While the total is not final, `seconds_left` is null.
+    """
     if not in_json():
         return line
     rate = done / seconds if seconds > 0 else 0.0
-    left = round((total - done) / rate, 1) if rate else None
-    numbers: dict[str, float | None] = {"done": done, "total": total, "failed": failed}
+    left = round((total.items - done) / rate, 1) if rate and total.final else None
+    numbers: dict[str, float | None] = {"done": done, "total": total.items, "failed": failed}
     numbers |= {"rate": round(rate, 3), "seconds_left": left}
     return json_line(line, "INFO", "steeldefect", **numbers)
 

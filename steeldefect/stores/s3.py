@@ -30,6 +30,7 @@ from steeldefect.errors import (
     StoreUnavailableError,
 )
 from steeldefect.stores.base import Fetched, FetchLimits, ObjectInfo
+from steeldefect.stores.listed_pages import ListedPages
 from steeldefect.stores.s3_client import S3Settings, delta_options, open_client
 from steeldefect.stores.s3_errors import BrokenBodyError, body_errors, translated_errors
 from steeldefect.streams import read_ahead
@@ -108,10 +109,10 @@ class S3Store:
                 break
         with ThreadPoolExecutor(_LISTERS, "list") as pool:
             for _, found in read_ahead(folders, self._list_folder, pool, _LISTERS):
-                yield from found
+                yield from found.objects()
 
-    def _list_folder(self, prefix: str) -> list[ObjectInfo]:
-        return [found for page in self._pages(prefix) for found in self._objects(page)]
+    def _list_folder(self, prefix: str) -> ListedPages:
+        return ListedPages(self._objects(page) for page in self._pages(prefix))
 
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
         """Yield the pages of a listing, each of at most 1,000 objects."""

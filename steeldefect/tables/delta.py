@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, Schema, WriterProperties, write_deltalake
 from deltalake.exceptions import (
@@ -52,6 +53,7 @@ WITH_IMAGES = (
 
 _WRITER = WriterProperties(max_row_group_size=50_000)  # rows; the library keeps a group in memory
 _BYTES_PER_SECOND = 150 * 2**20  # of rows; the Delta library writes faster than that
+_FEW_ROWS_AHEAD = {"batch_size": 65_536, "batch_readahead": 2, "fragment_readahead": 4}
 _ATTEMPTS = 5
 _OPENINGS = 4  # tries to open a table that others commit to at the same time
 _BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
@@ -101,15 +103,31 @@ class Tables:
         Raises:
             TableError, StoreUnavailableError: see `open`.
         """
-        condition = None
-        for name, value in (equal or {}).items():
-            term = ds.field(name) == value
-            condition = term if condition is None else condition & term
         wanted = list(columns) if columns else SCHEMAS[table].columns.names
         try:
-            return self.dataset(table).to_table(columns=wanted, filter=condition)
+            return self.dataset(table).to_table(columns=wanted, filter=_where_equal(equal))
         except (DeltaError, OSError, pa.ArrowInvalid) as error:
             raise translated(error, self._where(table)) from None
+
+    def batches(
+        self, table: TableName, columns: Sequence[str], equal: dict[str, str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows that `read` returns, some at a time: they may not fit into memory.
+
+        Args:
+            table: table to read. A table that does not exist has no rows.
+            columns: names of the columns.
+            equal: value of each column that a row must have to match; None for all rows.
+
+        Raises:
+            TableError, StoreUnavailableError: see `open`.
+        """
+        found = self.dataset(table)
+        with self.errors_of(table):
+            scanner = found.scanner(
+                columns=list(columns), filter=_where_equal(equal), **_FEW_ROWS_AHEAD
+            )
+            yield from scanner.to_batches()
 
     def dataset(self, table: TableName) -> ds.Dataset:
         """Open a table as an Arrow dataset; a table that does not exist is an empty dataset.
@@ -346,6 +364,15 @@ class Tables:
                 raise translated(error, self._where(table)) from None
 
         return retrying(attempt)
+
+
+def _where_equal(equal: dict[str, str] | None) -> pc.Expression | None:
+    """Return the condition that columns have the given values; None if there are none."""
+    condition = None
+    for name, value in (equal or {}).items():
+        term = ds.field(name) == value
+        condition = term if condition is None else condition & term
+    return condition
 
 
 def _reached(delta: DeltaTable, name: str, number: int) -> bool:

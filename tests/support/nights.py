@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from steeldefect.plan.listing import LISTING
-from steeldefect.plan.plan import plan_run
+from steeldefect.plan.plan import dealt_with
 from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.lease import Timing, hold, newest_holder
 from steeldefect.publish.runs import Outcome, RunRecord, record_run
@@ -68,7 +68,7 @@ def night(store: Store, keys: Iterable[str], number: int, wave: int = 2) -> list
         require_sound(store)
         rows = [{"key": key, "etag": "e1", "size": 10} for key in sorted(keys)]
         listed = pa.Table.from_pylist(rows, LISTING)
-        plan = plan_run(listed, tables, "/archive", BUNDLE, ScoreSettings())
+        plan = dealt_with(tables, "/archive", BUNDLE, ScoreSettings()).plan(listed)
         planned: list[str] = plan.todo["key"].to_pylist()
         waves = [planned[start : start + wave] for start in range(0, len(planned), wave)]
         if waves:

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-import pyarrow as pa
-
 from jobs.score import main
 from steeldefect.bundle.files import open_bundle
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
 from steeldefect.pictures.decoding import DecodeLimits
+from steeldefect.plan.cut import Wave
 from steeldefect.publish import lease
 from steeldefect.run import ScoringRun
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.scoring.bundle_scorer import Measuring, Opened
 from steeldefect.scoring.fetching import Breaker
+from steeldefect.scoring.wave_sizes import wave_pictures
 from steeldefect.scoring.waves import ScoredWave
 from steeldefect.scoring.worker import Limits, TaskScorer, keys_of
 from steeldefect.stores import open_store
@@ -49,7 +49,7 @@ def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
     """Score each wave as one task in this process, with the code that Spark's workers run."""
     settings, detector = run.settings, _opened(run.bundle.folder)
 
-    def scored(waves: Sequence[pa.Table]) -> Iterator[ScoredWave]:
+    def scored(waves: Iterator[Wave]) -> Iterator[ScoredWave]:
         limits = Limits(
             settings.max_picture_bytes,
             DecodeLimits(settings.max_picture_pixels),
@@ -68,13 +68,15 @@ def _scored_waves(run: ScoringRun) -> Iterator[Iterator[ScoredWave]]:
         )
         beside = run.shadow
         shadow = beside and Opened(_opened(beside.bundle.folder), beside.origin)
-        for number, keys in enumerate(waves, start=1):
+        for number, wave in enumerate(waves, start=1):
             scorer = TaskScorer(*fixed, shadow)
-            report = scorer.run(keys_of(keys.to_batches()), f"{number:06d}-000000")
-            yield ScoredWave(number, keys, [report])
+            report = scorer.run(keys_of(wave.keys.to_batches()), f"{number:06d}-000000")
+            yield ScoredWave(number, wave.keys, [report], wave.last)
 
     run._waves_began = time.monotonic()
-    yield scored(run.plan.waves(settings.wave_pictures))
+    stated = settings.wave_pictures
+    size = stated if isinstance(stated, int) else wave_pictures(1, None)
+    yield scored(run.plan.waves(lambda: size))
 
 
 def score_without_spark(arguments: Sequence[str]) -> int:

@@ -97,10 +97,10 @@ def test_an_inventory_is_filtered_like_a_listing(
     lines = [f'"{found.key}"' for found in filled.scan()]
     inventory = tmp_path / "keys.csv"
     inventory.write_text("\n".join(["key", *lines, ""]), encoding="utf-8")
-    found = read_inventory(str(inventory), filled, INCLUDE, s3)
+    found = read_inventory(str(inventory), filled, INCLUDE, s3).whole()
     assert sorted(found["key"].to_pylist()) == sorted(PICTURES[:4])
     assert TOLD.format(9, filled.uri) in caplog.records[0].message
-    found = read_inventory(str(inventory), filled, INCLUDE, s3, ())
+    found = read_inventory(str(inventory), filled, INCLUDE, s3, ()).whole()
     assert sorted(found["key"].to_pylist()) == listed(filled, ())
 
 

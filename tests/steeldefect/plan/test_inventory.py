@@ -29,7 +29,7 @@ HEADER = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, ETag"
 
 def read(uri: str, source: str, settings: S3Settings | None = None) -> list[dict[str, Any]]:
     settings = settings or S3Settings()
-    found = read_inventory(uri, open_store(source, settings), INCLUDE, settings)
+    found = read_inventory(uri, open_store(source, settings), INCLUDE, settings).whole()
     assert found.schema == LISTING
     assert found["place"].null_count == found.num_rows
     rows: list[dict[str, Any]] = found.drop_columns("place").sort_by("key").to_pylist()
@@ -390,13 +390,38 @@ def test_a_key_that_leads_out_of_the_input_is_refused(tmp_path: Path, key: str) 
 def test_two_dots_in_a_name_are_none(tmp_path: Path) -> None:
     keys = ["..a/b..png", "a...png"]
     uri = write_table(tmp_path, "keys.parquet", key=keys)
-    found = read_inventory(uri, open_store("/archive"), INCLUDE, S3Settings(), ())
+    found = read_inventory(uri, open_store("/archive"), INCLUDE, S3Settings(), ()).whole()
     assert sorted(found["key"].to_pylist()) == sorted(keys)
 
 
 def test_the_inventory_itself_may_be_named_by_a_url(tmp_path: Path) -> None:
     path = Path(write_table(tmp_path / "line 1", "my keys.csv", key=["a.png"]))
     assert [row["key"] for row in read(path.as_uri(), "/archive")] == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["keys.parquet", "keys.csv.gz"])
+def test_a_large_table_is_read_part_by_part(tmp_path: Path, name: str) -> None:
+    keys = [f"line 1/{'x' * 120}/{number:06d}.png" for number in range(150_000)]
+    uri = write_table(tmp_path, name, key=keys, size=list(range(len(keys))))
+    found = read_inventory(uri, open_store("/archive"), INCLUDE, S3Settings())
+    assert found.rows == len(keys)
+    assert len(list(found.tables())) > 1
+    whole = found.whole()
+    assert whole["key"].to_pylist() == keys
+    assert whole["size"].to_pylist() == list(range(len(keys)))
+
+
+def test_keys_that_are_listed_twice_in_different_parts_are_found(tmp_path: Path) -> None:
+    keys = [f"{number:06d}.png" for number in range(140_000)]
+    keys += ["000007.png", "000003.png", "000007.png"]
+    with pytest.raises(DataError, match=r"lists 2 keys more than once, such as 000003\.png"):
+        read(write_table(tmp_path, "keys.parquet", key=keys), "/archive")
+
+
+def test_a_fault_in_a_later_part_is_found_before_a_run_begins(tmp_path: Path) -> None:
+    keys = [f"{number:06d}.png" for number in range(140_000)]
+    with pytest.raises(DataError, match="1 rows have no key; write a key in each row"):
+        read(write_table(tmp_path, "keys.parquet", key=[*keys, None]), "/archive")
 
 
 def test_no_picture_under_the_input_is_an_error(tmp_path: Path) -> None:

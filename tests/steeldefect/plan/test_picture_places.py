@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def places(
             path.write_text(_csv(table))
         store = open_store(str(folder))
         strip = PlaceSettings(attributes=attributes)
-        listed = read_inventory(str(path), store, INCLUDE, S3Settings(), strip=strip)
+        listed = read_inventory(str(path), store, INCLUDE, S3Settings(), strip=strip).whole()
         found.append(
             [None if one is None else json.loads(one) for one in listed["place"].to_pylist()]
         )
@@ -110,15 +111,37 @@ def listing(*keys: str) -> pa.Table:
 
 def test_a_pattern_has_to_fit_some_key() -> None:
     strip = PlaceSettings(key_pattern=r"^(?P<coil>\d+)/")
-    require_places(listing("1/a.png", "a.png"), strip)
+    pictures = [listing("a.png"), listing("b.png"), listing("1/a.png", "c.png"), listing("d.png")]
+    assert list(require_places(pictures, strip)) == pictures
     with pytest.raises(SettingsError, match=r"fits none of 2 keys, such as a\.png; a key is"):
-        require_places(listing("a.png", "b.png"), strip)
+        list(require_places([listing("a.png"), listing("b.png")], strip))
 
 
-def test_all_keys_are_looked_at_before_a_run_begins() -> None:
+def test_nothing_is_planned_before_a_key_that_the_pattern_fits() -> None:
+    looked_at = []
+
+    def pictures() -> Iterator[pa.Table]:
+        for key in ("a.png", "b.png", "1/c.png", "d.png"):
+            looked_at.append(key)
+            yield listing(key)
+
+    next(require_places(pictures(), PlaceSettings(key_pattern=r"^(?P<coil>\d+)/")))
+    assert looked_at == ["a.png", "b.png", "1/c.png"]
+
+
+def test_each_key_is_looked_at() -> None:
     strip = PlaceSettings(key_pattern=r"-(?P<frame>\w+)\.png", frame_mm=1)
+    for pictures in ([listing("a-1.png", "a-x.png")], [listing("a-1.png"), listing("a-x.png")]):
+        with pytest.raises(DataError, match=r"a-x\.png: frame is 'x'"):
+            list(require_places(pictures, strip))
+
+
+def test_all_keys_of_an_inventory_are_looked_at_before_a_run_begins(tmp_path: Path) -> None:
+    (tmp_path / "keys.csv").write_text("key\na-1.png\na-x.png\n")
+    strip = PlaceSettings(key_pattern=r"-(?P<frame>\w+)\.png", frame_mm=1)
+    uri, store = str(tmp_path / "keys.csv"), open_store(str(tmp_path))
     with pytest.raises(DataError, match=r"a-x\.png: frame is 'x'"):
-        require_places(listing("a-1.png", "a-x.png"), strip)
+        read_inventory(uri, store, INCLUDE, S3Settings(), strip=strip)
 
 
 def test_an_attribute_has_to_come_from_somewhere() -> None:
@@ -132,7 +155,7 @@ def test_a_column_wins_over_a_group_of_its_name(tmp_path: Path) -> None:
     strip = PlaceSettings(key_pattern=r"-(?P<heat>\d)", attributes=("heat",))
     store = open_store(str(tmp_path))
     uri = str(tmp_path / "keys.csv")
-    listed = read_inventory(uri, store, INCLUDE, S3Settings(), strip=strip)
+    listed = read_inventory(uri, store, INCLUDE, S3Settings(), strip=strip).whole()
     found = [Places(strip).of(row["key"], row["place"]).attributes for row in listed.to_pylist()]
     assert found == [{"heat": "h9"}, {"heat": "2"}]
 
@@ -154,7 +177,7 @@ def test_texts_of_any_encoding(tmp_path: Path, kind: str) -> None:
         "position_mm": pa.array(["1.5", "", None], pa.string()).cast(KINDS[kind]),
     }
     pq.write_table(pa.table(columns), path)
-    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings())
+    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings()).whole()
     places = [None if one is None else json.loads(one) for one in listed["place"].to_pylist()]
     assert places == [{"coil": "a", "position_mm": 1.5}, None, None]
 
@@ -163,8 +186,15 @@ def test_numbers_as_names(tmp_path: Path) -> None:
     nan = pa.array([float("nan"), 7.0])
     path = tmp_path / "nan.parquet"
     pq.write_table(pa.table({"key": ["1.png", "2.png"], "coil": nan}), path)
-    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings())
+    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings()).whole()
     assert listed["place"].to_pylist() == [None, '{"coil":"7"}']
+
+
+def test_whole_numbers_are_names_without_a_fraction_beside_others(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.parquet"
+    pq.write_table(pa.table({"key": ["1.png", "2.png"], "coil": [7.0, 7.5]}), path)
+    listed = read_inventory(str(path), open_store(str(tmp_path)), INCLUDE, S3Settings()).whole()
+    assert listed["place"].to_pylist() == ['{"coil":"7"}', '{"coil":"7.5"}']
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from support.examples import BUNDLE, failure, image, origin, publish
 
 from steeldefect.errors import EmptyInputError, StoreError
 from steeldefect.plan.listing import LISTING, list_pictures
-from steeldefect.plan.plan import Plan, new_pictures, plan_run
+from steeldefect.plan.plan import Plan, dealt_with
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.settings import ScoreSettings
 from steeldefect.stores import Store, open_store
@@ -44,7 +44,7 @@ def plan(
     settings = ScoreSettings(
         retry_quarantined=retry, any_picture_size=any_size, max_tries=max_tries
     )
-    return plan_run(listed, tables, source, bundle, settings)
+    return dealt_with(tables, source, bundle, settings).plan(listed)
 
 
 def test_pictures_are_listed_at_any_depth_with_their_versions(any_store: Store) -> None:
@@ -130,7 +130,6 @@ def test_a_second_run_has_nothing_to_do(store: Store, tables: Tables) -> None:
     publish(store, {TableName.IMAGES: [image("a"), image("b")]})
     made = plan(listing("a", "b"), tables)
     assert keys(made) == []
-    assert list(made.waves(10)) == []
     assert (made.listed, made.skipped) == (2, 2)
 
 
@@ -185,18 +184,6 @@ def test_a_picture_that_was_scored_after_it_failed_is_left_out_even_on_retry(
     assert keys(plan(listing("a"), tables, retry=True)) == []
 
 
-@pytest.mark.parametrize(
-    ("pictures", "size", "waves"),
-    [(0, 4, []), (1, 4, [1]), (4, 4, [4]), (5, 4, [2, 3]), (9, 3, [3, 3, 3]), (3, 1, [1, 1, 1])],
-)
-def test_waves_hold_every_picture_once(pictures: int, size: int, waves: list[int]) -> None:
-    listed = listing(*(f"{number}" for number in range(pictures)))
-    planned = listed.append_column("tries", pa.array([0] * pictures, pa.int32()))
-    cut = list(Plan(planned, pictures).waves(size))
-    assert [wave.num_rows for wave in cut] == waves
-    assert [key for wave in cut for key in wave["key"].to_pylist()] == listed["key"].to_pylist()
-
-
 def test_a_hundred_thousand_pictures_are_planned(store: Store, tables: Tables) -> None:
     names = [f"line {number % 7}/strip-{number:06d}.png" for number in range(100_000)]
     columns = [names, ["e1"] * len(names), [10] * len(names), [None] * len(names)]
@@ -204,7 +191,6 @@ def test_a_hundred_thousand_pictures_are_planned(store: Store, tables: Tables) -
     publish(store, {TableName.IMAGES: [image(name) for name in names[:20_000]]})
     made = plan(listed, tables)
     assert keys(made) == names[20_000:]
-    assert sum(wave.num_rows for wave in made.waves(2_000)) == 80_000
 
 
 def test_a_picture_that_was_put_back_to_an_earlier_version_is_scored_again(
@@ -242,16 +228,6 @@ def test_a_picture_that_others_made_fail_is_tried_again_until_its_budget_is_used
     assert keys(plan(listing("a", etag="e2"), tables, max_tries=3)) == ["a"]
     again = plan(listing("a"), tables, max_tries=3, retry=True)
     assert again.todo["tries"].to_pylist() == [3]
-
-
-def test_pictures_that_failed_before_come_last_in_waves_of_their_own(
-    store: Store, tables: Tables
-) -> None:
-    bad = [failure(name, transient=True) for name in ("a", "c")]
-    publish(store, {TableName.QUARANTINE: bad})
-    waves = plan(listing("a", "b", "c", "d", "e"), tables).waves(2)
-    assert [wave["key"].to_pylist() for wave in waves] == [["b"], ["d", "e"], ["a", "c"]]
-    assert [new_pictures(wave) for wave in waves] == [1, 2, 0]
 
 
 @pytest.mark.parametrize(("etag", "again"), [("", []), ("e1", []), ("e2", ["a"])])

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from steeldefect.program.progress import followed, line_of, say, shown, warn
+from steeldefect.program.progress import Total, followed, line_of, say, shown, warn
 
 
 class Terminal(io.StringIO):
@@ -29,7 +29,23 @@ class Terminal(io.StringIO):
     ],
 )
 def test_one_line(done: int, total: int, seconds: float, expected: str) -> None:
-    assert line_of("scoring", done, total, "pictures", seconds) == expected
+    assert line_of("scoring", done, Total(total), "pictures", seconds) == expected
+
+
+def test_a_total_that_may_still_grow_is_no_share_of_the_work() -> None:
+    line = line_of("scoring", 25, Total(100, final=False), "pictures", 5.0)
+    assert line == "scoring: 25 of 100 pictures found so far, 5.0 pictures/s"
+
+
+def test_the_total_that_is_known_at_the_end_is_shown() -> None:
+    log, totals = io.StringIO(), [Total(2, final=False), Total(3)]
+
+    def total() -> Total:
+        return totals.pop(0) if len(totals) > 1 else totals[0]
+
+    with shown(total, lambda: 3, lambda: 0, log):
+        pass
+    assert log.getvalue().startswith("scoring: 3/3 pictures (100%), ")
 
 
 def test_items_are_followed_by_lines_in_a_log_and_a_bar_on_a_terminal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +14,14 @@ import pytest
 from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
-from steeldefect.errors import SourceDownError, WaveError
+from steeldefect.errors import SourceDownError, StoreError, WaveError
+from steeldefect.plan.cut import Wave
 from steeldefect.plan.skipped import PLANNED
 from steeldefect.scoring.task import REPORT
 from steeldefect.scoring.task_report import Failures, TaskReport, report_to_json
 from steeldefect.scoring.waves import Waves
 from steeldefect.settings import ScoreSettings
-from steeldefect.spark.session import open_session
+from steeldefect.spark.session import open_session, tasks_at_once
 
 pytestmark = pytest.mark.spark
 
@@ -61,8 +63,12 @@ def keys(*names: str) -> pa.Table:
     return pa.Table.from_pylist(rows, PLANNED)
 
 
+def cut(*waves: pa.Table) -> list[Wave]:
+    return [Wave(keys, number == len(waves)) for number, keys in enumerate(waves, start=1)]
+
+
 def run(session: SparkSession, waves: list[pa.Table], tasks: Any, **settings: Any) -> list[Any]:
-    return list(Waves(session, ScoreSettings(**settings), tasks).scored(waves))
+    return list(Waves(session, ScoreSettings(**settings), tasks).scored(cut(*waves)))
 
 
 def notes_of(folder: Path) -> list[tuple[int, float, float, int]]:
@@ -88,7 +94,7 @@ def test_the_next_wave_fills_the_cores_that_the_last_one_leaves(
 
 def test_the_cores_go_on_while_a_wave_is_published(session: SparkSession, tmp_path: Path) -> None:
     waves = [keys("a"), keys("b"), keys("c"), keys("d")]
-    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n)).scored(waves)
+    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n)).scored(cut(*waves))
     assert next(scored).number == 1
     deadline = time.monotonic() + 30
     while len(list(tmp_path.iterdir())) < 3 and time.monotonic() < deadline:
@@ -112,7 +118,7 @@ def test_one_wave_fails_and_the_others_are_given_up(session: SparkSession, tmp_p
     waves = [keys("a"), keys("bad"), keys("slow"), keys("never")]
     scored = Waves(
         session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n, slow="slow", bad="bad")
-    ).scored(waves)
+    ).scored(cut(*waves))
     assert next(scored).number == 1
     with pytest.raises(WaveError, match="ZeroDivisionError: bad"):
         list(scored)
@@ -122,7 +128,7 @@ def test_one_wave_fails_and_the_others_are_given_up(session: SparkSession, tmp_p
 
 def test_a_caller_who_stops_leaves_nothing_running(session: SparkSession, tmp_path: Path) -> None:
     scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n, slow="slow")).scored(
-        [keys("a"), keys("slow"), keys("c")]
+        cut(keys("a"), keys("slow"), keys("c"))
     )
     next(scored)
     began = time.monotonic()
@@ -142,7 +148,9 @@ def test_a_wave_that_has_not_reached_spark_yet_is_given_up_as_well(
             time.sleep(1.0)
         return Tasks(tmp_path, number, slow="slow")
 
-    scored = Waves(session, ScoreSettings(), tasks).scored([keys("a"), keys("slow"), keys("slow")])
+    scored = Waves(session, ScoreSettings(), tasks).scored(
+        cut(keys("a"), keys("slow"), keys("slow"))
+    )
     next(scored)
     scored.close()
     assert {wave for wave, *_ in notes_of(tmp_path)} == {1}
@@ -178,3 +186,63 @@ def test_an_error_that_one_task_reports_stops_its_wave(
         run(session, waves, lambda n, failed: Reporting(tmp_path, n, failed), task_pictures=1)
     time.sleep(0.5)
     assert len(list(tmp_path.iterdir())) < 40
+
+
+def test_a_wave_is_published_while_the_next_one_is_still_being_listed(
+    session: SparkSession, tmp_path: Path
+) -> None:
+    go_on = threading.Event()
+
+    def listed() -> Iterator[Wave]:
+        yield Wave(keys("a"), False)
+        assert go_on.wait(60)
+        yield Wave(keys("b"), True)
+
+    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n)).scored(listed())
+    first = next(scored)
+    assert (first.keys["key"].to_pylist(), first.last) == (["a"], False)
+    go_on.set()
+    assert [(wave.keys["key"].to_pylist(), wave.last) for wave in scored] == [(["b"], True)]
+
+
+def test_a_listing_that_breaks_off_leaves_the_waves_before(
+    session: SparkSession, tmp_path: Path
+) -> None:
+    def listed() -> Iterator[Wave]:
+        yield Wave(keys("a"), False)
+        yield Wave(keys("b"), False)
+        raise StoreError("the store refused")
+
+    scored = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n)).scored(listed())
+    assert [next(scored).number, next(scored).number] == [1, 2]
+    with pytest.raises(StoreError, match="the store refused"):
+        next(scored)
+
+
+def test_a_caller_who_stops_does_not_wait_for_the_listing(
+    session: SparkSession, tmp_path: Path
+) -> None:
+    def listed() -> Iterator[Wave]:
+        yield Wave(keys("a"), False)
+        while not waves.given_up():
+            time.sleep(0.05)
+
+    waves = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n))
+    scored = waves.scored(listed())
+    next(scored)
+    began = time.monotonic()
+    scored.close()
+    assert time.monotonic() - began < 30
+
+
+def test_a_wave_is_sized_by_the_rate_of_the_waves_before(
+    session: SparkSession, tmp_path: Path
+) -> None:
+    at_once = tasks_at_once(session.sparkContext)
+    waves = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n))
+    assert waves.pictures() == 50 * at_once  # the rate is not known
+    next(waves.scored(cut(keys(*"abcdefgh"), keys(*"ijklmnop"))))
+    # each task says that it took a second
+    tasks = min(at_once, 8)
+    assert waves.pictures() == pytest.approx(at_once * 60 * 8 / tasks, rel=0.01)
+    assert Waves(session, ScoreSettings(wave_pictures=7), waves._task_of).pictures() == 7

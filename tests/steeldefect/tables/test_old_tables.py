@@ -21,7 +21,7 @@ from steeldefect.cli import main as steeldefect
 from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import NewerTableError
 from steeldefect.plan.listing import LISTING
-from steeldefect.plan.plan import plan_run
+from steeldefect.plan.plan import dealt_with
 from steeldefect.publish.commit import WaveLog
 from steeldefect.publish.lease import hold
 from steeldefect.publish.wave_records import WaveRecord, pending_records
@@ -123,7 +123,7 @@ def test_what_it_scored_is_not_scored_again(old: Store) -> None:
     listed += [row | {"size": 0} for row in failed]
     bundle = scored[0]["bundle"]
     listing = pa.Table.from_pylist(listed, LISTING)
-    plan = plan_run(listing, tables, "/plant/archive", bundle, ScoreSettings())
+    plan = dealt_with(tables, "/plant/archive", bundle, ScoreSettings()).plan(listing)
     assert plan.todo["key"].to_pylist() == ["new.png"]
 
 
