@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import psutil
 from steeldefect.runtimes.choose_precision import cpu_flags
 
 _TELLING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+_LONGEST = 60  # characters of a file name
 _LIBRARIES = (
     *("pyspark", "tensorflow", "keras", "openvino", "pyarrow", "numpy", "deltalake"),
     *("mlflow-skinny", "ray", "daft"),
@@ -29,6 +32,11 @@ def machine() -> dict[str, str]:
         "memory": f"{memory:.0f} GiB",
         "versions": ", ".join(f"{name} {one}" for name, one in versions.items()),
     }
+
+
+def file_name(described: Mapping[str, str]) -> str:
+    """Return a file name for the figures of a machine: letters of its CPU's description."""
+    return "-".join(re.findall(r"[a-z0-9_]+", described["CPU"].lower()))[:_LONGEST].strip("-")
 
 
 def _version(name: str) -> str | None:

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.scoring import measuring, results
+from benchmarks.scoring.beside import PICTURES as BESIDE_PICTURES
+from benchmarks.scoring.beside import measure_beside
 from benchmarks.scoring.field import REFERENCE, Contender, command, contenders
 from benchmarks.scoring.material import Material, add_material_options, prepare, told_material
 from benchmarks.scoring.measuring import Figures, Masks
@@ -47,18 +49,12 @@ def _measure(options: argparse.Namespace) -> None:
     compiled = open_bundle(material.bundle).manifest.compiled
     engine = choose_engine(RuntimeOptions(precision=Precision.AUTO), compiled)
     default = engine.precision.value
-    field = [one for one in contenders(default) if not options.only or one.name in options.only]
-    unknown = set(options.only) - {one.name for one in field}
-    if unknown:
-        known = ", ".join(one.name for one in contenders(default))
-        raise BenchmarkError(
-            f"unknown contenders: {', '.join(sorted(unknown))}; choose from {known}"
-        )
+    field = _chosen(contenders(default), options.only)
     work = options.work / "answers"
     reference = _reference(material, work)
     found = results.Results(_command(options), default, material.unique, {}, [])
     if options.go_on:
-        found = results.read_json(options.out / "results.json")
+        found = results.read_json(options.out / "results")
     turns = [
         contender
         for repetition in range(options.repetitions)
@@ -82,13 +78,33 @@ def _measure(options: argparse.Namespace) -> None:
             f"{minutes:5.1f} minutes, about {left:.0f} left, {len(failed)} failed",
             flush=True,
         )
-        results.write_json(found, options.out / "results.json")
-        results.write_markdown(found, contenders(default), options.out / "RESULTS.md")
+        _write(found, default, options.out)
+    if not options.only:
+        for _ in range(options.repetitions):
+            found.beside.append(measure_beside(options.work, options.data, BESIDE_PICTURES))
+            print(found.beside[-1], flush=True)
+            _write(found, default, options.out)
     if failed:
         raise BenchmarkError(
             f"these contenders failed and are not in the table: {', '.join(failed)}"
         )
     print(f"the table is {options.out / 'RESULTS.md'}")
+
+
+def _chosen(known: Sequence[Contender], names: Sequence[str]) -> list[Contender]:
+    """Return the contenders of these names; all without names."""
+    unknown = set(names) - {one.name for one in known}
+    if unknown:
+        listed = ", ".join(one.name for one in known)
+        raise BenchmarkError(
+            f"unknown contenders: {', '.join(sorted(unknown))}; choose from {listed}"
+        )
+    return [one for one in known if not names or one.name in names]
+
+
+def _write(found: results.Results, default: str, out: Path) -> None:
+    results.write_json(found, out / "results")
+    results.write_markdown(found, contenders(default), out / "RESULTS.md", out / "results")
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,8 @@ from steeldefect.runtimes import Precision, RuntimeOptions
 
 LIMITS = DecodeLimits(50_000_000)
 
-_PASSING = (0.50, 0.60)
+PASSING = (0.50, 0.60)
+"""Least and greatest share of the pictures that a gate lets pass."""
 _RECIPE = Path("conf/recipes/tutorial.yaml")
 _FIT = (
     # the tutorial's rates and epochs need hours; these outline something within minutes
@@ -71,21 +74,51 @@ def prepare(work: Path, data: Path | None, rounds: int, gate_weights: Path | Non
         rounds: number of times that each picture is repeated, under new keys.
         gate_weights: file of Keras' ResNet50 weights; None: the gate starts from random weights.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    labelled = _generated(work / "generated") if data is None else data / "severstal"
-    folders = [labelled] if data is None else [labelled, data / "severstal_unlabelled"]
-    sources = [path for one in folders for path in sorted((one / "images").glob("*.jpg"))]
-    if not sources:
-        raise DataError(f"no .jpg below {', '.join(map(str, folders))}")
-    pictures = _repeated(work / f"pictures-{rounds}", sources, rounds)
+    strips = sources(work, data)
+    labelled = _labelled(work, data)
+    pictures = _repeated(work / f"pictures-{rounds}", strips, rounds)
     fitted = work / "fitted"
     if not (fitted / SEAL_NAME).exists():
         _fit(labelled, fitted, gate_weights)
     bundle = work / "bundle"
     if not (bundle / SEAL_NAME).exists():
-        _with_threshold(fitted, bundle, [_decoded(path) for path in sources])
+        _with_threshold(fitted, bundle, [_decoded(path) for path in strips])
     passing = json.loads((work / "passing.json").read_text(encoding="utf-8"))
-    return Material(pictures, bundle, len(sources), float(passing))
+    return Material(pictures, bundle, len(strips), float(passing))
+
+
+def sources(work: Path, data: Path | None) -> list[Path]:
+    """Return the different strips of a measurement.
+
+    Args:
+        work: folder for generated strips.
+        data: folder with `severstal` and `severstal_unlabelled`; None: strips are generated.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    labelled = _labelled(work, data)
+    folders = [labelled] if data is None else [labelled, data / "severstal_unlabelled"]
+    found = [path for one in folders for path in sorted((one / "images").glob("*.jpg"))]
+    if not found:
+        raise DataError(f"no .jpg below {', '.join(map(str, folders))}")
+    return found
+
+
+def _labelled(work: Path, data: Path | None) -> Path:
+    return _generated(work / "generated") if data is None else data / "severstal"
+
+
+def linked(folder: Path, paths: Sequence[Path], rounds: int) -> Path:
+    """Fill a folder with links to pictures, `rounds` times under new names, and return it."""
+    if not folder.exists():
+        first = _repeated(folder.with_name(f"{folder.name}-first"), paths, 1)
+        staging = folder.with_suffix(".part")
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        for number in range(rounds):
+            for path in first.iterdir():
+                os.link(path, staging / f"{number:04d}{path.name[4:]}")
+        staging.rename(folder)
+    return folder
 
 
 def add_material_options(parser: argparse.ArgumentParser) -> None:
@@ -116,14 +149,14 @@ def _generated(folder: Path) -> Path:
     return folder
 
 
-def _repeated(folder: Path, sources: list[Path], rounds: int) -> Path:
+def _repeated(folder: Path, paths: Sequence[Path], rounds: int) -> Path:
     if folder.exists():
         return folder
     staging = folder.with_suffix(".part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
     for number in range(rounds):
-        for source in sources:
+        for source in paths:
             shutil.copyfile(source, staging / f"{number:04d}-{source.name}")
     return staging.rename(folder)
 
@@ -141,7 +174,7 @@ def _with_threshold(fitted: Path, bundle: Path, pictures: list[Gray]) -> None:
     detector = open_detector(opened, RuntimeOptions(precision=Precision.F32, threads=2))
     prepared = [detector.prepare(picture) for picture in pictures]
     probabilities = np.sort(detector.gate(prepared))[::-1]
-    least, most = (round(share * len(pictures)) for share in _PASSING)
+    least, most = (round(share * len(pictures)) for share in PASSING)
     gaps = probabilities[least - 1 : most - 1] - probabilities[least:most]
     passing = least + int(np.argmax(gaps))
     threshold = float(probabilities[passing - 1 : passing + 1].mean())

@@ -1,14 +1,15 @@
-"""Write the results: `RESULTS.md` for people, and `results.json` for programs."""
+"""Write the results: `RESULTS.md` for people, and a JSON file for each machine for programs."""
 
 from __future__ import annotations
 
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.machine import machine
+from benchmarks.machine import file_name, machine
+from benchmarks.scoring.beside import Beside
 from benchmarks.scoring.field import Contender
 from benchmarks.scoring.measuring import Figures
 from benchmarks.watching import BenchmarkError
@@ -29,6 +30,7 @@ class Results:
         unique: number of different pictures.
         runs: figures of each repetition, by contender, in the order of the table.
         first_seconds: seconds from the start of a job with one picture until it is published.
+        beside: cost beside the models, one for each repetition.
     """
 
     command: str
@@ -36,6 +38,7 @@ class Results:
     unique: int
     runs: dict[str, list[Figures]]
     first_seconds: list[float]
+    beside: list[Beside] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -58,32 +61,51 @@ class Spread:
         return f"{self.middle:.{digits}f} ({self.least:.{digits}f} to {self.most:.{digits}f})"
 
 
-def write_json(results: Results, path: Path) -> None:
-    """Write all figures as JSON."""
-    content = {"machine": machine(), **asdict(results)}
+def write_json(results: Results, folder: Path) -> None:
+    """Write all figures as JSON, in a file for this machine."""
+    here = machine()
+    content = {"machine": here, **asdict(results)}
+    path = folder / f"{file_name(here)}.json"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Results:
-    """Read the figures of an earlier measurement.
+def read_json(folder: Path) -> Results:
+    """Read the figures of an earlier measurement on this machine.
 
     Raises:
-        BenchmarkError: the figures are from another machine, or from other versions.
+        BenchmarkError: there are none, or they are of other versions.
     """
+    path = folder / f"{file_name(machine())}.json"
+    if not path.exists():
+        raise BenchmarkError(f"no {path}: nothing was measured on this machine; leave --go-on out")
+    measured_on, results = _read(path)
+    if measured_on != machine():
+        raise BenchmarkError(f"{path} was measured with other versions; leave --go-on out")
+    return results
+
+
+def _read(path: Path) -> tuple[dict[str, str], Results]:
+    """Read the description of a machine, and its figures."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    if content.pop("machine") != machine():
-        raise BenchmarkError(
-            f"{path} was measured on another machine or with other versions; run without --go-on"
-        )
+    measured_on = content.pop("machine")
     runs = {
         name: [Figures(**figures) for figures in measured]
         for name, measured in content.pop("runs").items()
     }
-    return Results(runs=runs, **content)
+    beside = [Beside(**figures) for figures in content.pop("beside", [])]
+    return measured_on, Results(runs=runs, beside=beside, **content)
 
 
-def write_markdown(results: Results, field: Sequence[Contender], path: Path) -> None:
-    """Write the tables as Markdown."""
+def write_markdown(results: Results, field: Sequence[Contender], path: Path, folder: Path) -> None:
+    """Write the tables of this machine as Markdown, and a short one of all machines.
+
+    Args:
+        results: figures of this machine.
+        field: all contenders.
+        path: file to write.
+        folder: figures of all machines.
+    """
     shown = [one for one in field if one.name in results.runs]
     counts = sorted({len(results.runs[one.name]) for one in shown})
     repetitions = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
@@ -99,6 +121,11 @@ def write_markdown(results: Results, field: Sequence[Contender], path: Path) -> 
         *_ratios(results, shown),
         "\n## Time of the job by stage\n",
         _stages(results, shown),
+        *_beside(results),
+        "\n## By CPU\n",
+        "The newest figures of each machine, medians. Other machines were measured with older "
+        "versions of this project.\n",
+        _by_cpu(folder),
         "\n" + _EXPLAINED,
     ]
     path.write_text("\n".join(parts), encoding="utf-8")
@@ -158,6 +185,50 @@ def _ratios(results: Results, shown: Sequence[Contender]) -> list[str]:
     return [f"- {what}: **{text}**" for what, text in lines if text is not None]
 
 
+def _beside(results: Results) -> list[str]:
+    """Return the section on the cost beside the models; empty if it was not measured."""
+    if not results.beside:
+        return []
+    multiple = Spread.of([one.multiple for one in results.beside]).text(2)
+    took = Spread.of([one.cpu_ms for one in results.beside]).text(2)
+    unit = Spread.of([one.imdecode_ms for one in results.beside]).text(2)
+    rate = Spread.of([one.rate for one in results.beside]).text(0)
+    first = results.beside[0]
+    return [
+        "\n## CPU beside the models\n",
+        f"With models that cost next to nothing, the job takes **{took} ms of CPU a picture, "
+        f"{multiple} times `cv2.imdecode`** of the same pictures ({unit} ms), and scores {rate} "
+        f"pictures/s ({first.pictures} pictures, {100 * first.passing:.0f}% pass the gate, "
+        f"{first.masks:.2f} masks each). `python -m benchmarks.scoring.beside` measures this "
+        "alone; it needs no peers and no long fit.",
+    ]
+
+
+def _by_cpu(folder: Path) -> str:
+    lines = [
+        "| CPU | form | bare models, pictures/s | job, pictures/s | job over bare | "
+        "job, CPU ms a picture |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for path in sorted(folder.glob("*.json")):
+        measured_on, results = _read(path)
+        for name, runs in results.runs.items():
+            bare = results.runs.get(f"bare-{name.removeprefix('job-')}")
+            if not name.startswith("job-") or bare is None:
+                continue
+            pairs = zip(runs, bare, strict=False)
+            cells = (
+                measured_on["CPU"],
+                name.removeprefix("job-"),
+                f"{Spread.of([run.rate for run in bare]).middle:.1f}",
+                f"{Spread.of([run.rate for run in runs]).middle:.1f}",
+                f"{Spread.of([one.rate / other.rate for one, other in pairs]).middle:.2f}",
+                f"{1000 * Spread.of([run.cpu_seconds for run in runs]).middle:.1f}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _stages(results: Results, shown: Sequence[Contender]) -> str:
     jobs = [one for one in shown if one.is_job]
     lines = [f"| | {' | '.join(_STAGES)} |", f"|---|{'---:|' * len(_STAGES)}"]
@@ -186,6 +257,7 @@ _EXPLAINED = """\
 - *Dice to Keras* is pooled over all masks, compared with the masks of the Keras models.
 - *Time by stage* is added up over threads, and includes the time in which a thread waits for a
   core. `wait_for_pictures` is the time in which the models wait for data; it is not in the 100%.
-- *Bare models* have their inputs ready in memory and make no masks. Several ways to run them are
-  tried and the fastest counts; their memory includes all these ways.
+- *Bare models* have their inputs ready in memory and make no masks. Several ways to run them
+  (processes, threads, pictures per call) are tried and the fastest counts; their memory includes
+  all these ways.
 """

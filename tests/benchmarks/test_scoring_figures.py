@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.scoring import measuring
+from benchmarks.scoring.beside import Beside
 from benchmarks.scoring.contenders.task import Answer, Task, write_answers
 from benchmarks.scoring.field import contenders
 from benchmarks.scoring.measuring import Figures, Steady, agreement
-from benchmarks.scoring.results import Results, Spread, write_json, write_markdown
+from benchmarks.scoring.results import Results, Spread, read_json, write_json, write_markdown
 from benchmarks.watching import BenchmarkError, Watched, watch
 from steeldefect.pictures import run_lengths
 
@@ -89,15 +91,23 @@ def test_figures_become_tables(tmp_path: Path) -> None:
 
     rates = {"bare-f32": 20.0, "job-f32": 19.0, "job-one-task": 10.0, "tutorial": 4.0}
     runs = {name: [figures(rate), figures(2 * rate)] for name, rate in rates.items()}
-    results = Results("python -m benchmarks.scoring", "f32", 85, runs, [14.0])
-    write_json(results, tmp_path / "results.json")
-    write_markdown(results, field, tmp_path / "RESULTS.md")
+    beside = Beside(1000, 3.0, 1.5, 300.0, 0.5, 1.25, {})
+    results = Results("python -m benchmarks.scoring", "f32", 85, runs, [14.0], [beside])
+    write_json(results, tmp_path)
+    assert read_json(tmp_path) == results
+    older = json.loads(next(tmp_path.glob("*.json")).read_text(encoding="utf-8"))
+    del older["beside"]  # as earlier versions wrote them
+    older["machine"]["CPU"] = "an older CPU, 64 cores"
+    (tmp_path / "older.json").write_text(json.dumps(older), encoding="utf-8")
+    write_markdown(results, field, tmp_path / "RESULTS.md", tmp_path)
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert "the job at f32 over the bare models: **0.95**" in text
     assert "two tasks at once over one: **1.90**" in text
     assert "the job (f32) over the tutorial's loop: **4.75**" in text
     assert "| **this job**, f32 | 0.0% | 0.0% | 0.0% | 75.0% | 25.0% |" in text
     assert "28.5 (19.0 to 38.0)" in text
+    assert "3.00 ms of CPU a picture, 2.00 times `cv2.imdecode`" in text
+    assert "| an older CPU, 64 cores | f32 | 30.0 | 28.5 | 0.95 | 100.0 |" in text
 
 
 def test_a_spread_is_shown_where_there_is_one() -> None:
