@@ -148,7 +148,7 @@ class TaskRows:
                 "defects": len(outline.findings),
                 "runtime": self._engine.runtime.value,
                 "device": self._engine.device.value,
-                "precision": self._engine.precision.value,
+                "precision": self._engine.precisions,
                 "coil": place.coil,
                 "camera": place.camera,
                 "side": place.side,
