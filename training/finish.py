@@ -83,10 +83,10 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
 
         compiled = accept_precision(staged, manifest, parts.train, parts.validation, recipe.compile)
 
-        scoring = staged.detector(manifest, compiled.default)
+        scoring = staged.detector(manifest, compiled.default, compiled.gate_default)
         reference = bundle_reference(scoring, parts.validation)
 
-        say(f"measuring on {len(parts.test)} test pictures, in {compiled.default.value}")
+        say(f"measuring on {len(parts.test)} test pictures, in {compiled.default_name}")
         held_out = score_held_out(scoring, parts.test)
         manifest = manifest.model_copy(
             update={"compiled": compiled, "held_out_scores": held_out.scores}

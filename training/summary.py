@@ -34,7 +34,7 @@ def _chosen(manifest: Manifest) -> Iterator[str]:
         known = "" if calibration is None else _recall(calibration)
         yield f"gate {gate.mode.value}, threshold {gate.threshold:.4g}{known}"
     if manifest.compiled is not None:
-        yield f"scored on CPUs in {manifest.compiled.default.value}: {manifest.compiled.reason}"
+        yield f"scored on CPUs in {manifest.compiled.default_name}: {manifest.compiled.reason}"
 
 
 def _recall(calibration: Calibration) -> str:

@@ -206,10 +206,10 @@ def seal_bundle(folder: Path, manifest: Manifest) -> str:
 
 
 def _meant_forms(bundle: Bundle) -> tuple[ModelForm, ...]:
-    """Return the forms that a bundle must have: int8 if it lists such files or defaults to it."""
+    """Return the forms that a bundle must have: int8 if it lists such files or may use it."""
     compiled = bundle.manifest.compiled
-    default = compiled is not None and compiled.default is CpuPrecision.INT8
-    if default or bundle.has(ModelForm.OPENVINO_INT8):
+    usable = compiled is not None and CpuPrecision.INT8 in compiled.usable
+    if usable or bundle.has(ModelForm.OPENVINO_INT8):
         return (*MANDATORY_FORMS, ModelForm.OPENVINO_INT8)
     return MANDATORY_FORMS
 

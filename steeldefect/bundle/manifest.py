@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from steeldefect.pictures.preprocessing import InputSpec
 
-FORMAT_VERSION = 2
-READABLE_FORMATS = (1, 2)
-"""Format 1 lacks the fields that have a default below."""
+FORMAT_VERSION = 3
+READABLE_FORMATS = (1, 2, 3)
+"""Formats 1 and 2 lack fields that have a default below; format 2 lacks those of `compiled`."""
 
 _NOT_LISTED = ("bundle.json", "bundle.sha256")  # the manifest and its seal
 _NOT_IN_NAMES = "\\:"  # Windows' separators of folders and drives
@@ -160,6 +160,24 @@ class Calibration(_Part):
     scores: list[Score] = []
 
 
+class ModelEvidence(_Part):
+    """What the validation part tells of one model of a form, beside Keras' other model.
+
+    `mask_dice`: pooled Dice of the final masks with those of Keras; None if neither found anything.
+    `drop_interval`: 95% interval of `positives_dice_drop` (segmenter) or `gate_recall_drop` (gate),
+    over `groups` groups of pictures that belong together; None without any.
+    `milliseconds`: CPU time of one picture on one core of `Compiled.cpu`, with mirrored copies.
+    `admitted`: whether precision `auto` may become this form for this model; `why_not` in words.
+    """
+
+    mask_dice: float | None
+    drop_interval: tuple[float, float] | None
+    groups: int
+    milliseconds: float = Field(gt=0)
+    admitted: bool
+    why_not: str = ""
+
+
 class CompiledForm(_Part):
     """One compiled form of the models, measured against Keras on the validation part.
 
@@ -168,6 +186,9 @@ class CompiledForm(_Part):
     all classes), the share in only one of the two.
     `positives_dice_drop` and `gate_recall_drop`: Keras' value minus this form's value; None if the
     part has no mask, or the bundle no gate.
+    `gate`, `segmenter`: the evidence; None before format 3, which compared means alone, and `gate`
+    is None without a gate. Since format 3, the segmenter is measured with the gate's answers of
+    Keras, so that each model is judged alone.
     """
 
     precision: CpuPrecision
@@ -176,14 +197,66 @@ class CompiledForm(_Part):
     segmenter_pixels: float
     positives_dice_drop: float | None
     gate_recall_drop: float | None
+    gate: ModelEvidence | None = None
+    segmenter: ModelEvidence | None = None
+
+    @property
+    def evidence(self) -> tuple[ModelEvidence, ...]:
+        """The evidence of its models."""
+        return tuple(one for one in (self.gate, self.segmenter) if one is not None)
+
+
+class Cpu(_Part):
+    """The CPU on which forms were measured: its name, and its flags for vectors and matrices."""
+
+    name: str
+    flags: list[str]
 
 
 class Compiled(_Part):
-    """The forms for CPUs. `default`: what precision `auto` means on a CPU; `reason`: why."""
+    """The forms for CPUs.
+
+    `default`: what precision `auto` means for the segmenter on the CPU that exported the bundle;
+    `gate_default`: the same for the gate, if it is another one; `reason`: why. Other CPUs decide by
+    `forms`; see `runtimes.choose_precision`.
+    `passing_share`: share of the validation pictures that reach the segmenter. `cpu`: where the
+    forms were timed. Both are None before format 3.
+    """
 
     default: CpuPrecision
+    gate_default: CpuPrecision | None = None
     reason: str
     forms: list[CompiledForm]
+    passing_share: float | None = None
+    cpu: Cpu | None = None
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether each model was judged by evidence; False before format 3."""
+        return any(one.evidence for one in self.forms)
+
+    @property
+    def default_name(self) -> str:
+        """The default as text; see `precision_name`."""
+        gate = self.default if self.gate_default is None else self.gate_default
+        return precision_name(gate.value, self.default.value)
+
+    @property
+    def usable(self) -> frozenset[CpuPrecision]:
+        """Precisions that `auto` may become for a model, on one CPU or another; f32 always."""
+        if not self.has_evidence:
+            return frozenset({CpuPrecision.F32, self.default})
+        admitted = {form.precision for form in self.forms for one in form.evidence if one.admitted}
+        return frozenset({CpuPrecision.F32, *admitted})
+
+    def form(self, precision: CpuPrecision) -> CompiledForm | None:
+        """Return the form of a precision; None if it was not measured."""
+        return next((one for one in self.forms if one.precision is precision), None)
+
+
+def precision_name(gate: str, segmenter: str) -> str:
+    """Return the precision of both models as text: `bf16`, or `int8+bf16` (gate + segmenter)."""
+    return segmenter if gate == segmenter else f"{gate}+{segmenter}"
 
 
 class BundleFile(_Part):
@@ -231,7 +304,8 @@ class Manifest(_Part):
     @classmethod
     def _known_format(cls, version: int) -> int:
         if version not in READABLE_FORMATS:
-            known = " and ".join(map(str, READABLE_FORMATS))
+            *others, last = map(str, READABLE_FORMATS)
+            known = f"{', '.join(others)} and {last}"
             raise ValueError(f"format {version}, this version of steeldefect reads {known}")
         return version
 

@@ -5,10 +5,6 @@ known, because pictures of a coil are alike, else pictures. The interval of a sh
 difference of shares is the wider one of two on each side: the bootstrap over units, and an exact
 one over pictures. The bootstrap alone would be sure of everything that the sample does not show:
 20 pictures on which the bundles agree do not prove that they always do.
-
-Exact interval of a share: Clopper and Pearson, 1934. Of a difference of paired shares, which is
-(pictures of one only - pictures of the other only) / pictures: both parts have such an interval at
-half of the error probability (Bonferroni).
 """
 
 from __future__ import annotations
@@ -21,15 +17,15 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from steeldefect.evaluation.intervals import (
-    CONFIDENCE,
     Column,
     Ratio,
     Sums,
     estimate,
     interval,
+    paired_interval,
+    share_interval,
 )
 
 VERDICT_AGREEMENT = "verdict_agreement"
@@ -211,24 +207,14 @@ def _figure(
         return AgreementFigure(ratio.name, class_id, name, None, None, None, support)
     ends = [] if drawn is None else [drawn]
     if ratio.name == VERDICT_AGREEMENT:
-        ends.append(_share(int(flags["same", None].sum()), count, 1 - CONFIDENCE))
+        ends.append(share_interval(int(flags["same", None].sum()), count))
     elif ratio.name in _PAIRED:
-        ends.append(_paired(flags["led", number], flags["shadow", number], count))
+        led, shadowed = flags["led", number], flags["shadow", number]
+        more, fewer = int((shadowed & ~led).sum()), int((led & ~shadowed).sum())
+        ends.append(paired_interval(more, fewer, count))
     low = min((one[0] for one in ends), default=None)
     high = max((one[1] for one in ends), default=None)
     return AgreementFigure(ratio.name, class_id, name, value, low, high, support)
-
-
-def _paired(led: _Flags, shadowed: _Flags, count: int) -> tuple[float, float]:
-    """Return an exact interval of the difference of two paired shares, shadow minus leading."""
-    more = _share(int((shadowed & ~led).sum()), count, (1 - CONFIDENCE) / 2)
-    fewer = _share(int((led & ~shadowed).sum()), count, (1 - CONFIDENCE) / 2)
-    return more[0] - fewer[1], more[1] - fewer[0]
-
-
-def _share(part: int, whole: int, error: float) -> tuple[float, float]:
-    found = binomtest(part, whole).proportion_ci(1 - error, method="exact")
-    return float(found.low), float(found.high)
 
 
 _CHOSEN = "list_contains($1, shadow_run) AND scored_date >= $2 AND scored_date <= $3"

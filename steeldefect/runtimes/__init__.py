@@ -7,7 +7,7 @@ gate.predict(batch)    # float32 (16, 1) for a batch of 16
 
 from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
-from steeldefect.runtimes.choose_precision import cpu_precisions, default_precision
+from steeldefect.runtimes.choose_precision import cpu_precisions, possible_precisions
 from steeldefect.runtimes.engine import Engine, RuntimeOptions, choose_engine, form_of
 from steeldefect.runtimes.open_runtime import open_runtime
 
@@ -20,7 +20,7 @@ __all__ = [
     "RuntimeOptions",
     "choose_engine",
     "cpu_precisions",
-    "default_precision",
     "form_of",
     "open_runtime",
+    "possible_precisions",
 ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from steeldefect.bundle.files import ModelForm
-from steeldefect.bundle.manifest import Compiled, CpuPrecision
+from steeldefect.bundle.files import ModelForm, ModelName
+from steeldefect.bundle.manifest import Compiled, CpuPrecision, precision_name
 from steeldefect.errors import DeviceError
 from steeldefect.runtimes.batches import default_batch
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
-from steeldefect.runtimes.choose_precision import choose_precision, default_precision
+from steeldefect.runtimes.choose_precision import choose_precision
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,11 @@ class Engine:
     """The engine that runs the models; nothing is `auto`.
 
     Attributes:
+        precision: precision of the segmenter, and of the gate if `gate_precision` is None.
         batch_size: pictures in one call of the model.
         threads, gpu_memory_mib: see `RuntimeOptions`.
         reason: why `auto` became these values, in words.
+        gate_precision: precision of the gate, if it is another one.
     """
 
     runtime: RuntimeChoice
@@ -49,12 +51,23 @@ class Engine:
     threads: int = 1
     gpu_memory_mib: int | None = None
     reason: str = "as it was set"
+    gate_precision: Precision | None = None
+
+    @property
+    def precisions(self) -> str:
+        """The precision of both models as text: `bf16`, or `int8+bf16` (gate + segmenter)."""
+        gate = self.precision if self.gate_precision is None else self.gate_precision
+        return precision_name(gate.value, self.precision.value)
+
+    def of_model(self, model: ModelName) -> Engine:
+        """Return the engine of one model; its `precision` is that of the model."""
+        if model is ModelName.SEGMENTER or self.gate_precision is None:
+            return self
+        return replace(self, precision=self.gate_precision)
 
     def __str__(self) -> str:
         """Return the engine and its reason as text, for the table `runs`."""
-        return (
-            f"{self.runtime.value} on {self.device.value} at {self.precision.value}: {self.reason}"
-        )
+        return f"{self.runtime.value} on {self.device.value} at {self.precisions}: {self.reason}"
 
 
 def choose_engine(
@@ -82,11 +95,9 @@ def choose_engine(
         on_gpu = device is DeviceChoice.GPU
         runtime = RuntimeChoice.TENSORFLOW if on_gpu else RuntimeChoice.OPENVINO
     check_combination(runtime, device, options.precision)
-    precision = choose_precision(options.precision, runtime, compiled, served)
-    reasons = [
-        *_why_device(options, device),
-        *_why_precision(options.precision, runtime, precision, compiled),
-    ]
+    chosen = choose_precision(options.precision, runtime, compiled, served)
+    precision = chosen.segmenter
+    reasons = [*_why_device(options, device), *filter(None, [chosen.reason])]
     return Engine(
         runtime=runtime,
         device=device,
@@ -95,6 +106,7 @@ def choose_engine(
         threads=options.threads,
         gpu_memory_mib=options.gpu_memory_mib,
         reason=", ".join(reasons) or "as it was set",
+        gate_precision=None if chosen.gate is precision else chosen.gate,
     )
 
 
@@ -105,17 +117,6 @@ def _why_device(options: RuntimeOptions, device: DeviceChoice) -> list[str]:
         return [f"Spark gave the task GPU {', '.join(options.gpu_addresses)}"]
     unused = " that OpenVINO would run on" if options.gpu_addresses else ""
     return [f"the task has no GPU{unused}"]
-
-
-def _why_precision(
-    asked: Precision, runtime: RuntimeChoice, chosen: Precision, compiled: Compiled | None
-) -> list[str]:
-    if asked is not Precision.AUTO or runtime is not RuntimeChoice.OPENVINO:
-        return []
-    default = default_precision(compiled)
-    if chosen is default:
-        return [f"{default.value} is the bundle's default"]
-    return [f"this CPU has no instructions for {default.value}, the bundle's default"]
 
 
 def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:

@@ -22,6 +22,7 @@ def open_runtime(bundle: Bundle, model: ModelName, engine: Engine) -> Runtime:
         BundleError: the bundle lacks the form of the model that this engine reads.
         DeviceError: the device is missing.
     """
+    engine = engine.of_model(model)
     form = form_of(engine.runtime, engine.precision)
     bundle.require([form])
     path = bundle.model_path(model, form)

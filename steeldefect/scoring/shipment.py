@@ -13,8 +13,8 @@ from steeldefect.runtimes import (
     DeviceChoice,
     Precision,
     RuntimeChoice,
-    default_precision,
     form_of,
+    possible_precisions,
 )
 from steeldefect.runtimes.gpus import check_gpu_conf
 from steeldefect.scoring.bundle_scorer import Measuring
@@ -120,7 +120,7 @@ def needed_forms(
     """Return the model forms that executors may need.
 
     With OpenVINO and precision `auto`, the f32 form is always one of them: only the executor knows
-    whether its CPU has the instructions for the bundle's default precision.
+    which of the forms that the bundle admits its CPU has instructions for.
 
     Args:
         settings: settings of the run.
@@ -131,9 +131,9 @@ def needed_forms(
     if settings.runtime is RuntimeChoice.TENSORFLOW or settings.device is DeviceChoice.GPU:
         return (ModelForm.KERAS,)
     if settings.precision is Precision.AUTO:
-        possible = {Precision.F32, default_precision(compiled)}
+        possible = possible_precisions(compiled)
     else:
-        possible = {settings.precision}
+        possible = frozenset({settings.precision})
     needed = {form_of(RuntimeChoice.OPENVINO, precision) for precision in possible}
     if settings.runtime is RuntimeChoice.AUTO and may_use_gpu:
         needed.add(ModelForm.KERAS)

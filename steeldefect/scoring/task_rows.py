@@ -126,7 +126,7 @@ class TaskRows:
         engine = {
             "runtime": self._engine.runtime.value,
             "device": self._engine.device.value,
-            "precision": self._engine.precision.value,
+            "precision": self._engine.precisions,
         }
         return [
             _written(output, table, rows, {"source": self._source, **engine}, origin, label)

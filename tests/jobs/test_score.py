@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from support.archives import answers, rows, salt
+from support.evidence import compiled_by_evidence
 from support.samples import (
     ROOT,
     bright_picture,
+    build_rule_bundle,
     fill_archive,
     run_program,
     save,
@@ -149,6 +151,24 @@ def test_bundle_and_cpu_decide_the_precision(
     precision = "int8" if fast else "f32"
     assert {(row["runtime"], row["precision"]) for row in used} == {("openvino", precision)}
     assert sum(row["verdict"] == "defect" for row in used) == 20
+
+
+def test_gate_and_segmenter_may_run_at_different_precisions(archive: Path, tmp_path: Path) -> None:
+    out = [("gate", CpuPrecision.BF16)]
+    out += [("segmenter", one) for one in (CpuPrecision.BF16, CpuPrecision.INT8)]
+    compiled = compiled_by_evidence(
+        dict.fromkeys(CpuPrecision, (40.0, 40.0)) | {CpuPrecision.INT8: (5.0, 5.0)},
+        dict.fromkeys(out, "its masks differ"),
+    )
+    bundle = build_rule_bundle(tmp_path / "bundle", compiled=compiled)
+    assert score(archive, bundle, tmp_path / "output") == 0
+    used = rows(tmp_path / "output", TableName.IMAGES, "precision", "verdict")
+    precision = "int8+f32" if CpuPrecision.INT8 in cpu_precisions() else "f32"
+    assert {row["precision"] for row in used} == {precision}
+    assert sum(row["verdict"] == "defect" for row in used) == 20
+    (run,) = rows(tmp_path / "output", TableName.RUNS, "engine")
+    assert f"at {precision}: the task has no GPU, {precision} by the bundle's evid" in run["engine"]
+    assert "segmenter not int8: its masks differ" in run["engine"]
 
 
 def test_int8_of_a_bundle_without_it_is_refused_before_anything_is_written(

@@ -76,21 +76,31 @@ def run_detector(detector: Detector, pictures: Sequence[LabelledPicture]) -> lis
         DataError: a picture cannot be read.
         InferenceError: a model's output is not finite; the message names the picture.
     """
-    return [one for batch in run_gate(detector, pictures) for one in _segment(detector, batch)]
+    return [one for batch in run_gate(detector, pictures) for one in segment_batch(detector, batch)]
 
 
-def _segment(detector: Detector, batch: GatedBatch) -> Iterator[PictureResult]:
+def segment_batch(detector: Detector, batch: GatedBatch) -> Iterator[PictureResult]:
+    """Run the segmenter on the pictures of a batch that pass; yield a result for each picture.
+
+    Raises:
+        InferenceError: an output of the segmenter is not finite; the message names the picture.
+    """
     passed = detector.passes(batch.probabilities)
     passing = [one for one, passes in zip(batch.prepared, passed, strict=True) if passes]
     outlines = iter(detector.segment(passing, batch.probabilities[passed]))
     for picture, probability, passes in zip(
         batch.pictures, batch.probabilities.tolist(), passed.tolist(), strict=True
     ):
-        masks = _masks_of(next(outlines), picture) if passes else {}
+        masks = masks_of(next(outlines), picture) if passes else {}
         yield PictureResult(picture, probability, passes, masks)
 
 
-def _masks_of(outline: Outline | InferenceError, picture: LabelledPicture) -> Masks:
+def masks_of(outline: Outline | InferenceError, picture: LabelledPicture) -> Masks:
+    """Return the final masks of a picture by class.
+
+    Raises:
+        InferenceError: the segmenter's output is not finite; the message names the picture.
+    """
     if isinstance(outline, InferenceError):
         raise InferenceError(f"{picture.name}: {outline}; fit the segmenter again")
     return {finding.defect_class.id: finding.runs for finding in outline.findings}

@@ -1,8 +1,8 @@
-"""Choose the default precision on CPUs; refuse a compiled form that loses too much quality.
+"""Judge the compiled forms, time them, and choose the default precision on this CPU.
 
 Every compiled form and the Keras models are run over the validation pictures in the same way as
-scoring, thresholds included. int8 becomes the default if its drop of Dice and of gate recall stays
-within the limits of the recipe; otherwise bf16 under the same rule; otherwise f32.
+scoring, thresholds included. `evidence` judges them. What the evidence admits is recorded, with the
+times, so that the CPU that scores can decide; see `steeldefect.runtimes.choose_precision`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,27 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import overload
 
-from steeldefect.bundle.manifest import Compiled, CompiledForm, CpuPrecision, Manifest
-from steeldefect.detection.detector import Detector
-from steeldefect.errors import BundleError, InferenceError
+from steeldefect.bundle.files import ModelName
+from steeldefect.bundle.manifest import (
+    Compiled,
+    CompiledForm,
+    CpuPrecision,
+    Manifest,
+    ModelEvidence,
+)
+from steeldefect.errors import BundleError
 from steeldefect.pictures.preprocessing import Gray
 from steeldefect.program.progress import say
+from steeldefect.runtimes.choose_precision import choose_for_cpu, cpu_precisions
 from training.data.dataset import LabelledPicture
-from training.export.compare_forms import FormResult, compare, run_form
+from training.export.compare_forms import ModelFigures, compare_gate, compare_segmenter
+from training.export.evidence import Limit, gate_limit, objections, segmenter_limit
+from training.export.run_forms import AllAnswers, run_forms
 from training.export.staging import Staged
+from training.export.time_forms import this_cpu, time_forms
 from training.recipe import Compile
 
-_FASTEST_FIRST = (CpuPrecision.INT8, CpuPrecision.BF16)
+_TIMED_PICTURES = 4
 
 
 def accept_precision(
@@ -31,16 +41,16 @@ def accept_precision(
     validation_pictures: Sequence[LabelledPicture],
     settings: Compile,
 ) -> Compiled:
-    """Make the int8 forms, compare all forms with Keras, and choose the default form.
+    """Make the int8 forms, compare all forms with Keras, time them, and choose the default.
 
     A form that cannot be made or run is left out, and `Compiled.reason` says why. The f32 form
-    is required.
+    is required. The default is what scoring would choose on this CPU.
 
     Args:
         staged: models in all forms; the int8 forms are added.
         manifest: manifest with the thresholds that scoring will use.
         train_pictures: pictures from which those for the int8 ranges are chosen.
-        validation_pictures: pictures on which the forms are compared.
+        validation_pictures: one or more pictures, on which the forms are compared.
         settings: limits and number of int8 pictures.
 
     Raises:
@@ -51,51 +61,101 @@ def accept_precision(
     if CpuPrecision.BF16 not in staged.precisions:
         missing[CpuPrecision.BF16] = "the CPU that exported the bundle has no instructions for it"
     pictures = list(validation_pictures)
-    expected = _timed("Keras", staged.keras_detector(manifest), pictures)
-    forms = []
-    for precision in staged.precisions:
-        try:
-            found = _timed(precision.value, staged.detector(manifest, precision), pictures)
-        except (InferenceError, RuntimeError) as error:  # OpenVINO raises RuntimeError
-            if precision is CpuPrecision.F32:
-                raise
-            missing[precision] = str(error)
-            continue
-        forms.append(compare(precision, expected, found))
+    began = time.monotonic()
+    forms = {one: staged.detector(manifest, one) for one in staged.precisions}
+    answers = run_forms(staged.keras_detector(manifest), forms, pictures)
+    seconds = time.monotonic() - began
+    say(f"compiled: {len(pictures)} validation pictures in Keras and all forms, {seconds:.0f} s")
+    missing |= answers.failed
     if CpuPrecision.INT8 in missing:
         staged.discard_int8()
-    default, reason = choose(forms, missing, settings)
-    say(f"compiled: {reason}")
-    return Compiled(default=default, reason=reason, forms=forms)
+    runtimes = {one: staged.compiled_runtimes(one, threads=1) for one in answers.forms}
+    times = time_forms(runtimes, manifest, [one.read() for one in pictures[:_TIMED_PICTURES]])
+    compiled = Compiled(
+        default=CpuPrecision.F32,
+        reason="",
+        forms=[
+            judge(precision, pictures, manifest, answers, times, settings)
+            for precision in answers.forms
+        ],
+        passing_share=answers.passed / len(pictures),
+        cpu=this_cpu(),
+    )
+    compiled = with_default(compiled, missing)
+    say(f"compiled: {compiled.reason}")
+    return compiled
 
 
-def choose(
-    forms: Sequence[CompiledForm], missing: Mapping[CpuPrecision, str], settings: Compile
-) -> tuple[CpuPrecision, str]:
-    """Choose the default among measured forms.
+def judge(
+    precision: CpuPrecision,
+    pictures: Sequence[LabelledPicture],
+    manifest: Manifest,
+    answers: AllAnswers,
+    times: Mapping[tuple[CpuPrecision, ModelName], float],
+    settings: Compile,
+) -> CompiledForm:
+    """Return the record of a form, with the evidence for each of its models.
 
     Args:
-        forms: measured forms.
-        missing: reason why a form was not measured, by precision.
-        settings: largest drops of Dice and recall.
-
-    Returns:
-        The precision, and one sentence with the figures.
+        precision: precision of the form.
+        pictures: the labelled pictures.
+        manifest: manifest of the bundle.
+        answers: answers of Keras and of the forms to these pictures.
+        times: milliseconds of each model; see `time_forms`.
+        settings: largest drops.
     """
-    measured = {form.precision: form for form in forms}
-    refused = []
-    for precision in _FASTEST_FIRST:
-        form = measured.get(precision)
-        if form is None:
-            why = missing.get(precision, "it was not measured")
-            refused.append(f"{precision.value} is missing: {why}")
-            continue
-        figures = f"on {form.pictures} validation pictures {_figures(form, settings)}"
-        if _allowed(form, settings):
-            chosen = f"{precision.value} is the default: against Keras {figures}"
-            return precision, "; ".join([chosen, *refused])
-        refused.append(f"{precision.value} loses too much: against Keras {figures}")
-    return CpuPrecision.F32, "; ".join(["f32 is the default", *refused])
+    keras, found = answers.keras, answers.forms[precision]
+    class_ids = [one.id for one in manifest.classes]
+    segmenter = compare_segmenter(pictures, class_ids, keras, found.segmenter)
+    gate = None
+    if manifest.gate is not None:
+        gate = compare_gate(manifest.gate, pictures, keras, found.gate)
+
+    def evidence(figures: ModelFigures, name: ModelName, limit: Limit) -> ModelEvidence:
+        why_not = objections(precision, figures, limit)
+        return ModelEvidence(
+            mask_dice=figures.mask_dice,
+            drop_interval=figures.drop.interval,
+            groups=figures.drop.groups,
+            milliseconds=max(round(times[precision, name], 3), 0.001),
+            admitted=not why_not,
+            why_not=why_not,
+        )
+
+    return CompiledForm(
+        precision=precision,
+        pictures=len(pictures),
+        gate_difference=None if gate is None else gate.gate_difference,
+        segmenter_pixels=segmenter.differing,
+        positives_dice_drop=segmenter.drop.value,
+        gate_recall_drop=None if gate is None else gate.drop.value,
+        gate=None if gate is None else evidence(gate, ModelName.GATE, gate_limit(settings)),
+        segmenter=evidence(segmenter, ModelName.SEGMENTER, segmenter_limit(settings)),
+    )
+
+
+def with_default(
+    compiled: Compiled,
+    missing: Mapping[CpuPrecision, str],
+    served: frozenset[CpuPrecision] | None = None,
+) -> Compiled:
+    """Return the record with the default of this CPU, and the reason in words.
+
+    Args:
+        compiled: forms with evidence.
+        missing: reason why a form was not measured, by precision.
+        served: precisions that the CPU has instructions for; None for this CPU.
+    """
+    choice = choose_for_cpu(compiled, cpu_precisions() if served is None else served)
+    told = [choice.reason, *(f"{one.value} is missing: {why}" for one, why in missing.items())]
+    gate, segmenter = CpuPrecision(choice.gate.value), CpuPrecision(choice.segmenter.value)
+    return compiled.model_copy(
+        update={
+            "default": segmenter,
+            "gate_default": None if gate is segmenter else gate,
+            "reason": "; ".join(told),
+        }
+    )
 
 
 def evenly_chosen(pictures: Sequence[LabelledPicture], count: int) -> list[LabelledPicture]:
@@ -140,36 +200,3 @@ def _quantise(
     seconds = time.monotonic() - began
     say(f"compiled: int8 forms from {len(chosen)} training pictures, {seconds:.0f} s")
     return {}
-
-
-def _timed(name: str, detector: Detector, pictures: Sequence[LabelledPicture]) -> FormResult:
-    began = time.monotonic()
-    result = run_form(detector, pictures)
-    rate = len(pictures) / (time.monotonic() - began)
-    say(f"compiled: {name} on {len(pictures)} validation pictures, {rate:.1f} pictures/s")
-    return result
-
-
-def _allowed(form: CompiledForm, settings: Compile) -> bool:
-    """Return whether the drops of a form are within the limits.
-
-    An unknown drop of Dice is not allowed. An unknown drop of recall is allowed: without a gate
-    there is no recall.
-    """
-    if form.positives_dice_drop is None or form.positives_dice_drop > settings.max_dice_drop:
-        return False
-    return form.gate_recall_drop is None or form.gate_recall_drop <= settings.max_recall_drop
-
-
-def _figures(form: CompiledForm, settings: Compile) -> str:
-    figures = [_figure("positives-only Dice", form.positives_dice_drop, settings.max_dice_drop)]
-    if form.gate_recall_drop is not None:
-        figures.append(_figure("gate recall", form.gate_recall_drop, settings.max_recall_drop))
-    return " and ".join(figures)
-
-
-def _figure(name: str, drop: float | None, allowed: float) -> str:
-    if drop is None:
-        return f"{name} is not known"
-    change = round(-drop, 4) + 0.0  # never -0.0
-    return f"{name} changes by {change:+.4f} (allowed: {-allowed:.4f})"

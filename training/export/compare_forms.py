@@ -1,4 +1,4 @@
-"""Run the models of one form over labelled pictures, and compare them with the Keras models."""
+"""Compare the answers of a form with those of the Keras models: masks, Dice, recall."""
 
 from __future__ import annotations
 
@@ -7,97 +7,108 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steeldefect.bundle.manifest import CompiledForm, CpuPrecision, Manifest
-from steeldefect.detection.detector import Detector
+from steeldefect.bundle.manifest import Gate
 from steeldefect.detection.gating import reaches_threshold
+from steeldefect.evaluation.intervals import Float64
 from steeldefect.pictures import run_lengths
-from steeldefect.pictures.preprocessing import Float32
 from training.data.dataset import LabelledPicture
-from training.evaluation.run_detector import Masks, run_detector
+from training.evaluation.run_detector import Masks
+from training.export.drops import Drop, dice_drop, recall_drop
+from training.export.run_forms import Answers
 
 _NO_RUNS = run_lengths.parse("")
 
 
 @dataclass(frozen=True)
-class FormResult:
-    """The results of the models of one form on labelled pictures.
+class ModelFigures:
+    """One model of a form, compared with Keras.
 
     Attributes:
-        probability: float32 (pictures,), the gate's probabilities; NaN without a gate.
-        masks: final masks of each picture; empty if the gate stopped the picture.
-        positives_dice: mean Dice over (picture, class) pairs with truth; None without such pairs.
-        gate_recall: share of defective pictures at or above the gate's threshold; None without a
-            gate or without defective pictures.
+        drop: drop of positives-only Dice (segmenter) or of gate recall (gate).
+        mask_dice: pooled Dice of the final masks with those of Keras; None if both are empty.
+        differing: of all pixels in a mask of either, the share in only one of them.
+        gate_difference: largest difference between the gates' probabilities; None for a segmenter.
     """
 
-    probability: Float32
-    masks: list[Masks]
-    positives_dice: float | None
-    gate_recall: float | None
+    drop: Drop
+    mask_dice: float | None
+    differing: float
+    gate_difference: float | None = None
 
 
-def run_form(detector: Detector, pictures: Sequence[LabelledPicture]) -> FormResult:
-    """Run the models of one form over labelled pictures, in the same way as scoring.
+def compare_segmenter(
+    pictures: Sequence[LabelledPicture], class_ids: Sequence[int], keras: Answers, found: Answers
+) -> ModelFigures:
+    """Compare masks with those of Keras, and the Dice of both with the truth.
 
-    Raises:
-        DataError: a picture cannot be read.
-        InferenceError: a model's output is not finite; the message names the picture.
+    Args:
+        pictures: labelled pictures.
+        class_ids: classes of the bundle.
+        keras: answers of the Keras models to these pictures.
+        found: answers with the form's segmenter.
     """
-    results = run_detector(detector, pictures)
-    masks = [one.masks for one in results]
-    probability = np.array([one.probability for one in results], dtype=np.float32)
-    return FormResult(
-        probability,
-        masks,
-        _positives_dice(pictures, masks, [one.id for one in detector.manifest.classes]),
-        _gate_recall(detector.manifest, pictures, probability),
+    pairs = [
+        (place, class_id)
+        for place, picture in enumerate(pictures)
+        for class_id in sorted(set(class_ids) & picture.runs.keys())
+    ]
+    drop = dice_drop(
+        [pictures[place].group for place, _ in pairs],
+        _true_dice(pictures, pairs, keras),
+        _true_dice(pictures, pairs, found),
+    )
+    return ModelFigures(drop, *_alike(keras, found))
+
+
+def compare_gate(
+    gate: Gate, pictures: Sequence[LabelledPicture], keras: Answers, found: Answers
+) -> ModelFigures:
+    """Compare a gate with that of Keras: recall, probabilities, and the masks behind them.
+
+    Args:
+        gate: gate of the manifest.
+        pictures: one or more labelled pictures.
+        keras: answers of the Keras models to these pictures.
+        found: answers with the form's gate.
+    """
+    expected, answered = (np.array(one.probability, np.float32) for one in (keras, found))
+    defective = np.array([one.defective for one in pictures], dtype=bool)
+    drop = recall_drop(
+        [one.group for one in pictures if one.defective],
+        reaches_threshold(gate, expected)[defective],
+        reaches_threshold(gate, answered)[defective],
+    )
+    return ModelFigures(drop, *_alike(keras, found), float(np.abs(answered - expected).max()))
+
+
+def _true_dice(
+    pictures: Sequence[LabelledPicture], pairs: Sequence[tuple[int, int]], answers: Answers
+) -> Float64:
+    """Return the Dice of each (picture, class) pair with the truth, float64 (pairs,)."""
+    return np.array(
+        [
+            run_lengths.confusion(
+                pictures[place].runs[class_id], answers.masks[place].get(class_id, _NO_RUNS)
+            ).dice
+            for place, class_id in pairs
+        ],
+        dtype=np.float64,
     )
 
 
-def compare(precision: CpuPrecision, expected: FormResult, found: FormResult) -> CompiledForm:
-    """Compare one form with the Keras models, on the same pictures."""
-    differing = either = 0
-    for one, other in zip(expected.masks, found.masks, strict=True):
+def _alike(keras: Answers, found: Answers) -> tuple[float | None, float]:
+    """Return the pooled Dice of two sets of masks, and the share of their pixels that differs."""
+    common = differing = 0
+    for one, other in zip(keras.masks, found.masks, strict=True):
         for counts in _confusions(one, other):
+            common += counts.tp
             differing += counts.fp + counts.fn
-            either += counts.union
-    gap = np.abs(found.probability - expected.probability)
-    has_gate = gap.size > 0 and not np.isnan(gap).any()
-    return CompiledForm(
-        precision=precision,
-        pictures=len(expected.masks),
-        gate_difference=float(gap.max()) if has_gate else None,
-        segmenter_pixels=differing / either if either else 0.0,
-        positives_dice_drop=_drop(expected.positives_dice, found.positives_dice),
-        gate_recall_drop=_drop(expected.gate_recall, found.gate_recall),
-    )
+    if not common + differing:
+        return None, 0.0
+    return 2 * common / (2 * common + differing), differing / (common + differing)
 
 
 def _confusions(expected: Masks, found: Masks) -> Iterator[run_lengths.Confusion]:
     """Yield the confusion between the masks of two forms on one picture, class by class."""
     for class_id in expected.keys() | found.keys():
         yield run_lengths.confusion(expected.get(class_id, _NO_RUNS), found.get(class_id, _NO_RUNS))
-
-
-def _positives_dice(
-    pictures: Sequence[LabelledPicture], masks: Sequence[Masks], class_ids: Sequence[int]
-) -> float | None:
-    dice = [
-        run_lengths.confusion(picture.runs[class_id], found.get(class_id, _NO_RUNS)).dice
-        for picture, found in zip(pictures, masks, strict=True)
-        for class_id in set(class_ids) & picture.runs.keys()
-    ]
-    return float(np.mean(dice)) if dice else None
-
-
-def _gate_recall(
-    manifest: Manifest, pictures: Sequence[LabelledPicture], probability: Float32
-) -> float | None:
-    defective = np.array([picture.defective for picture in pictures], dtype=bool)
-    if manifest.gate is None or not defective.any():
-        return None
-    return float(reaches_threshold(manifest.gate, probability[defective]).mean())
-
-
-def _drop(expected: float | None, found: float | None) -> float | None:
-    return None if expected is None or found is None else expected - found

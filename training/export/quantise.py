@@ -44,9 +44,8 @@ def quantise(source: Path, target: Path, pictures: Sequence[Gray], spec: InputSp
     # nncf.set_log_level would also change handlers that the program put on nncf's logger
     logging.getLogger("nncf").setLevel(logging.ERROR)
     model = ov.Core().read_model(source)
-    least_and_greatest = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
     ranges = nncf.AdvancedQuantizationParameters(
-        activations_range_estimator_params=least_and_greatest
+        activations_range_estimator_params=least_and_greatest()
     )
     with redirect_stdout(io.StringIO()):  # hides nncf's progress bars
         quantised = nncf.quantize(
@@ -55,13 +54,20 @@ def quantise(source: Path, target: Path, pictures: Sequence[Gray], spec: InputSp
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(pictures),
             fast_bias_correction=True,
-            ignored_scope=nncf.IgnoredScope(names=_outermost(model), validate=False),
+            ignored_scope=nncf.IgnoredScope(names=outermost(model), validate=False),
             advanced_parameters=ranges,
         )
     ov.save_model(quantised, target, compress_to_fp16=False)
 
 
-def _outermost(model: Any) -> list[str]:
+def least_and_greatest() -> Any:
+    """Return nncf's parameters for ranges from the smallest to the largest value."""
+    import nncf
+
+    return nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
+
+
+def outermost(model: Any) -> list[str]:
     """Return the names of the first and the last layer with weights."""
     layers = [one for one in model.get_ordered_ops() if one.get_type_name() in _WEIGHTED]
     return [one.get_friendly_name() for one in layers[:1] + layers[-1:]]

@@ -109,27 +109,40 @@ class Staged:
         """
         return _join(manifest, self.keras_runtimes())
 
-    def detector(self, manifest: Manifest, precision: CpuPrecision) -> Detector:
-        """Create a detector with the models of one compiled form, on all cores.
+    def detector(
+        self, manifest: Manifest, precision: CpuPrecision, gate: CpuPrecision | None = None
+    ) -> Detector:
+        """Create a detector with compiled models, on all cores.
 
         Args:
             manifest: manifest whose thresholds are used; it may hold more than the draft.
             precision: one of `precisions`.
+            gate: precision of the gate, one of `precisions`; None for the same as the segmenter's.
         """
-        return _join(manifest, self.compiled_runtimes(precision))
+        runtimes = dict(self.compiled_runtimes(precision))
+        if gate is not None:
+            runtimes[ModelName.GATE] = self.compiled_runtimes(gate)[ModelName.GATE]
+        return _join(manifest, runtimes)
 
     def keras_runtimes(self) -> Mapping[ModelName, Runtime]:
         """Return the runtimes of the Keras models, by name."""
         return self._keras
 
-    def compiled_runtimes(self, precision: CpuPrecision) -> Mapping[ModelName, Runtime]:
-        """Compile the models for this CPU, on all its cores."""
+    def compiled_runtimes(
+        self, precision: CpuPrecision, threads: int = 0
+    ) -> Mapping[ModelName, Runtime]:
+        """Compile the models for this CPU.
+
+        Args:
+            precision: one of `precisions`.
+            threads: CPU threads of one model; 0 for all cores.
+        """
         engine = choose_engine(
             RuntimeOptions(
                 runtime=RuntimeChoice.OPENVINO,
                 device=DeviceChoice.CPU,
                 precision=Precision(precision.value),
-                threads=0,
+                threads=threads,
             )
         )
         form = form_of(engine.runtime, engine.precision)

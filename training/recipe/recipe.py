@@ -56,7 +56,8 @@ class Compile(RecipePart):
 
     `int8_pictures`: number of pictures of the train part on which int8 ranges are measured; 0: no
     int8 form is made. `max_dice_drop`, `max_recall_drop`: largest drop of positives-only Dice and
-    of gate recall, against Keras, with which a form may become the default.
+    of gate recall, against Keras, with which `auto` may become a form. The upper ends of the 95%
+    intervals must stay within them (`training.export.evidence`).
     """
 
     int8_pictures: int = Field(default=128, ge=0)

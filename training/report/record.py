@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import yaml
 
-from steeldefect.bundle.manifest import Compiled, CompiledForm
+from steeldefect.bundle.manifest import Compiled, CompiledForm, ModelEvidence
 from steeldefect.pages import markup
 from steeldefect.pages.markup import Column, counts, decimals, paragraph, percents, texts
 from training.report.contents import Report
@@ -25,10 +26,26 @@ def compiled(report: Report) -> str:
         Column("mask pixels that differ", percents(one.segmenter_pixels for one in forms)),
         Column("drop of Dice on truth", decimals((one.positives_dice_drop for one in forms), 4)),
         Column("drop of gate recall", decimals((one.gate_recall_drop for one in forms), 4)),
+        *_evidence("segmenter", [one.segmenter for one in forms]),
+        *_evidence("gate", [one.gate for one in forms]),
     ]
     shown = [one for one in columns if set(one.cells) != {markup.NOTHING}]
-    told = f"Scoring uses {known.default.value} by default: {known.reason}"
+    told = f"Scoring uses {known.default_name} by default: {known.reason}"
     return paragraph(told.rstrip(".") + ".") + markup.table(shown)
+
+
+def _evidence(model: str, evidence: Sequence[ModelEvidence | None]) -> list[Column]:
+    """Return the columns of one model: masks, time, and whether `auto` may become the form."""
+    masks = (None if one is None else one.mask_dice for one in evidence)
+    times = (None if one is None else one.milliseconds for one in evidence)
+    admitted = [
+        markup.NOTHING if one is None else "yes" if one.admitted else "no" for one in evidence
+    ]
+    return [
+        Column(f"{model}: Dice with Keras' masks", decimals(masks, 4)),
+        Column(f"{model}: ms on one core", decimals(times, 2)),
+        Column(f"{model}: admitted", admitted),
+    ]
 
 
 def _precision(form: CompiledForm, known: Compiled) -> str:

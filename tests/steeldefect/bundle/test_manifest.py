@@ -18,12 +18,14 @@ from steeldefect.bundle.manifest import (
     Calibration,
     Compiled,
     CompiledForm,
+    Cpu,
     CpuPrecision,
     DefectClass,
     Gate,
     GateMode,
     Manifest,
     Mirror,
+    ModelEvidence,
     PictureSizes,
     Score,
     Segmenter,
@@ -37,7 +39,7 @@ GOLDEN = Path(__file__).parent / "golden/bundle.json"
 def manifest() -> Manifest:
     """A manifest in which every field is set."""
     return Manifest(
-        format_version=2,
+        format_version=3,
         created_at=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
         classes=[
             DefectClass(id=1, name="pitted", pixel_threshold=0.45, min_area=600),
@@ -77,7 +79,8 @@ def manifest() -> Manifest:
             scores=[Score(scope="overall", name="mean_dice", value=0.9, support=80)],
         ),
         compiled=Compiled(
-            default=CpuPrecision.BF16,
+            default=CpuPrecision.F32,
+            gate_default=CpuPrecision.BF16,
             reason="int8 loses 0.012 positives-only Dice, at most 0.005 is allowed",
             forms=[
                 CompiledForm(
@@ -87,8 +90,25 @@ def manifest() -> Manifest:
                     segmenter_pixels=0.0001,
                     positives_dice_drop=0.0002,
                     gate_recall_drop=0.0,
+                    gate=ModelEvidence(
+                        mask_dice=0.9975,
+                        drop_interval=(-0.1, 0.1),
+                        groups=12,
+                        milliseconds=11.25,
+                        admitted=True,
+                    ),
+                    segmenter=ModelEvidence(
+                        mask_dice=0.97,
+                        drop_interval=None,
+                        groups=0,
+                        milliseconds=12.5,
+                        admitted=False,
+                        why_not="its masks differ",
+                    ),
                 )
             ],
+            passing_share=0.55,
+            cpu=Cpu(name="Intel(R) Xeon(R) Processor", flags=["amx_bf16", "avx512_bf16"]),
         ),
         training=TrainingRecord(
             recipe_name="tutorial",
@@ -119,6 +139,26 @@ def test_the_format_before_is_still_read() -> None:
     assert (before.segmenter.mirrors, before.calibration, before.compiled) == ([], None, None)
 
 
+def test_format_2_states_a_default_without_evidence() -> None:
+    before = Manifest.model_validate_json((GOLDEN.parent / "bundle_2.json").read_bytes())
+    assert before.format_version == 2
+    compiled = before.compiled
+    assert compiled is not None
+    assert not compiled.has_evidence
+    assert (compiled.default, compiled.default_name) == (CpuPrecision.BF16, "bf16")
+    assert compiled.usable == {CpuPrecision.F32, CpuPrecision.BF16}
+    (form,) = compiled.forms
+    assert (form.precision, form.evidence, compiled.cpu) == (CpuPrecision.BF16, (), None)
+
+
+def test_evidence_of_any_model_makes_a_form_usable() -> None:
+    compiled = manifest().compiled
+    assert compiled is not None
+    assert compiled.has_evidence
+    assert compiled.usable == {CpuPrecision.F32, CpuPrecision.BF16}
+    assert compiled.default_name == "bf16+f32"
+
+
 def test_the_golden_text_is_read_back_whole() -> None:
     assert Manifest.model_validate_json(GOLDEN.read_bytes()) == manifest()
 
@@ -131,7 +171,7 @@ def test_the_golden_file_names_every_field() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "problem"),
     [
-        (("format_version",), 3, "format 3, this version of steeldefect reads 1 and 2"),
+        (("format_version",), 4, "format 4, this version of steeldefect reads 1, 2 and 3"),
         (("format_version",), 0, "format 0"),
         (("classes",), [], "at least 1 item"),
         (("classes", 1, "id"), 1, "two classes share an id"),
@@ -167,6 +207,7 @@ def test_the_golden_file_names_every_field() -> None:
         (("files", "bundle.sha256"), {"sha256": "0" * 64, "size": 1}, "not a path inside"),
         (("files", "keras"), {"sha256": "0" * 64, "size": 1}, "not a path inside"),
         (("files", "keras/gate.keras/x"), {"sha256": "0" * 64, "size": 1}, "not a path inside"),
+        (("compiled", "forms", 0, "gate", "milliseconds"), 0, "greater than 0"),
         (("surprise",), 1, "Extra inputs are not permitted"),
         (("training", "surprise"), 1, "Extra inputs are not permitted"),
     ],

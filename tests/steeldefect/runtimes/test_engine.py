@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from support.evidence import compiled_by_evidence
 
+from steeldefect.bundle.files import ModelName
 from steeldefect.bundle.manifest import Compiled, CpuPrecision
 from steeldefect.runtimes import (
     DeviceChoice,
@@ -22,10 +24,12 @@ A, C, G = DeviceChoice.AUTO, DeviceChoice.CPU, DeviceChoice.GPU
     ("device", "gpus", "default", "served", "said"),
     [
         (A, (), INT8, EVERYTHING, "openvino on cpu at int8: the task has no GPU, int8 is the "
-         "bundle's default"),
+         "bundle's default, chosen by means alone: export the bundle again to check its masks"),
         (A, (), INT8, PLAIN, "openvino on cpu at f32: the task has no GPU, this CPU has no "
          "instructions for int8, the bundle's default"),
-        (C, ("0",), BF16, EVERYTHING, "openvino on cpu at bf16: bf16 is the bundle's default"),
+        (C, ("0",), BF16, EVERYTHING, "openvino on cpu at bf16: bf16 is the bundle's default, "
+         "chosen by means alone: export the bundle again to check its masks"),
+        (C, (), F32, EVERYTHING, "openvino on cpu at f32: f32 is the bundle's default"),
         (A, ("3",), INT8, PLAIN, "tensorflow on gpu at f32: Spark gave the task GPU 3"),
         (G, ("3",), INT8, PLAIN, "tensorflow on gpu at f32: as it was set"),
     ],
@@ -40,6 +44,33 @@ def test_auto_is_explained(
     compiled = Compiled(default=default, reason="", forms=[])
     asked = RuntimeOptions(device=device, precision=Precision.AUTO, gpu_addresses=gpus)
     assert str(choose_engine(asked, compiled, served)) == said
+
+
+def test_gate_and_segmenter_may_differ() -> None:
+    times = {F32: (40, 40), BF16: (10, 10), INT8: (5, 5)}
+    compiled = compiled_by_evidence(times, {("segmenter", INT8): "its masks differ"})
+    asked = RuntimeOptions(precision=Precision.AUTO)
+    engine = choose_engine(asked, compiled, EVERYTHING)
+    assert str(engine) == (
+        "openvino on cpu at int8+bf16: the task has no GPU, int8+bf16 by the bundle's evidence, "
+        "1.50 times as fast as bf16 at export; segmenter not int8: its masks differ"
+    )
+    of_models = [engine.of_model(one) for one in (ModelName.GATE, ModelName.SEGMENTER)]
+    assert [one.precision for one in of_models] == [Precision.INT8, Precision.BF16]
+    assert {one.batch_size for one in of_models} == {4}
+    same = choose_engine(asked, compiled_by_evidence(times), EVERYTHING)
+    assert (same.precisions, same.gate_precision) == ("int8", None)
+    assert same.of_model(ModelName.GATE) == same
+
+
+@pytest.mark.parametrize("precision", [Precision.F32, Precision.BF16, Precision.INT8])
+def test_what_is_set_needs_no_evidence(precision: Precision) -> None:
+    refused = dict.fromkeys(
+        ((model, form) for model in ("gate", "segmenter") for form in (BF16, INT8)), "it is worse"
+    )
+    compiled = compiled_by_evidence(dict.fromkeys(CpuPrecision, (1, 1)), refused)
+    engine = choose_engine(RuntimeOptions(precision=precision), compiled, EVERYTHING)
+    assert (engine.precisions, engine.gate_precision) == (precision.value, None)
 
 
 def test_what_was_set_needs_no_reason() -> None:

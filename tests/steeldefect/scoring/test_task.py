@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.evidence import compiled_by_evidence
 
 from steeldefect.bundle.files import ModelForm
 from steeldefect.bundle.manifest import Compiled, CpuPrecision
@@ -53,3 +54,13 @@ def test_which_forms_of_the_models_are_shipped(
         compiled = Compiled(default=CpuPrecision(default), reason="", forms=[])
     settings = load_settings(None, overrides)
     assert needed_forms(settings, compiled, gpus_scheduled=gpus) == forms
+
+
+def test_forms_that_another_cpu_may_choose_are_shipped_too() -> None:
+    times = dict.fromkeys(CpuPrecision, (1.0, 1.0))  # here, int8 is no faster
+    settings = load_settings(None, [])
+    compiled = compiled_by_evidence(times, {("gate", CpuPrecision.INT8): "its masks differ"})
+    assert needed_forms(settings, compiled, gpus_scheduled=False) == BOTH
+    out = dict.fromkeys(((one, CpuPrecision.INT8) for one in ("gate", "segmenter")), "it is worse")
+    refused = compiled_by_evidence(times, out)
+    assert needed_forms(settings, refused, gpus_scheduled=False) == OPENVINO
