@@ -10,6 +10,8 @@ from steeldefect.errors import DeviceError
 from steeldefect.runtimes.batches import default_batch
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 from steeldefect.runtimes.choose_precision import choose_precision, default_precision
+from steeldefect.runtimes.gpu_precision import choose_gpu_precision, why_gpu_precision
+from steeldefect.runtimes.gpus import compute_capability
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def choose_engine(
         served: precisions that the CPU has instructions for; None for this CPU.
 
     Raises:
-        DeviceError: no runtime supports the combination, or the settings ask for bf16 and the CPU
-            has no instructions for it.
+        DeviceError: no runtime supports the combination, or the settings ask for tf32 or bf16 and
+            the GPU or CPU has no instructions for it.
     """
     device = options.device
     if device is DeviceChoice.AUTO:
@@ -82,11 +84,12 @@ def choose_engine(
         on_gpu = device is DeviceChoice.GPU
         runtime = RuntimeChoice.TENSORFLOW if on_gpu else RuntimeChoice.OPENVINO
     check_combination(runtime, device, options.precision)
-    precision = choose_precision(options.precision, runtime, compiled, served)
-    reasons = [
-        *_why_device(options, device),
-        *_why_precision(options.precision, runtime, precision, compiled),
-    ]
+    if device is DeviceChoice.GPU:
+        precision, why_precision = _on_gpu(options.precision)
+    else:
+        precision = choose_precision(options.precision, runtime, compiled, served)
+        why_precision = _why_precision(options.precision, runtime, precision, compiled)
+    reasons = [*_why_device(options, device), *why_precision]
     return Engine(
         runtime=runtime,
         device=device,
@@ -96,6 +99,14 @@ def choose_engine(
         gpu_memory_mib=options.gpu_memory_mib,
         reason=", ".join(reasons) or "as it was set",
     )
+
+
+def _on_gpu(asked: Precision) -> tuple[Precision, list[str]]:
+    """Return the precision on the first visible GPU, and why `auto` became it."""
+    if asked is Precision.F32:  # every GPU has it
+        return asked, []
+    found = compute_capability()
+    return choose_gpu_precision(asked, found), why_gpu_precision(asked, found)
 
 
 def _why_device(options: RuntimeOptions, device: DeviceChoice) -> list[str]:
@@ -121,16 +132,24 @@ def _why_precision(
 def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:
     """Check that a runtime supports the combination.
 
+    While a runtime or device is `auto`, it is one that supports the precision, if there is one.
+
     Raises:
-        DeviceError: OpenVINO on a GPU, or TensorFlow at bf16 or int8.
+        DeviceError: OpenVINO on a GPU, TensorFlow on a CPU at another precision than f32, int8 on
+            a GPU, or tf32 on a CPU.
     """
     if device is DeviceChoice.GPU and runtime is RuntimeChoice.OPENVINO:
         raise DeviceError("device gpu is served by runtime tensorflow; set runtime=tensorflow")
-    if precision in (Precision.BF16, Precision.INT8) and (
-        runtime is RuntimeChoice.TENSORFLOW or device is DeviceChoice.GPU
-    ):
+    on_gpu = device is not DeviceChoice.CPU and runtime is not RuntimeChoice.OPENVINO
+    by_openvino = device is not DeviceChoice.GPU and runtime is not RuntimeChoice.TENSORFLOW
+    if precision is Precision.TF32 and not on_gpu:
+        raise DeviceError("precision tf32 is served by runtime tensorflow on device gpu")
+    if precision is Precision.INT8 and not by_openvino:
+        raise DeviceError("precision int8 is served by runtime openvino on device cpu")
+    if precision is Precision.BF16 and not (on_gpu or by_openvino):
         raise DeviceError(
-            f"precision {precision.value} is served by runtime openvino on device cpu"
+            "precision bf16 is served by runtime openvino on device cpu, and by runtime "
+            "tensorflow on device gpu"
         )
 
 

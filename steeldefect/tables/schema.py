@@ -254,7 +254,9 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("defects", pa.int32(), "number of defect classes found on the picture"),
                 _column("runtime", pa.string(), "library that ran the models"),
                 _column("device", pa.string(), "device that ran the models: cpu or gpu"),
-                _column("precision", pa.string(), "arithmetic of the models: f32, bf16 or int8"),
+                _column(
+                    "precision", pa.string(), "arithmetic of the models: f32, tf32, bf16 or int8"
+                ),
                 *(_added(4, name, pa.string(), text) for name, text in _ON_STRIP.items()),
                 _added(
                     4,
