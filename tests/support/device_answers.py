@@ -56,7 +56,9 @@ def cut(pictures: Pictures) -> Iterator[Pictures]:
 def gate_answers(folder: Path, placement: Placement) -> Float32:
     """Return the gate's probabilities, float32 (n,)."""
     spec = read_parts(folder).gate.input
-    program = GateProgram(load_keras_model(folder / GATE), spec, placement, SIZE)
+    with placement.scope():
+        model = load_keras_model(folder / GATE)
+    program = GateProgram(model, spec, placement, SIZE)
     inputs = resized(np.load(folder / PICTURES), spec)
     return np.concatenate(list(program.probabilities(cut(inputs))))
 
@@ -64,7 +66,8 @@ def gate_answers(folder: Path, placement: Placement) -> Float32:
 def segmenter_answers(folder: Path, placement: Placement) -> list[PictureMasks]:
     """Return the masks of each picture."""
     parts, pictures = read_parts(folder), np.load(folder / PICTURES)
-    model = load_keras_model(folder / SEGMENTER)
+    with placement.scope():
+        model = load_keras_model(folder / SEGMENTER)
     planes = planes_of(parts.classes, LEVELS)
     program = SegmenterProgram(model, parts.segmenter, planes, placement, SIZE)
     inputs = resized(pictures, parts.segmenter.input)
@@ -94,7 +97,7 @@ def too_large() -> bool:
 def main() -> None:
     """Answer the pictures of a folder, and write the answers to a file."""
     folder, target = (Path(word) for word in sys.argv[1:])
-    placement = Placement("cpu:0", xla=False)
+    placement = Placement("cpu", xla=False)
     found = segmenter_answers(folder, placement)
     maps = {
         f"map_{number}_{one}": map_

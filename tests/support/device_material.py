@@ -70,6 +70,7 @@ def build_gate(spec: InputSpec) -> keras.Model:
     inputs = keras.Input((spec.height, spec.width, spec.channels))
     x = layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
     x = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(x))
+    x = layers.Dropout(0.3)(x)  # its counter is no weight
     return keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
 
 

@@ -29,7 +29,8 @@ class Placement:
     """The device that a program runs on.
 
     Attributes:
-        device: name as Keras writes it: `cpu:0` or `gpu:0`.
+        device: name as Keras writes it: `cpu` or `gpu:0`. Not `cpu:0`: Keras 3.15 on PyTorch then
+            fails to load models with counters, such as those of dropout.
         xla: whether TensorFlow compiles with XLA; the other back ends do not ask.
     """
 
@@ -40,7 +41,7 @@ class Placement:
     def of(cls, device: DeviceChoice) -> Placement:
         """Return the placement on the first CPU or GPU that this process sees."""
         on_gpu = device is DeviceChoice.GPU
-        return cls("gpu:0" if on_gpu else "cpu:0", on_gpu)
+        return cls("gpu:0" if on_gpu else "cpu", on_gpu)
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return the scope in which tensors are made on this device."""

@@ -53,7 +53,7 @@ def test_the_answers_are_those_of_the_host(
         assert not answers["with_tensorflow"], "TensorFlow was imported"
         assert answers["too_large"], "its error of too little memory is not understood"
         np.testing.assert_allclose(answers["gate"], host.gate, atol=1e-5)
-        here = segmenter_answers(material, Placement("cpu:0", xla=False))
+        here = segmenter_answers(material, Placement("cpu", xla=False))
         check_masks(
             [
                 PictureMasks(

@@ -36,7 +36,7 @@ from steeldefect.runtimes.device_program import (
 from steeldefect.runtimes.device_program.program import packed_masks, scaled
 from steeldefect.runtimes.tensorflow import TensorFlowRuntime
 
-PLAIN, XLA = Placement("cpu:0", xla=False), Placement("cpu:0", xla=True)
+PLAIN, XLA = Placement("cpu", xla=False), Placement("cpu", xla=True)
 both_ways = pytest.mark.parametrize("placement", [PLAIN, XLA], ids=["plain", "xla"])
 
 

@@ -124,3 +124,15 @@ def test_bfloat16_leaves_weights_gray_values_and_the_last_layer_alone() -> None:
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert rough.dtype == tf.float32
     assert 0 < np.abs(rough.numpy() - exact).max() < 0.02
+
+
+@pytest.mark.usefixtures("fresh_switch")
+@pytest.mark.parametrize(("precision", "asks_for_all"), [(F32, True), (TF32, False)])
+def test_xla_is_told_how_to_multiply(precision: Precision, asks_for_all: bool) -> None:
+    set_arithmetic(precision)
+    convolution = keras.layers.Conv2D(4, 3)
+    convolution.build((None, 8, 8, 2))
+    program = tf.function(convolution, jit_compile=True)
+    text = program.experimental_get_compiler_ir(tf.zeros((1, 8, 8, 2)))(stage="hlo")
+    assert "convolution(" in text
+    assert ("operand_precision={highest,highest}" in text) is asks_for_all
