@@ -176,6 +176,28 @@ test-airflow: setup $(AIRFLOW)/.ready ## Run the DAG in conf/airflow in Airflow,
 	$(AIRFLOW)/bin/python -m pytest -q -c /dev/null --rootdir . -p no:cacheprovider --noconftest \
 		tests/conf/test_airflow.py -k "airflow_loads or airflow_judges"
 
+BACKENDS := build/backends
+# where PyTorch without CUDA comes from: PyPI's wheel for Linux brings 3 GB of CUDA's libraries
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+$(BACKENDS)/.ready: pyproject.toml requirements.lock
+	$(BIN)/python -m venv --clear $(BACKENDS)
+	$(BIN)/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+		print(*extras["backends"], sep="\n")' > $(BACKENDS)/requirements.txt
+	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement $(BACKENDS)/requirements.txt \
+		keras numpy opencv-python-headless pydantic cryptography tenacity boto3 tqdm simplejpeg pillow
+	@touch $@
+
+.PHONY: backends
+backends: setup $(BACKENDS)/.ready ## Install JAX and PyTorch for CPUs in build/backends, without TensorFlow
+
+# the tests fail, and are not skipped, once this variable names a Python
+.PHONY: test-backends
+test-backends: backends ## Run the device programs on JAX and PyTorch: their masks must be those of TensorFlow
+	$(RUN) STEELDEFECT_BACKENDS="$(abspath $(BACKENDS))/bin/python" \
+		python -m pytest tests/steeldefect/runtimes/test_device_backends.py
+
 # -- the measurements -----------------------------------------------------------------------------
 
 PEERS := $(VENV)/.peers

@@ -30,8 +30,8 @@ def open_detector(
         bundle: address of the bundle: a folder, `s3://bucket/prefix`, or an alias of a registry.
         device: "cpu", "gpu" or "auto"; "auto" is the CPU, because no Spark assigns a GPU here.
             None: the device of `settings`.
-        precision: "f32", "bf16", "int8" or "auto", the bundle's default. None: the precision of
-            `settings`.
+        precision: "f32", "tf32" (GPUs), "bf16", "int8" (CPUs) or "auto", the bundle's default on a
+            CPU. None: the precision of `settings`.
         threads: number of CPU threads of a model; 0 for all cores.
         any_size: whether pictures are scored whose size the models were not trained on. None: as
             in `settings`.

@@ -63,7 +63,7 @@ _CV2_INTERPOLATION = {
     Interpolation.LINEAR: cv2.INTER_LINEAR,
     Interpolation.NEAREST: cv2.INTER_NEAREST,
 }
-_SMALLEST_STD = (
+SMALLEST_STD = (
     1e-3  # in gray values 0..255: a picture of one gray value becomes zeros, not infinities
 )
 _GRAY_VALUES: Float32 = np.arange(256, dtype=np.float32)
@@ -155,7 +155,7 @@ def _scaled_values(resized: Gray, spec: InputSpec) -> Float32:
         return _UNIT_VALUES
     mean, std = cv2.meanStdDev(resized)
     values = _GRAY_VALUES - np.float32(mean[0, 0])
-    values /= np.float32(max(std[0, 0], _SMALLEST_STD))
+    values /= np.float32(max(std[0, 0], SMALLEST_STD))
     return values
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from steeldefect.errors import DeviceError
 from steeldefect.pictures.preprocessing import Float32
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
+from steeldefect.runtimes.out_of_memory import is_out_of_memory
+
+_Answer = TypeVar("_Answer")
+_Inputs = npt.NDArray[Any]
 
 CPU_BATCH = 4
 """Largest default batch on a CPU; a larger one only overflows the caches (see `default_batch`)."""
@@ -50,21 +56,29 @@ def default_batch(
 
 
 class Batches:
-    """Batches of a model's inputs, halved if memory runs out."""
+    """Batches of a model's inputs, halved if memory runs out.
 
-    def __init__(self, size: int, out_of_memory: type[Exception]) -> None:
-        """Begin with batches of `size`; the model's library raises `out_of_memory`."""
+    Attributes:
+        size: largest number of inputs in a batch.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Begin with batches of `size`."""
         self.size = size
-        self._out_of_memory = out_of_memory
 
-    def ask(self, inputs: Float32, answer: Callable[[Float32], Float32]) -> Float32:
-        """Compute the model's outputs for all inputs.
+    def ask(self, inputs: _Inputs, answer: Callable[[_Inputs], Float32]) -> Float32:
+        """Compute the model's outputs for all inputs; see `each`."""
+        answers = self.each(inputs, answer)
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def each(self, inputs: _Inputs, answer: Callable[[_Inputs], _Answer]) -> list[_Answer]:
+        """Return the answers of all batches of the inputs, in order.
 
         If memory runs out, the batch is halved and runs again. Later calls keep the smaller size.
 
         Args:
-            inputs: float32 (n, ...), n at least 1.
-            answer: runs the model on at most `size` inputs, and returns its outputs.
+            inputs: (n, ...), n at least 1.
+            answer: runs the model on at most `size` inputs.
 
         Raises:
             DeviceError: the memory does not hold a single picture.
@@ -74,16 +88,54 @@ class Batches:
             batch = inputs[start : start + self.size]
             try:
                 answers.append(answer(batch))
-            except self._out_of_memory:
-                if len(batch) == 1:
-                    raise DeviceError(
-                        "out of memory with a single picture; let fewer tasks share the GPU "
-                        "(spark.task.resource.gpu.amount), or raise gpu_memory_mib"
-                    ) from None
-                self.size = len(batch) // 2
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.size = _half(self._run_at_once(batch))
                 continue
             start += len(batch)
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+        return answers
+
+    def padded(self, batch: _Inputs) -> _Inputs:
+        """Return the batch as the model takes it: here as it is."""
+        return batch
+
+    def _run_at_once(self, batch: _Inputs) -> int:
+        """Return how many inputs the model had to hold for a batch."""
+        return len(batch)
+
+
+class FixedBatches(Batches):
+    """Batches of exactly `size` inputs, so that a compiler sees one shape; halved as above.
+
+    A last batch is padded with zeros, and whoever asks drops the answers of the padding. After a
+    halving the model is compiled once more, for the smaller shape.
+    """
+
+    def padded(self, batch: _Inputs) -> _Inputs:
+        """Return a batch of at most `size` inputs with zeros after it, up to `size`."""
+        if len(batch) == self.size:
+            return batch
+        whole = np.zeros((self.size, *batch.shape[1:]), batch.dtype)
+        whole[: len(batch)] = batch
+        return whole
+
+    def _run_at_once(self, batch: _Inputs) -> int:
+        return self.size
+
+
+def _half(pictures: int) -> int:
+    """Return half of a number of pictures that memory did not hold.
+
+    Raises:
+        DeviceError: it was a single picture.
+    """
+    if pictures == 1:
+        raise DeviceError(
+            "out of memory with a single picture; let fewer tasks share the GPU "
+            "(spark.task.resource.gpu.amount), or raise gpu_memory_mib"
+        ) from None
+    return pictures // 2
 
 
 def fitting_size(most: int, picture_bytes: int, free_bytes: int | None) -> int:

@@ -8,8 +8,11 @@ from steeldefect.bundle.files import ModelForm, ModelName
 from steeldefect.bundle.manifest import Compiled, CpuPrecision, precision_name
 from steeldefect.errors import DeviceError
 from steeldefect.runtimes.batches import default_batch
+from steeldefect.runtimes.by_evidence import Choice
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 from steeldefect.runtimes.choose_precision import choose_precision
+from steeldefect.runtimes.gpu_precision import choose_gpu_precision, why_gpu_precision
+from steeldefect.runtimes.gpus import compute_capability
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def choose_engine(
         served: precisions that the CPU has instructions for; None for this CPU.
 
     Raises:
-        DeviceError: no runtime supports the combination, or the settings ask for bf16 and the CPU
-            has no instructions for it.
+        DeviceError: no runtime supports the combination, or the settings ask for tf32 or bf16 and
+            the GPU or CPU has no instructions for it.
     """
     device = options.device
     if device is DeviceChoice.AUTO:
@@ -95,7 +98,10 @@ def choose_engine(
         on_gpu = device is DeviceChoice.GPU
         runtime = RuntimeChoice.TENSORFLOW if on_gpu else RuntimeChoice.OPENVINO
     check_combination(runtime, device, options.precision)
-    chosen = choose_precision(options.precision, runtime, compiled, served)
+    if device is DeviceChoice.GPU:
+        chosen = _on_gpu(options.precision)
+    else:
+        chosen = choose_precision(options.precision, runtime, compiled, served)
     precision = chosen.segmenter
     reasons = [*_why_device(options, device), *filter(None, [chosen.reason])]
     return Engine(
@@ -110,6 +116,15 @@ def choose_engine(
     )
 
 
+def _on_gpu(asked: Precision) -> Choice:
+    """Return the precision on the first visible GPU, and why `auto` became it."""
+    if asked is Precision.F32:  # every GPU has it
+        return Choice(asked, asked)
+    found = compute_capability()
+    precision = choose_gpu_precision(asked, found)
+    return Choice(precision, precision, ", ".join(why_gpu_precision(asked, found)))
+
+
 def _why_device(options: RuntimeOptions, device: DeviceChoice) -> list[str]:
     if options.device is not DeviceChoice.AUTO:
         return []
@@ -122,16 +137,24 @@ def _why_device(options: RuntimeOptions, device: DeviceChoice) -> list[str]:
 def check_combination(runtime: RuntimeChoice, device: DeviceChoice, precision: Precision) -> None:
     """Check that a runtime supports the combination.
 
+    While a runtime or device is `auto`, it is one that supports the precision, if there is one.
+
     Raises:
-        DeviceError: OpenVINO on a GPU, or TensorFlow at bf16 or int8.
+        DeviceError: OpenVINO on a GPU, TensorFlow on a CPU at another precision than f32, int8 on
+            a GPU, or tf32 on a CPU.
     """
     if device is DeviceChoice.GPU and runtime is RuntimeChoice.OPENVINO:
         raise DeviceError("device gpu is served by runtime tensorflow; set runtime=tensorflow")
-    if precision in (Precision.BF16, Precision.INT8) and (
-        runtime is RuntimeChoice.TENSORFLOW or device is DeviceChoice.GPU
-    ):
+    on_gpu = device is not DeviceChoice.CPU and runtime is not RuntimeChoice.OPENVINO
+    by_openvino = device is not DeviceChoice.GPU and runtime is not RuntimeChoice.TENSORFLOW
+    if precision is Precision.TF32 and not on_gpu:
+        raise DeviceError("precision tf32 is served by runtime tensorflow on device gpu")
+    if precision is Precision.INT8 and not by_openvino:
+        raise DeviceError("precision int8 is served by runtime openvino on device cpu")
+    if precision is Precision.BF16 and not (on_gpu or by_openvino):
         raise DeviceError(
-            f"precision {precision.value} is served by runtime openvino on device cpu"
+            "precision bf16 is served by runtime openvino on device cpu, and by runtime "
+            "tensorflow on device gpu"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +14,74 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it once, 
 import keras
 import tensorflow as tf
 
+from steeldefect.bundle.manifest import Segmenter
 from steeldefect.errors import DeviceError
-from steeldefect.pictures.preprocessing import Float32
+from steeldefect.pictures.preprocessing import Float32, InputSpec
+from steeldefect.runtimes.arithmetic import compute_in_bfloat16, set_arithmetic
 from steeldefect.runtimes.base import Runtime
-from steeldefect.runtimes.batches import Batches, fitting_size
-from steeldefect.runtimes.choices import DeviceChoice
+from steeldefect.runtimes.batches import Batches, FixedBatches, fitting_size
+from steeldefect.runtimes.choices import DeviceChoice, Precision
+from steeldefect.runtimes.device_program import GateProgram, Placement, Plane, SegmenterProgram
 from steeldefect.runtimes.engine import Engine
 from steeldefect.runtimes.gpus import free_bytes
 from steeldefect.runtimes.keras_files import load_keras_model
 
 
 class TensorFlowRuntime(Runtime):
-    """One Keras model as a compiled function."""
+    """One Keras model as a compiled function, or as a program that does all on the device.
+
+    On a CPU, TensorFlow runs the graph with any number of pictures. On a GPU, XLA compiles it for
+    one batch size, and a last batch is padded.
+    """
 
     def __init__(self, path: Path, engine: Engine) -> None:
         """Load the Keras model at `path` onto the engine's device.
 
         Raises:
-            DeviceError: the engine needs a GPU, and TensorFlow sees none.
+            DeviceError: the engine needs a GPU, and TensorFlow sees none; or this process runs
+                models with other arithmetic.
             BundleError: the file is not a model, or might run code.
         """
         self.engine = engine
         self._place = _prepare_device(engine)
+        self._placement = Placement.of(engine.device)
         with tf.device(self._place):
             self._model = load_keras_model(path)
+        if engine.precision is Precision.BF16:
+            compute_in_bfloat16(self._model)
         size = _first_size(self._model, engine)
-        self._batches = Batches(size, tf.errors.ResourceExhaustedError)
+        self._batches = FixedBatches(size) if self._placement.xla else Batches(size)
         signature = tf.TensorSpec([None, *self._model.input_shape[1:]], tf.float32)
-        self._answer: Any = tf.function(self._call, input_signature=[signature])
+        self._answer: Any = tf.function(
+            self._call, input_signature=[signature], jit_compile=self._placement.xla or None
+        )
 
     def predict(self, batch: Float32) -> Float32:
         """Compute the model's outputs; see `Runtime.predict`."""
         with tf.device(self._place):
-            return self._batches.ask(batch, lambda part: self._answer(tf.constant(part)).numpy())
+            return self._batches.ask(batch, self._predict_part)
+
+    def gate_program(self, spec: InputSpec) -> GateProgram:
+        """Return the model as a gate that takes uint8 pictures and reads one batch ahead.
+
+        Args:
+            spec: the gate's input in the manifest.
+        """
+        return GateProgram(self._model, spec, self._placement, self._batches.size)
+
+    def segmenter_program(self, segmenter: Segmenter, planes: Sequence[Plane]) -> SegmenterProgram:
+        """Return the model as a segmenter that takes uint8 pictures and returns masks.
+
+        Args:
+            segmenter: its part of the manifest.
+            planes: the masks that are asked for; see `device_program.planes_of`.
+        """
+        size = self._batches.size
+        return SegmenterProgram(self._model, segmenter, planes, self._placement, size)
+
+    def _predict_part(self, part: Float32) -> Float32:
+        answer: Float32 = self._answer(tf.constant(self._batches.padded(part))).numpy()
+        return answer[: len(part)]
 
     def _call(self, batch: Any) -> Any:
         return self._model(batch, training=False)
@@ -63,6 +99,7 @@ def _prepare_device(engine: Engine) -> str:
         )
     for gpu in gpus:
         _limit_memory(gpu, engine.gpu_memory_mib)
+    set_arithmetic(engine.precision)
     return "/GPU:0"
 
 

@@ -260,7 +260,8 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column(
                     "precision",
                     pa.string(),
-                    "arithmetic of the models: f32, bf16 or int8; of gate+segmenter if they differ",
+                    "arithmetic of the models: f32, tf32, bf16 or int8; of gate+segmenter if they "
+                    "differ",
                 ),
                 *(_added(4, name, pa.string(), text) for name, text in _ON_STRIP.items()),
                 _added(

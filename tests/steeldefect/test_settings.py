@@ -77,7 +77,10 @@ def test_one_setting_by_text(override: str, name: str, value: object) -> None:
         ("include=[]", "include: "),
         ("include=", "include: "),
         ("device=tpu", "device: Input should be 'auto', 'cpu' or 'gpu', received 'tpu'"),
-        ("precision=f16", "precision: Input should be 'auto', 'f32', 'bf16' or 'int8', received"),
+        (
+            "precision=f16",
+            "precision: Input should be 'auto', 'f32', 'tf32', 'bf16' or 'int8', received",
+        ),
         ("runtime=onnx", "runtime: Input should be 'auto', 'openvino' or 'tensorflow'"),
         ("wave_pictures=0", "wave_pictures: Input should be greater than 0, or auto, received 0"),
         ("wave_pictures=1000001", "wave_pictures: Input should be less than or equal to 1000000, "),
@@ -125,8 +128,12 @@ def test_a_secret_that_does_not_belong_here_is_not_repeated() -> None:
     ("overrides", "problem"),
     [
         (["device=gpu", "runtime=openvino"], "device gpu is served by runtime tensorflow"),
-        (["precision=bf16", "runtime=tensorflow"], "bf16 is served by runtime openvino"),
-        (["precision=bf16", "device=gpu"], "bf16 is served by runtime openvino"),
+        (
+            ["precision=bf16", "runtime=tensorflow", "device=cpu"],
+            "bf16 is served by runtime openvino",
+        ),
+        (["precision=tf32", "device=cpu"], "tf32 is served by runtime tensorflow on device gpu"),
+        (["precision=tf32", "runtime=openvino"], "tf32 is served by runtime tensorflow"),
         (["precision=int8", "runtime=tensorflow"], "int8 is served by runtime openvino"),
         (["precision=int8", "device=gpu"], "int8 is served by runtime openvino"),
     ],

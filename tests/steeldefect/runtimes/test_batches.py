@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from steeldefect.errors import DeviceError
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes.batches import Batches, fitting_size
+from steeldefect.runtimes.batches import Batches, FixedBatches, fitting_size
 
 MIB = 2**20
-
-
-class OutOfMemoryError(Exception):
-    """The error that a library would raise."""
 
 
 class Device:
@@ -26,7 +23,7 @@ class Device:
     def answer(self, batch: Float32) -> Float32:
         self.asked.append(len(batch))
         if len(batch) > self.room:
-            raise OutOfMemoryError
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
         return 2 * batch
 
 
@@ -43,7 +40,7 @@ class Device:
 def test_batches_are_halved_where_memory_runs_out(
     room: int, size: int, asked: list[int], left_at: int
 ) -> None:
-    device, batches = Device(room), Batches(size, OutOfMemoryError)
+    device, batches = Device(room), Batches(size)
     inputs = np.arange(20, dtype=np.float32).reshape(10, 2)
     np.testing.assert_array_equal(batches.ask(inputs, device.answer), 2 * inputs)
     assert device.asked == asked
@@ -52,7 +49,38 @@ def test_batches_are_halved_where_memory_runs_out(
 
 def test_memory_that_does_not_hold_one_picture_is_an_error() -> None:
     with pytest.raises(DeviceError, match="out of memory with a single picture; let fewer tasks"):
-        Batches(4, OutOfMemoryError).ask(np.zeros((3, 2), np.float32), Device(0).answer)
+        Batches(4).ask(np.zeros((3, 2), np.float32), Device(0).answer)
+
+
+@pytest.mark.parametrize(
+    ("room", "size", "asked", "left_at"),
+    [
+        (100, 4, [4, 4, 4], 4),  # one shape, so that it is compiled once
+        (100, 16, [16], 16),
+        (4, 8, [8, 4, 4, 4], 4),
+        (3, 64, [64, 32, 16, 8, 4, 2, 2, 2, 2, 2], 2),  # the size is halved: the padding counts
+    ],
+)
+def test_fixed_batches_are_padded_and_halved(
+    room: int, size: int, asked: list[int], left_at: int
+) -> None:
+    device, batches = Device(room), FixedBatches(size)
+    inputs = np.arange(20, dtype=np.float32).reshape(10, 2)
+
+    def answer(part: Float32) -> Float32:
+        return device.answer(batches.padded(part))[: len(part)]
+
+    np.testing.assert_array_equal(batches.ask(inputs, answer), 2 * inputs)
+    assert device.asked == asked
+    assert batches.size == left_at
+
+
+def test_padding_is_zeros_and_leaves_the_batch_alone() -> None:
+    batch = np.full((2, 3), 7, np.uint8)
+    padded = FixedBatches(4).padded(batch)
+    assert padded.dtype == np.uint8
+    np.testing.assert_array_equal(padded, [[7] * 3, [7] * 3, [0] * 3, [0] * 3])
+    np.testing.assert_array_equal(batch, 7)
 
 
 def test_other_errors_are_not_taken_for_it() -> None:
@@ -60,7 +88,7 @@ def test_other_errors_are_not_taken_for_it() -> None:
         raise ValueError(len(batch))
 
     with pytest.raises(ValueError, match="3"):
-        Batches(4, OutOfMemoryError).ask(np.zeros((3, 2), np.float32), broken)
+        Batches(4).ask(np.zeros((3, 2), np.float32), broken)
 
 
 @pytest.mark.parametrize(

@@ -220,11 +220,16 @@ def test_what_auto_means(
 
 
 REFUSED = {
-    (OV, G, precision): "device gpu is served by runtime tensorflow" for precision in Precision
-} | {
-    (*place, precision): f"precision {precision.value} is served by runtime openvino"
-    for place in ((TF, A), (TF, C), (TF, G), (AUTO, G))
-    for precision in (Precision.BF16, Precision.INT8)
+    **{(OV, G, one): "device gpu is served by runtime tensorflow" for one in Precision},
+    **{
+        (*place, Precision.INT8): "precision int8 is served by runtime openvino on device cpu"
+        for place in ((TF, A), (TF, C), (TF, G), (AUTO, G))
+    },
+    (TF, C, Precision.BF16): "precision bf16 is served by runtime openvino on device cpu, and by",
+    **{
+        (*place, Precision.TF32): "precision tf32 is served by runtime tensorflow on device gpu"
+        for place in ((OV, A), (OV, C), (TF, C), (AUTO, C))
+    },
 }
 
 
@@ -237,10 +242,20 @@ def test_which_combinations_exist(combination: Any) -> None:
         check_combination(*combination)
 
 
-def test_bf16_on_a_gpu_that_auto_chose_is_refused() -> None:
-    options = RuntimeOptions(AUTO, A, Precision.BF16, gpu_addresses=("0",))
-    with pytest.raises(DeviceError, match="precision bf16"):
+def test_int8_on_a_gpu_that_auto_chose_is_refused() -> None:
+    options = RuntimeOptions(AUTO, A, Precision.INT8, gpu_addresses=("0",))
+    with pytest.raises(DeviceError, match="precision int8"):
         choose_engine(options)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision"), [(AUTO, Precision.TF32), (TF, Precision.TF32), (TF, Precision.BF16)]
+)
+def test_a_precision_of_gpus_is_refused_once_there_is_none(
+    runtime: RuntimeChoice, precision: Precision
+) -> None:
+    with pytest.raises(DeviceError, match=f"precision {precision.value} is served by"):
+        choose_engine(RuntimeOptions(runtime, A, precision))
 
 
 @pytest.mark.parametrize(
@@ -270,10 +285,9 @@ def test_what_auto_precision_means(
     assert (engine.runtime, engine.device, engine.batch_size) == (OV, C, BATCH)
 
 
-@pytest.mark.parametrize(("device", "gpus"), [(C, ()), (G, ("0",))])
-def test_auto_precision_is_f32_in_tensorflow(device: DeviceChoice, gpus: tuple[str, ...]) -> None:
+def test_auto_precision_is_f32_in_tensorflow_on_a_cpu() -> None:
     compiled = Compiled(default=CpuPrecision.INT8, reason="", forms=[])
-    options = RuntimeOptions(TF, device, Precision.AUTO, gpu_addresses=gpus)
+    options = RuntimeOptions(TF, C, Precision.AUTO)
     assert choose_engine(options, compiled).precision is Precision.F32
 
 

@@ -30,8 +30,6 @@ A, C, G = DeviceChoice.AUTO, DeviceChoice.CPU, DeviceChoice.GPU
         (C, ("0",), BF16, EVERYTHING, "openvino on cpu at bf16: bf16 is the bundle's default, "
          "chosen by means alone: export the bundle again to check its masks"),
         (C, (), F32, EVERYTHING, "openvino on cpu at f32: f32 is the bundle's default"),
-        (A, ("3",), INT8, PLAIN, "tensorflow on gpu at f32: Spark gave the task GPU 3"),
-        (G, ("3",), INT8, PLAIN, "tensorflow on gpu at f32: as it was set"),
     ],
 )  # fmt: skip
 def test_auto_is_explained(

@@ -12,18 +12,26 @@ import pytest
 from support.samples import ROOT
 
 from steeldefect.errors import DeviceError
-from steeldefect.runtimes.gpus import VISIBLE, check_gpu_conf, expose_gpus, free_bytes
+from steeldefect.runtimes.gpus import (
+    ORDER,
+    VISIBLE,
+    check_gpu_conf,
+    compute_capability,
+    expose_gpus,
+    free_bytes,
+)
 
 OUTER = "STEELDEFECT_OUTER_GPUS"
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without GPUs and without TensorFlow imported; it is restored afterwards."""
-    for name in (OUTER, VISIBLE):
+    """An environment without GPUs and without models' libraries; it is restored afterwards."""
+    for name in (OUTER, VISIBLE, ORDER):
         monkeypatch.setenv(name, "to be put back")
         monkeypatch.delenv(name)
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    for library in ("tensorflow", "jax", "torch"):
+        monkeypatch.delitem(sys.modules, library, raising=False)
     return monkeypatch
 
 
@@ -69,9 +77,23 @@ def test_an_address_that_is_no_index_is_an_error(
     assert os.environ[VISIBLE] == outer
 
 
-def test_a_process_whose_models_run_on_a_gpu_keeps_it(environment: pytest.MonkeyPatch) -> None:
+def test_gpus_are_numbered_as_nvidia_smi_numbers_them(environment: pytest.MonkeyPatch) -> None:
     expose_gpus(("1",))
-    environment.setitem(sys.modules, "tensorflow", sys)
+    assert os.environ[ORDER] == "PCI_BUS_ID"
+
+
+def test_another_order_that_the_environment_states_is_kept(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv(ORDER, "FASTEST_FIRST")
+    expose_gpus(("1",))
+    assert os.environ[ORDER] == "FASTEST_FIRST"
+
+
+@pytest.mark.parametrize("library", ["tensorflow", "jax", "torch"])
+def test_a_process_whose_models_run_on_a_gpu_keeps_it(
+    environment: pytest.MonkeyPatch, library: str
+) -> None:
+    expose_gpus(("1",))
+    environment.setitem(sys.modules, library, sys)
     expose_gpus(("1",))
     with pytest.raises(DeviceError, match=r"gave this task GPU 0, .* runs models on GPU 1, which"):
         expose_gpus(("0",))
@@ -121,11 +143,22 @@ def test_free_memory_is_that_of_the_gpu_that_is_seen(
 
 
 @pytest.mark.parametrize("answer", ["", "[N/A]\\n", "no devices were found\\n"])
-def test_free_memory_may_not_be_known(
+def test_a_gpu_may_not_be_known(
     environment: pytest.MonkeyPatch, tmp_path: Path, answer: str
 ) -> None:
     environment.setenv("PATH", fake_nvidia_smi(tmp_path, answer))
     assert free_bytes() is None
+    assert compute_capability() is None
+
+
+def test_what_a_gpu_can_compute_is_asked_of_the_one_that_is_seen(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("PATH", fake_nvidia_smi(tmp_path, "8.6\\n"))
+    environment.setenv(VISIBLE, "GPU-8932f937")
+    assert compute_capability() == (8, 6)
+    assert "--query-gpu=compute_cap" in (tmp_path / "asked").read_text()
+    assert "-i GPU-8932f937" in (tmp_path / "asked").read_text()
 
 
 @pytest.mark.parametrize(
