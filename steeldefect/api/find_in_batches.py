@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from steeldefect.api.picture_result import PictureResult, public_finding
-from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.detection.detector import Detector
 from steeldefect.detection.outline import Outline
+from steeldefect.detection.prepared import Prepared
 from steeldefect.errors import HostError, InferenceError, PictureError, SettingsError
 from steeldefect.pictures.preprocessing import Gray
 from steeldefect.streams import in_batches, read_ahead

@@ -10,7 +10,7 @@ outlines = detector.segment(passing, probabilities[passed])       # one for each
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ import numpy.typing as npt
 from steeldefect.bundle.manifest import Manifest, Mirror
 from steeldefect.detection import gating
 from steeldefect.detection.outline import Outline, OutlineRules, outline_maps
-from steeldefect.detection.windows import ClassMaps
+from steeldefect.detection.prepared import Prepared
+from steeldefect.detection.stages import AtOnce, GateOnDevice, SegmenterOnDevice, Stage
+from steeldefect.detection.windows import ClassMaps, PictureMaps
 from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.pictures.preprocessing import Float32, Gray, Resizer
-from steeldefect.runtimes.base import Runtime
+from steeldefect.runtimes.base import OnDevice, Runtime
 from steeldefect.runtimes.engine import Engine
 
 _HEIGHT, _WIDTH = 0, 1  # axes of a picture
@@ -31,24 +33,6 @@ _MIRRORED = {
     Mirror.BOTH: (_HEIGHT, _WIDTH),
 }
 _IN_PIXELS = OutlineRules()
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A picture resized for the models, uint8 (h, w), but not scaled yet.
-
-    Many prepared pictures wait for the models; scaled, they would take several times the memory.
-    If both models take the same size, both attributes hold the same array.
-
-    Attributes:
-        shape: (height, width) of the picture before it was resized.
-        for_gate: the gate's input; None without a gate.
-        for_segmenter: the segmenter's input.
-    """
-
-    shape: tuple[int, int]
-    for_gate: Gray | None
-    for_segmenter: Gray
 
 
 class Detector:
@@ -118,8 +102,32 @@ class Detector:
         if self._gate is None or self.manifest.gate is None or not resized:
             return np.full(len(pictures), np.nan, dtype=np.float32)
         answers = self._gate.answer(resized, self.manifest.gate.input).reshape(len(pictures))
+        return self._calibrated(answers)
+
+    def _calibrated(self, answers: Float32) -> Float32:
+        """Return a gate's answers, calibrated by its temperature; NaN where they are not finite."""
         finite = np.where(np.isfinite(answers), answers, np.float32(np.nan))
-        return gating.temper(finite, self.manifest.gate.temperature)
+        gate = self.manifest.gate
+        return finite if gate is None else gating.temper(finite, gate.temperature)
+
+    def gate_stage(self) -> Stage[float]:
+        """Return the gate as a stage of a task: probabilities as `gate` computes them."""
+        gate = self.manifest.gate
+        if isinstance(self._gate, OnDevice) and gate is not None:
+            return GateOnDevice(self._gate.gate_queue(gate.input), self._calibrated)
+        return AtOnce(lambda pictures: self.gate(pictures).tolist())
+
+    def segmenter_stage(self, levels: Sequence[float] = ()) -> Stage[Float32 | PictureMaps]:
+        """Return the segmenter as a stage of a task: what `outline` takes, for each picture.
+
+        Args:
+            levels: thresholds at which masks are kept as well; see `OutlineRules`.
+        """
+        if isinstance(self.segmenter, OnDevice):
+            classes = tuple(self.manifest.classes)
+            made = self.segmenter.segmenter_queue(self.manifest.segmenter, classes, tuple(levels))
+            return SegmenterOnDevice(*made)
+        return AtOnce(lambda pictures: list(self.maps(pictures, lent=True)))
 
     def passes(self, probabilities: Float32) -> npt.NDArray[np.bool_]:
         """Return which pictures go to the segmenter: bool (n,); see `gating.passes`.
@@ -182,7 +190,7 @@ class Detector:
 
     def outline(
         self,
-        maps: Float32,
+        maps: Float32 | PictureMaps,
         shape: tuple[int, int],
         probability: float,
         rules: OutlineRules = _IN_PIXELS,
@@ -190,7 +198,8 @@ class Detector:
         """Compute the findings of one picture from its class maps. Any thread may call this.
 
         Args:
-            maps: float32 (h, w, classes), one picture's part of the result of `maps`.
+            maps: one picture's answer: float32 (h, w, classes) of `maps`, or what
+                `segmenter_stage` returns.
             shape: (height, width) of the picture.
             probability: the gate's probability; see `segment`.
             rules: how regions are measured; the area that a soft gate adds comes on top.
@@ -198,7 +207,7 @@ class Detector:
         Returns:
             The outline, or an error if the maps are not finite.
         """
-        class_maps = ClassMaps(maps)
+        class_maps = ClassMaps(maps) if isinstance(maps, np.ndarray) else maps
         if not class_maps.finite:
             return InferenceError("the segmenter's answer is not finite")
         added = self._added_area(probability)

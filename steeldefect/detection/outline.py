@@ -10,7 +10,7 @@ import numpy as np
 
 from steeldefect.bundle.manifest import DefectClass
 from steeldefect.detection.regions import MaskRegions, Region
-from steeldefect.detection.windows import ClassMaps, Window
+from steeldefect.detection.windows import ClassMaps, PictureMaps, Window
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
 
@@ -133,7 +133,7 @@ def outline_picture(
 
 
 def outline_maps(
-    maps: ClassMaps, shape: tuple[int, int], classes: Sequence[DefectClass], rules: OutlineRules
+    maps: PictureMaps, shape: tuple[int, int], classes: Sequence[DefectClass], rules: OutlineRules
 ) -> Outline:
     """Find the defects of all classes on one picture.
 
@@ -190,7 +190,7 @@ def find_defect(
 
 def _regions_above(window: Window, threshold: float, shape: tuple[int, int]) -> MaskRegions | None:
     """Find the regions of one class; None if no pixel is above the threshold."""
-    mask = window.values > threshold
+    mask = window.above(threshold)
     return MaskRegions(mask, window.values, window[:2], shape) if mask.any() else None
 
 

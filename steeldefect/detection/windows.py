@@ -8,13 +8,18 @@ uses the same weights. If sides have no common divisor, the window is as large a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import gcd
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
 from steeldefect.pictures.preprocessing import Float32
+from steeldefect.pictures.run_lengths import Mask
+
+if TYPE_CHECKING:
+    from steeldefect.runtimes.device_program import PictureMasks
 
 _MARGIN = 1
 """Pixels of the model beside those above the threshold that also enter the interpolation."""
@@ -26,11 +31,74 @@ class Window(NamedTuple):
     Attributes:
         top, left: place of its first pixel in the picture.
         values: float32 (height, width); elsewhere, the map is not above the threshold.
+        masks: bool (height, width) by threshold, if a device has compared the values already.
     """
 
     top: int
     left: int
     values: Float32
+    masks: Mapping[float, Mask] | None = None
+
+    def above(self, threshold: float) -> Mask:
+        """Return the pixels above a threshold, bool (height, width)."""
+        if self.masks is not None:
+            return self.masks[threshold]
+        return np.asarray(self.values > threshold)
+
+
+class PictureMaps(Protocol):
+    """What the segmenter says of one picture."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether all values are finite."""
+        ...
+
+    def window_above(self, number: int, shape: tuple[int, int], threshold: float) -> Window | None:
+        """Return the part of a class map that may be above a threshold, at the picture's size.
+
+        Args:
+            number: number of the class, from 0.
+            shape: (height, width) of the picture.
+            threshold: probability.
+
+        Returns:
+            The window; None if no pixel is above the threshold.
+        """
+        ...
+
+
+class DeviceMaps:
+    """What a device program says of one picture: masks, and the class maps behind them."""
+
+    def __init__(self, masks: PictureMasks) -> None:
+        """Take the answer of the program."""
+        self._masks = masks
+
+    @property
+    def finite(self) -> bool:
+        """Whether all values are finite."""
+        return self._masks.finite
+
+    def window_above(self, number: int, shape: tuple[int, int], threshold: float) -> Window | None:
+        """Return the rectangle around a mask; see `PictureMaps`.
+
+        Args:
+            number: number of the class.
+            shape: (height, width) of the picture.
+            threshold: one of those that the program was asked for.
+        """
+        planes = {
+            plane.threshold: self._masks.mask(place)
+            for place, plane in enumerate(self._masks.planes)
+            if plane.number == number
+        }
+        left, top, width, height = cv2.boundingRect(planes[threshold].view(np.uint8))
+        if not width:
+            return None
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        cut = {one: np.ascontiguousarray(mask[rows, columns]) for one, mask in planes.items()}
+        return Window(top, left, self._masks.probabilities(number, rows, columns), cut)
 
 
 class ClassMaps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from steeldefect.bundle.files import Bundle, ModelName
 from steeldefect.runtimes.base import Runtime
-from steeldefect.runtimes.choices import RuntimeChoice
+from steeldefect.runtimes.choices import DeviceChoice, RuntimeChoice
 from steeldefect.runtimes.engine import Engine, form_of
 
 
@@ -30,6 +30,7 @@ def open_runtime(bundle: Bundle, model: ModelName, engine: Engine) -> Runtime:
         from steeldefect.runtimes.openvino import OpenVinoRuntime
 
         return OpenVinoRuntime(path, engine)
-    from steeldefect.runtimes.tensorflow import TensorFlowRuntime
+    from steeldefect.runtimes.tensorflow import GpuRuntime, TensorFlowRuntime
 
-    return TensorFlowRuntime(path, engine)
+    kind = GpuRuntime if engine.device is DeviceChoice.GPU else TensorFlowRuntime
+    return kind(path, engine)

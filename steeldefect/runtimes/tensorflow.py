@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,24 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it once, 
 import keras
 import tensorflow as tf
 
-from steeldefect.bundle.manifest import Segmenter
+from steeldefect.bundle.manifest import DefectClass, Segmenter
 from steeldefect.errors import DeviceError
 from steeldefect.pictures.preprocessing import Float32, InputSpec
 from steeldefect.runtimes.arithmetic import compute_in_bfloat16, set_arithmetic
 from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.batches import Batches, FixedBatches, fitting_size
 from steeldefect.runtimes.choices import DeviceChoice, Precision
-from steeldefect.runtimes.device_program import GateProgram, Placement, Plane, SegmenterProgram
+from steeldefect.runtimes.device_program import (
+    DeviceQueue,
+    GateProgram,
+    PictureMasks,
+    Pictures,
+    Placement,
+    Plane,
+    SegmenterProgram,
+    SizedPictures,
+    planes_of,
+)
 from steeldefect.runtimes.engine import Engine
 from steeldefect.runtimes.gpus import free_bytes
 from steeldefect.runtimes.keras_files import load_keras_model
@@ -85,6 +95,31 @@ class TensorFlowRuntime(Runtime):
 
     def _call(self, batch: Any) -> Any:
         return self._model(batch, training=False)
+
+
+class GpuRuntime(TensorFlowRuntime):
+    """A model on a GPU whose programs are compiled once, and kept for later tasks."""
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        """Load the model; see `TensorFlowRuntime`."""
+        super().__init__(path, engine)
+        self._gate: GateProgram | None = None
+        self._segmenters: dict[tuple[Plane, ...], SegmenterProgram] = {}
+
+    def gate_queue(self, spec: InputSpec) -> DeviceQueue[Pictures, Float32]:
+        """Return the queue of the gate's program; see `OnDevice`."""
+        if self._gate is None:
+            self._gate = self.gate_program(spec)
+        return self._gate.queue()
+
+    def segmenter_queue(
+        self, segmenter: Segmenter, classes: tuple[DefectClass, ...], levels: tuple[float, ...]
+    ) -> tuple[DeviceQueue[SizedPictures, list[PictureMasks]], Callable[..., SizedPictures]]:
+        """Return the queue of the segmenter's program; see `OnDevice`."""
+        planes = planes_of(classes, levels)
+        if planes not in self._segmenters:
+            self._segmenters[planes] = self.segmenter_program(segmenter, planes)
+        return self._segmenters[planes].queue(), SizedPictures
 
 
 def _prepare_device(engine: Engine) -> str:

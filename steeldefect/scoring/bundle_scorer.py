@@ -7,14 +7,19 @@ the same pictures; nothing is fetched or decoded twice.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from steeldefect.bundle.manifest import DefectClass
-from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.detection.detector import Detector
 from steeldefect.detection.outline import Outline, OutlineRules
+from steeldefect.detection.prepared import Prepared
+from steeldefect.detection.windows import PictureMaps
 from steeldefect.errors import InferenceError
 from steeldefect.pictures.preprocessing import Float32, Resizer
 from steeldefect.pictures.statistics import PictureStatistics
@@ -26,9 +31,12 @@ from steeldefect.scoring.task_rows import Failure, Pictured, TaskRows
 from steeldefect.settings import ScoreSettings
 from steeldefect.stopwatch import Stopwatch
 from steeldefect.stores import Store
+from steeldefect.streams import in_batches
 from steeldefect.tables.parts import Part
 from steeldefect.tables.provenance import Origin
 from steeldefect.tables.schema import Stage
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,20 @@ class Passed(NamedTuple):
 
 
 class Segmented(NamedTuple):
-    """A picture with its class maps: float32 (h, w, classes); the next batch overwrites them."""
+    """A picture with what the segmenter says: class maps that the next batch overwrites, or masks.
+
+    Attributes:
+        passed: the picture.
+        maps: float32 (h, w, classes), or the answer of a GPU.
+    """
 
     passed: Passed
-    maps: Float32
+    maps: Float32 | PictureMaps
+
+    def kept(self) -> Segmented:
+        """Return the same with class maps that nothing overwrites."""
+        maps = self.maps
+        return Segmented(self.passed, maps.copy() if isinstance(maps, np.ndarray) else maps)
 
 
 class BundleScorer:
@@ -133,7 +151,11 @@ class BundleScorer:
         self._measuring = measuring
         self._stopwatch = stopwatch
         self._shadow = shadow
+        self._gate = detector.gate_stage()
+        self._segmenter = detector.segmenter_stage(measuring.mask_levels)
+        self._in_gate: deque[tuple[Pictured, Prepared]] = deque()
         self._waiting: list[Passed] = []
+        self._in_segmenter: deque[Passed] = deque()
 
     @property
     def classes(self) -> Sequence[DefectClass]:
@@ -162,18 +184,25 @@ class BundleScorer:
             pictures: at most `batch_size` pictures.
 
         Returns:
-            The pictures that were segmented; others wait for the next call, or for `flush`.
+            The pictures that were segmented, in order; others wait for the next call, or for
+            `flush`.
         """
-        self._waiting += self._passed(pictures)
+        batch = list(self._prepared(pictures))
+        if batch:
+            self._in_gate += batch
+            self._judge(partial(self._gate.push, [prepared for _, prepared in batch]))
         if len(self._waiting) < self.batch_size:
             return []
-        batch, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
-        return self._segment(batch)
+        passed, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
+        return self._segment(passed)
 
-    def flush(self) -> list[Segmented]:
-        """Segment the pictures that still wait."""
-        batch, self._waiting = self._waiting, []
-        return self._segment(batch) if batch else []
+    def flush(self) -> Iterator[Segmented]:
+        """Yield the pictures that still wait, segmented."""
+        self._judge(self._gate.drain)
+        for passed in in_batches(self._waiting, self.batch_size):
+            yield from self._segment(passed)
+        self._waiting = []
+        yield from self._answered(self._segmenter.drain)
 
     def outline(self, segmented: Segmented) -> Outline | InferenceError:
         """Turn class maps into masks and regions. Any thread may call this."""
@@ -221,30 +250,25 @@ class BundleScorer:
         """Write the rows to files; see `TaskRows.write`."""
         return self.rows.write(output, self.origin, label)
 
-    def _passed(self, pictures: Sequence[Ready]) -> list[Passed]:
-        """Run the gate; return what passes or is audited, and add rows for the other pictures."""
-        batch = list(self._prepared(pictures))
-        if not batch:
-            return []
+    def _judge(self, answer: Callable[[], Sequence[float]]) -> None:
+        """Run the gate; let pictures wait that pass or are audited, and add rows for the others."""
         with self._stopwatch.measure(Stage.GATE.value):
-            probabilities = self._answer(self._detector.gate, [one for _, one in batch])
-        if isinstance(probabilities, InferenceError):
-            for picture, _ in batch:
-                self.rows.failed(picture.key, Failure(Stage.GATE, probabilities))
-            return []
-        passes = self._detector.passes(probabilities).tolist()
-        passed = []
-        for (picture, prepared), probability, ok in zip(
-            batch, probabilities.tolist(), passes, strict=True
-        ):
+            answers = self._answer(answer)
+        if isinstance(answers, InferenceError):
+            for picture, _ in self._in_gate:
+                self.rows.failed(picture.key, Failure(Stage.GATE, answers))
+            self._in_gate.clear()
+            return
+        passes = self._detector.passes(np.array(answers, np.float32)).tolist()
+        for probability, ok in zip(answers, passes, strict=True):
+            picture, prepared = self._in_gate.popleft()
             if self._detector.has_gate and math.isnan(probability):
                 error = InferenceError("the gate's probability is not finite")
                 self.rows.failed(picture.key, Failure(Stage.GATE, error))
             elif ok or self._is_audited(picture.key):
-                passed.append(Passed(picture, prepared, probability, audit=not ok))
+                self._waiting.append(Passed(picture, prepared, probability, audit=not ok))
             else:
                 self.rows.gated(picture, probability)
-        return passed
 
     def _prepared(self, pictures: Sequence[Ready]) -> Iterator[tuple[Pictured, Prepared]]:
         """Yield the pictures that have model inputs; the others go to quarantine."""
@@ -255,21 +279,24 @@ class BundleScorer:
                 yield Pictured(key, prepared.shape, statistics, place), prepared
 
     def _segment(self, batch: list[Passed]) -> list[Segmented]:
-        prepared = [one.prepared for one in batch]
+        """Run the segmenter on a batch; return the pictures whose answers are ready."""
+        self._in_segmenter += batch
+        return self._answered(partial(self._segmenter.push, [one.prepared for one in batch]))
+
+    def _answered(self, answer: Callable[[], Sequence[Float32 | PictureMaps]]) -> list[Segmented]:
         with self._stopwatch.measure(Stage.SEGMENT.value):
-            maps = self._answer(partial(self._detector.maps, lent=True), prepared)
-        if not isinstance(maps, InferenceError):
-            return list(map(Segmented, batch, maps))
-        for passed in batch:
-            self.add(passed, maps)
+            answers = self._answer(answer)
+        if not isinstance(answers, InferenceError):
+            return [Segmented(self._in_segmenter.popleft(), maps) for maps in answers]
+        for passed in self._in_segmenter:
+            self.add(passed, answers)
+        self._in_segmenter.clear()
         return []
 
-    def _answer(
-        self, model: Callable[[Sequence[Prepared]], Float32], pictures: Sequence[Prepared]
-    ) -> Float32 | InferenceError:
+    def _answer(self, model: Callable[[], Sequence[Item]]) -> Sequence[Item] | InferenceError:
         """Run a model; an error of a shadow's model is returned instead of raised."""
         try:
-            return model(pictures)
+            return model()
         except Exception as error:
             return self._failed(error)
 

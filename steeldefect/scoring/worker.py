@@ -22,8 +22,8 @@ from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from steeldefect.detection.detector import Prepared
 from steeldefect.detection.outline import Outline
+from steeldefect.detection.prepared import Prepared
 from steeldefect.errors import InferenceError, SourceDownError
 from steeldefect.pictures.decoding import DecodeLimits, decode_gray
 from steeldefect.pictures.preprocessing import Gray, Resizer
@@ -103,8 +103,7 @@ class _ByBundle(NamedTuple):
 
     def kept(self) -> _ByBundle:
         """Return the same with a copy of the class maps, which the next batch overwrites."""
-        passed, maps = self.segmented
-        return _ByBundle(self.scorer, Segmented(passed, maps.copy()))
+        return _ByBundle(self.scorer, self.segmented.kept())
 
 
 class TaskScorer:

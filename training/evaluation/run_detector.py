@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steeldefect.detection.detector import Detector, Prepared
+from steeldefect.detection.detector import Detector
 from steeldefect.detection.outline import Outline
+from steeldefect.detection.prepared import Prepared
 from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32

@@ -60,7 +60,11 @@ class GateProgram:
         Raises:
             DeviceError: the memory does not hold a single picture.
         """
-        return DeviceQueue(self._steps, self._again).answers(batches)
+        return self.queue().answers(batches)
+
+    def queue(self) -> DeviceQueue[Pictures, Float32]:
+        """Return a queue that answers batches as `probabilities` does."""
+        return DeviceQueue(self._steps, self._again)
 
     def _steps(self, pictures: Pictures) -> Steps[Float32]:
         parts = [self._part(one) for one in _parts(pictures, self._batches.size)]
@@ -120,7 +124,11 @@ class SegmenterProgram:
         Raises:
             DeviceError: the memory does not hold a single picture.
         """
-        return DeviceQueue(self._steps, self._again).answers(batches)
+        return self.queue().answers(batches)
+
+    def queue(self) -> DeviceQueue[SizedPictures, list[PictureMasks]]:
+        """Return a queue that answers batches as `masks` does."""
+        return DeviceQueue(self._steps, self._again)
 
     def _compiled_masks(self, shape: tuple[int, int]) -> Callable[..., Tensors]:
         """Compile the masks for one size of pictures."""

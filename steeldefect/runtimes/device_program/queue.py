@@ -43,14 +43,10 @@ class DeviceQueue(Generic[Batch, Answer]):
         """
         self._steps = steps
         self._again = again
+        self._ahead: deque[_Flight[Batch, Answer]] = deque()
 
     def answers(self, batches: Iterable[Batch]) -> Iterator[Answer]:
         """Yield the answer of each batch, in order.
-
-        At most as many batches are on the device as a batch has steps. If memory runs out at the
-        start of a batch, the batches ahead are finished, and it runs again alone. If it runs out
-        later, the batch runs again beside those that were started after it. Any other error is
-        raised when it occurs; answers that were not yielded before are then lost.
 
         Args:
             batches: read one ahead; what makes them runs while the device computes.
@@ -58,30 +54,45 @@ class DeviceQueue(Generic[Batch, Answer]):
         Raises:
             DeviceError: the memory does not hold a single picture.
         """
-        ahead: deque[_Flight[Batch, Answer]] = deque()
         for batch in batches:
-            flight = _Flight(batch, self._steps(batch))
-            flight.advance()
-            if flight.fallen:  # the batches ahead give their memory back first
-                yield from self._finished(ahead)
-                yield self._again(batch)
-                continue
-            yield from self._advanced(ahead)
-            ahead.append(flight)
-        yield from self._finished(ahead)
+            yield from self.push(batch)
+        yield from self.drain()
 
-    def _finished(self, ahead: deque[_Flight[Batch, Answer]]) -> Iterator[Answer]:
-        """Run all steps that are left; yield the answers, oldest first."""
-        while ahead:
-            yield from self._advanced(ahead)
+    def push(self, batch: Batch) -> list[Answer]:
+        """Start a batch; return the answers that are ready, oldest first.
 
-    def _advanced(self, ahead: deque[_Flight[Batch, Answer]]) -> Iterator[Answer]:
-        """Run one step of each batch; yield the answers of those that have ended, oldest first."""
+        At most as many batches are on the device as a batch has steps. If memory runs out at the
+        start of a batch, the batches ahead are finished, and it runs again alone. If it runs out
+        later, the batch runs again beside those that were started after it. Any other error is
+        raised when it occurs; answers that were not returned before are then lost.
+
+        Raises:
+            DeviceError: the memory does not hold a single picture.
+        """
+        flight = _Flight(batch, self._steps(batch))
+        flight.advance()
+        if flight.fallen:  # the batches ahead give their memory back first
+            return [*self.drain(), self._again(batch)]
+        ready = self._advanced()
+        self._ahead.append(flight)
+        return ready
+
+    def drain(self) -> list[Answer]:
+        """Run all steps that are left; return the answers, oldest first."""
+        ready: list[Answer] = []
+        while self._ahead:
+            ready += self._advanced()
+        return ready
+
+    def _advanced(self) -> list[Answer]:
+        """Run one step of each batch; return the answers of those that have ended."""
+        ahead, ready = self._ahead, []
         for flight in tuple(ahead):
             flight.advance()
         while ahead and (ahead[0].ended or ahead[0].fallen):
             flight = ahead.popleft()
-            yield self._again(flight.batch) if flight.fallen else flight.answers[0]
+            ready.append(self._again(flight.batch) if flight.fallen else flight.answers[0])
+        return ready
 
 
 class _Flight(Generic[Batch, Answer]):
