@@ -15,7 +15,7 @@ import pyarrow as pa
 import threadpoolctl
 
 _MMAP_THRESHOLD, _MMAP_BYTES = -3, 32 * 2**20  # glibc's number, and the greatest value it takes
-_TRIM_THRESHOLD, _TRIM_BYTES = -1, 128 * 2**20
+_TRIM_THRESHOLD, _TRIM_BYTES = -1, 32 * 2**20
 
 
 def limit_threads(cores: int) -> None:
@@ -30,7 +30,7 @@ def limit_threads(cores: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep memory that it has freed, up to 128 MiB, for its next arrays.
+    """Let this process keep memory that it has freed, up to 32 MiB, for its next arrays.
 
     Every picture needs some arrays of a megabyte. By default, the C library asks the operating
     system for such an array and hands it back, and the system clears each page anew: that took a

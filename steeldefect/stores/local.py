@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import tempfile
@@ -73,11 +74,12 @@ class LocalStore:
     def fetch(self, key: str, limits: FetchLimits) -> Fetched:
         """Read a file with its version; see `Store.fetch`. `limits.seconds` is ignored."""
         try:
-            with open(self._path(key), "rb", opener=_open_at_once) as file:
+            # a buffer of Python's would only add system calls
+            with open(self._path(key), "rb", buffering=0, opener=_open_at_once) as file:
                 before = os.fstat(file.fileno())
                 if not stat.S_ISREG(before.st_mode):
                     raise StoreError(f"cannot read {self._named(key)}: it is not a regular file")
-                data = file.read(limits.max_bytes + 1)
+                data = _read(file, min(before.st_size, limits.max_bytes) + 1)
                 after = os.fstat(file.fileno())
         except OSError as error:
             kind = StoreError if isinstance(error, _FOR_GOOD) else StoreUnavailableError
@@ -165,6 +167,14 @@ class LocalStore:
             if staged is not None:
                 os.unlink(staged)
             raise StoreError(f"cannot write {self._named(key)}: {error.strerror}") from None
+
+
+def _read(file: io.FileIO, most: int) -> bytes:
+    """Read up to `most` bytes; one call of the operating system may return fewer than it could."""
+    data = file.read(most) or b""
+    while 0 < len(data) < most and (more := file.read(most - len(data))):
+        data += more
+    return data
 
 
 def _etag(status: os.stat_result) -> str:
