@@ -27,7 +27,7 @@ from steeldefect.program.command import CommandParser, local_path, positive, run
 
 _HERE = Path(__file__).parents[1]
 _DRIVER = ("list", "plan", "publish")
-_IN_WAVES = 10_000  # pictures of the runs in larger and smaller waves
+_IN_WAVES = 10_000  # pictures of the runs in larger and smaller waves; more, if a wave has more
 _ONE_WAVE_SIZE = ("--set", "wave_pictures=2000")  # so that runs of all sizes can be compared
 _NEW = 2_000  # pictures to score in a plan of many keys: the new ones of a night
 
@@ -56,11 +56,12 @@ def _measure(options: argparse.Namespace) -> None:
             for tasks in (1, 2) if repetition % 2 == 0 else (2, 1):
                 shutil.rmtree(work / "tables", ignore_errors=True)
                 grown.append(_run(_Job(archive, bundle, work / "tables", pictures, tasks)))
-    archive = make_archive(work / f"archive-{_IN_WAVES}", _IN_WAVES)
     for size in options.waves:
+        pictures = max(_IN_WAVES, size)
+        archive = make_archive(work / f"archive-{pictures}", pictures)
         shutil.rmtree(work / "tables", ignore_errors=True)
         settings = ("--set", f"wave_pictures={size}")
-        waved.append(_run(_Job(archive, bundle, work / "tables", _IN_WAVES, 2, settings)))
+        waved.append(_run(_Job(archive, bundle, work / "tables", pictures, 2, settings)))
     archive = make_archive(work / f"archive-{_NEW}", _NEW)
     for keys in options.keys:
         output = work / "tables"

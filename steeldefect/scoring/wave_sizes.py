@@ -15,8 +15,8 @@ of the recipe `tutorial` at f32 (benchmarks/RESULTS.md). If a task is ten times 
 wave takes about two minutes; if it is faster, the first wave ends sooner, and the rate is known."""
 
 _MOST_PICTURES = 100_000
-"""Largest size. The driver reads the rows of a wave back to audit them: at this size a few hundred
-MiB, and some seconds. A larger wave would be audited longer than it is scored."""
+"""Largest size. The driver reads the rows of a wave back to audit them, which takes seconds at this
+size (docs/scale.md). A cluster that is so fast would wait for the audit of a larger wave."""
 
 
 def wave_pictures(at_once: int, rate: float | None) -> int:

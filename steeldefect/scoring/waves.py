@@ -208,6 +208,12 @@ class Waves:
 
     def _score(self, flight: _Flight, in_turn: _InTurn) -> ScoredWave | None:
         """Take the next wave from the plan, and score it; None if there are no more."""
+        try:
+            return self._taken_and_scored(flight, in_turn)
+        except (PySparkException, Py4JError) as error:  # the size of a wave asks Spark, too
+            raise explain_failure(error) from error
+
+    def _taken_and_scored(self, flight: _Flight, in_turn: _InTurn) -> ScoredWave | None:
         flight.wave = wave = in_turn.take(flight.number)
         if wave is None:
             return None
