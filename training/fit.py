@@ -23,6 +23,7 @@ from training.export.staging import Models, refuse_existing
 from training.finish import Fitted, finish
 from training.fitting.checkpoint import STATE_FILE
 from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
+from training.models.shared import in_two_parts
 from training.recipe import GateKind, MissingClass, Recipe
 from training.splitting.split import Parts, parts_for
 
@@ -117,12 +118,21 @@ def _fitted(
     minutes = sum(one.seconds for one in models.values()) / 60
     notes = [*missing, *(note for one in models.values() for note in one.notes)]
     return Fitted(
-        models=Models(None if gate is None else gate.model, segmenter.model),
+        models=_models(job.recipe, segmenter, gate),
         draft=draft_of_fit(dataset, job.parts.counts(), job.recipe, notes, minutes),
         history={name: one.history for name, one in models.items()},
         recipe=job.recipe,
         parts=job.parts,
     )
+
+
+def _models(recipe: Recipe, segmenter: FittedModel, gate: FittedModel | None) -> Models:
+    """Return the models of the bundle; see `training.models.shared` for a gate that shares."""
+    if gate is None:
+        return Models(None, segmenter.model)
+    if recipe.gate.kind is GateKind.SHARED:
+        return Models(*in_two_parts(gate.model, segmenter.model, recipe.gate))
+    return Models(gate.model, segmenter.model)
 
 
 def _check_trainable(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str]:

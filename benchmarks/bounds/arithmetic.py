@@ -21,7 +21,7 @@ from steeldefect.runtimes.openvino import OpenVinoRuntime, compile_settings
 
 _SQUARE, _TRIES = 1536, 10
 _CALLS = 10
-_UNCOUNTED = {"GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData"}
+_UNCOUNTED = {"GroupConvolution"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,14 @@ def operations(model: Any) -> float:
             outputs, inputs, *_ = operation.input(1).get_shape()
             down, across = (_taps(operation, axis) for axis in (0, 1))
             total += 2.0 * outputs * inputs * down * across
+        elif kind == "ConvolutionBackpropData":
+            inputs, outputs, *_ = operation.input(1).get_shape()
+            down, across = (_backward_taps(operation, axis) for axis in (0, 1))
+            total += 2.0 * outputs * inputs * down * across
+        elif kind == "GroupConvolutionBackpropData":
+            groups, inputs, outputs, *_ = operation.input(1).get_shape()
+            down, across = (_backward_taps(operation, axis) for axis in (0, 1))
+            total += 2.0 * groups * outputs * inputs * down * across
         elif kind == "MatMul":
             inner = operation.input(0).get_shape()[-1]
             total += 2.0 * inner * float(np.prod(operation.output(0).get_shape()))
@@ -104,6 +112,27 @@ def _taps(convolution: Any, axis: int) -> int:
     first = np.arange(places)[:, None] * stride - begin
     taps: npt.NDArray[np.int64] = first + np.arange(kernel)[None, :] * dilation
     return int(np.count_nonzero((taps >= 0) & (taps < size)))
+
+
+def _backward_taps(convolution: Any, axis: int) -> int:
+    """Count pairs of an input place and a kernel element that reach an output place, on one axis.
+
+    Source: a transposed convolution adds input i times kernel element k to output
+    i * stride + k * dilation - padding.
+
+    Raises:
+        BenchmarkError: the padding is not told in numbers.
+    """
+    told = convolution.get_attributes()
+    if told["auto_pad"] != "explicit":
+        raise BenchmarkError(
+            f"padding {told['auto_pad']} of transposed convolutions is not counted"
+        )
+    places = convolution.output(0).get_shape()[2 + axis]
+    first = np.arange(convolution.input(0).get_shape()[2 + axis])[:, None] * told["strides"][axis]
+    kernel = np.arange(convolution.input(1).get_shape()[-2 + axis])[None, :]
+    taps = first + kernel * told["dilations"][axis] - told["pads_begin"][axis]
+    return int(np.count_nonzero((taps >= 0) & (taps < places)))
 
 
 def _kinds(model: Any, batch: Float32, engine: Engine) -> dict[str, float]:

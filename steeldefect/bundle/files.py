@@ -8,6 +8,9 @@
     selftest.json                   what the Keras models answer to generated pictures
     signatures/<key id>.sig         optional: signatures of the digest; not in the manifest
 
+If the gate is shared (`Gate.shared`), the gate's files also give features, and the segmenter's take
+these: both are parts of one network.
+
 The digest of a bundle is the sha256 of its `bundle.json`. That file holds all other hashes, so one
 changed byte anywhere either changes the digest or is refused. `sha256sum -c bundle.sha256` checks
 the manifest by hand.
@@ -90,6 +93,11 @@ class Bundle:
     def model_path(self, model: ModelName, form: ModelForm) -> Path:
         """Return the path of a model's file: `.keras`, or `.xml` beside its `.bin`."""
         return self.folder / form.value / f"{model.value}.{_SUFFIXES[form]}"
+
+    def shared_gate(self, form: ModelForm) -> Path | None:
+        """Return the gate's file if it is shared, because the segmenter's needs it; else None."""
+        shares = self.manifest.shares_network
+        return self.model_path(ModelName.GATE, form) if shares else None
 
     def has(self, form: ModelForm) -> bool:
         """Return whether the manifest lists any file of a form."""

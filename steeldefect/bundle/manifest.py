@@ -6,16 +6,20 @@ that an older version would misread needs a higher `FORMAT_VERSION`.
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 from enum import Enum
 from pathlib import PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from steeldefect.pictures.preprocessing import InputSpec
 
 FORMAT_VERSION = 3
-READABLE_FORMATS = (1, 2, 3)
+SHARED_FORMAT_VERSION = 4
+"""Format of bundles with a shared gate (`Gate.shared`), which earlier versions refuse."""
+
+READABLE_FORMATS = (1, 2, 3, 4)
 """Formats 1 and 2 lack fields that have a default below; format 2 lacks those of `compiled`."""
 
 _NOT_LISTED = ("bundle.json", "bundle.sha256")  # the manifest and its seal
@@ -74,6 +78,9 @@ class Gate(_Part):
     "On Calibration of Modern Neural Networks", 2017), so that the probabilities are calibrated.
     `soft_area`: for mode `soft`, the area in pixels of the picture that is added to every class's
     minimum area at probability 0; it falls linearly to 0 at `threshold`.
+    `shared`: the gate is the first part of one network, and the segmenter is the second part. The
+    gate's model also returns features, and the segmenter's model takes these, not pictures. The
+    manifest holds this field only if it is true (`SHARED_FORMAT_VERSION`).
     """
 
     input: InputSpec
@@ -81,6 +88,7 @@ class Gate(_Part):
     mode: GateMode = GateMode.HARD
     temperature: float = Field(default=1.0, gt=0)
     soft_area: int = Field(default=0, ge=0)
+    shared: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class Segmenter(_Part):
@@ -221,6 +229,8 @@ class Compiled(_Part):
     `forms`; see `runtimes.choose_precision`.
     `passing_share`: share of the validation pictures that reach the segmenter. `cpu`: where the
     forms were timed. Both are None before format 3.
+    `one_precision`: whether both models run at the same precision, because they are two parts of
+    one network. The manifest holds this field only if it is true.
     """
 
     default: CpuPrecision
@@ -229,6 +239,7 @@ class Compiled(_Part):
     forms: list[CompiledForm]
     passing_share: float | None = None
     cpu: Cpu | None = None
+    one_precision: bool = Field(default=False, exclude_if=operator.not_)
 
     @property
     def has_evidence(self) -> bool:
@@ -308,6 +319,21 @@ class Manifest(_Part):
             known = f"{', '.join(others)} and {last}"
             raise ValueError(f"format {version}, this version of steeldefect reads {known}")
         return version
+
+    @property
+    def shares_network(self) -> bool:
+        """Whether gate and segmenter are the two parts of one network; see `Gate`."""
+        return self.gate is not None and self.gate.shared
+
+    @model_validator(mode="after")
+    def _shares_as_it_says(self) -> Manifest:
+        if self.gate is None or not self.gate.shared:
+            return self
+        if self.format_version < SHARED_FORMAT_VERSION:
+            raise ValueError(f"a shared gate needs format {SHARED_FORMAT_VERSION}")
+        if self.gate.input != self.segmenter.input:
+            raise ValueError("a shared gate needs the input of the segmenter")
+        return self
 
     @field_validator("classes")
     @classmethod

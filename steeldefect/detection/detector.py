@@ -25,6 +25,7 @@ from steeldefect.errors import InferenceError, PictureSizeError
 from steeldefect.pictures.preprocessing import Float32, Gray, Resizer
 from steeldefect.runtimes.base import OnDevice, Runtime
 from steeldefect.runtimes.engine import Engine
+from steeldefect.runtimes.shared import SharedSegmenter
 
 _HEIGHT, _WIDTH = 0, 1  # axes of a picture
 _MIRRORED = {
@@ -58,6 +59,13 @@ class Detector:
     def engine(self) -> Engine:
         """The engine that runs the models."""
         return self.segmenter.engine
+
+    @property
+    def segmenter_batch(self) -> int:
+        """Number of pictures that the segmenter takes at once."""
+        if isinstance(self.segmenter, SharedSegmenter):
+            return self.segmenter.at_once
+        return self.engine.batch_size
 
     @property
     def has_gate(self) -> bool:

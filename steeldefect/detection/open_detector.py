@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from steeldefect.bundle.files import Bundle, ModelName
 from steeldefect.detection.detector import Detector
-from steeldefect.runtimes import RuntimeOptions, choose_engine, open_runtime
+from steeldefect.runtimes import RuntimeOptions, choose_engine, open_runtimes
 
 
 def open_detector(bundle: Bundle, options: RuntimeOptions, any_size: bool = False) -> Detector:
@@ -20,7 +20,7 @@ def open_detector(bundle: Bundle, options: RuntimeOptions, any_size: bool = Fals
         DeviceError: the device is missing, or the runtime does not support it.
     """
     engine = choose_engine(options, bundle.manifest.compiled)
-    runtimes = {model: open_runtime(bundle, model, engine) for model in bundle.models}
+    runtimes = open_runtimes(bundle, engine)
     return Detector(
         bundle.manifest, runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER], any_size
     )

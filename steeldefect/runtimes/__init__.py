@@ -9,7 +9,7 @@ from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 from steeldefect.runtimes.choose_precision import cpu_precisions, possible_precisions
 from steeldefect.runtimes.engine import Engine, RuntimeOptions, choose_engine, form_of
-from steeldefect.runtimes.open_runtime import open_runtime
+from steeldefect.runtimes.open_runtime import open_runtime, open_runtimes
 
 __all__ = [
     "DeviceChoice",
@@ -22,5 +22,6 @@ __all__ = [
     "cpu_precisions",
     "form_of",
     "open_runtime",
+    "open_runtimes",
     "possible_precisions",
 ]

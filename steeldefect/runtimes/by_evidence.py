@@ -58,6 +58,8 @@ def choose_by_evidence(compiled: Compiled, served: frozenset[CpuPrecision]) -> C
         for precision in _FASTER:
             if why := _why_not(compiled, model, precision, served):
                 out[model, precision] = why
+    if compiled.one_precision:
+        out = _of_all_models(models, out)
     base = {
         model: CpuPrecision.F32 if (model, CpuPrecision.BF16) in out else CpuPrecision.BF16
         for model in models
@@ -66,7 +68,9 @@ def choose_by_evidence(compiled: Compiled, served: frozenset[CpuPrecision]) -> C
     chosen = _with_int8(compiled, base, admitted)
     for model in admitted:
         if chosen[model] is not CpuPrecision.INT8:
-            times = speedup(compiled, chosen, {**chosen, model: CpuPrecision.INT8})
+            changed = admitted if compiled.one_precision else [model]
+            faster = {**chosen, **dict.fromkeys(changed, CpuPrecision.INT8)}
+            times = speedup(compiled, chosen, faster)
             out[model, CpuPrecision.INT8] = (
                 f"by the times at export, scoring would be {times:.2f} times as fast, "
                 f"{LEAST_SPEEDUP:.2f} is the least"
@@ -88,10 +92,21 @@ def _with_int8(compiled: Compiled, base: _Models, admitted: list[ModelName]) -> 
     single.sort(key=lambda one: _milliseconds(compiled, one))
     both = {**base, **dict.fromkeys(admitted, CpuPrecision.INT8)}
     chosen = base
-    for tried in [*single[:1], both]:
+    for tried in [both] if compiled.one_precision else [*single[:1], both]:
         if speedup(compiled, chosen, tried) >= LEAST_SPEEDUP:
             chosen = tried
     return chosen
+
+
+def _of_all_models(
+    models: tuple[ModelName, ...], out: Mapping[tuple[ModelName, CpuPrecision], str]
+) -> dict[tuple[ModelName, CpuPrecision], str]:
+    """Return the reasons against precisions for all models, if one model has them."""
+    spread = dict(out)
+    for (model, precision), why in out.items():
+        for other in models:
+            spread.setdefault((other, precision), f"the {model.value} may not be: {why}")
+    return spread
 
 
 def _milliseconds(compiled: Compiled, models: _Models) -> float:

@@ -34,6 +34,37 @@ _OF_BAD_FILES = (
 )
 
 
+def load_model_of_pictures(path: Path, gate: Path | None = None) -> Any:
+    """Load a Keras model that takes pictures and has one output.
+
+    Args:
+        path: path of a `.keras` file.
+        gate: the file of a shared gate, if the bundle has one: `path` itself, or that of the
+            segmenter's file, which then is joined to the gate's part of the network.
+
+    Raises:
+        BundleError: see `load_keras_model`.
+    """
+    model = load_keras_model(path)
+    if gate is None:
+        return model
+    return gate_alone(model) if gate == path else whole_segmenter(load_keras_model(gate), model)
+
+
+def gate_alone(gate: Any) -> Any:
+    """Return a shared gate without its features: a model of pictures with one output."""
+    import keras
+
+    return keras.Model(gate.input, gate.outputs[0], name=gate.name)
+
+
+def whole_segmenter(gate: Any, segmenter: Any) -> Any:
+    """Return a model of pictures from a shared gate and the segmenter that takes its features."""
+    import keras
+
+    return keras.Model(gate.input, segmenter(list(gate.outputs[1:])), name=segmenter.name)
+
+
 def load_keras_model(path: Path) -> Any:
     """Load a Keras model in safe mode, for inference: it is not compiled.
 

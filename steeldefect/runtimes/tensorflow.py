@@ -34,7 +34,7 @@ from steeldefect.runtimes.device_program import (
 )
 from steeldefect.runtimes.engine import Engine
 from steeldefect.runtimes.gpus import free_bytes
-from steeldefect.runtimes.keras_files import load_keras_model
+from steeldefect.runtimes.keras_files import load_model_of_pictures
 
 
 class TensorFlowRuntime(Runtime):
@@ -44,8 +44,13 @@ class TensorFlowRuntime(Runtime):
     one batch size, and a last batch is padded.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, path: Path, engine: Engine, first: Path | None = None) -> None:
         """Load the Keras model at `path` onto the engine's device.
+
+        Args:
+            path: `.keras` file.
+            engine: the engine.
+            first: `.keras` file of a shared gate; see `load_model_of_pictures`.
 
         Raises:
             DeviceError: the engine needs a GPU, and TensorFlow sees none; or this process runs
@@ -56,7 +61,7 @@ class TensorFlowRuntime(Runtime):
         self._place = _prepare_device(engine)
         self._placement = Placement.of(engine.device)
         with tf.device(self._place):
-            self._model = load_keras_model(path)
+            self._model = load_model_of_pictures(path, first)
         if engine.precision is Precision.BF16:
             compute_in_bfloat16(self._model)
         size = _first_size(self._model, engine)
@@ -100,9 +105,9 @@ class TensorFlowRuntime(Runtime):
 class GpuRuntime(TensorFlowRuntime):
     """A model on a GPU whose programs are compiled once, and kept for later tasks."""
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, path: Path, engine: Engine, first: Path | None = None) -> None:
         """Load the model; see `TensorFlowRuntime`."""
-        super().__init__(path, engine)
+        super().__init__(path, engine, first)
         self._gate: GateProgram | None = None
         self._segmenters: dict[tuple[Plane, ...], SegmenterProgram] = {}
 

@@ -177,13 +177,13 @@ class BundleScorer:
         except Exception as error:  # an unexpected error must not fail the other pictures
             return Failure(Stage.PREPARE, classify(error))
 
-    def feed(self, pictures: Sequence[Ready]) -> list[Segmented]:
+    def feed(self, pictures: Sequence[Ready]) -> Iterator[Segmented]:
         """Run the gate on pictures, and the segmenter as soon as a batch of them has passed.
 
         Args:
             pictures: at most `batch_size` pictures.
 
-        Returns:
+        Yields:
             The pictures that were segmented, in order; others wait for the next call, or for
             `flush`.
         """
@@ -191,15 +191,15 @@ class BundleScorer:
         if batch:
             self._in_gate += batch
             self._judge(partial(self._gate.push, [prepared for _, prepared in batch]))
-        if len(self._waiting) < self.batch_size:
-            return []
-        passed, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
-        return self._segment(passed)
+        size = self._detector.segmenter_batch
+        while len(self._waiting) >= size:
+            passed, self._waiting = self._waiting[:size], self._waiting[size:]
+            yield from self._segment(passed)
 
     def flush(self) -> Iterator[Segmented]:
         """Yield the pictures that still wait, segmented."""
         self._judge(self._gate.drain)
-        for passed in in_batches(self._waiting, self.batch_size):
+        for passed in in_batches(self._waiting, self._detector.segmenter_batch):
             yield from self._segment(passed)
         self._waiting = []
         yield from self._answered(self._segmenter.drain)

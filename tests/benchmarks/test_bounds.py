@@ -45,10 +45,30 @@ def test_zeros_around_a_picture_do_not_count_however_they_are_told() -> None:
 
 def test_layers_that_are_not_counted_are_refused() -> None:
     picture = ops.parameter([1, 2, 6, 8], np.float32)
-    kernels = np.ones((2, 4, 2, 2), np.float32)
-    grown = ops.convolution_backprop_data(picture, kernels, strides=[2, 2])
-    with pytest.raises(BenchmarkError, match="ConvolutionBackpropData are not counted"):
-        operations(ov.Model([grown], [picture]))
+    kernels = np.ones((2, 1, 1, 3, 3), np.float32)
+    apart = ops.group_convolution(picture, kernels, [1, 1], [1, 1], [1, 1], [1, 1])
+    with pytest.raises(BenchmarkError, match="GroupConvolution are not counted"):
+        operations(ov.Model([apart], [picture]))
+
+
+def test_transposed_convolutions_count_what_reaches_the_output() -> None:
+    picture = ops.parameter([1, 2, 3, 5], np.float32)
+    kernels = np.ones((2, 7, 4, 4), np.float32)
+    grown = ops.convolution_backprop_data(
+        picture, kernels, [2, 2], pads_begin=[1, 1], pads_end=[1, 1], dilations=[1, 1]
+    )
+    # each input place reaches four rows; one row of the first and one of the last are cut off
+    assert list(grown.output(0).get_shape()) == [1, 7, 6, 10]
+    assert operations(ov.Model([grown], [picture])) == 2 * 2 * 7 * (4 * 3 - 2) * (4 * 5 - 2)
+    apart = ops.group_convolution_backprop_data(
+        picture,
+        np.ones((2, 1, 1, 4, 4), np.float32),
+        [2, 2],
+        pads_begin=[1, 1],
+        pads_end=[1, 1],
+        dilations=[1, 1],
+    )
+    assert operations(ov.Model([apart], [picture])) == 2 * 2 * (4 * 3 - 2) * (4 * 5 - 2)
 
 
 def test_a_model_is_measured(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steeldefect.bundle.manifest import DefectClass, Gate, Mirror, Segmenter
-from steeldefect.detection.outline import resize_map
+from steeldefect.detection.windows import resize_map
 from steeldefect.pictures.preprocessing import Float32, Gray, InputSpec, Scaling, scale_batch
 from steeldefect.runtimes.device_program import PictureMasks, Plane, planes_of
 from support.device_answers import (

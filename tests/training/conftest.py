@@ -78,7 +78,7 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "data")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def draft() -> Callable[..., Manifest]:
     """Return a function that creates manifests for tiny models with inputs of 32x64 pixels."""
 

@@ -155,7 +155,7 @@ def test_windows_are_no_larger_than_the_input(
         (
             "gate",
             {"augment": {"paste": 0.5}},
-            "paste is for the segmenter and a gate of",
+            "paste is for the segmenter and gates of",
         ),
         ("gate", {"augment": {"crop": {"height": 32, "width": 32}}}, "crop is for the segmenter"),
         ("gate", {"weights": "segmenter"}, "kind small begins with random weights"),

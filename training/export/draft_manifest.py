@@ -20,8 +20,9 @@ def draft_manifest(
     training: manifest.TrainingRecord,
 ) -> manifest.Manifest:
     """Create a manifest with versions and time; scores and files are still empty."""
+    shared = gate is not None and gate.shared
     return manifest.Manifest(
-        format_version=manifest.FORMAT_VERSION,
+        format_version=manifest.SHARED_FORMAT_VERSION if shared else manifest.FORMAT_VERSION,
         created_at=datetime.now(UTC).replace(microsecond=0),
         classes=list(classes),
         gate=gate,
@@ -63,7 +64,11 @@ def draft_of_fit(
     ]
     gate = None
     if recipe.gate.kind is not GateKind.NONE:
-        gate = manifest.Gate(input=recipe.gate.spec, threshold=recipe.gate.threshold)
+        gate = manifest.Gate(
+            input=recipe.gate.spec,
+            threshold=recipe.gate.threshold,
+            shared=recipe.gate.kind is GateKind.SHARED,
+        )
     record = manifest.TrainingRecord(
         recipe_name=recipe.name,
         recipe=recipe.model_dump(mode="json"),

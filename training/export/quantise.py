@@ -4,46 +4,48 @@ Two choices preserve thin defects:
 
 - The range of an activation is its smallest and largest value over all pictures, not an average
   over pictures. A hairline is an outlier, and averages cut outliers off.
-- The first and the last layer with weights are not quantised. Eight bits are too coarse for gray
-  values and probabilities, and these two layers cost little time.
+- The layer with weights that takes gray values, and the last one before probabilities, are not
+  quantised. Eight bits are too coarse for both, and these two layers cost little time.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import openvino as ov
 
-from steeldefect.pictures.preprocessing import Float32, Gray, InputSpec, prepare
+from steeldefect.pictures.preprocessing import Float32, Gray
+from training.export.cheap_upsampling import ENLARGED
 
 _WEIGHTED = {"Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul"}
 
 
-def quantise(source: Path, target: Path, pictures: Sequence[Gray], spec: InputSpec) -> None:
+def quantise(
+    model: ov.Model,
+    target: Path,
+    pictures: Sequence[Gray],
+    inputs: Callable[[Gray], list[Float32]],
+) -> None:
     """Write the int8 form of a compiled model.
 
     Args:
-        source: `.xml` file of the f32 form.
+        model: converted model, in float32.
         target: `.xml` file to write, in an existing folder.
         pictures: gray pictures, uint8 (H, W), on which ranges are measured; read one at a time.
-        spec: input of the model.
+        inputs: returns the model's inputs for a picture, each with a first axis of one.
 
     Raises:
         Exception: any error of nncf or OpenVINO for a model that they cannot quantise.
     """
     import nncf
 
-    def inputs(picture: Gray) -> Float32:
-        return prepare(picture, spec)[None]
-
     # nncf.set_log_level would also change handlers that the program put on nncf's logger
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    model = ov.Core().read_model(source)
     ranges = nncf.AdvancedQuantizationParameters(
         activations_range_estimator_params=least_and_greatest()
     )
@@ -68,6 +70,24 @@ def least_and_greatest() -> Any:
 
 
 def outermost(model: Any) -> list[str]:
-    """Return the names of the first and the last layer with weights."""
+    """Return the names of the layers of gray values and probabilities, which stay as they are.
+
+    A model of features has no layer of gray values. The resize of probabilities, if it is a
+    convolution, stays as well.
+    """
     layers = [one for one in model.get_ordered_ops() if one.get_type_name() in _WEIGHTED]
-    return [one.get_friendly_name() for one in layers[:1] + layers[-1:]]
+    kept = layers[:1] if len(model.inputs) == 1 else []
+    kept += [_last_weighted(model), *_enlarging(model)]
+    return [one.get_friendly_name() for one in kept]
+
+
+def _last_weighted(model: Any) -> Any:
+    """Return the last layer with weights before the first output: probabilities, not features."""
+    node = model.output(0).get_node()
+    while node.get_type_name() not in _WEIGHTED:
+        node = node.input_value(0).get_node()
+    return node
+
+
+def _enlarging(model: Any) -> list[Any]:
+    return [one for one in model.get_ops() if one.get_friendly_name().startswith(ENLARGED)]

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,17 @@ from steeldefect.bundle.files import Bundle, ModelForm, ModelName, input_spec
 from steeldefect.bundle.manifest import CpuPrecision, Manifest
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import AlreadyExistsError, BundleError, StoreError
-from steeldefect.pictures.preprocessing import Float32, Gray, InputSpec
+from steeldefect.pictures.preprocessing import Float32, Gray, InputSpec, prepare
 from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.choices import DeviceChoice, Precision, RuntimeChoice
 from steeldefect.runtimes.choose_precision import cpu_precisions
 from steeldefect.runtimes.engine import Engine, RuntimeOptions, choose_engine, form_of
+from steeldefect.runtimes.keras_files import gate_alone, whole_segmenter
 from steeldefect.runtimes.openvino import OpenVinoRuntime
+from steeldefect.runtimes.shared import SharedGate, SharedSegmenter
 from training.backend import keras, tf
-from training.export.conversion import convert
+from training.export.cheap_upsampling import convolve_before_doubling, double_cheaply
+from training.export.conversion import convert, inputs_of
 from training.export.quantise import quantise
 from training.export.upsampling import resized_at_once
 
@@ -53,10 +57,8 @@ class KerasRuntime(Runtime):
 
     def __init__(self, model: keras.Model, spec: InputSpec) -> None:
         """Trace the model for the input `spec` and any number of pictures."""
-        shape = [None, spec.height, spec.width, spec.channels]
         self.function: Any = tf.function(
-            lambda batch: model(batch, training=False),
-            input_signature=[tf.TensorSpec(shape, tf.float32)],
+            lambda batch: model(batch, training=False), input_signature=inputs_of(model, spec)
         )
 
     def predict(self, batch: Float32) -> Float32:
@@ -81,15 +83,19 @@ class Staged:
         """Write the models into `folder`, in Keras' form and in OpenVINO's f32 form."""
         self.folder = folder
         self.draft = draft
-        self._keras: dict[ModelName, KerasRuntime] = {}
+        self._keras: dict[ModelName, Runtime] = {}
+        self._converted: dict[ModelName, ov.Model] = {}
         for name, model in models.named().items():
-            self._keras[name] = KerasRuntime(model, input_spec(draft, name))
+            whole = _of_pictures(models, name) if draft.shares_network else model
+            self._keras[name] = KerasRuntime(whole, input_spec(draft, name))
             # The same layers in a new model that was never compiled: no optimizer state is saved.
             plain = keras.Model(model.input, model.output, name=model.name)
             plain.save(self._path(name, ModelForm.KERAS))
             converted = convert(resized_at_once(plain), input_spec(draft, name), folder)
+            self._converted[name] = double_cheaply(converted)
             path = self._path(name, ModelForm.OPENVINO)
-            ov.save_model(converted, path, compress_to_fp16=False)
+            faster = convolve_before_doubling(self._converted[name].clone())
+            ov.save_model(faster, path, compress_to_fp16=False)
 
     @property
     def precisions(self) -> tuple[CpuPrecision, ...]:
@@ -120,23 +126,31 @@ class Staged:
             gate: precision of the gate, one of `precisions`; None for the same as the segmenter's.
         """
         runtimes = dict(self.compiled_runtimes(precision))
-        if gate is not None:
+        if gate is not None and not self.draft.shares_network:
             runtimes[ModelName.GATE] = self.compiled_runtimes(gate)[ModelName.GATE]
         return _join(manifest, runtimes)
 
     def keras_runtimes(self) -> Mapping[ModelName, Runtime]:
-        """Return the runtimes of the Keras models, by name."""
+        """Return the runtimes of the Keras models, by name; each of them takes pictures."""
         return self._keras
 
     def compiled_runtimes(
         self, precision: CpuPrecision, threads: int = 0
     ) -> Mapping[ModelName, Runtime]:
-        """Compile the models for this CPU.
+        """Compile the models for this CPU; each of them takes pictures.
 
         Args:
             precision: one of `precisions`.
             threads: CPU threads of one model; 0 for all cores.
         """
+        parts = self._compiled(precision, threads)
+        if not self.draft.shares_network:
+            return parts
+        gate = SharedGate(parts[ModelName.GATE])
+        segmenter = SharedSegmenter(gate, parts[ModelName.SEGMENTER])
+        return {ModelName.GATE: gate, ModelName.SEGMENTER: segmenter}
+
+    def _compiled(self, precision: CpuPrecision, threads: int) -> dict[ModelName, OpenVinoRuntime]:
         engine = choose_engine(
             RuntimeOptions(
                 runtime=RuntimeChoice.OPENVINO,
@@ -157,15 +171,31 @@ class Staged:
         Raises:
             BundleError: a model cannot be quantised; then no int8 form is left.
         """
-        for name in self._keras:
-            source = self._path(name, ModelForm.OPENVINO)
+        gate = None
+        if self.draft.shares_network:
+            gate = self._compiled(CpuPrecision.F32, threads=0)[ModelName.GATE]
+        for name, model in self._converted.items():
             target = self._path(name, ModelForm.OPENVINO_INT8)
+            before = gate if name is ModelName.SEGMENTER else None
             try:
-                quantise(source, target, pictures, input_spec(self.draft, name))
+                quantise(model, target, pictures, partial(self._inputs, name, before))
             except Exception as error:  # nncf and OpenVINO document no types
                 self.discard_int8()
                 problem = " ".join(f"{type(error).__name__}: {error}".split())
                 raise BundleError(f"the {name.value} cannot be quantised: {problem}") from error
+
+    def _inputs(
+        self, name: ModelName, before: OpenVinoRuntime | None, picture: Gray
+    ) -> list[Float32]:
+        """Return the inputs of a model for one picture: pixels, or the features of the gate before.
+
+        Args:
+            name: the model.
+            before: the shared gate whose features the model takes; None for a model of pictures.
+            picture: uint8 (H, W).
+        """
+        batch = prepare(picture, input_spec(self.draft, name))[None]
+        return [batch] if before is None else list(before.predict_all([batch])[1:])
 
     def discard_int8(self) -> None:
         """Delete the int8 forms."""
@@ -224,6 +254,9 @@ def _check_shapes(models: Models, draft: Manifest) -> None:
             f"gate only in the {owner}; pass a gate in both models and manifest, or neither"
         )
     for name, model in models.named().items():
+        if name is ModelName.SEGMENTER and draft.shares_network:
+            _check_features(models)
+            continue
         spec = input_spec(draft, name)
         expected = (None, spec.height, spec.width, spec.channels)
         if any(
@@ -237,6 +270,21 @@ def _check_shapes(models: Models, draft: Manifest) -> None:
     maps = models.segmenter.output_shape[-1]
     if maps != len(draft.classes):
         raise BundleError(f"segmenter: {len(draft.classes)} classes, but {maps} maps")
+
+
+def _check_features(models: Models) -> None:
+    """Check that the segmenter takes the features that a shared gate gives."""
+    given = [] if models.gate is None else [one.shape for one in models.gate.outputs[1:]]
+    taken = [one.shape for one in models.segmenter.inputs]
+    if given != taken:
+        raise BundleError(f"segmenter: it takes {taken}, the shared gate gives {given}")
+
+
+def _of_pictures(models: Models, name: ModelName) -> keras.Model:
+    """Return one of two models that share a network, as a model of pictures."""
+    if name is ModelName.GATE:
+        return gate_alone(models.gate)
+    return whole_segmenter(models.gate, models.segmenter)
 
 
 @contextmanager

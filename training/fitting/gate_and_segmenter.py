@@ -112,13 +112,20 @@ def fit_segmenter(job: Job) -> FittedModel:
 
 
 def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
-    """Fit the gate of a recipe; return None if the recipe has no gate."""
+    """Fit the gate of a recipe; return None if the recipe has no gate.
+
+    A gate of kind `shared` still has one output for every place;
+    `training.models.shared.in_two_parts` completes it.
+    """
     settings = job.recipe.gate
     if settings.kind is GateKind.NONE:
         return None
     model, loaded = _built(job, lambda: build_gate(settings, segmenter.model))
     budget = None if job.seconds is None else max(1.0, job.seconds - segmenter.seconds)
-    if settings.kind is GateKind.PLACES:
+    if settings.kind is GateKind.SHARED:
+        state = _fit_places(job, model, budget)
+        whole = for_export(model, settings.spec)
+    elif settings.kind is GateKind.PLACES:
         state = _fit_places(job, model, budget)
         whole = greatest_place(for_export(model, settings.spec))
     else:
@@ -133,7 +140,7 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
 
 
 def _fit_places(job: Job, model: keras.Model, budget: float | None) -> FitState:
-    """Fit a gate of kind `places`, which learns from outlines as a segmenter does."""
+    """Fit a gate of kind `places` or `shared`, which learns from outlines as a segmenter does."""
     settings = job.recipe.gate
     load = partial(
         place_samples,

@@ -25,7 +25,8 @@ layers = keras.layers
 STRIDE = 8
 """Side of a place, in pixels of the input."""
 
-_MOSTLY_SOUND = -4.0  # initial outputs are near 2%, because few places are defective
+MOSTLY_SOUND = -4.0
+"""Bias of the last layer: initial outputs are near 2%, because few places are defective."""
 
 
 def encoder_gate(
@@ -76,7 +77,7 @@ def place_gate(
     features = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
     x = layers.SpatialDropout2D(dropout)(decode(features, down_to=STRIDE))
     x = layers.Conv2D(
-        1, 3, padding="same", bias_initializer=keras.initializers.Constant(_MOSTLY_SOUND)
+        1, 3, padding="same", bias_initializer=keras.initializers.Constant(MOSTLY_SOUND)
     )(x)
     outputs = layers.Activation("sigmoid", dtype="float32")(x)
     return keras.Model(inputs, outputs, name="place_gate")

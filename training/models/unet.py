@@ -26,6 +26,9 @@ FILTERS = (128, 64, 48, 32)
 DECODER = "decoder"
 """Prefix of the names of the decoder's layers."""
 
+UNET = "unet"
+"""Name of the whole network, and of its second part if a gate shares the first."""
+
 _MOSTLY_SOUND = -3.0  # initial outputs are near 5%, because few pixels are defective
 
 
@@ -45,13 +48,7 @@ def unet(
     """
     inputs = keras.Input(shape)
     features = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
-    x = decode(features, down_to=2)
-    x = layers.Conv2D(
-        classes, 3, padding="same", bias_initializer=keras.initializers.Constant(_MOSTLY_SOUND)
-    )(x)
-    x = layers.UpSampling2D(2, interpolation="bilinear")(x)
-    outputs = layers.Activation("sigmoid", dtype="float32")(x)
-    return keras.Model(inputs, outputs, name="unet")
+    return keras.Model(inputs, class_maps(decode(features, down_to=2), classes), name=UNET)
 
 
 def decode(features: Sequence[Any], down_to: int) -> Any:
@@ -63,9 +60,21 @@ def decode(features: Sequence[Any], down_to: int) -> Any:
     for stride, filters, skip in zip(STRIDES, FILTERS, reversed(skips), strict=True):
         if stride < down_to:
             break
-        x = layers.UpSampling2D(2)(x)
-        x = _block(layers.Concatenate()([x, skip]), filters, f"{DECODER}_{stride}")
+        x = decoder_stage(x, skip, filters, f"{DECODER}_{stride}")
     return x
+
+
+def decoder_stage(x: Any, skip: Any, filters: int, name: str) -> Any:
+    """Add a stage of a decoder: double the map `x`, join it with `skip`, and convolve both."""
+    return _block(layers.Concatenate()([layers.UpSampling2D(2)(x), skip]), filters, name)
+
+
+def class_maps(x: Any, classes: int) -> Any:
+    """Add the last layers: one map of probabilities for each class, at twice the size of `x`."""
+    bias = keras.initializers.Constant(_MOSTLY_SOUND)
+    x = layers.Conv2D(classes, 3, padding="same", bias_initializer=bias, name=f"{DECODER}_maps")(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear")(x)
+    return layers.Activation("sigmoid", dtype="float32")(x)
 
 
 def _block(x: Any, filters: int, name: str) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from steeldefect.bundle.files import ModelForm, ModelName, open_bundle
+from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
 from steeldefect.errors import SettingsError
-from steeldefect.runtimes.keras_files import load_keras_model
+from steeldefect.runtimes.keras_files import load_model_of_pictures
 from training.backend import keras
 from training.models.encoders import ENCODER, colour_network, stage_ends, transfer
 from training.models.unet import DECODER
@@ -71,8 +71,6 @@ def load_encoder_weights(
     if weights is None:
         return LoadedWeights()
     if weights == SEGMENTER:
-        if segmenter is None:
-            raise SettingsError("gate.weights: segmenter, but there is no fitted segmenter")
         loaded = _load_segmenter(model, segmenter)
     elif weights != IMAGENET and Path(weights).is_dir():
         loaded = load_twin(model, settings)
@@ -86,6 +84,18 @@ def load_encoder_weights(
     elif settings.freeze_batch_norm:
         _freeze_batch_norm(encoder)
     return loaded
+
+
+def load_shared_weights(model: keras.Model, segmenter: keras.Model | None) -> LoadedWeights:
+    """Load the segmenter's weights into a gate that shares its layers, and freeze these layers.
+
+    Raises:
+        SettingsError: there is no segmenter.
+    """
+    loaded = _load_segmenter(model, segmenter)
+    for layer in loaded.layers:
+        layer.trainable = False
+    return replace(loaded, note="gate shares the encoder of the segmenter")
 
 
 def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
@@ -105,7 +115,7 @@ def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
     model_name = ModelName(name)
     if model_name not in bundle.models:
         raise SettingsError(f"{name}.weights: the bundle {settings.weights} has no {name}")
-    source = load_keras_model(bundle.model_path(model_name, ModelForm.KERAS))
+    source = _whole_model(bundle, model_name)
     pairs = list(zip(_leaves(source), _leaves(model), strict=False))
     same_kind = source.name == model.name and len(_leaves(source)) == len(_leaves(model))
     if not same_kind:
@@ -122,8 +132,20 @@ def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
     return LoadedWeights(tuple(copied), f"{name} began with the weights of bundle {digest}")
 
 
-def _load_segmenter(model: keras.Model, segmenter: keras.Model) -> LoadedWeights:
-    """Copy the weights of a segmenter's encoder and decoder into the gate's layers of same name."""
+def _whole_model(bundle: Bundle, name: ModelName) -> keras.Model:
+    """Load a model of pictures from a bundle, also if the bundle's gate holds a part of it."""
+    form = ModelForm.KERAS
+    return load_model_of_pictures(bundle.model_path(name, form), bundle.shared_gate(form))
+
+
+def _load_segmenter(model: keras.Model, segmenter: keras.Model | None) -> LoadedWeights:
+    """Copy the weights of a segmenter's encoder and decoder into the gate's layers of same name.
+
+    Raises:
+        SettingsError: there is no segmenter.
+    """
+    if segmenter is None:
+        raise SettingsError("gate.weights: segmenter, but there is no fitted segmenter")
     named = {layer.name: layer for layer in segmenter.layers}
     shared = [one for one in model.layers if one.name == ENCODER or one.name.startswith(DECODER)]
     for layer in shared:

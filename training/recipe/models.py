@@ -89,6 +89,7 @@ class Gate(_Fitted):
     `weights`: None (random), `imagenet`, the path of a `.weights.h5` file, the folder of a bundle
     (its gate), or `segmenter` (the segmenter of the same fit).
     `freeze_base`: loaded layers keep their weights; an encoder is frozen as a whole.
+    Kind `shared` needs `weights: segmenter`, `freeze_base: true`, and the segmenter's input.
     `threshold`: pictures with this probability or more are segmented; calibration may choose
     another threshold.
     """
@@ -103,13 +104,21 @@ class Gate(_Fitted):
             return self
         if self.weights is not None and self.kind is GateKind.SMALL:
             raise ValueError("kind small begins with random weights; weights are for the others")
-        taught_by_outlines = self.kind is GateKind.PLACES
+        taught_by_outlines = self.kind in (GateKind.PLACES, GateKind.SHARED)
         for name in ("paste", "crop"):
             if getattr(self.augment, name) and not taught_by_outlines:
-                raise ValueError(f"augment.{name} is for the segmenter and a gate of kind places")
-        of_segmenter = (GateKind.ENCODER, GateKind.PLACES)
+                raise ValueError(
+                    f"augment.{name} is for the segmenter and gates of kind places or shared"
+                )
+        of_segmenter = (GateKind.ENCODER, GateKind.PLACES, GateKind.SHARED)
         if self.weights == SEGMENTER and self.kind not in of_segmenter:
-            raise ValueError("weights of the segmenter are for kinds encoder and places")
+            raise ValueError("weights of the segmenter are for kinds encoder, places and shared")
+        its_own = self.weights == SEGMENTER and self.freeze_base
+        if self.kind is GateKind.SHARED and not its_own:
+            raise ValueError(
+                "kind shared has the segmenter's own layers; set weights: segmenter and "
+                "freeze_base: true, or kind: places"
+            )
         return self
 
 

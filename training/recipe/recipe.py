@@ -92,6 +92,12 @@ class Recipe(RecipePart):
         is_unet = self.segmenter.kind is SegmenterKind.UNET
         if not is_unet or self.segmenter.encoder is not self.gate.encoder:
             raise ValueError("gate.weights: segmenter needs a unet of the gate's own encoder")
+        shares = self.gate.kind is GateKind.SHARED
+        if shares and self.gate.input != self.segmenter.input:
+            raise ValueError(
+                "gate.kind: shared needs the same input for gate and segmenter; set gate.input as "
+                "segmenter.input is, or gate.kind: places"
+            )
         return self
 
     def for_pictures(self, shapes: Sequence[tuple[int, int]]) -> Recipe:

@@ -90,7 +90,8 @@ def _segmented(bundle: Bundle, paths: DataFrame) -> list[Answer]:
 def _asked(bundle: Bundle, model: ModelName, paths: DataFrame, returns: DataType) -> DataFrame:
     """Read pictures and run a model; columns: path, picture (values, height, width), answer."""
     spec = input_spec(bundle.manifest, model)
-    path = str(bundle.model_path(model, ModelForm.KERAS))
+    path = bundle.model_path(model, ModelForm.KERAS)
+    gate = bundle.shared_gate(ModelForm.KERAS)
 
     @f.pandas_udf("values array<float>, height int, width int")  # type: ignore[call-overload]
     def read(names: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
@@ -105,9 +106,9 @@ def _asked(bundle: Bundle, model: ModelName, paths: DataFrame, returns: DataType
             )
 
     def make() -> Callable[[Any], Any]:
-        import keras
+        from steeldefect.runtimes.keras_files import load_model_of_pictures
 
-        keras_model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        keras_model = load_model_of_pictures(path, gate)
 
         def predict(inputs: Any) -> Any:
             answers = np.asarray(keras_model.predict_on_batch(inputs))

@@ -12,24 +12,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from pathlib import Path
 
-import keras
-
 from benchmarks.scoring.contenders import fused
 from benchmarks.scoring.contenders.task import read_task, write_answers
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
 from steeldefect.detection.detector import Detector
 from steeldefect.pictures.preprocessing import Float32
-from steeldefect.runtimes import DeviceChoice, Engine, Precision, RuntimeChoice
+from steeldefect.runtimes import DeviceChoice, Engine, Precision, Runtime, RuntimeChoice
+from steeldefect.runtimes.keras_files import load_model_of_pictures
 
 
-class KerasPredict:
+class KerasPredict(Runtime):
     """A model that runs with Keras' own `predict`."""
 
     engine = Engine(RuntimeChoice.TENSORFLOW, DeviceChoice.CPU, Precision.F32, batch_size=32)
 
-    def __init__(self, path: Path) -> None:
-        """Load the model."""
-        self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    def __init__(self, path: Path, gate: Path | None) -> None:
+        """Load the model; see `load_model_of_pictures`."""
+        self._model = load_model_of_pictures(path, gate)
 
     def predict(self, batch: Float32) -> Float32:
         """Run the model; see `steeldefect.runtimes.Runtime`."""
@@ -47,7 +46,8 @@ def main() -> None:
 
 
 def _open(bundle: Bundle, model: ModelName) -> KerasPredict:
-    return KerasPredict(bundle.model_path(model, ModelForm.KERAS))
+    form = ModelForm.KERAS
+    return KerasPredict(bundle.model_path(model, form), bundle.shared_gate(form))
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def test_the_golden_file_names_every_field() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "problem"),
     [
-        (("format_version",), 4, "format 4, this version of steeldefect reads 1, 2 and 3"),
+        (("format_version",), 5, "format 5, this version of steeldefect reads 1, 2, 3 and 4"),
         (("format_version",), 0, "format 0"),
         (("classes",), [], "at least 1 item"),
         (("classes", 1, "id"), 1, "two classes share an id"),

@@ -108,7 +108,7 @@ def test_a_form_that_fails_is_given_up(pictures: tuple[LabelledPicture, ...], dr
         calls.append(len(batch))
         if len(calls) > 1:
             raise RuntimeError("no kernel")
-        return brightness().answer(batch)
+        return brightness().rule(batch)
 
     keras = detector(draft(), brightness(), brighter_than(1))
     nan = Answering(lambda batch: np.full((len(batch), 1), np.nan))
