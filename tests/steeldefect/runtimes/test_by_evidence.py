@@ -120,3 +120,24 @@ def test_speedups_are_rounded_down() -> None:
     compiled = compiled_by_evidence({F32: (1, 1), INT8: (1, 0.911)}, gate=False)
     slow, fast = ({ModelName.SEGMENTER: one} for one in (F32, INT8))
     assert speedup(compiled, slow, fast) == 1.09  # 1.0977
+
+
+@pytest.mark.parametrize(
+    ("times", "refused", "expected"),
+    [
+        (FAST, [], "int8+int8"),
+        (FAST, [("segmenter", INT8)], "bf16+bf16"),
+        (FAST, [("gate", INT8)], "bf16+bf16"),
+        (FAST, [("gate", BF16), ("segmenter", INT8)], "f32+f32"),
+        ({**FAST, INT8: (5, 12)}, [], "int8+int8"),  # 1.36 times as fast, the segmenter slower
+        (SLOW, [], "bf16+bf16"),
+    ],
+)
+def test_parts_of_one_network_run_at_one_precision(
+    times: Timed, refused: list[tuple[str, CpuPrecision]], expected: str
+) -> None:
+    apart = compiled_by_evidence(times, dict.fromkeys(refused, WORSE))
+    together = apart.model_copy(update={"one_precision": True})
+    found, reason = chosen(together, AMX)
+    assert found == expected
+    assert (WORSE in reason) == bool(refused)
