@@ -139,10 +139,10 @@ def test_any_recipe_goes_without_a_gate(recipe: str) -> None:
 
 def test_a_shared_gate_takes_the_segmenters_input() -> None:
     path = RECIPES / "strong.yaml"
-    assert read_recipe(path).gate.kind is GateKind.SHARED
+    assert read_recipe(path, ["gate.kind=shared"]).gate.kind is GateKind.SHARED
     with pytest.raises(SettingsError, match="shared needs the same input for gate and segmenter"):
-        read_recipe(path, ["gate.input.pixels=32768"])
-    apart = read_recipe(path, ["gate.input.pixels=32768", "gate.kind=places"])
+        read_recipe(path, ["gate.kind=shared", "gate.input.pixels=32768"])
+    apart = read_recipe(path, ["gate.input.pixels=32768"])
     assert apart.gate.kind is GateKind.PLACES
 
 
