@@ -94,11 +94,11 @@ def _export(folder: Path, path: Path, dataset: Any, pictures: Sequence[Any]) -> 
         if segmenter is None:
             built = build_segmenter(recipe.segmenter, len(dataset.class_names))[0]
             segmenter = for_export(built, spec)
-        gate = for_export(build_gate(recipe.gate, segmenter)[0], spec)
+        gate = build_gate(recipe.gate, segmenter)[0]
         if kind == "shared":
             models = Models(*in_two_parts(gate, segmenter, recipe.gate))
         else:
-            models = Models(greatest_place(gate), segmenter)
+            models = Models(greatest_place(for_export(gate, spec)), segmenter)
             _export_resized(folder / _RESIZED, models, spec, pictures)
         (folder / name).mkdir()
         draft = draft_of_fit(dataset, {}, recipe, (), 0.0)

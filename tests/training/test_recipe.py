@@ -139,10 +139,10 @@ def test_any_recipe_goes_without_a_gate(recipe: str) -> None:
 
 def test_a_shared_gate_takes_the_segmenters_input() -> None:
     path = RECIPES / "strong.yaml"
-    assert read_recipe(path, ["gate.kind=shared"]).gate.kind is GateKind.SHARED
+    assert read_recipe(path).gate.kind is GateKind.SHARED
     with pytest.raises(SettingsError, match="shared needs the same input for gate and segmenter"):
-        read_recipe(path, ["gate.kind=shared", "gate.input.pixels=32768"])
-    apart = read_recipe(path, ["gate.input.pixels=32768"])
+        read_recipe(path, ["gate.input.pixels=32768"])
+    apart = read_recipe(path, ["gate.input.pixels=32768", "gate.kind=places"])
     assert apart.gate.kind is GateKind.PLACES
 
 
@@ -169,7 +169,7 @@ def test_windows_are_no_larger_than_the_input(
         ("gate", {"augment": {"crop": {"height": 32, "width": 32}}}, "crop is for the segmenter"),
         ("gate", {"weights": "segmenter"}, "kind small begins with random weights"),
         ("gate", {"kind": "encoder", "weights": "segmenter"}, "a unet of the gate's own encoder"),
-        ("gate", {"kind": "shared"}, "kind shared has the segmenter's own layers"),
+        ("gate", {"kind": "shared"}, "kind shared has the segmenter's own encoder"),
         ("gate", {"kind": "shared", "weights": "segmenter"}, "freeze_base: true, or kind: places"),
         ("gate", {"optimizer": {"kind": "adam", "learning_rate": 1, "weight_decay": 1}}, "adamw"),
         ("segmenter", {"augment": {"crop": {"height": 33, "width": 64}}}, "multiple of 32"),

@@ -124,7 +124,7 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
     budget = None if job.seconds is None else max(1.0, job.seconds - segmenter.seconds)
     if settings.kind is GateKind.SHARED:
         state = _fit_places(job, model, budget)
-        whole = for_export(model, settings.spec)
+        whole = model
     elif settings.kind is GateKind.PLACES:
         state = _fit_places(job, model, budget)
         whole = greatest_place(for_export(model, settings.spec))

@@ -6,13 +6,11 @@ from training.backend import keras
 from training.models import resunet, small
 from training.models.gates import encoder_gate, place_gate
 from training.models.resnet50 import resnet50_base, resnet50_gate
-from training.models.shared import shared_gate
 from training.models.unet import unet
 from training.models.weights import (
     LoadedWeights,
     load_encoder_weights,
     load_resnet50_weights,
-    load_shared_weights,
     load_twin,
 )
 from training.recipe import Gate, GateKind, Segmenter, SegmenterKind
@@ -42,12 +40,9 @@ def build_gate(
     if settings.kind is GateKind.ENCODER:
         model = encoder_gate(shape, settings.encoder, spec.scaling, settings.dropout)
         return model, load_encoder_weights(model, settings, segmenter)
-    if settings.kind is GateKind.PLACES:
+    if settings.kind in (GateKind.PLACES, GateKind.SHARED):
         model = place_gate(_shown(settings), settings.encoder, spec.scaling, settings.dropout)
         return model, load_encoder_weights(model, settings, segmenter)
-    if settings.kind is GateKind.SHARED:
-        model = shared_gate(_shown(settings), settings.encoder, spec.scaling, settings.dropout)
-        return model, load_shared_weights(model, segmenter)
     base = resnet50_base((spec.height, spec.width, 3))
     loaded = load_resnet50_weights(base, settings)
     return resnet50_gate(base, loaded, settings.dropout, settings.freeze_base), loaded

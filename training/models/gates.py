@@ -14,6 +14,9 @@ Tabernik and Skocaj, "Mixed supervision for surface-defect detection", 2021.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from steeldefect.pictures.preprocessing import Scaling
 from training.backend import keras
 from training.models.encoders import gray_encoder, rescaling
@@ -25,8 +28,7 @@ layers = keras.layers
 STRIDE = 8
 """Side of a place, in pixels of the input."""
 
-MOSTLY_SOUND = -4.0
-"""Bias of the last layer: initial outputs are near 2%, because few places are defective."""
+_MOSTLY_SOUND = -4.0  # initial outputs are near 2%, because few places are defective
 
 
 def encoder_gate(
@@ -75,12 +77,15 @@ def place_gate(
     """
     inputs = keras.Input(shape)
     features = gray_encoder(kind)(rescaling(kind, scaling)(inputs))
+    return keras.Model(inputs, places_of(features, dropout), name="place_gate")
+
+
+def places_of(features: Sequence[Any], dropout: float) -> Any:
+    """Add the layers behind a place gate's encoder; return one probability for every place."""
     x = layers.SpatialDropout2D(dropout)(decode(features, down_to=STRIDE))
-    x = layers.Conv2D(
-        1, 3, padding="same", bias_initializer=keras.initializers.Constant(MOSTLY_SOUND)
-    )(x)
-    outputs = layers.Activation("sigmoid", dtype="float32")(x)
-    return keras.Model(inputs, outputs, name="place_gate")
+    bias = keras.initializers.Constant(_MOSTLY_SOUND)
+    x = layers.Conv2D(1, 3, padding="same", bias_initializer=bias, name="places")(x)
+    return layers.Activation("sigmoid", dtype="float32")(x)
 
 
 def greatest_place(places: keras.Model) -> keras.Model:

@@ -60,13 +60,9 @@ def decode(features: Sequence[Any], down_to: int) -> Any:
     for stride, filters, skip in zip(STRIDES, FILTERS, reversed(skips), strict=True):
         if stride < down_to:
             break
-        x = decoder_stage(x, skip, filters, f"{DECODER}_{stride}")
+        x = layers.UpSampling2D(2)(x)
+        x = _block(layers.Concatenate()([x, skip]), filters, f"{DECODER}_{stride}")
     return x
-
-
-def decoder_stage(x: Any, skip: Any, filters: int, name: str) -> Any:
-    """Add a stage of a decoder: double the map `x`, join it with `skip`, and convolve both."""
-    return _block(layers.Concatenate()([layers.UpSampling2D(2)(x), skip]), filters, name)
 
 
 def class_maps(x: Any, classes: int) -> Any:

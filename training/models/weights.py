@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +84,6 @@ def load_encoder_weights(
     elif settings.freeze_batch_norm:
         _freeze_batch_norm(encoder)
     return loaded
-
-
-def load_shared_weights(model: keras.Model, segmenter: keras.Model | None) -> LoadedWeights:
-    """Load the segmenter's weights into a gate that shares its layers, and freeze these layers.
-
-    Raises:
-        SettingsError: there is no segmenter.
-    """
-    loaded = _load_segmenter(model, segmenter)
-    for layer in loaded.layers:
-        layer.trainable = False
-    return replace(loaded, note="gate shares the encoder of the segmenter")
 
 
 def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:

@@ -19,8 +19,8 @@ class GateKind(str, Enum):
     tutorial's head. `encoder`: the encoder of the recipe's section, with a head that looks for the
     most suspicious place. `places`: an encoder too, but trained on outlines, with a label for each
     place; it can use crops and pasted defects. It does not use defective pictures without outlines.
-    `shared`: as `places`, but with the segmenter's own encoder, which runs once for both models,
-    and with fewer filters after it.
+    `shared`: the same gate as `places` on the segmenter's encoder, which then runs once for both
+    models.
     `small`: a network for demonstrations.
     """
 

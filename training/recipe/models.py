@@ -116,7 +116,7 @@ class Gate(_Fitted):
         its_own = self.weights == SEGMENTER and self.freeze_base
         if self.kind is GateKind.SHARED and not its_own:
             raise ValueError(
-                "kind shared has the segmenter's own layers; set weights: segmenter and "
+                "kind shared has the segmenter's own encoder; set weights: segmenter and "
                 "freeze_base: true, or kind: places"
             )
         return self

@@ -56,8 +56,8 @@ def pictures() -> np.ndarray:
 
 def test_only_the_gates_own_layers_learn(segmenter: keras.Model, pictures: np.ndarray) -> None:
     gate, loaded = build_gate(GATE, segmenter)
-    assert loaded.note == "gate shares the encoder of the segmenter"
-    own = {f"gate_{one}" for one in ("16_conv", "16_norm", "8_conv", "8_norm", "places")}
+    assert loaded.note == "gate began with the weights of the segmenter"
+    own = {f"decoder_{one}" for one in ("16_conv", "16_norm", "8_conv", "8_norm")} | {"places"}
     assert {one.path.split("/")[0] for one in gate.trainable_weights} == own
     before = {one.path: one.numpy() for one in gate.weights}
     gate.compile("adam", "binary_crossentropy")
