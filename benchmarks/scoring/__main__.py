@@ -27,6 +27,7 @@ from steeldefect.program.command import CommandParser, local_path, positive, run
 from steeldefect.runtimes import Precision, RuntimeOptions, choose_engine
 
 _HERE = Path(__file__).parent.parent
+BESIDE = "beside"
 
 
 def main() -> int:
@@ -39,7 +40,10 @@ def main() -> int:
         "--go-on", action="store_true", help="add to the existing results of this machine"
     )
     parser.add_argument(
-        "--only", action="append", default=[], help="name of a contender to run; default: all"
+        "--only",
+        action="append",
+        default=[],
+        help=f"name of a contender to run, or {BESIDE} (the cost beside the models); default: all",
     )
     return run_command(parser, _measure)
 
@@ -79,7 +83,7 @@ def _measure(options: argparse.Namespace) -> None:
             flush=True,
         )
         _write(found, default, options.out)
-    if not options.only:
+    if not options.only or BESIDE in options.only:
         for _ in range(options.repetitions):
             found.beside.append(measure_beside(options.work, options.data, BESIDE_PICTURES))
             print(found.beside[-1], flush=True)
@@ -93,9 +97,9 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _chosen(known: Sequence[Contender], names: Sequence[str]) -> list[Contender]:
     """Return the contenders of these names; all without names."""
-    unknown = set(names) - {one.name for one in known}
+    unknown = set(names) - {one.name for one in known} - {BESIDE}
     if unknown:
-        listed = ", ".join(one.name for one in known)
+        listed = ", ".join([*(one.name for one in known), BESIDE])
         raise BenchmarkError(
             f"unknown contenders: {', '.join(sorted(unknown))}; choose from {listed}"
         )

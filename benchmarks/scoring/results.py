@@ -107,7 +107,7 @@ def write_markdown(results: Results, field: Sequence[Contender], path: Path, fol
         folder: figures of all machines.
     """
     shown = [one for one in field if one.name in results.runs]
-    counts = sorted({len(results.runs[one.name]) for one in shown})
+    counts = sorted({len(results.runs[one.name]) for one in shown}) or [len(results.beside)]
     repetitions = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     parts = [
         "# Scoring compared with its peers\n",

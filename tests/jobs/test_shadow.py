@@ -172,10 +172,10 @@ def failing(request: pytest.FixtureRequest) -> Iterator[str]:
     """Let a step of the candidate fail, and return the stage that its rows name."""
     step = getattr(Detector, request.param)
 
-    def fail(detector: Detector, *rest: Any) -> Any:
+    def fail(detector: Detector, *rest: Any, **named: Any) -> Any:
         if detector.manifest.classes[1].name == "pit":
             raise RuntimeError("out of memory")
-        return step(detector, *rest)
+        return step(detector, *rest, **named)
 
     with patch.object(Detector, request.param, fail):
         yield "gate" if request.param == "gate" else "segment"
