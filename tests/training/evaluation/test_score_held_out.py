@@ -33,11 +33,11 @@ ENGINE = Engine(RuntimeChoice.OPENVINO, DeviceChoice.CPU, Precision.F32, batch_s
 class Answering(Runtime):
     """A runtime that finds class 1 in bright pixels, and rates every picture as defective."""
 
-    answer: Any
+    rule: Any
     engine: Engine = ENGINE
 
     def predict(self, batch: np.ndarray) -> np.ndarray:
-        return self.answer(batch)  # type: ignore[no-any-return]
+        return self.rule(batch)  # type: ignore[no-any-return]
 
 
 def bright(batch: np.ndarray) -> np.ndarray:
