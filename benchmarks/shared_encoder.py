@@ -147,7 +147,8 @@ def _costs(
     calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {}
     for name in (_RESIZED, _TWO, _SHARED):
         form = folder / name / form_of(engine.runtime, engine.precision).value
-        gate, rest = (OpenVinoRuntime(form / f"{one}.xml", engine) for one in ("gate", "segmenter"))
+        gate = OpenVinoRuntime(form / "gate.xml", engine)
+        rest = OpenVinoRuntime(form / "segmenter.xml", engine)
         calls[name] = _calls(gate, rest, batch, spec, shared=name == _SHARED)
     times: dict[str, list[Cost]] = {name: [] for name in calls}
     for turn in range(turns + 1):

@@ -229,8 +229,9 @@ class Compiled(_Part):
     `forms`; see `runtimes.choose_precision`.
     `passing_share`: share of the validation pictures that reach the segmenter. `cpu`: where the
     forms were timed. Both are None before format 3.
-    `one_precision`: whether both models run at the same precision, because they are two parts of
-    one network. The manifest holds this field only if it is true.
+    `shared`: whether gate and segmenter are two parts of one network (`Gate.shared`). Then the gate
+    runs at least as exactly as the segmenter, which goes on from its features. The manifest holds
+    this field only if it is true.
     """
 
     default: CpuPrecision
@@ -239,7 +240,7 @@ class Compiled(_Part):
     forms: list[CompiledForm]
     passing_share: float | None = None
     cpu: Cpu | None = None
-    one_precision: bool = Field(default=False, exclude_if=operator.not_)
+    shared: bool = Field(default=False, exclude_if=operator.not_)
 
     @property
     def has_evidence(self) -> bool:

@@ -58,8 +58,8 @@ def choose_by_evidence(compiled: Compiled, served: frozenset[CpuPrecision]) -> C
         for precision in _FASTER:
             if why := _why_not(compiled, model, precision, served):
                 out[model, precision] = why
-    if compiled.one_precision:
-        out = _of_all_models(models, out)
+    if compiled.shared:
+        out = _with_reasons_of_segmenter(out)
     base = {
         model: CpuPrecision.F32 if (model, CpuPrecision.BF16) in out else CpuPrecision.BF16
         for model in models
@@ -68,8 +68,9 @@ def choose_by_evidence(compiled: Compiled, served: frozenset[CpuPrecision]) -> C
     chosen = _with_int8(compiled, base, admitted)
     for model in admitted:
         if chosen[model] is not CpuPrecision.INT8:
-            changed = admitted if compiled.one_precision else [model]
-            faster = {**chosen, **dict.fromkeys(changed, CpuPrecision.INT8)}
+            faster = {**chosen, model: CpuPrecision.INT8}
+            if not _allowed(compiled, faster):
+                faster[ModelName.SEGMENTER] = CpuPrecision.INT8
             times = speedup(compiled, chosen, faster)
             out[model, CpuPrecision.INT8] = (
                 f"by the times at export, scoring would be {times:.2f} times as fast, "
@@ -89,24 +90,36 @@ def speedup(compiled: Compiled, slow: _Models, fast: _Models) -> float:
 def _with_int8(compiled: Compiled, base: _Models, admitted: list[ModelName]) -> _Models:
     """Return `base`, with int8 for the admitted models that it makes faster by enough."""
     single = [{**base, model: CpuPrecision.INT8} for model in admitted]
+    single = [one for one in single if _allowed(compiled, one)]
     single.sort(key=lambda one: _milliseconds(compiled, one))
     both = {**base, **dict.fromkeys(admitted, CpuPrecision.INT8)}
     chosen = base
-    for tried in [both] if compiled.one_precision else [*single[:1], both]:
+    for tried in [*single[:1], both]:
         if speedup(compiled, chosen, tried) >= LEAST_SPEEDUP:
             chosen = tried
     return chosen
 
 
-def _of_all_models(
-    models: tuple[ModelName, ...], out: Mapping[tuple[ModelName, CpuPrecision], str]
+def _with_reasons_of_segmenter(
+    out: Mapping[tuple[ModelName, CpuPrecision], str],
 ) -> dict[tuple[ModelName, CpuPrecision], str]:
-    """Return the reasons against precisions for all models, if one model has them."""
+    """Return the reasons, with those against the segmenter also against a shared gate.
+
+    The evidence for the segmenter of a shared network is that of both parts at one precision.
+    """
     spread = dict(out)
     for (model, precision), why in out.items():
-        for other in models:
-            spread.setdefault((other, precision), f"the {model.value} may not be: {why}")
+        if model is ModelName.SEGMENTER:
+            spread.setdefault((ModelName.GATE, precision), f"its features may not be: {why}")
     return spread
+
+
+def _allowed(compiled: Compiled, models: _Models) -> bool:
+    """Return whether models may run together: a shared gate is at least as exact."""
+    gate = models.get(ModelName.GATE)
+    if gate is None or not compiled.shared:
+        return True
+    return _rank(gate) <= _rank(models[ModelName.SEGMENTER])
 
 
 def _milliseconds(compiled: Compiled, models: _Models) -> float:

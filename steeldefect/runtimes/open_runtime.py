@@ -60,7 +60,9 @@ def open_runtime(bundle: Bundle, model: ModelName, engine: Engine) -> Runtime:
 def _open_shared(bundle: Bundle, engine: Engine) -> dict[ModelName, Runtime]:
     from steeldefect.runtimes.openvino import OpenVinoRuntime
 
-    gate, rest = (OpenVinoRuntime(_path(bundle, one, engine), engine) for one in bundle.models)
+    of_gate = engine.of_model(ModelName.GATE)
+    gate = OpenVinoRuntime(_path(bundle, ModelName.GATE, of_gate), of_gate)
+    rest = OpenVinoRuntime(_path(bundle, ModelName.SEGMENTER, engine), engine, gate)
     first = SharedGate(gate)
     return {ModelName.GATE: first, ModelName.SEGMENTER: SharedSegmenter(first, rest)}
 

@@ -34,10 +34,15 @@ class OpenVinoRuntime(Runtime):
     to the same core and halve their speed.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, path: Path, engine: Engine, gate: OpenVinoRuntime | None = None) -> None:
         """Compile the model at `path` (`.xml`, with its `.bin` beside it).
 
         For precision int8, `path` is the quantised model.
+
+        Args:
+            path: the model.
+            engine: the engine.
+            gate: the model that gives the features, for a model of features.
         """
         core = ov.Core()
         model = core.read_model(path)
@@ -45,7 +50,8 @@ class OpenVinoRuntime(Runtime):
         self._batch_size = 1 if self._takes_features else engine.batch_size
         self.engine = replace(engine, batch_size=self._batch_size)
         model.reshape({taken: self._fixed(taken.partial_shape) for taken in model.inputs})
-        if _hint(engine.precision) == "bf16":
+        self._bf16_features = _hint(engine.precision) == "bf16" if gate is None else gate.gives_bf16
+        if self._bf16_features:
             model = _with_bf16_features(model)
         compiled = core.compile_model(model, "CPU", compile_settings(engine))
         self._request = compiled.create_infer_request()
@@ -53,6 +59,11 @@ class OpenVinoRuntime(Runtime):
         self._input: Float32 = self._request.get_input_tensor(0).data
         self._outputs = tuple(_values(output) for output in self._request.output_tensors)
         self._input[:] = 0  # places that a smaller batch leaves unused never hold NaN
+
+    @property
+    def gives_bf16(self) -> bool:
+        """Whether the features that this model gives are bf16, not float32."""
+        return self._bf16_features
 
     def predict(self, batch: Float32) -> Float32:
         """Compute the model's first output; see `Runtime.predict`."""
@@ -130,8 +141,8 @@ class OpenVinoRuntime(Runtime):
 def _with_bf16_features(model: ov.Model) -> ov.Model:
     """Return the model with features in bf16, if it gives or takes any.
 
-    OpenVINO computes them in bf16. To hand them on as float32, it would convert them twice, in
-    about a tenth of the model's time.
+    For a gate that computes in bf16. To hand its features on as float32, OpenVINO would convert
+    them twice, in about a tenth of the model's time.
     """
     steps = PrePostProcessor(model)
     for place in range(1, len(model.outputs)):

@@ -9,6 +9,7 @@ goes on from the features that the gate has just computed. On GPUs, both run as 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +62,7 @@ class SharedSegmenter(Runtime):
     """Both parts as one segmenter of pictures, which goes on where the gate ended.
 
     Attributes:
-        engine: engine of the gate.
+        engine: engine of the second part, with the gate's batch size.
     """
 
     at_once = 1
@@ -69,7 +70,7 @@ class SharedSegmenter(Runtime):
 
     def __init__(self, gate: SharedGate, rest: OpenVinoRuntime) -> None:
         """Join the gate and the compiled model that takes its features."""
-        self.engine = gate.engine
+        self.engine = replace(rest.engine, batch_size=gate.engine.batch_size)
         self._gate = gate
         self._rest = rest
 

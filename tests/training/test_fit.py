@@ -202,8 +202,7 @@ def test_a_gate_may_share_the_segmenters_network(learnable: Path, tmp_path: Path
     assert manifest.format_version == 4
     assert "gate began with the weights of the segmenter" in manifest.training.notes
     assert manifest.compiled is not None
-    assert manifest.compiled.one_precision
-    assert manifest.compiled.gate_default is None
+    assert manifest.compiled.shared
     check_selftest(open_bundle(bundle.folder))
 
 

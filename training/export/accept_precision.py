@@ -80,7 +80,7 @@ def accept_precision(
         ],
         passing_share=answers.passed / len(pictures),
         cpu=this_cpu(),
-        one_precision=manifest.shares_network,
+        shared=manifest.shares_network,
     )
     compiled = with_default(compiled, missing)
     say(f"compiled: {compiled.reason}")

@@ -125,10 +125,7 @@ class Staged:
             precision: one of `precisions`.
             gate: precision of the gate, one of `precisions`; None for the same as the segmenter's.
         """
-        runtimes = dict(self.compiled_runtimes(precision))
-        if gate is not None and not self.draft.shares_network:
-            runtimes[ModelName.GATE] = self.compiled_runtimes(gate)[ModelName.GATE]
-        return _join(manifest, runtimes)
+        return _join(manifest, self._mixed(gate or precision, precision, threads=0))
 
     def keras_runtimes(self) -> Mapping[ModelName, Runtime]:
         """Return the runtimes of the Keras models, by name; each of them takes pictures."""
@@ -143,14 +140,30 @@ class Staged:
             precision: one of `precisions`.
             threads: CPU threads of one model; 0 for all cores.
         """
-        parts = self._compiled(precision, threads)
-        if not self.draft.shares_network:
-            return parts
-        gate = SharedGate(parts[ModelName.GATE])
-        segmenter = SharedSegmenter(gate, parts[ModelName.SEGMENTER])
-        return {ModelName.GATE: gate, ModelName.SEGMENTER: segmenter}
+        return self._mixed(precision, precision, threads)
 
-    def _compiled(self, precision: CpuPrecision, threads: int) -> dict[ModelName, OpenVinoRuntime]:
+    def _mixed(
+        self, gate: CpuPrecision, segmenter: CpuPrecision, threads: int
+    ) -> dict[ModelName, Runtime]:
+        """Compile both models, each at its own precision."""
+        if ModelName.GATE not in self._keras:
+            return {ModelName.SEGMENTER: self._compiled(ModelName.SEGMENTER, segmenter, threads)}
+        first = self._compiled(ModelName.GATE, gate, threads)
+        if not self.draft.shares_network:
+            rest = self._compiled(ModelName.SEGMENTER, segmenter, threads)
+            return {ModelName.GATE: first, ModelName.SEGMENTER: rest}
+        rest = self._compiled(ModelName.SEGMENTER, segmenter, threads, first)
+        shared = SharedGate(first)
+        return {ModelName.GATE: shared, ModelName.SEGMENTER: SharedSegmenter(shared, rest)}
+
+    def _compiled(
+        self,
+        name: ModelName,
+        precision: CpuPrecision,
+        threads: int,
+        gate: OpenVinoRuntime | None = None,
+    ) -> OpenVinoRuntime:
+        """Compile one model; `gate` is the model before it, if it takes the features of one."""
         engine = choose_engine(
             RuntimeOptions(
                 runtime=RuntimeChoice.OPENVINO,
@@ -160,7 +173,7 @@ class Staged:
             )
         )
         form = form_of(engine.runtime, engine.precision)
-        return {name: OpenVinoRuntime(self._path(name, form), engine) for name in self._keras}
+        return OpenVinoRuntime(self._path(name, form), engine, gate)
 
     def quantise(self, pictures: Sequence[Gray]) -> None:
         """Write the int8 forms of all models.
@@ -173,7 +186,7 @@ class Staged:
         """
         gate = None
         if self.draft.shares_network:
-            gate = self._compiled(CpuPrecision.F32, threads=0)[ModelName.GATE]
+            gate = self._compiled(ModelName.GATE, CpuPrecision.F32, threads=0)
         for name, model in self._converted.items():
             target = self._path(name, ModelForm.OPENVINO_INT8)
             before = gate if name is ModelName.SEGMENTER else None

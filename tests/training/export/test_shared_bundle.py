@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,13 @@ from steeldefect.errors import BundleError, SettingsError
 from steeldefect.pictures.preprocessing import Float32, Gray, InputSpec, prepare
 from steeldefect.pictures.statistics import picture_statistics
 from steeldefect.pictures.strip import Places, PlaceSettings
-from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions, cpu_precisions
+from steeldefect.runtimes import (
+    Precision,
+    RuntimeChoice,
+    RuntimeOptions,
+    cpu_precisions,
+    open_runtimes,
+)
 from steeldefect.runtimes.shared import SharedGate
 from steeldefect.scoring.bundle_scorer import BundleScorer, Measuring, Opened, Ready
 from steeldefect.scoring.fetching import PictureKey
@@ -110,7 +116,7 @@ def opened(bundle: Bundle, **options: object) -> Detector:
     stated = RuntimeOptions(
         runtime=RuntimeChoice.OPENVINO, precision=Precision.F32, threads=0, batch_size=2
     )
-    return open_detector(bundle, dataclasses.replace(stated, **options))  # type: ignore[arg-type]
+    return open_detector(bundle, replace(stated, **options))  # type: ignore[arg-type]
 
 
 def test_it_is_complete_and_proves_itself(bundle: Bundle) -> None:
@@ -178,6 +184,24 @@ def test_fast_forms_carry_features_over(
     assert np.corrcoef(alone.ravel(), expected.ravel())[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.INT8])
+def test_the_gate_may_be_more_exact_than_the_segmenter(
+    bundle: Bundle, pictures: list[Gray], precision: Precision
+) -> None:
+    if CpuPrecision.BF16 not in cpu_precisions():
+        pytest.skip("this CPU has no instructions for bf16")
+    exact = opened(bundle)
+    engine = replace(exact.engine, precision=precision, gate_precision=Precision.F32)
+    runtimes = open_runtimes(bundle, engine)
+    mixed = Detector(bundle.manifest, runtimes[ModelName.GATE], runtimes[ModelName.SEGMENTER])
+    prepared = [exact.prepare(picture) for picture in pictures]
+    np.testing.assert_array_equal(mixed.gate(prepared), exact.gate(prepared))
+    maps, expected = mixed.maps(prepared), exact.maps(prepared)
+    assert (maps != expected).any()
+    assert np.sqrt(np.mean((maps - expected) ** 2)) < 0.1
+    assert mixed.engine.precisions == f"f32+{precision.value}"
+
+
 def test_a_task_finds_what_the_detector_finds(
     bundle: Bundle, pictures: list[Gray], tmp_path: Path
 ) -> None:
@@ -219,7 +243,7 @@ def with_threshold(bundle: Bundle, threshold: float) -> Bundle:
     assert bundle.manifest.gate is not None
     gate = bundle.manifest.gate.model_copy(update={"threshold": threshold})
     manifest = bundle.manifest.model_copy(update={"gate": gate})
-    return dataclasses.replace(bundle, manifest=manifest)
+    return replace(bundle, manifest=manifest)
 
 
 def test_mirrored_copies_are_seen_by_both_parts(
