@@ -14,6 +14,10 @@ _CAUTIOUS_RATE = 5.0
 of the recipe `tutorial` at f32 (benchmarks/RESULTS.md). If a task is ten times slower, the first
 wave takes about two minutes; if it is faster, the first wave ends sooner, and the rate is known."""
 
+_LEAST_FIRST = 500
+"""Least size while no rate is known. On two cores, 50 pictures a task would be 100: six damaged
+ones among them would be over `max_failure_share`, and end the night."""
+
 _MOST_PICTURES = 100_000
 """Largest size. The driver reads the rows of a wave back to audit them, which takes seconds at this
 size (docs/scale.md). A cluster that is so fast would wait for the audit of a larger wave."""
@@ -30,7 +34,7 @@ def wave_pictures(at_once: int, rate: float | None) -> int:
         At least one picture for each task, and at most 100,000 pictures, if that is more.
     """
     if rate is None:
-        wanted = at_once * _FIRST_SECONDS * _CAUTIOUS_RATE
+        wanted = max(at_once * _FIRST_SECONDS * _CAUTIOUS_RATE, _LEAST_FIRST)
     else:
         wanted = at_once * rate * _SECONDS
     return max(at_once, min(round(wanted), _MOST_PICTURES))

@@ -11,7 +11,8 @@ from steeldefect.scoring.wave_sizes import wave_pictures
 @pytest.mark.parametrize(
     ("at_once", "rate", "expected"),
     [
-        (2, None, 100),
+        (2, None, 500),
+        (11, None, 550),
         (200, None, 10_000),
         (2, 7.0, 840),
         (200, 7.0, 84_000),
