@@ -177,8 +177,8 @@ test-airflow: setup $(AIRFLOW)/.ready ## Run the DAG in conf/airflow in Airflow,
 		tests/conf/test_airflow.py -k "airflow_loads or airflow_judges"
 
 BACKENDS := build/backends
-# where PyTorch without CUDA comes from: PyPI's wheel for Linux brings 3 GB of CUDA's libraries
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# address of an index with PyTorch for CPUs; without one, 3 GB of CUDA's libraries come with it
+TORCH_INDEX ?=
 
 $(BACKENDS)/.ready: pyproject.toml requirements.lock
 	$(BIN)/python -m venv --clear $(BACKENDS)

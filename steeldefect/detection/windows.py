@@ -88,6 +88,8 @@ class DeviceMaps:
             shape: (height, width) of the picture.
             threshold: one of those that the program was asked for.
         """
+        if number not in self._masks.maps:  # none of its masks has a pixel
+            return None
         planes = {
             plane.threshold: self._masks.mask(place)
             for place, plane in enumerate(self._masks.planes)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steeldefect.pictures.run_lengths import Runs
-from steeldefect.tables.provenance import Origin
-from steeldefect.tables.schema import RUN_LENGTHS, SCHEMAS, TableName
+from steeldefect.tables.provenance import Origin, with_provenance
+from steeldefect.tables.schema import PARTITION, RUN_LENGTHS, SCHEMAS, TableName
 
 
 def stored_columns(
@@ -28,32 +28,28 @@ def stored_columns(
         names: columns of `rows`, in their order.
         rows: one or more rows, each with a value for each of `names`. The column `run_lengths`
             holds runs.
-        shared: values of columns that all rows share.
+        shared: values of columns that all rows share; columns that the table lacks are left out.
         origin: provenance of the rows.
 
     Returns:
         Columns of the schema; those that are named nowhere are null.
     """
+    schema = SCHEMAS[table].columns
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    shared = {**shared, **origin.columns}
-    schema = SCHEMAS[table].stored
-    arrays = []
-    for field in schema:
-        if field.name == RUN_LENGTHS:
-            arrays.append(run_length_texts(columns[field.name]))
-        elif field.name in columns:
-            arrays.append(pa.array(columns[field.name], field.type))
-        elif shared.get(field.name) is None:
-            arrays.append(pa.nulls(len(rows), field.type))
-        else:
-            arrays.append(pa.repeat(pa.scalar(shared[field.name], field.type), len(rows)))
-    return pa.Table.from_arrays(arrays, schema=schema)
+    made = {
+        name: run_length_texts(values)
+        if name == RUN_LENGTHS
+        else pa.array(values, schema.field(name).type)
+        for name, values in columns.items()
+    }
+    made |= {name: pa.repeat(value, len(rows)) for name, value in shared.items()}
+    return with_provenance(table, pa.table(made), origin).drop_columns([PARTITION])
 
 
 def run_length_texts(masks: Sequence[Runs]) -> pa.StringArray:
     """Write the runs of many masks as text, as `run_lengths.to_text` does.
 
-    Arrow writes all numbers at once, in a third of the time that Python takes.
+    Arrow writes all numbers at once, which takes less time than one by one in Python.
 
     Args:
         masks: int64 (n, 2) each.
