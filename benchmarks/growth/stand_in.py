@@ -12,8 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.unfitted import unfitted
 from steeldefect.bundle.files import SEAL_NAME
-from steeldefect.bundle.manifest import DefectClass, PictureSizes, Segmenter, TrainingRecord
+from steeldefect.bundle.manifest import DefectClass, PictureSizes, Segmenter
 from steeldefect.pictures.preprocessing import InputSpec, Scaling
 
 HEIGHT, WIDTH = 64, 128
@@ -58,14 +59,7 @@ def make_bundle(folder: Path) -> Path:
         gate=None,
         segmenter=Segmenter(input=spec),
         picture_sizes=PictureSizes(height=(HEIGHT, HEIGHT), width=(WIDTH, WIDTH)),
-        training=TrainingRecord(
-            recipe_name="stand-in",
-            recipe={},
-            seed=0,
-            data_fingerprint="none",
-            pictures={},
-            minutes=0,
-        ),
+        training=unfitted(),
     )
     write_bundle(folder, Models(None, model), draft)
     return folder

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.scoring.material import LIMITS, PASSING
+from benchmarks.unfitted import unfitted
 from steeldefect.bundle.files import SEAL_NAME
-from steeldefect.bundle.manifest import DefectClass, Gate, PictureSizes, Segmenter, TrainingRecord
+from steeldefect.bundle.manifest import DefectClass, Gate, PictureSizes, Segmenter
 from steeldefect.pictures.decoding import decode_gray
 from steeldefect.pictures.preprocessing import InputSpec, Scaling, prepare
 
@@ -51,14 +52,7 @@ def make_stand_in(folder: Path, paths: Sequence[Path]) -> Path:
         gate=Gate(input=GATE_INPUT, threshold=_threshold(paths)),
         segmenter=Segmenter(input=SEGMENTER_INPUT),
         picture_sizes=PictureSizes(height=(HEIGHT, HEIGHT), width=(WIDTH, WIDTH)),
-        training=TrainingRecord(
-            recipe_name="stand-in",
-            recipe={},
-            seed=0,
-            data_fingerprint="none",
-            pictures={},
-            minutes=0,
-        ),
+        training=unfitted(),
     )
     write_bundle(folder, Models(_gate(), _segmenter()), draft)
     return folder
