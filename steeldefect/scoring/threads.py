@@ -33,8 +33,8 @@ def keep_freed_memory() -> None:
     """Let this process keep memory that it has freed, up to 32 MiB, for its next arrays.
 
     Every picture needs some arrays of a megabyte. By default, the C library asks the operating
-    system for such an array and hands it back, and the system clears each page anew. Only glibc has these settings; elsewhere, nothing
-    changes. Source: mallopt(3).
+    system for such an array and hands it back, and the system clears each page anew. Only glibc has
+    these settings; elsewhere, nothing changes. Source: mallopt(3).
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
