@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from steeldefect.runtimes.device_program.bilinear import resize_window, taps
 
-sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
+maps = st.tuples(st.integers(2, 90), st.integers(2, 90))
+"""Sizes of class maps. OpenCV 5 rounds places to float32 where a map has one row or one column
+only, so its weights are off by up to 1e-5 there. No segmenter has such a map."""
+pictures = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
 
-@given(source=sizes, target=sizes, data=st.data())
+@given(source=maps, target=pictures, data=st.data())
 def test_a_window_is_what_opencv_has_there(
     source: tuple[int, int], target: tuple[int, int], data: st.DataObject
 ) -> None:

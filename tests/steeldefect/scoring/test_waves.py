@@ -240,7 +240,8 @@ def test_a_wave_is_sized_by_the_rate_of_the_waves_before(
 ) -> None:
     at_once = tasks_at_once(session.sparkContext)
     waves = Waves(session, ScoreSettings(), lambda n, _: Tasks(tmp_path, n))
-    assert waves.pictures() == 50 * at_once  # the rate is not known
+    # the rate is not known: 50 for each task, but enough for a few damaged ones
+    assert waves.pictures() == max(50 * at_once, 500)
     next(waves.scored(cut(keys(*"abcdefgh"), keys(*"ijklmnop"))))
     # each task says that it took a second
     tasks = min(at_once, 8)
