@@ -360,7 +360,7 @@ class ScoringRun:
             stage_seconds=json.dumps(totals.stage_seconds),
             engine=json.dumps(totals.engines),
             settings=self.settings.model_dump_json(),
-            classes=json.dumps({one.id: one.name for one in bundle.manifest.classes}),
+            classes=json.dumps({one.id: one.name for one in bundle.manifest.outlined_classes}),
             thresholds=Thresholds.of(bundle.manifest).model_dump_json(),
         )
 

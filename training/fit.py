@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.manifest import UNKNOWN
 from steeldefect.errors import DataError, SettingsError
 from steeldefect.program.progress import say, warn
-from training.data.dataset import DataSet, read_dataset
+from training.data.dataset import DataSet, read_dataset, with_one_class
 from training.export.draft_manifest import draft_of_fit
 from training.export.staging import Models, refuse_existing
 from training.finish import Fitted, finish
 from training.fitting.checkpoint import STATE_FILE
+from training.fitting.fit_novelty import FittedNovelty, fit_novelty
 from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
-from training.models.shared import in_two_parts
+from training.models.shared import Odd, in_two_parts, of_the_unknown
 from training.recipe import GateKind, MissingClass, Recipe
 from training.splitting.split import Parts, parts_for
 
@@ -31,6 +33,7 @@ _IDENTITY = "identity.json"
 _AFTERWARDS: Any = {
     "calibrate": True,
     "compile": True,
+    "novelty": True,
     "gate": {"threshold"},
     "segmenter": {"pixel_threshold", "min_area", "mirrors"},
 }
@@ -90,6 +93,8 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     """
     refuse_existing(bundle)
     dataset = read_dataset(data)
+    if not recipe.learns_classes:
+        dataset = with_one_class(dataset, UNKNOWN)
     recipe = recipe.for_pictures([picture.shape for picture in dataset.pictures])
     parts = parts_for(dataset, recipe.split, recipe.seed, options.split_file, options.fold)
     missing = _check_trainable(dataset, parts, recipe)
@@ -97,10 +102,12 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     work = options.work or bundle.with_name(f"{bundle.name}.fit")
     _claim_work_folder(work, dataset, parts, recipe)
     seconds = None if options.max_minutes is None else _FOR_MODELS * 60 * options.max_minutes
-    job = Job(recipe, parts, tuple(dataset.class_names), work, seconds)
+    classes = tuple(dataset.class_names) if recipe.learns_classes else ()
+    job = Job(recipe, parts, classes, work, seconds)
     segmenter = fit_segmenter(job)
     gate = fit_gate(job, segmenter)
-    written = finish(_fitted(dataset, job, segmenter, gate, missing), bundle)
+    novelty = _fit_novelty(job, segmenter)
+    written = finish(_fitted(dataset, job, segmenter, gate, novelty, missing), bundle)
     if not options.keep_states:
         _delete_states(work)
     return FitResult(written)
@@ -111,27 +118,49 @@ def _fitted(
     job: Job,
     segmenter: FittedModel,
     gate: FittedModel | None,
+    novelty: FittedNovelty | None,
     missing: list[str],
 ) -> Fitted:
     """Collect the inputs of `finish`."""
     models = {"segmenter": segmenter} | ({} if gate is None else {"gate": gate})
-    minutes = sum(one.seconds for one in models.values()) / 60
-    notes = [*missing, *(note for one in models.values() for note in one.notes)]
+    parts: list[FittedModel | FittedNovelty] = [*models.values()]
+    if novelty is not None:
+        parts.append(novelty)
+    minutes = sum(one.seconds for one in parts) / 60
+    notes = [*missing, *(note for one in parts for note in one.notes)]
+    if job.recipe.novelty is not None and novelty is None:
+        notes.append("novelty is not judged: it needs gate.kind: shared")
+    record = None if novelty is None else novelty.record
     return Fitted(
-        models=_models(job.recipe, segmenter, gate),
-        draft=draft_of_fit(dataset, job.parts.counts(), job.recipe, notes, minutes),
-        history={name: one.history for name, one in models.items()},
+        models=_models(job.recipe, segmenter, gate, novelty),
+        draft=draft_of_fit(dataset, job.parts.counts(), job.recipe, notes, minutes, record),
+        history={name: one.history for name, one in models.items() if one.history},
         recipe=job.recipe,
         parts=job.parts,
     )
 
 
-def _models(recipe: Recipe, segmenter: FittedModel, gate: FittedModel | None) -> Models:
+def _fit_novelty(job: Job, segmenter: FittedModel) -> FittedNovelty | None:
+    settings = job.recipe.novelty
+    if settings is None or not job.recipe.judges_novelty:
+        return None
+    return fit_novelty(job, segmenter.model, settings)
+
+
+def _models(
+    recipe: Recipe,
+    segmenter: FittedModel,
+    gate: FittedModel | None,
+    novelty: FittedNovelty | None,
+) -> Models:
     """Return the models of the bundle; see `training.models.shared` for a gate that shares."""
+    odd = None if novelty is None else Odd(novelty.normal, novelty.scale)
+    if odd is not None and not recipe.learns_classes:
+        return Models(*of_the_unknown(segmenter.model, recipe.segmenter, odd))
     if gate is None:
         return Models(None, segmenter.model)
     if recipe.gate.kind is GateKind.SHARED:
-        return Models(*in_two_parts(gate.model, segmenter.model, recipe.gate))
+        return Models(*in_two_parts(gate.model, segmenter.model, recipe.gate, odd))
     return Models(gate.model, segmenter.model)
 
 
@@ -140,8 +169,12 @@ def _check_trainable(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str
 
     Raises:
         DataError: a part has no masks, a gate has no clean or no defective pictures, or no picture
-            of the train part shows a class.
+            of the train part shows a class; or there is no clean picture to learn from.
     """
+    if not recipe.learns_classes:
+        if all(picture.defective for picture in parts.train):
+            raise DataError("no clean picture in the train part; add some to learn from")
+        return []
     for name, pictures in (("train", parts.train), ("validation", parts.validation)):
         if not any(picture.runs for picture in pictures):
             raise DataError(f"no picture with a mask in the {name} part; add labelled pictures")

@@ -33,6 +33,11 @@ def _chosen(manifest: Manifest) -> Iterator[str]:
     if gate is not None:
         known = "" if calibration is None else _recall(calibration)
         yield f"gate {gate.mode.value}, threshold {gate.threshold:.4g}{known}"
+    if manifest.novelty is not None:
+        yield (
+            f"novelty: limit from {manifest.novelty.clean_pictures} clean pictures, at most "
+            f"{manifest.novelty.false_alarms:.2%} of clean pictures are expected above it"
+        )
     if manifest.compiled is not None:
         yield f"scored on CPUs in {manifest.compiled.default_name}: {manifest.compiled.reason}"
 

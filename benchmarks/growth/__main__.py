@@ -1,6 +1,6 @@
 """Measure how the job grows: cost per picture, memory, and seconds of a plan.
 
-    python -m benchmarks.growth [--sizes N...] [--keys N...] [--repetitions N]
+    python -m benchmarks.growth [--sizes N...] [--tasks N...] [--keys N...] [--repetitions N]
 
 Writes `benchmarks/growth.json`, and draws `docs/scale.svg`.
 """
@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--sizes", type=positive, nargs="+", default=sizes, help="pictures per run")
     parser.add_argument("--keys", type=positive, nargs="+", default=keys, help="keys per plan")
     parser.add_argument("--waves", type=positive, nargs="+", default=[1_000, 20], help="wave sizes")
+    parser.add_argument("--tasks", type=positive, nargs="+", default=[1, 2], help="tasks at once")
     parser.add_argument("--repetitions", type=positive, default=3, help="runs of each small size")
     parser.add_argument("--work", type=local_path, default=Path("build/growth"))
     parser.add_argument("--out", type=local_path, default=_HERE / "growth.json")
@@ -53,7 +54,8 @@ def _measure(options: argparse.Namespace) -> None:
     for pictures in options.sizes:
         archive = make_archive(work / f"archive-{pictures}", pictures)
         for repetition in range(options.repetitions if pictures <= 10_000 else 1):
-            for tasks in (1, 2) if repetition % 2 == 0 else (2, 1):
+            turn = options.tasks if repetition % 2 == 0 else reversed(options.tasks)
+            for tasks in turn:
                 shutil.rmtree(work / "tables", ignore_errors=True)
                 grown.append(_run(_Job(archive, bundle, work / "tables", pictures, tasks)))
     for size in options.waves:
@@ -134,7 +136,7 @@ def _summary(grown: list[Run], waved: list[Run], planned: list[Run]) -> str:
     lines = [
         f"cost of a picture at {sizes[-1]} / cost at {sizes[0]}, {tasks} tasks at once: "
         f"{middle(sizes[-1], tasks) / middle(sizes[0], tasks):.3f}"
-        for tasks in (1, 2)
+        for tasks in sorted({run.tasks for run in grown})
     ]
     lines += [
         f"publishing a wave, mean of {run.waves}: {run.driver_seconds['publish'] / run.waves:.3f} s"

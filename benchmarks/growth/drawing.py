@@ -27,7 +27,8 @@ def draw(grown: Sequence[Run], planned: Sequence[Run], path: Path) -> None:
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     cost, memory, plan = figure.subplots(1, 3)
     _draw_cost(cost, grown)
-    _draw_memory(memory, [run for run in grown if run.tasks == 2])
+    most = max(run.tasks for run in grown)
+    _draw_memory(memory, [run for run in grown if run.tasks == most])
     _draw_plan(plan, planned)
     for axes in (cost, memory, plan):
         axes.set_xscale("log")
@@ -40,7 +41,9 @@ def draw(grown: Sequence[Run], planned: Sequence[Run], path: Path) -> None:
 
 
 def _draw_cost(axes: Any, runs: Sequence[Run]) -> None:
-    for tasks, colour in ((1, _BLUE), (2, _ORANGE)):
+    for tasks, colour in zip(
+        sorted({run.tasks for run in runs}), (_BLUE, _ORANGE, _GREEN), strict=False
+    ):
         chosen = [run for run in runs if run.tasks == tasks]
         axes.plot(
             [run.pictures for run in chosen],
@@ -54,7 +57,7 @@ def _draw_cost(axes: Any, runs: Sequence[Run]) -> None:
             statistics.median(1000 * run.task_seconds for run in chosen if run.pictures == size)
             for size in sizes
         ]
-        label = "one task" if tasks == 1 else "two tasks at once"
+        label = "one task" if tasks == 1 else f"{tasks} tasks at once"
         axes.plot(sizes, middle, color=colour, label=label)
     axes.set_title("Cost of a picture, stand-in for the models")
     axes.set_xlabel("pictures in a run")

@@ -42,7 +42,7 @@ def write_inventory(path: Path, archive: Path, keys: int, pictures: int) -> Path
 def write_tables(output: Path, archive: Path, inventory: Path, bundle: Path, skip: int) -> None:
     """Write tables in which all keys of an inventory are scored, except the first `skip`."""
     keys = pq.read_table(inventory).slice(skip)
-    store = open_store(str(output))
+    store, source = open_store(str(output)), open_store(str(archive)).uri
     now = datetime.now(UTC)
     origin = Origin(new_run_id(now), open_bundle(bundle).digest, now)
     tables = Tables(store)
@@ -50,14 +50,14 @@ def write_tables(output: Path, archive: Path, inventory: Path, bundle: Path, ski
     parts: list[Part] = []
     wave = 0
     for start in range(0, keys.num_rows, _ROWS_OF_A_PART):
-        rows = _images(keys.slice(start, _ROWS_OF_A_PART), str(archive), origin)
+        rows = _images(keys.slice(start, _ROWS_OF_A_PART), source, origin)
         parts.append(write_part(store, TableName.IMAGES, rows, origin, f"{start:09d}"))
         if len(parts) == _PARTS_OF_A_WAVE or start + _ROWS_OF_A_PART >= keys.num_rows:
             wave += 1
             WaveLog(tables).publish(WaveRecord(origin.run_id, wave, parts), lambda: None)
             parts = []
     scored = {"planned": keys.num_rows, "scored": keys.num_rows, "waves": wave}
-    record_run(tables, origin, RunRecord("score", str(archive), Outcome.SUCCESS, 1.0, **scored))
+    record_run(tables, origin, RunRecord("score", source, Outcome.SUCCESS, 1.0, **scored))
 
 
 def _images(keys: pa.Table, source: str, origin: Origin) -> pa.Table:

@@ -34,11 +34,11 @@ DETECTED = (
     "findings array<struct<class_id int, class_name string, run_lengths string, area bigint, "
     "share double, box struct<top int, left int, bottom int, right int>, regions int, "
     "mean_probability float, max_probability float>>, "
-    "error string"
+    "error string, novelty float"
 )
 """Schema of the column. `error` is null for a scored picture; else all other fields are null."""
 
-_FIELDS = ("verdict", "gate_probability", "width", "height", "findings", "error")
+_FIELDS = ("verdict", "gate_probability", "width", "height", "findings", "error", "novelty")
 
 
 def detect(

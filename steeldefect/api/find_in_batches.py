@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from steeldefect.api.picture_result import PictureResult, public_finding
 from steeldefect.detection.detector import Detector
+from steeldefect.detection.novelty import GateAnswer
 from steeldefect.detection.outline import Outline
 from steeldefect.detection.prepared import Prepared
 from steeldefect.errors import HostError, InferenceError, PictureError, SettingsError
@@ -86,7 +87,7 @@ class BatchFinder:
         return [
             PictureResult(name, error=ready)
             if isinstance(ready, PictureError)
-            else _result(name, ready.shape, *next(found))
+            else self._result(name, ready.shape, *next(found))
             for name, ready in zip(names, batch, strict=True)
         ]
 
@@ -104,33 +105,39 @@ class BatchFinder:
 
     def _detected(
         self, pictures: list[Prepared]
-    ) -> list[tuple[float | None, Outline | PictureError | None]]:
-        """Return the gate's probability and the outline of each picture; None if it was gated."""
+    ) -> list[tuple[GateAnswer, Outline | PictureError | None]]:
+        """Return the gate's answer and the outline of each picture; None if it was gated."""
         detector = self._detector
-        probabilities = detector.gate(pictures)
-        passes = detector.passes(probabilities)
+        judged = detector.judge(pictures)
+        passes = detector.passes(*judged)
         passing = [picture for picture, ok in zip(pictures, passes, strict=True) if ok]
-        segmented = iter(detector.segment(passing, probabilities[passes]))
-        detected: list[tuple[float | None, Outline | PictureError | None]] = []
-        for probability, ok in zip(probabilities.tolist(), passes.tolist(), strict=True):
-            if detector.has_gate and math.isnan(probability):
-                detected.append((None, InferenceError("the gate's answer is not finite")))
+        segmented = iter(detector.segment(passing, *(one[passes] for one in judged)))
+        detected: list[tuple[GateAnswer, Outline | PictureError | None]] = []
+        for answer, ok in zip(judged.each(), passes.tolist(), strict=True):
+            if detector.has_gate and math.isnan(answer.probability):
+                detected.append((answer, InferenceError("the gate's answer is not finite")))
             else:
-                stated = probability if detector.has_gate else None
-                detected.append((stated, next(segmented) if ok else None))
+                detected.append((answer, next(segmented) if ok else None))
         return detected
 
-
-def _result(
-    name: str | None,
-    shape: tuple[int, int],
-    probability: float | None,
-    found: Outline | PictureError | None,
-) -> PictureResult:
-    if isinstance(found, PictureError):
-        return PictureResult(name, error=found)
-    findings = found.findings if found else ()
-    verdict = Verdict.GATED if found is None else Verdict.DEFECT if findings else Verdict.CLEAN
-    height, width = shape
-    public = tuple(public_finding(one, shape) for one in findings)
-    return PictureResult(name, width, height, verdict.value, probability, public)
+    def _result(
+        self,
+        name: str | None,
+        shape: tuple[int, int],
+        answer: GateAnswer,
+        found: Outline | PictureError | None,
+    ) -> PictureResult:
+        if isinstance(found, PictureError):
+            return PictureResult(name, error=found)
+        findings = found.findings if found else ()
+        verdict = Verdict.GATED if found is None else Verdict.DEFECT if findings else Verdict.CLEAN
+        height, width = shape
+        return PictureResult(
+            name,
+            width,
+            height,
+            verdict.value,
+            gate_probability=answer.probability if self._detector.has_gate else None,
+            novelty=self._detector.novelty(answer.oddness),
+            findings=tuple(public_finding(one, shape) for one in findings),
+        )

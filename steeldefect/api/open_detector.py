@@ -76,7 +76,7 @@ class PictureDetector:
         """Store the opened models; call `open_detector` instead."""
         self.bundle = bundle
         self.engine = str(models.engine)
-        self.classes = {one.id: one.name for one in models.manifest.classes}
+        self.classes = {one.id: one.name for one in models.manifest.outlined_classes}
         self._finder = BatchFinder(models)
         self._reader = PictureReader(settings)
         self._threads = settings.fetch_threads

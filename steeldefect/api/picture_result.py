@@ -70,6 +70,8 @@ class PictureResult:
         verdict: "defect"; "clean" (segmented, nothing found); "gated" (the gate stopped it); None
             if there is an error.
         gate_probability: the gate's probability of a defect, 0 to 1; None if there is no gate.
+        novelty: how unlike the clean training pictures its oddest place is; 1 is the bundle's
+            limit. None if the bundle does not judge it.
         findings: one finding for each defect class found, in the bundle's order.
         error: reason why the picture could not be scored; None if it was scored.
     """
@@ -79,6 +81,7 @@ class PictureResult:
     height: int = 0
     verdict: str | None = None
     gate_probability: float | None = None
+    novelty: float | None = None
     findings: tuple[Finding, ...] = ()
     error: PictureError | None = None
 
@@ -89,6 +92,7 @@ class PictureResult:
             "name": self.name,
             "verdict": self.verdict,
             "gate_probability": self.gate_probability,
+            "novelty": self.novelty,
             "width": self.width if scored else None,
             "height": self.height if scored else None,
             "findings": [one.as_dict() for one in self.findings] if scored else None,

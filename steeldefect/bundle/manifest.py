@@ -19,8 +19,14 @@ FORMAT_VERSION = 3
 SHARED_FORMAT_VERSION = 4
 """Format of bundles with a shared gate (`Gate.shared`), which earlier versions refuse."""
 
-READABLE_FORMATS = (1, 2, 3, 4)
+NOVELTY_FORMAT_VERSION = 5
+"""Format of bundles that also judge novelty (`Manifest.novelty`), which earlier versions refuse."""
+
+READABLE_FORMATS = (1, 2, 3, 4, 5)
 """Formats 1 and 2 lack fields that have a default below; format 2 lacks those of `compiled`."""
+
+UNKNOWN = "unknown"
+"""Name of the class of regions that look like no clean training picture and no named class."""
 
 _NOT_LISTED = ("bundle.json", "bundle.sha256")  # the manifest and its seal
 _NOT_IN_NAMES = "\\:"  # Windows' separators of folders and drives
@@ -89,6 +95,29 @@ class Gate(_Part):
     temperature: float = Field(default=1.0, gt=0)
     soft_area: int = Field(default=0, ge=0)
     shared: bool = Field(default=False, exclude_if=operator.not_)
+
+
+class Novelty(_Part):
+    """How pictures are recognised that look like no clean training picture.
+
+    The first part of a shared network says for each picture, beside the probability of a defect,
+    the *oddness* of its oddest place: d^2 / (d^2 + s^2), where d is the distance of its features
+    from those of clean pictures, and s a fixed scale (`training.models.novelty`). The segmenter's
+    last map is the oddness of every pixel.
+
+    `limit`: pictures with this oddness or more pass the gate, whatever it says. Their `novelty`, a
+    ratio of distances, is at least 1 (`novelty_of`).
+    `unknown`: the class of odd regions that overlap no finding of another class. Regions are
+    outlined at its `pixel_threshold`, and only on pictures at or above the limit.
+    `clean_pictures`: number of clean pictures on which the limit was chosen. `false_alarms`: share
+    of clean pictures that is expected at or above the limit, at most
+    (`training.calibration.novelty_limit`).
+    """
+
+    limit: float = Field(gt=0, lt=1)
+    unknown: DefectClass
+    clean_pictures: int = Field(ge=0)
+    false_alarms: float = Field(ge=0, le=1)
 
 
 class Segmenter(_Part):
@@ -291,13 +320,18 @@ class TrainingRecord(_Part):
 
 
 class Manifest(_Part):
-    """The contents of `bundle.json`."""
+    """The contents of `bundle.json`.
+
+    `classes`: the classes that were learnt from labels, in the order of the segmenter's maps; in a
+    bundle without any, the class of `novelty`, which then is not named twice.
+    """
 
     format_version: int
     created_at: datetime
     classes: list[DefectClass] = Field(min_length=1)
     gate: Gate | None
     segmenter: Segmenter
+    novelty: Novelty | None = Field(default=None, exclude_if=lambda value: value is None)
     picture_sizes: PictureSizes
     metric_convention: str
     held_out_scores: list[Score]
@@ -311,6 +345,13 @@ class Manifest(_Part):
     def class_names(self) -> dict[int, str]:
         """Names of the classes by id, in the bundle's order."""
         return {one.id: one.name for one in self.classes}
+
+    @property
+    def outlined_classes(self) -> list[DefectClass]:
+        """The classes of the segmenter's maps, in their order: `classes`, then the unknown."""
+        if self.novelty is None or self.novelty.unknown in self.classes:
+            return self.classes
+        return [*self.classes, self.novelty.unknown]
 
     @field_validator("format_version")
     @classmethod
@@ -334,6 +375,19 @@ class Manifest(_Part):
             raise ValueError(f"a shared gate needs format {SHARED_FORMAT_VERSION}")
         if self.gate.input != self.segmenter.input:
             raise ValueError("a shared gate needs the input of the segmenter")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_novelty_as_it_says(self) -> Manifest:
+        if self.novelty is None:
+            return self
+        if self.format_version < NOVELTY_FORMAT_VERSION:
+            raise ValueError(f"novelty needs format {NOVELTY_FORMAT_VERSION}")
+        if not self.shares_network:
+            raise ValueError("novelty needs a shared gate, whose features it judges")
+        unknown = self.novelty.unknown
+        if unknown not in self.classes and unknown.id in self.class_names:
+            raise ValueError(f"the class {unknown.name} has the id of another class")
         return self
 
     @field_validator("classes")

@@ -63,8 +63,9 @@ def _text_of(result: PictureResult) -> str:
     if result.error is not None:
         return f"{result.name}: not scored: {' '.join(str(result.error).split())}"
     probability = result.gate_probability
-    gate = "" if probability is None else f" (gate {probability:.3f})"
-    lines = [f"{result.name}: {result.verdict}{gate}"]
+    told = [] if probability is None else [f"gate {probability:.3f}"]
+    told += [] if result.novelty is None else [f"novelty {result.novelty:.2f}"]
+    lines = [f"{result.name}: {result.verdict}" + (f" ({', '.join(told)})" if told else "")]
     for one in result.findings:
         box = one.box
         lines.append(

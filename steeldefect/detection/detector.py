@@ -1,10 +1,10 @@
 """The detector: pictures in, gate probabilities and findings out. Arrays only, no Spark, no files.
 
 prepared = [detector.prepare(picture) for picture in pictures]    # any thread
-probabilities = detector.gate(prepared)                           # (n,), NaN without a gate
-passed = detector.passes(probabilities)                           # (n,), all if the gate is soft
+judged = detector.judge(prepared)                                 # (n,), NaN without a gate
+passed = detector.passes(*judged)                                 # (n,), all if the gate is soft
 passing = [picture for picture, ok in zip(prepared, passed) if ok]
-outlines = detector.segment(passing, probabilities[passed])       # one for each picture
+outlines = detector.segment(passing, *(one[passed] for one in judged))  # one for each picture
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from steeldefect.bundle.manifest import Manifest, Mirror
 from steeldefect.detection import gating
+from steeldefect.detection.novelty import GateAnswer, Judged, is_odd, novelty_of
 from steeldefect.detection.outline import Outline, OutlineRules, outline_maps
 from steeldefect.detection.prepared import Prepared
 from steeldefect.detection.stages import AtOnce, GateOnDevice, SegmenterOnDevice, Stage
@@ -99,31 +100,46 @@ class Detector:
             resizer.to(self.manifest.segmenter.input),
         )
 
-    def gate(self, pictures: Sequence[Prepared]) -> Float32:
-        """Compute the gate's probability of a defect for each picture.
+    def judge(self, pictures: Sequence[Prepared]) -> Judged:
+        """Compute the gate's probability of a defect for each picture, and its oddness.
 
-        Returns:
-            float32 (n,), calibrated by the bundle's temperature (see `gating.temper`); NaN if the
-            model's output is not finite, and NaN for all pictures without a gate.
+        Probabilities are calibrated by the bundle's temperature (see `gating.temper`).
         """
         resized = [picture.for_gate for picture in pictures if picture.for_gate is not None]
         if self._gate is None or self.manifest.gate is None or not resized:
-            return np.full(len(pictures), np.nan, dtype=np.float32)
-        answers = self._gate.answer(resized, self.manifest.gate.input).reshape(len(pictures))
-        return self._calibrated(answers)
+            nothing = np.full(len(pictures), np.nan, dtype=np.float32)
+            return Judged(nothing, nothing)
+        return self._judged(self._gate.answer(resized, self.manifest.gate.input))
 
-    def _calibrated(self, answers: Float32) -> Float32:
-        """Return a gate's answers, calibrated by its temperature; NaN where they are not finite."""
-        finite = np.where(np.isfinite(answers), answers, np.float32(np.nan))
+    def gate(self, pictures: Sequence[Prepared]) -> Float32:
+        """Compute the probabilities alone, float32 (n,); see `judge`."""
+        return self.judge(pictures).probability
+
+    def _judged(self, answers: Float32) -> Judged:
+        """Return what a gate says: (n,), or (n, 1 or 2) with the oddness as second column."""
+        columns = answers.reshape(len(answers), -1)
+        finite = np.isfinite(columns).all(axis=1)
+        probability = np.where(finite, columns[:, 0], np.float32(np.nan))
         gate = self.manifest.gate
-        return finite if gate is None else gating.temper(finite, gate.temperature)
+        if gate is not None:
+            probability = gating.temper(probability, gate.temperature)
+        if self.manifest.novelty is None:
+            return Judged(probability, np.full(len(columns), np.nan, dtype=np.float32))
+        return Judged(probability, np.where(finite, columns[:, 1], np.float32(np.nan)))
 
-    def gate_stage(self) -> Stage[float]:
-        """Return the gate as a stage of a task: probabilities as `gate` computes them."""
+    def gate_stage(self) -> Stage[GateAnswer]:
+        """Return the gate as a stage of a task: answers as `judge` computes them."""
         gate = self.manifest.gate
         if isinstance(self._gate, OnDevice) and gate is not None:
-            return GateOnDevice(self._gate.gate_queue(gate.input), self._calibrated)
-        return AtOnce(lambda pictures: self.gate(pictures).tolist())
+            return GateOnDevice(self._gate.gate_queue(gate.input), self._told)
+        return AtOnce(lambda pictures: self.judge(pictures).each())
+
+    def _told(self, answers: Float32) -> list[GateAnswer]:
+        return self._judged(answers).each()
+
+    def novelty(self, oddness: float) -> float | None:
+        """Return the novelty of a picture, 1 at the limit; None if the bundle does not judge it."""
+        return novelty_of(self.manifest.novelty, oddness)
 
     def segmenter_stage(self, levels: Sequence[float] = ()) -> Stage[Float32 | PictureMaps]:
         """Return the segmenter as a stage of a task: what `outline` takes, for each picture.
@@ -132,41 +148,56 @@ class Detector:
             levels: thresholds at which masks are kept as well; see `OutlineRules`.
         """
         if isinstance(self.segmenter, OnDevice):
-            classes = tuple(self.manifest.classes)
+            classes = tuple(self.manifest.outlined_classes)
             made = self.segmenter.segmenter_queue(self.manifest.segmenter, classes, tuple(levels))
             return SegmenterOnDevice(*made)
         return AtOnce(lambda pictures: list(self.maps(pictures, lent=True)))
 
-    def passes(self, probabilities: Float32) -> npt.NDArray[np.bool_]:
+    def passes(
+        self, probabilities: Float32, oddness: Float32 | None = None
+    ) -> npt.NDArray[np.bool_]:
         """Return which pictures go to the segmenter: bool (n,); see `gating.passes`.
 
         Without a gate, all pictures pass. A soft gate passes all pictures except those whose
-        probability is NaN.
+        probability is NaN. Pictures at or above the limit of oddness pass as well.
+
+        Args:
+            probabilities: float32 (n,), of `judge`.
+            oddness: float32 (n,), of `judge`; None: no picture is odd.
         """
         gate = self.manifest.gate
         if gate is None:
             return np.ones(len(probabilities), dtype=bool)
-        return gating.passes(gate, probabilities)
+        passed = gating.passes(gate, probabilities)
+        return passed if oddness is None else passed | is_odd(self.manifest.novelty, oddness)
 
     def segment(
-        self, pictures: Sequence[Prepared], probabilities: Float32
+        self,
+        pictures: Sequence[Prepared],
+        probabilities: Float32,
+        oddness: Float32 | None = None,
     ) -> list[Outline | InferenceError]:
         """Compute the findings of pictures, measured in pixels.
 
         Args:
             pictures: prepared pictures that pass the gate.
-            probabilities: float32 (n,), the result of `gate` for these pictures. A soft gate raises
-                the minimum areas of pictures below its threshold; a hard gate does not use them.
+            probabilities: float32 (n,), the result of `judge` for these pictures. A soft gate
+                raises the minimum areas of pictures below its threshold; a hard gate does not use
+                them.
+            oddness: float32 (n,), the same; None: no picture is odd.
 
         Returns:
             For each picture its outline, or an error if the model's output is not finite.
         """
         if not pictures:
             return []
+        if oddness is None:
+            oddness = np.full(len(pictures), np.nan, dtype=np.float32)
+        answers = Judged(probabilities, oddness).each()
         return [
-            self.outline(maps, picture.shape, float(probability))
-            for maps, picture, probability in zip(
-                self.maps(pictures, lent=True), pictures, probabilities, strict=True
+            self.outline(maps, picture.shape, answer)
+            for maps, picture, answer in zip(
+                self.maps(pictures, lent=True), pictures, answers, strict=True
             )
         ]
 
@@ -200,16 +231,19 @@ class Detector:
         self,
         maps: Float32 | PictureMaps,
         shape: tuple[int, int],
-        probability: float,
+        answer: GateAnswer,
         rules: OutlineRules = _IN_PIXELS,
     ) -> Outline | InferenceError:
         """Compute the findings of one picture from its class maps. Any thread may call this.
+
+        The class of the unknown is outlined only on pictures at or above the limit of oddness, and
+        only where no finding of another class is.
 
         Args:
             maps: one picture's answer: float32 (h, w, classes) of `maps`, or what
                 `segmenter_stage` returns.
             shape: (height, width) of the picture.
-            probability: the gate's probability; see `segment`.
+            answer: what the gate says of the picture; see `segment`.
             rules: how regions are measured; the area that a soft gate adds comes on top.
 
         Returns:
@@ -218,10 +252,15 @@ class Detector:
         class_maps = ClassMaps(maps) if isinstance(maps, np.ndarray) else maps
         if not class_maps.finite:
             return InferenceError("the segmenter's answer is not finite")
-        added = self._added_area(probability)
+        added = self._added_area(answer.probability)
         if added:
             rules = replace(rules, added_area=rules.added_area + added)
-        return outline_maps(class_maps, shape, self.manifest.classes, rules)
+        novelty = self.manifest.novelty
+        unknown = None if novelty is None else novelty.unknown
+        classes = self.manifest.outlined_classes
+        if not is_odd(novelty, np.array([answer.oddness], np.float32))[0]:
+            classes = [one for one in classes if one is not unknown]
+        return outline_maps(class_maps, shape, classes, rules, unknown)
 
     def _added_area(self, probability: float) -> int:
         gate = self.manifest.gate

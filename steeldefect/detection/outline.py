@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+import cv2
 import numpy as np
 
 from steeldefect.bundle.manifest import DefectClass
@@ -119,7 +120,11 @@ class OutlineRules:
 
 
 def outline_picture(
-    maps: Float32, shape: tuple[int, int], classes: Sequence[DefectClass], rules: OutlineRules
+    maps: Float32,
+    shape: tuple[int, int],
+    classes: Sequence[DefectClass],
+    rules: OutlineRules,
+    unknown: DefectClass | None = None,
 ) -> Outline:
     """Find the defects of all classes on one picture; see `outline_maps`.
 
@@ -128,30 +133,46 @@ def outline_picture(
         shape: (height, width) of the picture.
         classes: the classes of the bundle, with thresholds and minimum areas.
         rules: how regions are measured.
+        unknown: the class for what no other class explains.
     """
-    return outline_maps(ClassMaps(np.ascontiguousarray(maps)), shape, classes, rules)
+    return outline_maps(ClassMaps(np.ascontiguousarray(maps)), shape, classes, rules, unknown)
 
 
 def outline_maps(
-    maps: PictureMaps, shape: tuple[int, int], classes: Sequence[DefectClass], rules: OutlineRules
+    maps: PictureMaps,
+    shape: tuple[int, int],
+    classes: Sequence[DefectClass],
+    rules: OutlineRules,
+    unknown: DefectClass | None = None,
 ) -> Outline:
     """Find the defects of all classes on one picture.
 
     Args:
         maps: the class maps of the model, finite.
         shape: (height, width) of the picture.
-        classes: the classes of the bundle, with thresholds and minimum areas.
+        classes: the classes of the bundle, with thresholds and minimum areas, in the order of the
+            maps; the last maps may be left out.
         rules: how regions are measured.
+        unknown: the class for what no other class explains; see `unexplained`. It is the last of
+            `classes`, or not among them. No soft gate raises its minimum area, and its masks are
+            not kept at other thresholds.
     """
+    of_unknown = replace(rules, added_area=0, levels=())
     findings: list[Finding] = []
     rejected: list[Rejected] = []
     levels: list[LevelMask] = []
     count = 0
     for number, defect_class in enumerate(classes):
+        is_unknown = defect_class == unknown
+        if is_unknown:
+            rules = of_unknown
         lowest = min(defect_class.pixel_threshold, *rules.levels, 1.0)
         window = maps.window_above(number, shape, lowest)
         if window is None:
             continue
+        if is_unknown:
+            masks = [one.runs for one in findings]
+            window = unexplained(window, defect_class.pixel_threshold, masks, shape)
         regions = _regions_above(window, defect_class.pixel_threshold, shape)
         reason = None
         if regions is not None:
@@ -167,6 +188,31 @@ def outline_maps(
         if rules.levels:
             levels += _level_masks(window, defect_class, shape, rules, own=reason is not None)
     return Outline(tuple(findings), _largest(rejected, rules.rejected), count, tuple(levels))
+
+
+def unexplained(
+    window: Window, threshold: float, masks: Sequence[run_lengths.Runs], shape: tuple[int, int]
+) -> Window:
+    """Return a window of the unknown, without the regions that known defects explain.
+
+    Known defects look odd, too. A region (8-connected) that shares a pixel with a known mask is
+    explained as a whole, because oddness is less sharp than a mask.
+
+    Args:
+        window: the part of the map of oddness around what is above the threshold.
+        threshold: of the unknown.
+        masks: known masks of the picture, run lengths int64 (n, 2) each.
+        shape: (height, width) of the picture.
+    """
+    mask = window.above(threshold)
+    if masks and mask.any():
+        _, regions = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+        rows, columns = mask.shape
+        inside = np.s_[window.top : window.top + rows, window.left : window.left + columns]
+        for runs in masks:
+            explained = np.unique(regions[run_lengths.to_mask(runs, shape)[inside] & mask])
+            mask = mask & ~np.isin(regions, explained)
+    return window._replace(masks={threshold: np.ascontiguousarray(mask)})
 
 
 def find_defect(

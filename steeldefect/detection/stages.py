@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from steeldefect.detection.novelty import GateAnswer
 from steeldefect.detection.prepared import Prepared
 from steeldefect.detection.windows import DeviceMaps
 from steeldefect.pictures.preprocessing import Float32
@@ -59,23 +60,23 @@ class GateOnDevice:
     """A gate on a GPU, reading ahead."""
 
     def __init__(
-        self, queue: DeviceQueue[Any, Float32], calibrated: Callable[[Float32], Float32]
+        self, queue: DeviceQueue[Any, Float32], told: Callable[[Float32], list[GateAnswer]]
     ) -> None:
-        """Set the queue of the gate's program, and what calibrates its answers."""
+        """Set the queue of the gate's program, and what reads and calibrates its answers."""
         self._queue = queue
-        self._calibrated = calibrated
+        self._told = told
 
-    def push(self, pictures: Sequence[Prepared]) -> Sequence[float]:
+    def push(self, pictures: Sequence[Prepared]) -> Sequence[GateAnswer]:
         """Start a batch; see `Stage`."""
         resized = [one.for_gate for one in pictures if one.for_gate is not None]
-        return self._told(self._queue.push(np.stack(resized)))
+        return self._each_told(self._queue.push(np.stack(resized)))
 
-    def drain(self) -> Sequence[float]:
+    def drain(self) -> Sequence[GateAnswer]:
         """Return the answers that are left."""
-        return self._told(self._queue.drain())
+        return self._each_told(self._queue.drain())
 
-    def _told(self, answers: Sequence[Float32]) -> list[float]:
-        return [one for answer in answers for one in self._calibrated(answer).tolist()]
+    def _each_told(self, answers: Sequence[Float32]) -> list[GateAnswer]:
+        return [one for answer in answers for one in self._told(answer)]
 
 
 class SegmenterOnDevice:

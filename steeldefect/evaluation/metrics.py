@@ -104,6 +104,30 @@ def gate_scores(
     ]
 
 
+def novelty_scores(
+    defective: npt.NDArray[np.bool_], oddness: Float64, odd: npt.NDArray[np.bool_]
+) -> list[Score]:
+    """Compute how well pictures are recognised that look like no clean picture.
+
+    Args:
+        defective: bool (pictures,), the truth.
+        oddness: float64 (pictures,), any measure that is greater for odder pictures.
+        odd: bool (pictures,), whether the picture is at or above the limit.
+
+    Returns:
+        novelty_auc (area under the ROC curve of defective against clean pictures), novelty_recall
+        (share of defective pictures at or above the limit), novelty_false_alarms (share of clean
+        pictures there).
+    """
+    both = defective.any() and not defective.all()
+    auc = float(roc_auc_score(defective, oddness)) if both else None
+    return [
+        Score(scope=OVERALL, name="novelty_auc", value=auc, support=len(defective)),
+        _share("novelty_recall", odd[defective]),
+        _share("novelty_false_alarms", odd[~defective]),
+    ]
+
+
 def verdict_scores(defective: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> list[Score]:
     """Compute the metrics of the final verdict over pictures.
 

@@ -71,7 +71,8 @@ class DrawnPairs:
         numbers = pa.array(images.index.to_numpy())
         connection.register("compared", compared.append_column("picture", numbers))
         connection.register("true_rows", self.true_rows)
-        ((self.count,),) = connection.execute(_COUNT).fetchall()
+        self._left_out = [scored.left_out]
+        ((self.count,),) = connection.execute(_COUNT, self._left_out).fetchall()
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the pairs in any order, some MB at a time.
@@ -86,7 +87,8 @@ class DrawnPairs:
         with MaskShelves(self._truth.masks.folder.name, len(self._images)) as shelves:
             for pictures, class_ids, texts in self._true_masks():
                 shelves.put(pictures, class_ids, texts, "truth")
-            for batch in record_batches(self._connection.sql(_FOUND), _BATCH):
+            found = self._connection.sql(_FOUND, params=self._left_out)
+            for batch in record_batches(found, _BATCH):
                 pictures, class_ids = (
                     batch[name].to_numpy().astype(np.int64) for name in ("picture", "class_id")
                 )
@@ -181,8 +183,10 @@ SELECT count(*) FROM (
     SELECT picture, class_id FROM true_rows
     UNION
     SELECT picture, class_id FROM predictions JOIN compared USING (source, key, run_id)
+    WHERE class_name IS DISTINCT FROM ?
 )
 """
 _FOUND = """
 SELECT picture, class_id, run_lengths FROM predictions JOIN compared USING (source, key, run_id)
+WHERE class_name IS DISTINCT FROM ?
 """

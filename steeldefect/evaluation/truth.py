@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from steeldefect.bundle.manifest import UNKNOWN
 from steeldefect.errors import DataError
 from steeldefect.evaluation.true_masks import TrueMasks
 from steeldefect.evaluation.truth_checks import (
@@ -26,6 +27,8 @@ from steeldefect.evaluation.truth_checks import (
 from steeldefect.labels import label_files
 from steeldefect.labels.label_rows import TEXT
 from steeldefect.labels.picture_names import match_names
+
+_LEFT_OUT = f"masks of the class {UNKNOWN} are not compared: no truth names it; verdicts count it"
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class ScoredPictures:
         uncovered: number of scored pictures without known truth.
         unscored: names in the truth whose pictures were not scored.
         notes: remarks on the truth for readers of the metrics, one line each.
+        left_out: name of the class whose masks are not compared: the unknown, beside classes with
+            names. No truth names it. Its findings count for the verdict.
     """
 
     images: pd.DataFrame
@@ -97,6 +102,7 @@ class ScoredPictures:
     uncovered: int
     unscored: list[str]
     notes: tuple[str, ...] = ()
+    left_out: str | None = None
 
 
 def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Predictions:
@@ -184,15 +190,20 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
     }
     drawn_classes = truth.masks.rows["ClassId"][truth.masks.rows["drawn"]].unique()
     extra = {int(number): f"class_{number}" for number in drawn_classes}
+    of_bundle = {number: name for number, name in predictions.classes.items() if name != UNKNOWN}
+    left_out = UNKNOWN if of_bundle and len(of_bundle) < len(predictions.classes) else None
+    compared = predictions.classes if left_out is None else of_bundle
     return ScoredPictures(
         images=images.reset_index(drop=True),
-        classes=dict(sorted((extra | predictions.classes).items())),
+        classes=dict(sorted((extra | compared).items())),
         uncovered=len(predictions.images) - len(images),
         unscored=sorted(unscored),
         notes=(
             *_notes(masks, len(predictions.images), drawn, set(extra) - set(predictions.classes)),
             *_not_outlined(images),
+            *([] if left_out is None else [_LEFT_OUT]),
         ),
+        left_out=left_out,
     )
 
 

@@ -62,7 +62,9 @@ def whole_segmenter(gate: Any, segmenter: Any) -> Any:
     """Return a model of pictures from a shared gate and the segmenter that takes its features."""
     import keras
 
-    return keras.Model(gate.input, segmenter(list(gate.outputs[1:])), name=segmenter.name)
+    features = list(gate.outputs[1:])
+    maps = segmenter(features if len(features) > 1 else features[0])
+    return keras.Model(gate.input, maps, name=segmenter.name)
 
 
 def load_keras_model(path: Path) -> Any:

@@ -18,6 +18,7 @@ from steeldefect.runtimes.base import Runtime
 from steeldefect.runtimes.choices import Precision
 from steeldefect.runtimes.choose_precision import cpu_precisions
 from steeldefect.runtimes.engine import Engine
+from steeldefect.runtimes.parts import takes_features
 
 Arrays = tuple[npt.NDArray[Any], ...]
 """Outputs of a model, (n, ...). Features may be bf16, as the bits in uint16; only OpenVINO's model
@@ -46,13 +47,13 @@ class OpenVinoRuntime(Runtime):
         """
         core = ov.Core()
         model = core.read_model(path)
-        self._takes_features = len(model.inputs) > 1
+        self._takes_features = takes_features(model.inputs[0].get_any_name())
         self._batch_size = 1 if self._takes_features else engine.batch_size
         self.engine = replace(engine, batch_size=self._batch_size)
         model.reshape({taken: self._fixed(taken.partial_shape) for taken in model.inputs})
         self._bf16_features = _hint(engine.precision) == "bf16" if gate is None else gate.gives_bf16
         if self._bf16_features:
-            model = _with_bf16_features(model)
+            model = _with_bf16_features(model, taken=self._takes_features)
         compiled = core.compile_model(model, "CPU", compile_settings(engine))
         self._request = compiled.create_infer_request()
         # the request's own memory: pictures are scaled into it, and answers are read from it
@@ -138,7 +139,7 @@ class OpenVinoRuntime(Runtime):
         return [self._batch_size, *(int(size.get_length()) for size in list(shape)[1:])]
 
 
-def _with_bf16_features(model: ov.Model) -> ov.Model:
+def _with_bf16_features(model: ov.Model, *, taken: bool) -> ov.Model:
     """Return the model with features in bf16, if it gives or takes any.
 
     For a gate that computes in bf16. To hand its features on as float32, OpenVINO would convert
@@ -147,7 +148,7 @@ def _with_bf16_features(model: ov.Model) -> ov.Model:
     steps = PrePostProcessor(model)
     for place in range(1, len(model.outputs)):
         steps.output(place).tensor().set_element_type(ov.Type.bf16)
-    for place in range(len(model.inputs) if len(model.inputs) > 1 else 0):
+    for place in range(len(model.inputs) if taken else 0):
         steps.input(place).tensor().set_element_type(ov.Type.bf16)
     return steps.build()
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from steeldefect.bundle.manifest import DefectClass
 from steeldefect.detection.detector import Detector
+from steeldefect.detection.novelty import GateAnswer
 from steeldefect.detection.outline import Outline, OutlineRules
 from steeldefect.detection.prepared import Prepared
 from steeldefect.detection.windows import PictureMaps
@@ -88,13 +89,13 @@ class Passed(NamedTuple):
     Attributes:
         picture: the picture as read.
         prepared: its model inputs.
-        probability: the gate's answer, or NaN without a gate.
+        answer: what the gate says; NaN without a gate.
         audit: whether the gate stopped the picture, and its audit chose it.
     """
 
     picture: Pictured
     prepared: Prepared
-    probability: float
+    answer: GateAnswer
     audit: bool = False
 
 
@@ -159,8 +160,8 @@ class BundleScorer:
 
     @property
     def classes(self) -> Sequence[DefectClass]:
-        """The classes of the bundle."""
-        return self._detector.manifest.classes
+        """The classes that the bundle can find, the unknown included."""
+        return self._detector.manifest.outlined_classes
 
     def prepare(
         self, resizer: Resizer, classify: Callable[[Exception], Exception]
@@ -206,7 +207,7 @@ class BundleScorer:
 
     def outline(self, segmented: Segmented) -> Outline | InferenceError:
         """Turn class maps into masks and regions. Any thread may call this."""
-        (picture, _, probability, audit), maps = segmented
+        (picture, _, answer, audit), maps = segmented
         rules = OutlineRules(measured=True, pixel_mm=picture.place.pixel_mm)
         if not audit:
             rules = replace(
@@ -216,22 +217,24 @@ class BundleScorer:
             )
         with self._stopwatch.measure("outline"):
             try:
-                return self._detector.outline(maps, picture.shape, probability, rules)
+                return self._detector.outline(maps, picture.shape, answer, rules)
             except Exception as error:
                 return self._failed(error)
 
     def add(self, passed: Passed, outline: Outline | InferenceError) -> None:
         """Add the rows of a segmented picture."""
+        probability, oddness = passed.answer
+        novelty = self._detector.novelty(oddness)
         if passed.audit:
             # if the segmenter fails, the gate's verdict stands, and the picture is not audited
             audited = outline if isinstance(outline, Outline) else None
-            self.rows.gated(passed.picture, passed.probability, audited)
+            self.rows.gated(passed.picture, probability, novelty, audited)
             return
         if isinstance(outline, InferenceError):
             self.rows.failed(passed.picture.key, Failure(Stage.SEGMENT, outline))
             return
-        probability = passed.probability if self._detector.has_gate else None
-        self.rows.segmented(passed.picture, probability, outline)
+        stated = probability if self._detector.has_gate else None
+        self.rows.segmented(passed.picture, stated, novelty, outline)
 
     def report(self, parts: list[Part]) -> TaskReport:
         """Return the counts of all rows so far, with the files that hold them."""
@@ -250,7 +253,7 @@ class BundleScorer:
         """Write the rows to files; see `TaskRows.write`."""
         return self.rows.write(output, self.origin, label)
 
-    def _judge(self, answer: Callable[[], Sequence[float]]) -> None:
+    def _judge(self, answer: Callable[[], Sequence[GateAnswer]]) -> None:
         """Run the gate; let pictures wait that pass or are audited, and add rows for the others."""
         with self._stopwatch.measure(Stage.GATE.value):
             answers = self._answer(answer)
@@ -259,16 +262,17 @@ class BundleScorer:
                 self.rows.failed(picture.key, Failure(Stage.GATE, answers))
             self._in_gate.clear()
             return
-        passes = self._detector.passes(np.array(answers, np.float32)).tolist()
-        for probability, ok in zip(answers, passes, strict=True):
+        columns = np.array(answers, np.float32).reshape(len(answers), len(GateAnswer._fields))
+        passes = self._detector.passes(columns[:, 0], columns[:, 1]).tolist()
+        for one, ok in zip(answers, passes, strict=True):
             picture, prepared = self._in_gate.popleft()
-            if self._detector.has_gate and math.isnan(probability):
+            if self._detector.has_gate and math.isnan(one.probability):
                 error = InferenceError("the gate's probability is not finite")
                 self.rows.failed(picture.key, Failure(Stage.GATE, error))
             elif ok or self._is_audited(picture.key):
-                self._waiting.append(Passed(picture, prepared, probability, audit=not ok))
+                self._waiting.append(Passed(picture, prepared, one, audit=not ok))
             else:
-                self.rows.gated(picture, probability)
+                self.rows.gated(picture, one.probability, self._detector.novelty(one.oddness))
 
     def _prepared(self, pictures: Sequence[Ready]) -> Iterator[tuple[Pictured, Prepared]]:
         """Yield the pictures that have model inputs; the others go to quarantine."""

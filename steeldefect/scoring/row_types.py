@@ -45,6 +45,7 @@ class ImageRow(NamedTuple):
     clipped_dark: float
     clipped_bright: float
     black_margin: float
+    novelty: float | None
 
 
 class PredictionRow(NamedTuple):

@@ -87,23 +87,36 @@ class TaskRows:
         """Number of pictures in `quarantine` so far."""
         return len(self._quarantine)
 
-    def gated(self, picture: Pictured, probability: float, audit: Outline | None = None) -> None:
+    def gated(
+        self,
+        picture: Pictured,
+        probability: float,
+        novelty: float | None = None,
+        audit: Outline | None = None,
+    ) -> None:
         """Add a picture that the gate stopped.
 
         Args:
             picture: the picture as read.
             probability: the gate's answer.
+            novelty: how odd the picture is, 1 at the limit; None if the bundle does not judge it.
             audit: what the segmenter finds on it; None if the audit did not choose the picture.
         """
-        self.images.append(_image(picture, probability, Verdict.GATED, _NOTHING, audit))
+        self.images.append(_image(picture, probability, novelty, Verdict.GATED, _NOTHING, audit))
         if audit is not None:
             self._findings(picture, audit, audit=True)
 
-    def segmented(self, picture: Pictured, probability: float | None, outline: Outline) -> None:
-        """Add a picture that was segmented, and what was found on it."""
+    def segmented(
+        self,
+        picture: Pictured,
+        probability: float | None,
+        novelty: float | None,
+        outline: Outline,
+    ) -> None:
+        """Add a picture that was segmented, and what was found on it; see `gated`."""
         verdict = Verdict.DEFECT if outline.findings else Verdict.CLEAN
         self.defective += verdict is Verdict.DEFECT
-        self.images.append(_image(picture, probability, verdict, outline, None))
+        self.images.append(_image(picture, probability, novelty, verdict, outline, None))
         self._findings(picture, outline, audit=False)
 
     def _findings(self, picture: Pictured, outline: Outline, *, audit: bool) -> None:
@@ -187,6 +200,7 @@ def _written(
 def _image(
     picture: Pictured,
     probability: float | None,
+    novelty: float | None,
     verdict: Verdict,
     outline: Outline,
     audit: Outline | None,
@@ -219,6 +233,7 @@ def _image(
         statistics.clipped_dark,
         statistics.clipped_bright,
         statistics.black_margin,
+        novelty,
     )
 
 

@@ -17,7 +17,7 @@ PARTITION = "scored_date"
 RUN_LENGTHS = "run_lengths"
 """Column of masks as text; in memory, masks are runs, int64 (n, 2)."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the schema; every table states its own.
 
 - Version 2 added `run_number` to all tables, and `tries` and `given_up` to `quarantine`.
@@ -27,6 +27,7 @@ SCHEMA_VERSION = 4
   its statistics, its audit and how many rows of the new tables it has; the mark `audit` in
   `predictions`; the counts of defects in `confusions`; and in `metrics` intervals, size classes and
   `invalid`.
+- Version 5 added `novelty` to `images`.
 
 New columns are nullable, so that this program reads and extends tables of every version up to its
 own. A table of a greater version is refused.
@@ -306,6 +307,13 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "number of regions of these classes; null if the picture was not audited",
                 ),
                 *(_added(4, name, pa.float32(), text) for name, text in _STATISTICS.items()),
+                _added(
+                    5,
+                    "novelty",
+                    pa.float32(),
+                    "how unlike the clean training pictures its oddest place is: a ratio of "
+                    "distances, 1 is the bundle's limit; null if the bundle does not judge it",
+                ),
                 *_PROVENANCE,
             ]
         ),

@@ -192,20 +192,6 @@ def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) ->
     assert gate.model(np.zeros((3, 32, 64, 1), np.float32)).shape == (3, 1)
 
 
-def test_a_gate_may_share_the_segmenters_network(learnable: Path, tmp_path: Path) -> None:
-    content = _tiny(epochs=1) | {"compile": {"int8_pictures": 0}}
-    content["segmenter"] |= {"kind": "unet"}
-    content["gate"] |= {"kind": "shared", "weights": "segmenter", "freeze_base": True}
-    bundle = fit(learnable, Recipe.model_validate(content), tmp_path / "b").bundle
-    manifest = bundle.manifest
-    assert manifest.shares_network
-    assert manifest.format_version == 4
-    assert "gate began with the weights of the segmenter" in manifest.training.notes
-    assert manifest.compiled is not None
-    assert manifest.compiled.shared
-    check_selftest(open_bundle(bundle.folder))
-
-
 def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -> None:
     content = _tiny(epochs=1)
     content["gate"]["kind"] = "none"

@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from steeldefect.errors import DataError, DecodeError, RunLengthError
@@ -205,6 +206,20 @@ def _shape_or_problem(path: Path) -> tuple[int, int] | str:
     except DataError as error:
         return str(error)
     return height, width
+
+
+def with_one_class(dataset: DataSet, name: str) -> DataSet:
+    """Return a data set in which all classes are one, with id 1: a defect of any kind."""
+
+    def merged(picture: LabelledPicture) -> LabelledPicture:
+        masks = [run_lengths.to_mask(runs, picture.shape) for runs in picture.runs.values()]
+        if not masks:
+            return picture
+        runs = run_lengths.from_mask(np.logical_or.reduce(masks))
+        return replace(picture, runs={1: runs})
+
+    pictures = tuple(map(merged, dataset.pictures))
+    return replace(dataset, pictures=pictures, class_names={1: name})
 
 
 def _decode(path: Path) -> Gray:

@@ -41,7 +41,7 @@ def bundle_reference(detector: Detector, pictures: Sequence[LabelledPicture]) ->
     regions = [row for number, one in enumerate(results) for row in _regions(number, one)]
     observed = Observed(
         bundle="",  # the digest is known only after the bundle is sealed
-        classes={one.id: one.name for one in detector.manifest.classes},
+        classes={one.id: one.name for one in detector.manifest.outlined_classes},
         images=pd.DataFrame([_image(one) for one in results], columns=list(_IMAGE)),
         found=pd.DataFrame(found, columns=["picture", "class_id"]),
         regions=pd.DataFrame(regions, columns=["picture", "class_id", "area", "length"]),

@@ -29,11 +29,13 @@ class GatedBatch:
         pictures: n pictures.
         prepared: model inputs of the pictures, in the same order.
         probabilities: float32 (n,), the gate's probabilities; NaN without a gate.
+        oddness: float32 (n,); NaN if the bundle does not judge it.
     """
 
     pictures: Sequence[LabelledPicture]
     prepared: list[Prepared]
     probabilities: Float32
+    oddness: Float32
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class PictureResult:
     Attributes:
         picture: picture with its true masks.
         probability: the gate's probability; NaN without a gate.
+        oddness: oddness of its oddest place; NaN if the bundle does not judge it.
         passed: whether the picture reached the segmenter.
         masks: final masks; empty if the gate stopped the picture.
     """
 
     picture: LabelledPicture
     probability: float
+    oddness: float
     passed: bool
     masks: Masks
 
@@ -63,11 +67,11 @@ def run_gate(detector: Detector, pictures: Sequence[LabelledPicture]) -> Iterato
     for start in range(0, len(pictures), _AT_A_TIME):
         some = pictures[start : start + _AT_A_TIME]
         prepared = [detector.prepare(picture.read()) for picture in some]
-        probabilities = detector.gate(prepared)
+        probabilities, oddness = detector.judge(prepared)
         if detector.has_gate and np.isnan(probabilities).any():
             name = some[int(np.isnan(probabilities).argmax())].name
             raise InferenceError(f"{name}: the gate's answer is not finite; fit the gate again")
-        yield GatedBatch(some, prepared, probabilities)
+        yield GatedBatch(some, prepared, probabilities, oddness)
 
 
 def run_detector(detector: Detector, pictures: Sequence[LabelledPicture]) -> list[PictureResult]:
@@ -86,14 +90,19 @@ def segment_batch(detector: Detector, batch: GatedBatch) -> Iterator[PictureResu
     Raises:
         InferenceError: an output of the segmenter is not finite; the message names the picture.
     """
-    passed = detector.passes(batch.probabilities)
+    passed = detector.passes(batch.probabilities, batch.oddness)
     passing = [one for one, passes in zip(batch.prepared, passed, strict=True) if passes]
-    outlines = iter(detector.segment(passing, batch.probabilities[passed]))
-    for picture, probability, passes in zip(
-        batch.pictures, batch.probabilities.tolist(), passed.tolist(), strict=True
+    answers = batch.probabilities[passed], batch.oddness[passed]
+    outlines = iter(detector.segment(passing, *answers))
+    for picture, probability, oddness, passes in zip(
+        batch.pictures,
+        batch.probabilities.tolist(),
+        batch.oddness.tolist(),
+        passed.tolist(),
+        strict=True,
     ):
         masks = masks_of(next(outlines), picture) if passes else {}
-        yield PictureResult(picture, probability, passes, masks)
+        yield PictureResult(picture, probability, oddness, passes, masks)
 
 
 def masks_of(outline: Outline | InferenceError, picture: LabelledPicture) -> Masks:

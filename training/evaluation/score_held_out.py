@@ -10,6 +10,7 @@ import pandas as pd
 
 from steeldefect.bundle.manifest import Score
 from steeldefect.detection.detector import Detector
+from steeldefect.detection.novelty import is_odd
 from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from training.data.dataset import LabelledPicture
@@ -68,6 +69,10 @@ def score_held_out(detector: Detector, pictures: Sequence[LabelledPicture]) -> H
         probability = np.array([one.probability for one in results], dtype=np.float64)
         passed = np.array([one.passed for one in results], dtype=bool)
         scores += metrics.gate_scores(defective, probability, passed)
+    if detector.manifest.novelty is not None:
+        oddness = np.array([one.oddness for one in results], dtype=np.float32)
+        odd = is_odd(detector.manifest.novelty, oddness)
+        scores += metrics.novelty_scores(defective, oddness.astype(np.float64), odd)
     found = np.array([bool(one.masks) for one in results], dtype=bool)
     masks = {one.picture.name: one.masks for one in results}
     return HeldOut(scores + metrics.verdict_scores(defective, found), table, masks)

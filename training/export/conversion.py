@@ -16,6 +16,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from steeldefect.pictures.preprocessing import InputSpec
+from steeldefect.runtimes.parts import FEATURES, takes_features
 from training.backend import keras, tf
 from training.export.axes import TO_PIXELS, TO_PLANES, in_planes, put_in_place_of
 
@@ -24,9 +25,6 @@ INPUT = "batch"
 
 OUTPUT = "Identity:0"
 """Name of a converted model's first output; it is the same in bundles of all versions."""
-
-FEATURES = "features_"
-"""Prefix of the names of features that a shared gate gives and its segmenter takes."""
 
 _ANSWER = "output_"  # prefix of the names of a SavedModel's outputs
 
@@ -70,7 +68,7 @@ def inputs_of(model: keras.Model, spec: InputSpec) -> list[tf.TensorSpec]:
         model: see `convert`.
         spec: input of a model of pictures; a model of features takes the shapes that it has.
     """
-    if len(model.inputs) == 1:
+    if not takes_features(model.inputs[0].name):
         shape = [None, spec.height, spec.width, spec.channels]
         return [tf.TensorSpec(shape, tf.float32, name=INPUT)]
     return [
@@ -102,7 +100,7 @@ def _in_order(converted: ov.Model, inputs: Sequence[str], outputs: int) -> ov.Mo
     for number, result in enumerate(results):
         result.output(0).set_names({OUTPUT if number == 0 else f"{FEATURES}{number}"})
     parameters = [converted.input(name).get_node() for name in inputs]
-    if len(parameters) > 1:
+    if takes_features(inputs[0]):
         parameters = list(map(_taken_in_planes, parameters))
     for name, parameter in zip(inputs, parameters, strict=True):
         parameter.set_friendly_name(name)

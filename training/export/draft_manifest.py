@@ -18,15 +18,24 @@ def draft_manifest(
     segmenter: manifest.Segmenter,
     picture_sizes: manifest.PictureSizes,
     training: manifest.TrainingRecord,
+    novelty: manifest.Novelty | None = None,
 ) -> manifest.Manifest:
-    """Create a manifest with versions and time; scores and files are still empty."""
-    shared = gate is not None and gate.shared
+    """Create a manifest with versions and time; scores and files are still empty.
+
+    The format is the lowest that has what the manifest holds, so that older versions open it.
+    """
+    version = manifest.FORMAT_VERSION
+    if gate is not None and gate.shared:
+        version = manifest.SHARED_FORMAT_VERSION
+    if novelty is not None:
+        version = manifest.NOVELTY_FORMAT_VERSION
     return manifest.Manifest(
-        format_version=manifest.SHARED_FORMAT_VERSION if shared else manifest.FORMAT_VERSION,
+        format_version=version,
         created_at=datetime.now(UTC).replace(microsecond=0),
         classes=list(classes),
         gate=gate,
         segmenter=segmenter,
+        novelty=novelty,
         picture_sizes=picture_sizes,
         metric_convention=CONVENTION,
         held_out_scores=[],
@@ -42,6 +51,7 @@ def draft_of_fit(
     recipe: Recipe,
     notes: Sequence[str],
     minutes: float,
+    novelty: manifest.Novelty | None = None,
 ) -> manifest.Manifest:
     """Create the draft manifest of a fit, with the thresholds of the recipe.
 
@@ -51,6 +61,7 @@ def draft_of_fit(
         recipe: recipe with fixed input sizes.
         notes: notes on the fit for readers of the bundle.
         minutes: minutes that the models took to fit.
+        novelty: how pictures are recognised that look like no clean picture; None if they are not.
     """
     settings = recipe.segmenter
     classes = [
@@ -79,7 +90,10 @@ def draft_of_fit(
         minutes=round(minutes, 2),
     )
     segmenter = manifest.Segmenter(input=settings.spec, mirrors=list(settings.mirrors))
-    return draft_manifest(classes, gate, segmenter, _sizes(dataset), record)
+    if novelty is not None and not recipe.learns_classes:
+        classes = [novelty.unknown]
+        gate = manifest.Gate(input=settings.spec, threshold=novelty.limit, shared=True)
+    return draft_manifest(classes, gate, segmenter, _sizes(dataset), record, novelty)
 
 
 def _sizes(dataset: DataSet) -> manifest.PictureSizes:

@@ -5,7 +5,8 @@ Two choices preserve thin defects:
 - The range of an activation is its smallest and largest value over all pictures, not an average
   over pictures. A hairline is an outlier, and averages cut outliers off.
 - The layer with weights that takes gray values, and the last one before probabilities, are not
-  quantised. Eight bits are too coarse for both, and these two layers cost little time.
+  quantised. Eight bits are too coarse for both, and these two layers cost little time. The same is
+  true of the layers that compute distances from clean pictures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import Any
 import openvino as ov
 
 from steeldefect.pictures.preprocessing import Float32, Gray
+from steeldefect.runtimes.parts import takes_features
 from training.export.cheap_upsampling import ENLARGED
+from training.models.novelty import NOVELTY
 
 _WEIGHTED = {"Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul"}
 
@@ -73,11 +76,12 @@ def outermost(model: Any) -> list[str]:
     """Return the names of the layers of gray values and probabilities, which stay as they are.
 
     A model of features has no layer of gray values. The resize of probabilities, if it is a
-    convolution, stays as well.
+    convolution, stays as well, and so do the layers of `training.models.novelty`.
     """
     layers = [one for one in model.get_ordered_ops() if one.get_type_name() in _WEIGHTED]
-    kept = layers[:1] if len(model.inputs) == 1 else []
+    kept = [] if takes_features(model.inputs[0].get_any_name()) else layers[:1]
     kept += [_last_weighted(model), *_enlarging(model)]
+    kept += [one for one in layers if NOVELTY in one.get_friendly_name()]
     return [one.get_friendly_name() for one in kept]
 
 

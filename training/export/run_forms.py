@@ -14,6 +14,7 @@ import numpy as np
 
 from steeldefect.bundle.manifest import CpuPrecision, GateMode
 from steeldefect.detection.detector import Detector
+from steeldefect.detection.novelty import GateAnswer
 from steeldefect.errors import InferenceError
 from steeldefect.pictures.preprocessing import Float32
 from training.data.dataset import LabelledPicture
@@ -139,7 +140,7 @@ def _behind_gates(
                 value = float(probability[place]) if _is_soft(keras) else 0.0
                 if value not in known:
                     shape = batch.prepared[place].shape
-                    outline = keras.outline(picture_maps, shape, value)
+                    outline = keras.outline(picture_maps, shape, GateAnswer(value))
                     known[value] = masks_of(outline, batch.pictures[place])
                 masks[name][place] = known[value]
     return masks

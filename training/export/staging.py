@@ -281,8 +281,9 @@ def _check_shapes(models: Models, draft: Manifest) -> None:
                 f"{model.input_shape}"
             )
     maps = models.segmenter.output_shape[-1]
-    if maps != len(draft.classes):
-        raise BundleError(f"segmenter: {len(draft.classes)} classes, but {maps} maps")
+    classes = len(draft.outlined_classes)
+    if maps != classes:
+        raise BundleError(f"segmenter: {classes} classes, but {maps} maps")
 
 
 def _check_features(models: Models) -> None:

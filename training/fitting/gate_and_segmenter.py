@@ -90,9 +90,13 @@ class FittedModel:
 
 
 def fit_segmenter(job: Job) -> FittedModel:
-    """Fit the segmenter of a recipe."""
+    """Fit the segmenter of a recipe; one of kind `none` only gets its pre-trained weights."""
     settings = job.recipe.segmenter
-    model, loaded = _built(job, lambda: build_segmenter(settings, len(job.class_ids)))
+    classes = max(1, len(job.class_ids))  # of kind none, there are none
+    model, loaded = _built(job, lambda: build_segmenter(settings, classes))
+    if not job.recipe.learns_classes:
+        notes = () if loaded.note is None else (loaded.note,)
+        return FittedModel(for_export(model, settings.spec), {}, 0.0, notes)
     load = partial(
         segmenter_samples,
         spec=settings.spec,

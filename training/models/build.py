@@ -65,7 +65,10 @@ def build_segmenter(settings: Segmenter, classes: int) -> tuple[keras.Model, Loa
         SettingsError: the weights cannot be loaded; see `training.models.weights`.
     """
     spec, shape = settings.spec, _shown(settings)
-    if settings.kind is SegmenterKind.UNET:
+    if settings.kind in (
+        SegmenterKind.UNET,
+        SegmenterKind.NONE,
+    ):  # of NONE, only the encoder counts
         model = unet(shape, classes, settings.encoder, spec.scaling)
         return model, load_encoder_weights(model, settings, None)
     if settings.kind is SegmenterKind.SMALL:

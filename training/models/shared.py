@@ -6,17 +6,27 @@ needs it once. The first part is the gate: it gives the greatest probability, an
 features. The second part is the segmenter: it takes these features, not pictures. So the encoder,
 which takes most of the time, runs once for each picture.
 
+The first part may also say how odd a picture is (`training.models.novelty`): its answers then have
+a second column, and its last features are the map of oddness, which the second part enlarges to the
+last of its class maps. A network for pictures without any labels has nothing else in it.
+
 The decoder is not shared. With the segmenter's decoder, frozen as well, down to stride 8, the gate
 would find fewer defects (docs/models.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from steeldefect.bundle.manifest import UNKNOWN
+from steeldefect.runtimes.parts import FEATURES
 from training.backend import keras
-from training.models.encoders import gray_encoder, rescaling
+from training.models.encoders import ENCODER, gray_encoder, rescaling
 from training.models.gates import places_of
+from training.models.novelty import NOVELTY, STRIDE, Normal, oddness_map
 from training.models.unet import STRIDES, UNET, class_maps, decode
-from training.recipe import Gate
+from training.recipe import Gate, Segmenter
 
 layers = keras.layers
 
@@ -24,8 +34,15 @@ SHARED_GATE = "shared_gate"
 """Name of the first part."""
 
 
+class Odd(NamedTuple):
+    """What clean places look like, and the squared distance of oddness 1/2."""
+
+    normal: Normal
+    scale: float
+
+
 def in_two_parts(
-    gate: keras.Model, segmenter: keras.Model, settings: Gate
+    gate: keras.Model, segmenter: keras.Model, settings: Gate, odd: Odd | None = None
 ) -> tuple[keras.Model, keras.Model]:
     """Divide the common network of a fitted gate and segmenter into the two models of a bundle.
 
@@ -33,28 +50,77 @@ def in_two_parts(
         gate: fitted model of `training.models.gates.place_gate`, of any size.
         segmenter: fitted U-Net whose encoder the gate has.
         settings: the gate's section of the recipe, with a fixed input size.
+        odd: what clean places look like; None if nobody asks how odd a picture is.
 
     Returns:
-        The gate, a model from (n, height, width, 1) to a list: probabilities (n, 1), then features
-        (n, h, w, c) at strides 2, 4, 8, 16 and 32. The segmenter, a model from the list of features
-        to probabilities (n, height, width, classes). Both are float32, and for whole pictures of
-        one size.
+        The gate, a model from (n, height, width, 1) to a list: answers (n, 1), probabilities, then
+        features (n, h, w, c) at strides 2, 4, 8, 16 and 32. The segmenter, a model from the list of
+        features to probabilities (n, height, width, classes). Both are float32, and for whole
+        pictures of one size. With `odd`, answers are (n, 2), with the oddness of the oddest place;
+        a map of oddness follows the features, and comes out as one more class map.
     """
     spec, kind = settings.spec, settings.encoder
     inputs = keras.Input((spec.height, spec.width, spec.channels))
     features = gray_encoder(kind)(rescaling(kind, spec.scaling)(inputs))
-    probability = layers.GlobalMaxPooling2D()(places_of(features, settings.dropout))
-    first = keras.Model(inputs, [probability, *features], name=SHARED_GATE)
-    taken = [keras.Input(one.shape[1:]) for one in features]
-    maps = class_maps(decode(taken, down_to=STRIDES[-1]), segmenter.output_shape[-1])
+    answers = layers.GlobalMaxPooling2D()(places_of(features, settings.dropout))
+    given = list(features)
+    if odd is not None:
+        oddness = oddness_map(features, *odd)
+        answers = layers.Concatenate()([answers, layers.GlobalMaxPooling2D()(oddness)])
+        given.append(oddness)
+    first = keras.Model(inputs, [answers, *given], name=SHARED_GATE)
+    taken = _inputs(given)
+    decoded = decode(taken[: len(features)], down_to=STRIDES[-1])
+    maps = class_maps(decoded, segmenter.output_shape[-1])
+    if odd is not None:
+        maps = layers.Concatenate()([maps, _enlarged(taken[-1])])
     second = keras.Model(taken, maps, name=UNET)
     _copy(gate, first)
     _copy(segmenter, second)
     return first, second
 
 
+def of_the_unknown(
+    segmenter: keras.Model, settings: Segmenter, odd: Odd
+) -> tuple[keras.Model, keras.Model]:
+    """Build the two models of a bundle that only says how odd pictures are.
+
+    Args:
+        segmenter: model with the encoder; nothing else of it is used.
+        settings: the segmenter's section of the recipe, with a fixed input size.
+        odd: what clean places look like.
+
+    Returns:
+        As `in_two_parts`: both columns of the answers are the oddness, and the map of oddness is
+        the only feature, and the only class map.
+    """
+    spec, kind = settings.spec, settings.encoder
+    inputs = keras.Input((spec.height, spec.width, spec.channels))
+    features = gray_encoder(kind)(rescaling(kind, spec.scaling)(inputs))
+    oddness = oddness_map(features, *odd)
+    answer = layers.GlobalMaxPooling2D()(oddness)
+    first = keras.Model(inputs, [layers.Concatenate()([answer, answer]), oddness], name=SHARED_GATE)
+    encoder = first.get_layer(ENCODER)
+    encoder.set_weights(segmenter.get_layer(ENCODER).get_weights())
+    taken = _inputs([oddness])
+    return first, keras.Model(taken[0], _enlarged(taken[0]), name=UNKNOWN)
+
+
+def _inputs(features: Sequence[Any]) -> list[Any]:
+    """Return the inputs of a second part, named as those of no model of pictures."""
+    return [
+        keras.Input(one.shape[1:], name=f"{FEATURES}{number}")
+        for number, one in enumerate(features, start=1)
+    ]
+
+
+def _enlarged(oddness: Any) -> Any:
+    """Return a map of oddness at the size of the model's input."""
+    return layers.UpSampling2D(STRIDE, interpolation="bilinear", dtype="float32")(oddness)
+
+
 def _copy(source: keras.Model, target: keras.Model) -> None:
     """Copy the weights of the layers of the same names."""
     for layer in target.layers:
-        if layer.weights:
+        if layer.weights and not layer.name.startswith(NOVELTY):
             layer.set_weights(source.get_layer(layer.name).get_weights())

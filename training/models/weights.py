@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,17 @@ from steeldefect.errors import SettingsError
 from steeldefect.runtimes.keras_files import load_model_of_pictures
 from training.backend import keras
 from training.models.encoders import ENCODER, colour_network, stage_ends, transfer
+from training.models.novelty import NOVELTY
 from training.models.unet import DECODER
-from training.recipe import IMAGENET, SEGMENTER, Encoder, Gate, Segmenter, Unavailable
+from training.recipe import (
+    IMAGENET,
+    SEGMENTER,
+    Encoder,
+    Gate,
+    Segmenter,
+    SegmenterKind,
+    Unavailable,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,8 @@ def load_encoder_weights(
     if weights == SEGMENTER:
         loaded = _load_segmenter(model, segmenter)
     elif weights != IMAGENET and Path(weights).is_dir():
-        loaded = load_twin(model, settings)
+        whole = settings.kind is not SegmenterKind.NONE
+        loaded = load_twin(model, settings) if whole else _load_encoder(encoder, weights)
     else:
         try:
             loaded = _load_colours(encoder, settings, weights)
@@ -120,6 +130,35 @@ def load_twin(model: keras.Model, settings: Gate | Segmenter) -> LoadedWeights:
     return LoadedWeights(tuple(copied), f"{name} began with the weights of bundle {digest}")
 
 
+def _load_encoder(encoder: keras.Model, weights: str) -> LoadedWeights:
+    """Copy the weights of the encoder that is in the models of a bundle.
+
+    Raises:
+        SettingsError: its models have no encoder, or one of another kind.
+        BundleError: the bundle is missing or altered.
+    """
+    bundle = open_bundle(Path(weights), (ModelForm.KERAS,))
+    for name in bundle.models:
+        source = _whole_model(bundle, name)
+        found = next((one for one in _nested(source) if one.name == ENCODER), None)
+        if found is not None and len(found.weights) == len(encoder.weights):
+            encoder.set_weights(found.get_weights())
+            note = f"encoder: the weights of bundle {bundle.digest[:12]}"
+            return LoadedWeights(tuple(encoder.layers), note)
+    raise SettingsError(
+        f"segmenter.weights: no model of the bundle {weights} has such an encoder; name a bundle "
+        "that was fitted with segmenter.kind: unet and the same encoder"
+    )
+
+
+def _nested(model: keras.Model) -> Iterator[Any]:
+    """Yield the layers of a model, and those of the models in it."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _nested(layer)
+
+
 def _whole_model(bundle: Bundle, name: ModelName) -> keras.Model:
     """Load a model of pictures from a bundle, also if the bundle's gate holds a part of it."""
     form = ModelForm.KERAS
@@ -154,12 +193,15 @@ def section_of(settings: Gate | Segmenter) -> str:
 
 
 def _leaves(model: keras.Model) -> list[Any]:
-    """Return the layers with weights, in order, also those of nested models."""
+    """Return the layers with weights, in order, also those of nested models.
+
+    Layers of `training.models.novelty` are left out: they are computed, not trained.
+    """
     found: list[Any] = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             found += _leaves(layer)
-        elif layer.weights:
+        elif layer.weights and not layer.name.startswith(NOVELTY):
             found.append(layer)
     return found
 

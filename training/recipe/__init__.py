@@ -24,7 +24,7 @@ from training.recipe.choices import (
     Unavailable,
 )
 from training.recipe.models import IMAGENET, SEGMENTER, FittedPart, Gate, Optimizer, Segmenter
-from training.recipe.recipe import Calibrate, Compile, Recipe, Split, read_recipe
+from training.recipe.recipe import Calibrate, Compile, Novelty, Recipe, Split, read_recipe
 from training.recipe.sized_input import SizedInput
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "LossKind",
     "MissingClass",
     "NearDuplicates",
+    "Novelty",
     "Optimizer",
     "OptimizerKind",
     "Recipe",

@@ -36,12 +36,14 @@ class SegmenterKind(str, Enum):
     """Which segmenter is trained.
 
     `resunet`: the tutorial's network. `unet`: the encoder of the recipe's section, with a light
-    decoder. `small`: a network for demonstrations.
+    decoder. `small`: a network for demonstrations. `none`: no class is learnt; the bundle only says
+    how unlike clean pictures a picture is, with the encoder of the recipe's section as it is.
     """
 
     RESUNET = "resunet"
     UNET = "unet"
     SMALL = "small"
+    NONE = "none"
 
 
 class LossKind(str, Enum):

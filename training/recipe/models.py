@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -50,7 +50,18 @@ class Optimizer(RecipePart):
         return self
 
 
+_NOTHING_FITTED: dict[str, Any] = {
+    "input": {"pixels": 65536, "channels": 1, "scaling": "standard", "interpolation": "area"},
+    "epochs": 1,
+    "batch_size": 1,
+    "optimizer": {"kind": "adam", "learning_rate": 0.001},
+}
+"""Settings that a model of kind `none` must not state: nothing uses them."""
+
+
 class _Fitted(RecipePart):
+    _also_unused: ClassVar[dict[str, Any]] = {}
+
     input: InputSpec | SizedInput
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
@@ -63,6 +74,13 @@ class _Fitted(RecipePart):
     weights_if_unavailable: Unavailable = Unavailable.ERROR
     freeze_base: bool = False
     freeze_batch_norm: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_fitted(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("kind") == "none":
+            return {**_NOTHING_FITTED, **cls._also_unused, **values}
+        return values
 
     @property
     def spec(self) -> InputSpec:
@@ -137,6 +155,8 @@ class Segmenter(_Fitted):
     the picture itself.
     """
 
+    _also_unused: ClassVar[dict[str, Any]] = {"loss": "bce_dice"}
+
     kind: SegmenterKind
     loss: LossKind
     pictures: SegmenterPictures = SegmenterPictures.DEFECTIVE
@@ -150,6 +170,8 @@ class Segmenter(_Fitted):
         if self.weights == SEGMENTER:
             raise ValueError("the segmenter cannot begin with its own weights")
         of_encoder = self.weights == IMAGENET or (self.weights or "").endswith(".h5")
-        if of_encoder and self.kind is not SegmenterKind.UNET:
+        if of_encoder and self.kind not in (SegmenterKind.UNET, SegmenterKind.NONE):
             raise ValueError(f"weights of an encoder are for kind unet, not {self.kind.value}")
+        if self.weights is None and self.kind is SegmenterKind.NONE:
+            raise ValueError("kind none needs weights: nothing is learnt from random features")
         return self

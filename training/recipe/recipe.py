@@ -65,12 +65,26 @@ class Compile(RecipePart):
     max_recall_drop: float = Field(default=0.002, ge=0)
 
 
+class Novelty(RecipePart):
+    """How pictures are recognised that look like no clean training picture.
+
+    `false_alarms`: share of clean pictures that may be at or above the limit. `min_area`: minimum
+    area of an unknown region, in pixels of the picture.
+    """
+
+    false_alarms: float = Field(default=0.005, gt=0, lt=1)
+    min_area: int = Field(default=0, ge=0)
+
+
 class Recipe(RecipePart):
     """All settings of a fit.
 
     `cache_gib`: largest memory, in GiB, for the resized pictures and masks of one part. A part
     that needs more is decoded again in every epoch. `gate_share`: share of a time budget that is
     reserved for the gate.
+    `novelty`: None: nobody asks how unlike clean pictures a picture is. It is judged by the
+    features of a gate of kind `shared`; with another gate, it is not judged, and a note says so. A
+    segmenter of kind `none` needs it, and has no other gate.
     """
 
     name: str = Field(min_length=1)
@@ -82,8 +96,30 @@ class Recipe(RecipePart):
     split: Split = Split()
     gate: Gate
     segmenter: Segmenter
+    novelty: Novelty | None = None
     calibrate: Calibrate = Calibrate()
     compile: Compile = Compile()
+
+    @property
+    def learns_classes(self) -> bool:
+        """Whether a segmenter is fitted; otherwise the bundle knows clean pictures alone."""
+        return self.segmenter.kind is not SegmenterKind.NONE
+
+    @property
+    def judges_novelty(self) -> bool:
+        """Whether the bundle says how unlike clean pictures a picture is."""
+        shares = self.gate.kind is GateKind.SHARED or not self.learns_classes
+        return self.novelty is not None and shares
+
+    @model_validator(mode="after")
+    def _judges_something(self) -> Recipe:
+        if self.learns_classes:
+            return self
+        if self.novelty is None:
+            raise ValueError("segmenter.kind: none finds nothing without novelty; set novelty: {}")
+        if self.gate.kind is not GateKind.NONE:
+            raise ValueError("segmenter.kind: none needs gate.kind: none; its gate is novelty")
+        return self
 
     @model_validator(mode="after")
     def _encoders_fit(self) -> Recipe:

@@ -30,6 +30,7 @@ from benchmarks.scoring.material import LIMITS
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, input_spec, open_bundle
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.gating import reaches_threshold
+from steeldefect.detection.novelty import GateAnswer
 from steeldefect.pictures.decoding import decode_gray
 from steeldefect.pictures.preprocessing import prepare
 
@@ -77,7 +78,7 @@ def _segmented(bundle: Bundle, paths: DataFrame) -> list[Answer]:
             answers = []
             for path, height, width, maps in zip(*columns, strict=True):
                 given = np.asarray(maps, dtype=np.float32).reshape(shape)
-                found = detector.outline(given, (height, width), 1.0)
+                found = detector.outline(given, (height, width), GateAnswer(1.0))
                 answers.append(fused.to_text(answered(path, True, found)))
             yield pd.Series(answers)
 

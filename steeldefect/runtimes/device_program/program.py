@@ -79,9 +79,15 @@ def _standardised(pictures: Any, values: Any) -> Any:
 
 
 def gate_probabilities(model: Any, pictures: Any, spec: InputSpec) -> Any:
-    """Compute the gate's probabilities, not calibrated: float32 (n,), from uint8 (n, h, w)."""
-    answers = model(scaled(pictures, spec), training=False)
-    return ops.reshape(ops.cast(answers, "float32"), (pictures.shape[0],))
+    """Compute the gate's answers, from uint8 (n, h, w).
+
+    Returns:
+        float32 (n,), probabilities, not calibrated; (n, 2) with the oddness, if the gate says it.
+    """
+    answers = ops.cast(model(scaled(pictures, spec), training=False), "float32")
+    columns = answers.shape[-1]
+    shape = (pictures.shape[0],) if columns == 1 else (pictures.shape[0], columns)
+    return ops.reshape(answers, shape)
 
 
 def class_maps(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from support.random_models import awake
 
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
 from steeldefect.bundle.manifest import CpuPrecision, Manifest, Mirror
@@ -67,23 +67,6 @@ def shared(manifest: Manifest) -> Manifest:
 def whole() -> keras.Model:
     keras.utils.set_random_seed(0)
     return awake(build_segmenter(SEGMENTER, 2)[0])
-
-
-def awake(model: keras.Model) -> keras.Model:
-    """Take the batch statistics of noise, so that a random model's answers depend on pixels."""
-    for layer in normalising(model):
-        layer.momentum = 0.0
-    model(np.random.default_rng(2).normal(size=(8, 32, 64, 1)), training=True)
-    return model
-
-
-def normalising(model: keras.Model) -> Iterator[Any]:
-    """Yield the layers with batch statistics, also those of nested models."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from normalising(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            yield layer
 
 
 @pytest.fixture(scope="module")
