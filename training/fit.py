@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from training.export.draft_manifest import draft_of_fit
 from training.export.staging import Models, refuse_existing
 from training.finish import Fitted, finish
 from training.fitting.checkpoint import STATE_FILE
-from training.fitting.fit_novelty import FittedNovelty, fit_novelty
 from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
 from training.models.shared import Odd, in_two_parts, of_the_unknown
+from training.novelty.fit_novelty import FittedNovelty, fit_novelty
 from training.recipe import GateKind, MissingClass, Recipe
+from training.splitting.extra import Extra, read_extra
 from training.splitting.split import Parts, parts_for
 
 _IDENTITY = "identity.json"
@@ -97,13 +98,14 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
         dataset = with_one_class(dataset, UNKNOWN)
     recipe = recipe.for_pictures([picture.shape for picture in dataset.pictures])
     parts = parts_for(dataset, recipe.split, recipe.seed, options.split_file, options.fold)
-    missing = _check_trainable(dataset, parts, recipe)
-    say(_describe(dataset, parts))
+    extra = read_extra(recipe.data.extra, dataset, parts)
+    missing = _check_trainable(dataset, parts, extra, recipe)
+    say(_describe(dataset, parts, extra))
     work = options.work or bundle.with_name(f"{bundle.name}.fit")
-    _claim_work_folder(work, dataset, parts, recipe)
+    _claim_work_folder(work, dataset, parts, extra, recipe)
     seconds = None if options.max_minutes is None else _FOR_MODELS * 60 * options.max_minutes
     classes = tuple(dataset.class_names) if recipe.learns_classes else ()
-    job = Job(recipe, parts, classes, work, seconds)
+    job = Job(recipe, parts, classes, work, seconds, extra)
     segmenter = fit_segmenter(job)
     gate = fit_gate(job, segmenter)
     novelty = _fit_novelty(job, segmenter)
@@ -127,13 +129,14 @@ def _fitted(
     if novelty is not None:
         parts.append(novelty)
     minutes = sum(one.seconds for one in parts) / 60
-    notes = [*missing, *(note for one in parts for note in one.notes)]
+    notes = [*missing, *job.extra.notes, *(note for one in parts for note in one.notes)]
     if job.recipe.novelty is not None and novelty is None:
         notes.append("novelty is not judged: it needs gate.kind: shared")
     record = None if novelty is None else novelty.record
+    counts = _counts(job.parts, job.extra)
     return Fitted(
         models=_models(job.recipe, segmenter, gate, novelty),
-        draft=draft_of_fit(dataset, job.parts.counts(), job.recipe, notes, minutes, record),
+        draft=draft_of_fit(dataset, counts, job.recipe, notes, minutes, record),
         history={name: one.history for name, one in models.items() if one.history},
         recipe=job.recipe,
         parts=job.parts,
@@ -164,8 +167,15 @@ def _models(
     return Models(gate.model, segmenter.model)
 
 
-def _check_trainable(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str]:
+def _counts(parts: Parts, extra: Extra) -> dict[str, int]:
+    """Return the number of pictures in each part, and of extra ones if there are any."""
+    return parts.counts() | ({"extra": len(extra.pictures)} if extra.pictures else {})
+
+
+def _check_trainable(dataset: DataSet, parts: Parts, extra: Extra, recipe: Recipe) -> list[str]:
     """Check that the parts are sufficient for the recipe; return notes on missing classes.
+
+    Extra pictures count for the train part.
 
     Raises:
         DataError: a part has no masks, a gate has no clean or no defective pictures, or no picture
@@ -175,6 +185,7 @@ def _check_trainable(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str
         if all(picture.defective for picture in parts.train):
             raise DataError("no clean picture in the train part; add some to learn from")
         return []
+    parts = replace(parts, train=(*parts.train, *extra.pictures))
     for name, pictures in (("train", parts.train), ("validation", parts.validation)):
         if not any(picture.runs for picture in pictures):
             raise DataError(f"no picture with a mask in the {name} part; add labelled pictures")
@@ -206,7 +217,9 @@ def _missing_classes(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str
     return notes
 
 
-def _claim_work_folder(work: Path, dataset: DataSet, parts: Parts, recipe: Recipe) -> None:
+def _claim_work_folder(
+    work: Path, dataset: DataSet, parts: Parts, extra: Extra, recipe: Recipe
+) -> None:
     """Create the work folder for this fit, or check that it belongs to this fit.
 
     Raises:
@@ -217,6 +230,7 @@ def _claim_work_folder(work: Path, dataset: DataSet, parts: Parts, recipe: Recip
         "recipe": recipe.model_dump(mode="json", exclude=_AFTERWARDS),
         "data": dataset.fingerprint,
         "split": split,
+        "extra": dict(extra.fingerprints),
     }
     path = work / _IDENTITY
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != identity:
@@ -238,9 +252,9 @@ def _delete_states(work: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _describe(dataset: DataSet, parts: Parts) -> str:
+def _describe(dataset: DataSet, parts: Parts, extra: Extra) -> str:
     defective = sum(picture.defective for picture in dataset.pictures)
-    counts = ", ".join(f"{count} {name}" for name, count in parts.counts().items())
+    counts = ", ".join(f"{count} {name}" for name, count in _counts(parts, extra).items())
     return (
         f"{dataset.folder}: {len(dataset.pictures)} pictures ({defective} defective), "
         f"{len(dataset.class_names)} classes; {counts}"

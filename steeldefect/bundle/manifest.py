@@ -111,7 +111,7 @@ class Novelty(_Part):
     outlined at its `pixel_threshold`, and only on pictures at or above the limit.
     `clean_pictures`: number of clean pictures on which the limit was chosen. `false_alarms`: share
     of clean pictures that is expected at or above the limit, at most
-    (`training.calibration.novelty_limit`).
+    (`training.novelty.limit`).
     """
 
     limit: float = Field(gt=0, lt=1)

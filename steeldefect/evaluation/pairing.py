@@ -55,7 +55,7 @@ class DrawnPairs:
 
         Args:
             connection: database with the table `predictions` (source, key, run_id, class_id,
-                run_lengths).
+                class_name, run_lengths).
             scored: the pictures that are compared.
             truth: the truth.
         """

@@ -121,6 +121,23 @@ def learnable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.path
 
 
+@pytest.fixture(scope="session")
+def extra_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of four pictures: two of class 1, one of class 2, one clean."""
+    folder = Folder(tmp_path_factory.mktemp("extra"))
+    shown: dict[str, dict[int, str]] = {
+        "w.png": {1: square(1, 2)},
+        "x.png": {1: square(9, 40)},
+        "y.png": {2: square(15, 20)},
+        "z.png": {},
+    }
+    for name, runs in shown.items():
+        folder.picture(name, runs)
+    folder.masks_table()
+    folder.classes({1: "light", 2: "bright"})
+    return folder.path
+
+
 _INPUT = {"height": 32, "width": 64, "channels": 1, "scaling": "standard"}
 _OPTIMIZER = {"kind": "adam", "learning_rate": 0.01}
 

@@ -106,9 +106,34 @@ def test_forms_are_measured_and_one_is_the_default(fitted: FitResult) -> None:
     assert compiled.default.value in compiled.reason
 
 
-def test_a_recipe_may_keep_its_own_thresholds(learnable: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def fitted_with_extra(
+    learnable: Path, extra_pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> FitResult:
+    """Fit with extra pictures and the recipe's own thresholds; the work folder stays."""
     content = _tiny(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
-    manifest = fit(learnable, Recipe.model_validate(content), tmp_path / "b").bundle.manifest
+    content["data"] = {"extra": [{"folder": str(extra_pictures), "weight": 0.5}]}
+    target = tmp_path_factory.mktemp("extra") / "bundle"
+    return fit(learnable, Recipe.model_validate(content), target, FitOptions(keep_states=True))
+
+
+def test_extra_pictures_are_counted_named_and_in_no_part(
+    fitted_with_extra: FitResult, extra_pictures: Path
+) -> None:
+    record = fitted_with_extra.bundle.manifest.training
+    assert record.pictures == {"train": 20, "validation": 10, "test": 10, "extra": 4}
+    assert any(note.startswith("4 extra pictures of ") for note in record.notes)
+    extra = Recipe.model_validate(record.recipe).data.extra
+    assert [(one.folder, one.weight) for one in extra] == [(str(extra_pictures), 0.5)]
+    folder = fitted_with_extra.bundle.folder
+    assert len((folder / "split.csv").read_text(encoding="utf-8").splitlines()) == 41
+    work = folder.with_name("bundle.fit")
+    identity = json.loads((work / "identity.json").read_text(encoding="utf-8"))
+    assert identity["extra"] == {str(extra_pictures): read_dataset(extra_pictures).fingerprint}
+
+
+def test_a_recipe_may_keep_its_own_thresholds(fitted_with_extra: FitResult) -> None:
+    manifest = fitted_with_extra.bundle.manifest
     assert {(one.min_area, one.pixel_threshold) for one in manifest.classes} == {(4, 0.4)}
     assert manifest.gate is not None
     assert (manifest.gate.threshold, manifest.gate.temperature) == (0.2, 1.0)

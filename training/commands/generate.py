@@ -1,37 +1,101 @@
-"""`python -m training generate`: draw a labelled data set of steel strips."""
+"""`python -m training generate`: draw a labelled data set, or make one from a plant's pictures."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steeldefect.errors import SettingsError
 from steeldefect.program.command import local_path, positive
 
 if TYPE_CHECKING:
+    from training.compositing import Order
     from training.synthetic import CoilSettings, DarkCamera, RollMark
 
 _DIAMETER_MM = 300.0
 _LIGHT = 0.4
+_OF_MADE = ("split", "fold", "textures", "bundle", "mask_size", "clean_share")
+_OF_COILS = ("frames", "cameras", "roll_mark", "dark_camera", "dark_coils")
 
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("generate", help="draw a labelled data set of steel strips")
+    parser = commands.add_parser(
+        "generate",
+        help="draw a labelled data set of steel strips, or make one from a plant's own pictures",
+        description="Without --like and --masks, steel and defects are drawn. With --like, defects "
+        "of labelled pictures are blended into clean steel of the same plant. With --masks, the "
+        "masks of a file say which defects there are, and where.",
+    )
     parser.set_defaults(run=run)
     parser.add_argument("--data", type=local_path, required=True, help="folder to write")
     parser.add_argument("--pictures", type=positive, required=True, help="number of pictures")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parser.add_argument("--first", type=int, default=0, help="number of the first picture")
-    _add_coils(parser)
+    _add_made(parser.add_argument_group("pictures made from a plant's own"))
+    _add_coils(parser.add_argument_group("coils and cameras of drawn pictures"))
 
 
-def _add_coils(parser: argparse.ArgumentParser) -> None:
+def _add_made(parser: argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--like",
+        type=local_path,
+        metavar="DIR",
+        help="folder of labelled pictures: their defects, on their clean steel, as often and at "
+        "such places as there",
+    )
+    parser.add_argument(
+        "--split",
+        type=local_path,
+        metavar="FILE",
+        help="split file of --like: only pictures of the train part are used (default: all)",
+    )
+    parser.add_argument("--fold", type=int, metavar="N", help="fold of the split file, from 0")
+    parser.add_argument(
+        "--textures",
+        type=local_path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of unlabelled pictures; those that count as clean are used as steel; "
+        "repeatable",
+    )
+    parser.add_argument(
+        "--bundle",
+        type=local_path,
+        metavar="DIR",
+        help="bundle that says which of them are clean: it finds nothing there (default: a test of "
+        "their contrast)",
+    )
+    parser.add_argument(
+        "--masks",
+        type=local_path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="run lengths, as in train.csv, of pictures that need not be there: they say which "
+        "defects there are, and where; repeatable",
+    )
+    parser.add_argument(
+        "--mask-size",
+        type=_height_and_width,
+        metavar="HEIGHTxWIDTH",
+        help="size of the pictures of these masks, such as 256x1600 (default: that of --like)",
+    )
+    parser.add_argument(
+        "--clean-share",
+        type=float,
+        metavar="SHARE",
+        help="share of clean pictures (default: as in --masks or --like)",
+    )
+
+
+def _add_coils(parser: argparse._ArgumentGroup) -> None:
     parser.add_argument(
         "--frames",
         type=positive,
-        default=0,
         metavar="N",
         help="pictures of a coil, by each camera; their names then state coil and frame (default: "
         "no coils)",
@@ -39,7 +103,6 @@ def _add_coils(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cameras",
         type=positive,
-        default=0,
         metavar="N",
         help="cameras that photograph each coil; the names then state the camera, too",
     )
@@ -76,11 +139,21 @@ def _add_coils(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw the pictures and print their folder.
+    """Draw or make the pictures, and print their folder.
 
     Raises:
+        DataError: the pictures or masks to make them from cannot be used.
         SettingsError: a number is out of range, or options do not fit each other.
     """
+    if options.like is None and not options.masks:
+        _draw(options)
+    else:
+        _make(options)
+
+
+def _draw(options: argparse.Namespace) -> None:
+    _refuse(options, _OF_MADE, "belong to --like or --masks")
+
     from training.synthetic import generate
 
     generate(
@@ -93,6 +166,47 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.pictures} pictures in {options.data}")
 
 
+def _make(options: argparse.Namespace) -> None:
+    _refuse(options, _OF_COILS, "are for drawn pictures, without --like and --masks")
+
+    from training.compositing import make_pictures
+
+    made = make_pictures(options.data, _order(options))
+    left_out = sum(one.without_place for one in made)
+    clean = sum(not one.truth.runs for one in made)
+    note = f", {left_out} defects found no place" if left_out else ""
+    print(f"{len(made)} pictures ({clean} clean) in {options.data}{note}")
+
+
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], why: str) -> None:
+    values = {name: getattr(options, name) for name in names}
+    given = [
+        f"--{name.replace('_', '-')}" for name, value in values.items() if value not in (None, [])
+    ]
+    if given:
+        raise SettingsError(f"{', '.join(given)}: these options {why}")
+
+
+def _order(options: argparse.Namespace) -> Order:
+    from training.compositing import Order
+
+    textures: list[Path] = options.textures
+    masks: list[Path] = options.masks
+    return Order(
+        pictures=options.pictures,
+        seed=options.seed,
+        first=options.first,
+        like=options.like,
+        split_file=options.split,
+        fold=options.fold,
+        textures=tuple(textures),
+        bundle=options.bundle,
+        masks=tuple(masks),
+        mask_size=options.mask_size,
+        clean_share=options.clean_share,
+    )
+
+
 def _coils(options: argparse.Namespace) -> CoilSettings:
     from training.synthetic import CoilSettings, RollMark
 
@@ -100,7 +214,10 @@ def _coils(options: argparse.Namespace) -> CoilSettings:
         RollMark(coil, camera, options.roll_diameter) for coil, camera in options.roll_mark
     ]
     return CoilSettings(
-        frames=options.frames, cameras=options.cameras, roll_marks=tuple(marks), dark=_dark(options)
+        frames=options.frames or 0,
+        cameras=options.cameras or 0,
+        roll_marks=tuple(marks),
+        dark=_dark(options),
     )
 
 
@@ -128,4 +245,12 @@ def _first_and_last(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]+)-([0-9]+)", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not FIRST-LAST, such as 17-24")
+    return int(match[1]), int(match[2])
+
+
+def _height_and_width(text: str) -> tuple[int, int]:
+    """Read `HEIGHTxWIDTH`."""
+    match = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 256x1600")
     return int(match[1]), int(match[2])

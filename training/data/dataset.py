@@ -71,7 +71,7 @@ class LabelledPicture:
         Raises:
             DataError: the picture cannot be read; the message names the file.
         """
-        return _decode(self.path)
+        return read_picture(self.path)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _read_shapes(paths: dict[str, Path]) -> dict[str, tuple[int, int]]:
 
 def _shape_or_problem(path: Path) -> tuple[int, int] | str:
     try:
-        height, width = _decode(path).shape
+        height, width = read_picture(path).shape
     except DataError as error:
         return str(error)
     return height, width
@@ -222,7 +222,12 @@ def with_one_class(dataset: DataSet, name: str) -> DataSet:
     return replace(dataset, pictures=pictures, class_names={1: name})
 
 
-def _decode(path: Path) -> Gray:
+def read_picture(path: Path) -> Gray:
+    """Decode a picture file: uint8 (height, width).
+
+    Raises:
+        DataError: the picture cannot be read; the message names the file.
+    """
     try:
         return decode_gray(path.read_bytes(), LIMITS)
     except DecodeError as error:

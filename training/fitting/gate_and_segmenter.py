@@ -28,6 +28,7 @@ from training.models import build_gate, build_segmenter, for_export
 from training.models.gates import STRIDE, greatest_place
 from training.models.weights import LoadedWeights, section_of
 from training.recipe import Gate, GateKind, Recipe, Sampling, Segmenter, SegmenterPictures
+from training.splitting.extra import NO_EXTRA, Extra
 from training.splitting.split import Parts
 
 _GIB = 2**30
@@ -45,6 +46,7 @@ class Job:
         class_ids: class ids in the order of the segmenter's maps.
         folder: work folder for states and logs.
         seconds: seconds for both models over all starts; None: no limit.
+        extra: further pictures to train on.
     """
 
     recipe: Recipe
@@ -52,6 +54,12 @@ class Job:
     class_ids: tuple[int, ...]
     folder: Path
     seconds: float | None = None
+    extra: Extra = NO_EXTRA
+
+    @property
+    def train(self) -> tuple[LabelledPicture, ...]:
+        """All pictures to train on: those of the train part, then the extra ones."""
+        return (*self.parts.train, *self.extra.pictures)
 
     @property
     def cache_bytes(self) -> int:
@@ -64,11 +72,14 @@ class Drawing:
     """How training pictures are drawn.
 
     Attributes:
-        weights: float64 (samples,), relative frequency of each picture for `by_class`.
-        donors: numbers of the samples whose defects may be pasted.
+        by_class: float64 (samples,), relative frequency of each picture for `by_class`.
+        even: the same for `even`; None: each picture is drawn once an epoch.
+        donors: numbers of the samples whose defects may be pasted: those of the train part, not
+            extra pictures, whose defects are copies already or in doubt.
     """
 
-    weights: npt.NDArray[np.float64]
+    by_class: npt.NDArray[np.float64]
+    even: npt.NDArray[np.float64] | None = None
     donors: tuple[int, ...] = ()
 
 
@@ -104,13 +115,13 @@ def fit_segmenter(job: Job) -> FittedModel:
         coverage=settings.mask_coverage,
         cache_bytes=job.cache_bytes,
     )
-    train = _for_segmenter(job.parts.train, settings)
+    train = _for_segmenter(job.train, settings)
     samples = (load(train), load(_for_segmenter(job.parts.validation, settings)))
-    weights = _drawn_by_class(train, clean_share=1 / (1 + len(job.class_ids)))
+    drawing = drawing_of(train, 1 / (1 + len(job.class_ids)), job.extra)
     objective = Objective(segmenter_loss(settings.loss), (PositivesDice(),))
     share = 1.0 if job.recipe.gate.kind is GateKind.NONE else 1 - job.recipe.gate_share
     budget = None if job.seconds is None else share * job.seconds
-    state = _fit(job, model, settings, samples, Drawing(weights, _donors(train)), objective, budget)
+    state = _fit(job, model, settings, samples, drawing, objective, budget)
     whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
 
@@ -134,8 +145,8 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
         whole = greatest_place(for_export(model, settings.spec))
     else:
         load = partial(gate_samples, spec=settings.spec, cache_bytes=job.cache_bytes)
-        samples = (load(job.parts.train), load(job.parts.validation))
-        drawing = Drawing(_drawn_by_class(job.parts.train, clean_share=_CLEAN_SHARE))
+        samples = (load(job.train), load(job.parts.validation))
+        drawing = drawing_of(job.train, _CLEAN_SHARE, job.extra)
         metrics = ("accuracy", keras.metrics.AUC(name="auc"))
         objective = Objective("binary_crossentropy", metrics)
         state = _fit(job, model, settings, samples, drawing, objective, budget)
@@ -153,16 +164,35 @@ def _fit_places(job: Job, model: keras.Model, budget: float | None) -> FitState:
         cache_bytes=job.cache_bytes,
     )
     train, validation = (
-        [one for one in part if one.outlined] for part in (job.parts.train, job.parts.validation)
+        [one for one in part if one.outlined] for part in (job.train, job.parts.validation)
     )
-    drawing = Drawing(_drawn_by_class(train, clean_share=_CLEAN_SHARE), _donors(train))
+    drawing = drawing_of(train, _CLEAN_SHARE, job.extra)
     objective = Objective(PlaceLoss(STRIDE), (GreatestAuc(name=PLACE_AUC),))
     samples = (load(train), load(validation))
     return _fit(job, model, settings, samples, drawing, objective, budget)
 
 
-def _donors(pictures: Sequence[LabelledPicture]) -> tuple[int, ...]:
-    return tuple(number for number, picture in enumerate(pictures) if picture.runs)
+def drawing_of(
+    pictures: Sequence[LabelledPicture], clean_share: float, extra: Extra = NO_EXTRA
+) -> Drawing:
+    """Return how often each picture is drawn, and which pictures are donors.
+
+    Args:
+        pictures: n pictures to train on, extra ones among them.
+        clean_share: share of clean pictures among the pictures drawn by class.
+        extra: the extra pictures with their weights.
+    """
+    weights = np.array([extra.weight_of(picture) for picture in pictures])
+    donors = [
+        number
+        for number, picture in enumerate(pictures)
+        if picture.runs and not extra.holds(picture)
+    ]
+    return Drawing(
+        by_class=_drawn_by_class(pictures, clean_share, weights),
+        even=None if (weights == 1).all() else weights,
+        donors=tuple(donors),
+    )
 
 
 Built = tuple[keras.Model, LoadedWeights]
@@ -197,7 +227,7 @@ def _fit(
         f"{model.name}: {model.count_params():,} parameters, input {spec.height}x{spec.width}, "
         f"{len(train)} pictures to train on, {len(validation)} to validate"
     )
-    drawn = drawing.weights if settings.sampling is Sampling.BY_CLASS else None
+    drawn = drawing.by_class if settings.sampling is Sampling.BY_CLASS else drawing.even
 
     def batches(first: int, last: int) -> tf.data.Dataset:
         plan = Plan(size, settings.augment, job.recipe.seed, (first, last), drawn, drawing.donors)
@@ -219,12 +249,17 @@ def _for_segmenter(
 
 
 def _drawn_by_class(
-    pictures: Sequence[LabelledPicture], clean_share: float
+    pictures: Sequence[LabelledPicture], clean_share: float, weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Compute weights that draw all classes equally often, and clean pictures with `clean_share`.
 
     A picture with several classes counts for its rarest class. Defective pictures without masks
-    count as a class of their own.
+    count as a class of their own. Within a class, a picture is drawn in proportion to its weight.
+
+    Args:
+        pictures: n pictures.
+        clean_share: share of clean pictures among the pictures drawn.
+        weights: float64 (n,), relative frequency of each picture among those of its class.
 
     Returns:
         float64 (pictures,), the weights.
@@ -237,7 +272,10 @@ def _drawn_by_class(
     members = Counter(kinds)
     defects = max(1, len(members) - (_CLEAN in members))
     shares = dict.fromkeys(members, (1 - clean_share) / defects) | {_CLEAN: clean_share}
-    return np.array([shares[kind] / members[kind] for kind in kinds])
+    totals = {kind: weights[[one == kind for one in kinds]].sum() for kind in members}
+    return np.array(
+        [shares[kind] * weight / totals[kind] for kind, weight in zip(kinds, weights, strict=True)]
+    )
 
 
 def _unmasked(picture: LabelledPicture) -> int:

@@ -23,6 +23,7 @@ from training.recipe.choices import (
     SegmenterPictures,
     Unavailable,
 )
+from training.recipe.data import Data, ExtraPictures
 from training.recipe.models import IMAGENET, SEGMENTER, FittedPart, Gate, Optimizer, Segmenter
 from training.recipe.recipe import Calibrate, Compile, Novelty, Recipe, Split, read_recipe
 from training.recipe.sized_input import SizedInput
@@ -36,7 +37,9 @@ __all__ = [
     "Calibrate",
     "Compile",
     "Crop",
+    "Data",
     "Encoder",
+    "ExtraPictures",
     "FittedPart",
     "Gate",
     "GateKind",

@@ -17,6 +17,7 @@ from training.recipe.choices import (
     NearDuplicates,
     SegmenterKind,
 )
+from training.recipe.data import Data
 from training.recipe.models import SEGMENTER, FittedPart, Gate, Segmenter
 from training.recipe.part import RecipePart
 from training.recipe.sized_input import SizedInput
@@ -93,6 +94,7 @@ class Recipe(RecipePart):
     arithmetic: Arithmetic = Arithmetic.FLOAT32
     gate_share: float = Field(default=0.3, gt=0, lt=1)
     missing_class: MissingClass = MissingClass.ERROR
+    data: Data = Data()
     split: Split = Split()
     gate: Gate
     segmenter: Segmenter

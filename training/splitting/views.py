@@ -7,7 +7,7 @@ also finds other exposures of a piece. A wrong pair does no harm: both pictures 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from steeldefect.pictures.fingerprints import (
     SAME_PIECE_CORRELATION,
     Fingerprint,
     digest_of,
+    find_similar,
     take_fingerprint,
 )
 from steeldefect.program.progress import followed
@@ -25,7 +26,15 @@ _READERS = 4
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
+    """What is compared of one picture.
+
+    Attributes:
+        name: name of the picture.
+        digest: digest of its pixels; equal for equal pixels.
+        fingerprint: perceptual hash and small copy.
+    """
+
     name: str
     digest: str
     fingerprint: Fingerprint
@@ -40,9 +49,33 @@ def find_near_duplicates(pictures: Sequence[LabelledPicture]) -> list[DuplicateS
         DataError: a picture cannot be read.
     """
     ordered = sorted(pictures, key=lambda picture: picture.name)
+    return find_duplicates(views_of(ordered, "fingerprints"), SAME_PIECE_CORRELATION)
+
+
+def views_of(pictures: Sequence[LabelledPicture], work: str) -> list[View]:
+    """Read every picture once, and return what is compared of each, in the same order.
+
+    Args:
+        pictures: pictures to read.
+        work: name of the work, with which the lines of progress begin.
+
+    Raises:
+        DataError: a picture cannot be read.
+    """
     with ThreadPoolExecutor(_READERS) as pool:
-        views = list(followed(pool.map(_look, ordered), len(ordered), "fingerprints", "pictures"))
-    return find_duplicates(views, SAME_PIECE_CORRELATION)
+        return list(followed(pool.map(_look, pictures), len(pictures), work, "pictures"))
+
+
+def similar_to(views: Sequence[View], others: Sequence[View]) -> Iterator[tuple[View, View]]:
+    """Yield each view that shows a piece that one of `others` shows, with the first such other."""
+    prints = [other.fingerprint for other in others]
+    by_digest = {other.digest: other for other in others}
+    for view in views:
+        place = find_similar(view.fingerprint, prints, SAME_PIECE_CORRELATION)
+        if view.digest in by_digest:
+            yield view, by_digest[view.digest]
+        elif place is not None:
+            yield view, others[place]
 
 
 def join_groups(
@@ -60,6 +93,6 @@ def join_groups(
     return {name: joined.get(group, group) for name, group in own.items()}
 
 
-def _look(picture: LabelledPicture) -> _View:
+def _look(picture: LabelledPicture) -> View:
     gray = picture.read()
-    return _View(picture.name, digest_of(gray), take_fingerprint(gray))
+    return View(picture.name, digest_of(gray), take_fingerprint(gray))

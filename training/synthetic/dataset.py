@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,19 +14,12 @@ from steeldefect.errors import SettingsError
 from steeldefect.pictures import run_lengths
 from training.synthetic.coils import CoilSettings
 from training.synthetic.defects import CLASS_NAMES
+from training.synthetic.folder import Truth, refuse_other_pictures, write_labels
 from training.synthetic.rolls import draw_roll, stamps_of
 from training.synthetic.strip import Strip, StripSettings, draw_strip
 
 _DEFAULT_SETTINGS = StripSettings()
 _NO_COILS = CoilSettings()
-
-
-@dataclass(frozen=True)
-class _Truth:
-    """The labels of one picture: its name, and the run lengths of each class that it shows."""
-
-    name: str
-    runs: dict[int, str]
 
 
 def generate(
@@ -68,13 +57,13 @@ def generate(
     numbers = range(first, first + pictures)
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
-    _refuse_other_pictures(images, {coils.name_of(number) for number in numbers})
+    refuse_other_pictures(images, {coils.name_of(number) for number in numbers})
     # Threads suffice: numpy and OpenCV release the GIL while they compute. Unlike processes,
     # threads work under every caller.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         draw = partial(camera.write_picture, images)
         truths = list(pool.map(draw, numbers))
-    _write_labels(folder, truths)
+    write_labels(folder, truths, CLASS_NAMES)
 
 
 def _check(pictures: int, seed: int, first: int, coils: CoilSettings) -> None:
@@ -92,16 +81,6 @@ def _check(pictures: int, seed: int, first: int, coils: CoilSettings) -> None:
         raise SettingsError("synthetic strips: " + "; ".join(problems))
 
 
-def _refuse_other_pictures(images: Path, names: set[str]) -> None:
-    """Raise if the folder holds pictures that the new label files would not contain."""
-    others = sorted(path.name for path in images.iterdir() if path.name not in names)
-    if others:
-        raise SettingsError(
-            f"{images} already holds {len(others)} pictures of another set ({others[0]} first); "
-            "choose an empty folder"
-        )
-
-
 class _Cameras:
     """Takes the pictures of a set."""
 
@@ -113,7 +92,7 @@ class _Cameras:
             for mark in coils.roll_marks
         )
 
-    def write_picture(self, images: Path, number: int) -> _Truth:
+    def write_picture(self, images: Path, number: int) -> Truth:
         """Draw one picture, write it to the folder, and return its labels."""
         settings, name = self._settings, self._coils.name_of(number)
         strip = draw_strip(
@@ -125,7 +104,7 @@ class _Cameras:
         quality = [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality]
         _, encoded = cv2.imencode(".jpg", strip.picture, quality)
         (images / name).write_bytes(encoded.tobytes())
-        return _Truth(name, _runs(strip))
+        return Truth(name, _runs(strip))
 
 
 def _runs(strip: Strip) -> dict[int, str]:
@@ -135,21 +114,3 @@ def _runs(strip: Strip) -> dict[int, str]:
         for number in CLASS_NAMES
         if strip.masks[:, :, number - 1].any()
     }
-
-
-def _write_labels(folder: Path, truths: list[_Truth]) -> None:
-    rows = [
-        (truth.name, str(number), runs) for truth in truths for number, runs in truth.runs.items()
-    ]
-    _write_csv(folder / "train.csv", ("ImageId", "ClassId", "EncodedPixels"), rows)
-    labels = [(truth.name, str(int(bool(truth.runs)))) for truth in truths]
-    _write_csv(folder / "labels.csv", ("ImageId", "label"), labels)
-    names = {str(number): name for number, name in CLASS_NAMES.items()}
-    (folder / "classes.json").write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
-
-
-def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

@@ -47,7 +47,7 @@ def in_evaluation(folder: Any) -> Masks:
     with duckdb.connect(":memory:") as connection:
         connection.execute(
             "CREATE TABLE predictions (source VARCHAR, key VARCHAR, run_id VARCHAR, "
-            "class_id INTEGER, run_lengths VARCHAR)"
+            "class_id INTEGER, class_name VARCHAR, run_lengths VARCHAR)"
         )
         drawn = DrawnPairs(connection, scored, truth)
         pairs = pa.concat_tables(drawn.tables())

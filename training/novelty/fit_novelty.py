@@ -19,11 +19,11 @@ from steeldefect.bundle import manifest
 from steeldefect.errors import DataError
 from steeldefect.pictures.preprocessing import prepare
 from training.backend import keras
-from training.calibration.novelty_limit import Limit, choose_limit, fewest_pictures
 from training.data.dataset import LabelledPicture
 from training.fitting.gate_and_segmenter import Job
 from training.models.encoders import ENCODER, rescaling
 from training.models.novelty import Moments, Normal, compared_features, smoothed
+from training.novelty.limit import Limit, choose_limit, fewest_pictures
 from training.recipe import Novelty
 
 _FOLDS = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration.novelty_limit import choose_limit, fewest_pictures
+from training.novelty.limit import choose_limit, fewest_pictures
 
 
 @pytest.mark.parametrize(("rate", "least"), [(0.005, 199), (0.05, 19), (0.5, 1), (0.3, 3)])

@@ -1,0 +1,38 @@
+"""Settings of the pictures that a fit uses beside those of its data folder."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from training.recipe.part import RecipePart
+
+
+class ExtraPictures(RecipePart):
+    """A data folder whose pictures join the train part, and no other part.
+
+    `folder`: a data folder as `training.data.dataset` reads it; a relative path begins at the
+    current folder. `weight`: how often one of its pictures is drawn, compared with a picture of
+    the train part: 0.5 is half as often.
+    """
+
+    folder: str = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+
+class Data(RecipePart):
+    """`extra`: folders of further pictures to train on, such as generated or doubtful ones.
+
+    A fit refuses them if one shows what a validation or test picture shows
+    (`training.splitting.extra`).
+    """
+
+    extra: tuple[ExtraPictures, ...] = ()
+
+    @field_validator("extra")
+    @classmethod
+    def _each_once(cls, extra: tuple[ExtraPictures, ...]) -> tuple[ExtraPictures, ...]:
+        folders = [one.folder for one in extra]
+        twice = sorted({folder for folder in folders if folders.count(folder) > 1})
+        if twice:
+            raise ValueError(f"a folder is listed twice: {', '.join(twice)}; set its weight")
+        return extra
