@@ -28,12 +28,15 @@ class ModelFigures:
         mask_dice: pooled Dice of the final masks with those of Keras; None if both are empty.
         differing: of all pixels in a mask of either, the share in only one of them.
         gate_difference: largest difference between the gates' probabilities; None for a segmenter.
+        novelty_difference: relative difference of novelty that 95% of the pictures stay within;
+            None for a segmenter, and if nobody judges novelty.
     """
 
     drop: Drop
     mask_dice: float | None
     differing: float
     gate_difference: float | None = None
+    novelty_difference: float | None = None
 
 
 def compare_segmenter(
@@ -78,7 +81,17 @@ def compare_gate(
         reaches_threshold(gate, expected)[defective],
         reaches_threshold(gate, answered)[defective],
     )
-    return ModelFigures(drop, *_alike(keras, found), float(np.abs(answered - expected).max()))
+    difference = float(np.abs(answered - expected).max())
+    return ModelFigures(drop, *_alike(keras, found), difference, _novelty_difference(keras, found))
+
+
+def _novelty_difference(keras: Answers, found: Answers) -> float | None:
+    pairs = [
+        abs(other / one - 1)
+        for one, other in zip(keras.novelty, found.novelty, strict=True)
+        if one and other is not None
+    ]
+    return float(np.quantile(pairs, 0.95)) if pairs else None
 
 
 def _true_dice(

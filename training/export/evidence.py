@@ -28,6 +28,10 @@ from training.recipe import Compile
 LEAST_MASK_DICE = 0.98
 """Least pooled Dice between the masks of a form and those of Keras."""
 
+MOST_NOVELTY_DIFFERENCE = 0.05
+"""Relative difference of novelty from that of Keras that 95% of the pictures must stay within: the
+limit of novelty was chosen with the distances of Keras, and its promise is of a few pictures."""
+
 LEAST_MASK_GROUPS = 72
 """Least number of groups of pictures with a true mask, for the interval of a drop of Dice.
 
@@ -94,7 +98,16 @@ def objections(precision: CpuPrecision, figures: ModelFigures, limit: Limit) -> 
     if precision is CpuPrecision.F32:
         return ""
     found = [*_differing(figures), *_lost(figures, limit), *_untold(precision, figures, limit)]
-    return " and ".join(found)
+    return " and ".join([*found, *_odd(figures)])
+
+
+def _odd(figures: ModelFigures) -> Iterator[str]:
+    difference = figures.novelty_difference
+    if difference is not None and difference > MOST_NOVELTY_DIFFERENCE:
+        yield (
+            f"its novelty differs from that of Keras by up to {difference:.1%} of it, "
+            f"{MOST_NOVELTY_DIFFERENCE:.0%} is allowed"
+        )
 
 
 def _differing(figures: ModelFigures) -> Iterator[str]:

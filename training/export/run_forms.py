@@ -14,7 +14,7 @@ import numpy as np
 
 from steeldefect.bundle.manifest import CpuPrecision, GateMode
 from steeldefect.detection.detector import Detector
-from steeldefect.detection.novelty import GateAnswer
+from steeldefect.detection.novelty import GateAnswer, Judged, is_odd
 from steeldefect.errors import InferenceError
 from steeldefect.pictures.preprocessing import Float32
 from training.data.dataset import LabelledPicture
@@ -27,10 +27,12 @@ class Answers:
 
     Attributes:
         probability: the gate's probabilities; NaN without a gate.
+        novelty: how unlike clean pictures they are; None if the bundle does not judge it.
         masks: final masks of each picture; empty if the gate stopped the picture.
     """
 
     probability: list[float] = field(default_factory=list)
+    novelty: list[float | None] = field(default_factory=list)
     masks: list[Masks] = field(default_factory=list)
 
     def add(self, probability: Float32, masks: Sequence[Masks]) -> None:
@@ -84,7 +86,9 @@ def run_forms(
     """
     answers = AllAnswers(forms={precision: FormAnswers() for precision in forms})
     for batch in run_gate(keras, pictures):
-        gates: dict[CpuPrecision | None, Float32] = {None: batch.probabilities}
+        gates: dict[CpuPrecision | None, Judged] = {
+            None: Judged(batch.probabilities, batch.oddness)
+        }
         for precision in list(answers.forms):
             try:
                 gates[precision] = _run_form(forms[precision], batch, answers.forms[precision])
@@ -94,38 +98,44 @@ def run_forms(
                 answers.failed[precision] = str(error)
                 del answers.forms[precision]
         masks = _behind_gates(keras, batch, gates)
-        answers.keras.add(batch.probabilities, masks[None])
-        answers.passed += int(keras.passes(batch.probabilities).sum())
+        _add(answers.keras, keras, gates[None], masks[None])
+        answers.passed += int(keras.passes(*gates[None]).sum())
         for precision, form in answers.forms.items():
-            form.gate.add(gates[precision], masks[precision])
+            _add(form.gate, keras, gates[precision], masks[precision])
     return answers
 
 
-def _run_form(detector: Detector, batch: GatedBatch, answers: FormAnswers) -> Float32:
+def _add(answers: Answers, keras: Detector, judged: Judged, masks: Sequence[Masks]) -> None:
+    """Add what a gate says, and the masks behind it."""
+    answers.add(judged.probability, masks)
+    answers.novelty += [keras.novelty(one) for one in judged.oddness.tolist()]
+
+
+def _run_form(detector: Detector, batch: GatedBatch, answers: FormAnswers) -> Judged:
     """Add the answers of a form's segmenter behind Keras' gate; return those of the form's gate.
 
     Raises:
         InferenceError: an output is not finite.
     """
-    probabilities = detector.gate(batch.prepared)
-    if detector.has_gate and np.isnan(probabilities).any():
+    judged = detector.judge(batch.prepared)
+    if detector.has_gate and np.isnan(judged.probability).any():
         raise InferenceError("the gate's answer is not finite")
     results = list(segment_batch(detector, batch))
     answers.segmenter.add(batch.probabilities, [one.masks for one in results])
-    return probabilities
+    return judged
 
 
 def _behind_gates(
-    keras: Detector, batch: GatedBatch, gates: Mapping[CpuPrecision | None, Float32]
+    keras: Detector, batch: GatedBatch, gates: Mapping[CpuPrecision | None, Judged]
 ) -> dict[CpuPrecision | None, list[Masks]]:
     """Return the masks of Keras' segmenter behind several gates, by gate.
 
     Args:
         keras: detector with the Keras models.
         batch: n pictures.
-        gates: float32 (n,), the probabilities of each gate.
+        gates: what each gate says of them.
     """
-    passes = {name: keras.passes(probability) for name, probability in gates.items()}
+    passes = {name: keras.passes(*judged) for name, judged in gates.items()}
     segmented = np.flatnonzero(np.logical_or.reduce(list(passes.values())))
     masks: dict[CpuPrecision | None, list[Masks]] = {
         name: [{} for _ in batch.pictures] for name in gates
@@ -134,15 +144,17 @@ def _behind_gates(
         return masks
     maps = keras.maps([batch.prepared[place] for place in segmented])
     for place, picture_maps in zip(segmented.tolist(), maps, strict=True):
-        known: dict[float, Masks] = {}
-        for name, probability in gates.items():
+        known: dict[tuple[float, bool], Masks] = {}
+        for name, judged in gates.items():
             if passes[name][place]:
-                value = float(probability[place]) if _is_soft(keras) else 0.0
-                if value not in known:
+                odd = bool(is_odd(keras.manifest.novelty, judged.oddness)[place])
+                value = float(judged.probability[place]) if _is_soft(keras) else 0.0
+                if (value, odd) not in known:
                     shape = batch.prepared[place].shape
-                    outline = keras.outline(picture_maps, shape, GateAnswer(value))
-                    known[value] = masks_of(outline, batch.pictures[place])
-                masks[name][place] = known[value]
+                    answer = GateAnswer(value, float(judged.oddness[place]))
+                    outline = keras.outline(picture_maps, shape, answer)
+                    known[value, odd] = masks_of(outline, batch.pictures[place])
+                masks[name][place] = known[value, odd]
     return masks
 
 
