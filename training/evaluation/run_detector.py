@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steeldefect.detection.detector import Detector
+from steeldefect.detection.novelty import Judged
 from steeldefect.detection.outline import Outline
 from steeldefect.detection.prepared import Prepared
 from steeldefect.errors import InferenceError
@@ -36,6 +37,11 @@ class GatedBatch:
     prepared: list[Prepared]
     probabilities: Float32
     oddness: Float32
+
+    @property
+    def judged(self) -> Judged:
+        """What the gate says of all pictures."""
+        return Judged(self.probabilities, self.oddness)
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,7 @@ def run_forms(
     """
     answers = AllAnswers(forms={precision: FormAnswers() for precision in forms})
     for batch in run_gate(keras, pictures):
-        gates: dict[CpuPrecision | None, Judged] = {
-            None: Judged(batch.probabilities, batch.oddness)
-        }
+        gates: dict[CpuPrecision | None, Judged] = {None: batch.judged}
         for precision in list(answers.forms):
             try:
                 gates[precision] = _run_form(forms[precision], batch, answers.forms[precision])
