@@ -100,6 +100,8 @@ def _read(path: Path) -> tuple[dict[str, str], Results]:
 def write_markdown(results: Results, field: Sequence[Contender], path: Path, folder: Path) -> None:
     """Write the tables of this machine as Markdown, and a short one of all machines.
 
+    The same text stays beside the figures of this machine, when another one is measured.
+
     Args:
         results: figures of this machine.
         field: all contenders.
@@ -124,11 +126,12 @@ def write_markdown(results: Results, field: Sequence[Contender], path: Path, fol
         *_beside(results),
         "\n## By CPU\n",
         "The newest figures of each machine, medians. Other machines were measured with older "
-        "versions of this project.\n",
+        "versions of this project; the folder `results` has all tables of each.\n",
         _by_cpu(folder),
         "\n" + _EXPLAINED,
     ]
-    path.write_text("\n".join(parts), encoding="utf-8")
+    for one in (path, folder / f"{file_name(machine())}.md"):
+        one.write_text("\n".join(parts), encoding="utf-8")
 
 
 def _table(results: Results, shown: Sequence[Contender]) -> str:

@@ -101,6 +101,9 @@ def test_figures_become_tables(tmp_path: Path) -> None:
     (tmp_path / "older.json").write_text(json.dumps(older), encoding="utf-8")
     write_markdown(results, field, tmp_path / "RESULTS.md", tmp_path)
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    own = next(path for path in tmp_path.glob("*.md") if path.name != "RESULTS.md")
+    assert own.with_suffix(".json").exists()
+    assert own.read_text(encoding="utf-8") == text
     assert "the job at f32 over the bare models: **0.95**" in text
     assert "two tasks at once over one: **1.90**" in text
     assert "the job (f32) over the tutorial's loop: **4.75**" in text
