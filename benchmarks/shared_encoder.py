@@ -1,13 +1,14 @@
-"""Measure how much CPU time a shared encoder and cheaper upsampling save.
+"""Measure how much CPU time a shared encoder and cheaper upsampling save, and novelty costs.
 
     python benchmarks/shared_encoder.py --data DIR --recipe conf/recipes/strong.yaml
 
-Three pairs of gate and segmenter are exported from one recipe, and run in turns, on one thread:
+Four pairs of gate and segmenter are exported from one recipe, and run in turns, on one thread:
 
 - two encoders, resized maps: a gate of kind `places` with its own encoder; compiled forms in which
   maps are doubled and joined before they are convolved
 - two encoders: the same models, with the upsampling of `training.export.cheap_upsampling`
 - shared encoder: a gate of kind `shared`, with the same upsampling
+- shared encoder, novelty: the same, which also says how unlike clean pictures a picture is
 
 A figure is the median CPU time of this process for one picture. Weights are random: the time does
 not depend on them. Every picture goes to both models here; in production, only those that pass the
@@ -26,9 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
 
 _RESIZED, _TWO, _SHARED = "two encoders, resized maps", "two encoders", "shared encoder"
+_NOVEL = "shared encoder, novelty"
 _PRECISIONS = ("f32", "bf16", "int8")
 _PICTURES = 16  # pictures for the ranges of int8, and for the measurement
 
@@ -77,7 +81,7 @@ def _print(precision: str, costs: dict[str, Cost]) -> None:
 
 
 def _export(folder: Path, path: Path, dataset: Any, pictures: Sequence[Any]) -> Any:
-    """Export the three pairs into subfolders; return the models' input."""
+    """Export the four pairs into subfolders; return the models' input."""
     from training.export.draft_manifest import draft_of_fit
     from training.export.staging import Models, Staged
     from training.models import build_gate, build_segmenter, for_export
@@ -87,7 +91,7 @@ def _export(folder: Path, path: Path, dataset: Any, pictures: Sequence[Any]) -> 
 
     shapes = [one.shape for one in dataset.pictures]
     segmenter = None
-    for kind, name in (("places", _TWO), ("shared", _SHARED)):
+    for kind, name in (("places", _TWO), ("shared", _SHARED), ("shared", _NOVEL)):
         overrides = ["segmenter.weights=null", f"gate.kind={kind}"]
         recipe = read_recipe(path, overrides).for_pictures(shapes)
         spec = recipe.segmenter.spec
@@ -96,14 +100,34 @@ def _export(folder: Path, path: Path, dataset: Any, pictures: Sequence[Any]) -> 
             segmenter = for_export(built, spec)
         gate = build_gate(recipe.gate, segmenter)[0]
         if kind == "shared":
-            models = Models(*in_two_parts(gate, segmenter, recipe.gate))
+            odd = _any_normal(segmenter, spec) if name == _NOVEL else None
+            models = Models(*in_two_parts(gate, segmenter, recipe.gate, odd))
         else:
             models = Models(greatest_place(for_export(gate, spec)), segmenter)
             _export_resized(folder / _RESIZED, models, spec, pictures)
         (folder / name).mkdir()
-        draft = draft_of_fit(dataset, {}, recipe, (), 0.0)
+        novelty = _any_limit(len(dataset.class_names)) if name == _NOVEL else None
+        draft = draft_of_fit(dataset, {}, recipe, (), 0.0, novelty)
         Staged(folder / name, models, draft).quantise(pictures)
     return spec
+
+
+def _any_normal(segmenter: Any, spec: Any) -> Any:
+    """Return some mean and covariance of clean places: the time does not depend on them."""
+    from training.models.encoders import ENCODER
+    from training.models.novelty import STRIDE, Normal, compared_features
+    from training.models.shared import Odd
+
+    features = compared_features(segmenter.get_layer(ENCODER).output).shape[-1]
+    size = spec.height // STRIDE, spec.width // STRIDE
+    return Odd(Normal(np.zeros((*size, features)), np.eye(features), np.ones(size)), 1.0)
+
+
+def _any_limit(classes: int) -> Any:
+    from steeldefect.bundle.manifest import UNKNOWN, DefectClass, Novelty
+
+    unknown = DefectClass(id=classes + 1, name=UNKNOWN)
+    return Novelty(limit=0.5, unknown=unknown, clean_pictures=0, false_alarms=1.0)
 
 
 def _export_resized(folder: Path, models: Any, spec: Any, pictures: Sequence[Any]) -> None:
@@ -145,11 +169,11 @@ def _costs(
     engine = choose_engine(options)
     batch = [resize(one, spec) for one in pictures[: engine.batch_size]]
     calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {}
-    for name in (_RESIZED, _TWO, _SHARED):
+    for name in (_RESIZED, _TWO, _SHARED, _NOVEL):
         form = folder / name / form_of(engine.runtime, engine.precision).value
         gate = OpenVinoRuntime(form / "gate.xml", engine)
         rest = OpenVinoRuntime(form / "segmenter.xml", engine)
-        calls[name] = _calls(gate, rest, batch, spec, shared=name == _SHARED)
+        calls[name] = _calls(gate, rest, batch, spec, shared=name in (_SHARED, _NOVEL))
     times: dict[str, list[Cost]] = {name: [] for name in calls}
     for turn in range(turns + 1):
         for name, (gate_call, segmenter_call) in calls.items():

@@ -186,6 +186,11 @@ def _check_trainable(dataset: DataSet, parts: Parts, extra: Extra, recipe: Recip
             raise DataError("no clean picture in the train part; add some to learn from")
         return []
     parts = replace(parts, train=(*parts.train, *extra.pictures))
+    if recipe.judges_novelty and UNKNOWN in dataset.class_names.values():
+        raise DataError(
+            f"{dataset.folder} names a class {UNKNOWN}, as what novelty finds: give it another "
+            "name in classes.json, or go without: --set novelty=null"
+        )
     for name, pictures in (("train", parts.train), ("validation", parts.validation)):
         if not any(picture.runs for picture in pictures):
             raise DataError(f"no picture with a mask in the {name} part; add labelled pictures")

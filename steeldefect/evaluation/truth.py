@@ -73,11 +73,13 @@ class Predictions:
             height, gate_probability, verdict, pixel_mm_x, pixel_mm_y.
         classes: class names, by id.
         failed: pictures that could not be scored; columns source, key.
+        judges_novelty: whether the bundle says how unlike clean pictures a picture is.
     """
 
     images: pd.DataFrame
     classes: dict[int, str]
     failed: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["source", "key"]))
+    judges_novelty: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,10 @@ def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Pred
         "WHERE bundle = ? ORDER BY source, key",  # an earlier version may have been scored
         [bundle],
     ).df()
-    return Predictions(_compact(images), classes, failed)
+    ((judged,),) = connection.execute(
+        "SELECT count(novelty) FROM newest_images WHERE bundle = ?", [bundle]
+    ).fetchall()
+    return Predictions(_compact(images), classes, failed, judged > 0)
 
 
 def _compact(images: pa.Table) -> pd.DataFrame:
@@ -190,9 +195,7 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
     }
     drawn_classes = truth.masks.rows["ClassId"][truth.masks.rows["drawn"]].unique()
     extra = {int(number): f"class_{number}" for number in drawn_classes}
-    of_bundle = {number: name for number, name in predictions.classes.items() if name != UNKNOWN}
-    left_out = UNKNOWN if of_bundle and len(of_bundle) < len(predictions.classes) else None
-    compared = predictions.classes if left_out is None else of_bundle
+    compared, left_out = _compared_classes(predictions)
     return ScoredPictures(
         images=images.reset_index(drop=True),
         classes=dict(sorted((extra | compared).items())),
@@ -205,6 +208,14 @@ def match(predictions: Predictions, truth: Truth) -> ScoredPictures:
         ),
         left_out=left_out,
     )
+
+
+def _compared_classes(predictions: Predictions) -> tuple[dict[int, str], str | None]:
+    """Return the classes whose masks are compared, and the name of the one that is left out."""
+    named = {number: name for number, name in predictions.classes.items() if name != UNKNOWN}
+    if predictions.judges_novelty and 0 < len(named) < len(predictions.classes):
+        return named, UNKNOWN
+    return predictions.classes, None
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def tables(
 ) -> list[pa.Table]:
     """Return the tables of pairs; `found` are key, class and run lengths."""
     findings = pd.DataFrame(found or [], columns=["key", "class_id", "run_lengths"])
+    findings = findings.assign(class_name="c")
     findings = findings.astype({"class_id": "int32"}).assign(source="/archive", run_id=run_id)
     with duckdb.connect(":memory:") as connection:
         connection.register("predictions", findings)
@@ -460,3 +461,24 @@ def test_a_truth_from_s3(s3: S3Settings, s3_address: str) -> None:
     assert read.masks.rows["ImageId"].tolist() == ["a.jpg"]
     with pytest.raises(DataError, match=r"labels: s3://.*/none.csv: there is no such object"):
         read_truth(f"{s3_address}/labels/none.csv", None, s3)
+
+
+@pytest.mark.parametrize(
+    ("classes", "judges", "compared", "left_out"),
+    [
+        ({1: "bright", 9: "unknown"}, True, {1: "bright"}, "unknown"),
+        ({1: "bright", 9: "unknown"}, False, {1: "bright", 9: "unknown"}, None),
+        ({1: "unknown"}, True, {1: "unknown"}, None),
+        ({1: "bright"}, True, {1: "bright"}, None),
+    ],
+)
+def test_what_no_truth_can_name_is_not_compared(
+    classes: dict[int, str],
+    judges: bool,
+    compared: dict[int, str],
+    left_out: str | None,
+) -> None:
+    found = replace(predictions("a.jpg"), classes=classes, judges_novelty=judges)
+    scored = match(found, truth([("a.jpg", 1, "1 3")]))
+    assert (scored.classes, scored.left_out) == (compared, left_out)
+    assert any("unknown are not compared" in note for note in scored.notes) == bool(left_out)
