@@ -92,11 +92,11 @@ class PictureResult:
             "name": self.name,
             "verdict": self.verdict,
             "gate_probability": self.gate_probability,
-            "novelty": self.novelty,
             "width": self.width if scored else None,
             "height": self.height if scored else None,
             "findings": [one.as_dict() for one in self.findings] if scored else None,
             "error": None if self.error is None else _described(self.error),
+            "novelty": self.novelty,
         }
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from steeldefect.runtimes.device_program import PictureMasks
 
 _MARGIN = 1
-"""Pixels of the model beside those above the threshold that also enter the interpolation."""
+"""Pixels of the model beside those above the threshold that also enter the interpolation. Without
+any, a window could be one pixel wide: OpenCV rounds its weights otherwise then."""
 
 
 class Window(NamedTuple):
@@ -186,7 +187,6 @@ class _Span(NamedTuple):
         """
         common = gcd(source, target)
         step, made = source // common, target // common
-        margin = 0 if source == target else _MARGIN
-        from_step = max(begin - margin, 0) // step
-        to_step = -(-min(end + margin, source) // step)
+        from_step = max(begin - _MARGIN, 0) // step
+        to_step = -(-min(end + _MARGIN, source) // step)
         return cls(from_step * step, to_step * step, from_step * made, (to_step - from_step) * made)

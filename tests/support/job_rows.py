@@ -24,6 +24,7 @@ def answers_of_job(output: object) -> dict[str, dict[str, Any]]:
             "height": row["height"],
             "findings": [],
             "error": None,
+            "novelty": row["novelty"],
         }
         for row in rows(output, TableName.IMAGES)
     }
@@ -34,5 +35,5 @@ def answers_of_job(output: object) -> dict[str, dict[str, Any]]:
     nothing = ("verdict", "gate_probability", "width", "height", "findings")
     for row in rows(output, TableName.QUARANTINE):
         error = f"{row['error']}: {row['message']}"
-        found[row["key"]] = dict.fromkeys(nothing) | {"error": error}
+        found[row["key"]] = dict.fromkeys(nothing) | {"error": error, "novelty": None}
     return found

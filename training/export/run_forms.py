@@ -27,13 +27,13 @@ class Answers:
 
     Attributes:
         probability: the gate's probabilities; NaN without a gate.
-        novelty: how unlike clean pictures they are; None if the bundle does not judge it.
         masks: final masks of each picture; empty if the gate stopped the picture.
+        novelty: how unlike clean pictures they are; None if the bundle does not judge it.
     """
 
     probability: list[float] = field(default_factory=list)
-    novelty: list[float | None] = field(default_factory=list)
     masks: list[Masks] = field(default_factory=list)
+    novelty: list[float | None] = field(default_factory=list)
 
     def add(self, probability: Float32, masks: Sequence[Masks]) -> None:
         """Add the answers to the next pictures: float32 (n,), and n masks."""

@@ -165,13 +165,50 @@ def test_the_golden_text_is_read_back_whole() -> None:
 
 def test_the_golden_file_names_every_field() -> None:
     stated = json.loads(GOLDEN.read_bytes())
-    assert list(stated) == list(Manifest.model_fields)
+    assert list(stated) == [name for name in Manifest.model_fields if name != "novelty"]
+
+
+def novel() -> dict[str, Any]:
+    """A manifest that judges novelty, as read from JSON."""
+    content = json.loads(GOLDEN.read_bytes()) | {"format_version": 5}
+    content["gate"] |= {"shared": True, "input": content["segmenter"]["input"]}
+    unknown = {"id": 4, "name": "unknown", "pixel_threshold": 0.5, "min_area": 0}
+    content["novelty"] = {
+        "limit": 0.75,
+        "unknown": unknown,
+        "clean_pictures": 400,
+        "false_alarms": 0.005,
+    }
+    return content
+
+
+def test_the_unknown_follows_the_classes_that_were_learnt() -> None:
+    made = Manifest.model_validate(novel())
+    assert [one.id for one in made.classes] == [1, 3]
+    assert [one.id for one in made.outlined_classes] == [1, 3, 4]
+    assert Manifest.model_validate_json(made.model_dump_json()) == made
+    alone = novel() | {"classes": [novel()["novelty"]["unknown"]]}
+    assert [one.id for one in Manifest.model_validate(alone).outlined_classes] == [4]
+    assert [one.id for one in manifest().outlined_classes] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"format_version": 4}, "novelty needs format 5"),
+        ({"gate": None}, "novelty needs a shared gate"),
+        ({"classes": [{"id": 4, "name": "pitted"}]}, "has the id of another class"),
+    ],
+)
+def test_novelty_that_cannot_be_judged_is_refused(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Manifest.model_validate(novel() | change)
 
 
 @pytest.mark.parametrize(
     ("place", "value", "problem"),
     [
-        (("format_version",), 5, "format 5, this version of steeldefect reads 1, 2, 3 and 4"),
+        (("format_version",), 6, "format 6, this version of steeldefect reads 1, 2, 3, 4 and 5"),
         (("format_version",), 0, "format 0"),
         (("classes",), [], "at least 1 item"),
         (("classes", 1, "id"), 1, "two classes share an id"),
@@ -226,9 +263,12 @@ def test_a_manifest_that_says_something_else_is_refused(
 
 
 SINCE_FORMAT_2 = {"calibration", "compiled"}
+SINCE_FORMAT_5 = {"novelty"}
 
 
-@pytest.mark.parametrize("field", sorted(set(Manifest.model_fields) - SINCE_FORMAT_2))
+@pytest.mark.parametrize(
+    "field", sorted(set(Manifest.model_fields) - SINCE_FORMAT_2 - SINCE_FORMAT_5)
+)
 def test_no_field_may_be_missing(field: str) -> None:
     stated = json.loads(GOLDEN.read_bytes())
     del stated[field]

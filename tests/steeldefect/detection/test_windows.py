@@ -61,6 +61,20 @@ def test_a_window_holds_what_the_whole_map_holds(
     assert smaller > 20 or shape == (288, 224)
 
 
+def test_a_window_of_one_row_is_what_the_whole_map_holds() -> None:
+    """OpenCV has other weights for a map of one row."""
+    for seed in range(50):
+        maps = np.random.default_rng(seed).random((4, 16, 1), np.float32) / 2
+        maps[1, 4:9, 0] += 0.5
+        window = ClassMaps(maps).window_above(0, (4, 100), 0.5)
+        assert window is not None
+        whole = resize_map(maps[:, :, 0], (4, 100))
+        height, width = window.values.shape
+        inside = np.s_[window.top : window.top + height, window.left : window.left + width]
+        above = whole > 0.5
+        assert np.array_equal(window.values[above[inside]], whole[above])
+
+
 def test_pixels_that_equal_the_threshold_are_not_above_it() -> None:
     maps = np.full((8, 8, 1), 0.5, np.float32)
     assert ClassMaps(maps).window_above(0, (16, 50), 0.5) is None

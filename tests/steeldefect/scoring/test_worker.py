@@ -176,6 +176,7 @@ def test_all_rows_exactly(score: Score, archive: Path, store: Store) -> None:
             "audit_defects": None,
             "audit_regions": None,
             **expected_statistics(archive / name),
+            "novelty": None,
         }
 
     def prediction(name: str, class_id: int, text: str, box: tuple[int, int, int, int]) -> Row:

@@ -163,7 +163,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Store:
                     pixel_mm_x=0.5, pixel_mm_y=0.25, attributes=[("heat", "h" * 40)],
                     regions=9, rejected_regions=7, level_masks=5, audit_defects=3,
                     audit_regions=4, gray_mean=100.5, gray_std=20.25, sharpness=300.5,
-                    clipped_dark=0.5, clipped_bright=0.25, black_margin=0.125,
+                    clipped_dark=0.5, clipped_bright=0.25, black_margin=0.125, novelty=1.5,
                 )
             ],
             TableName.PREDICTIONS: [

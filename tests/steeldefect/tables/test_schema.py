@@ -56,7 +56,7 @@ def test_every_column_and_table_is_explained(table: TableName, schema: TableSche
             {"gate_probability", "coil", "camera", "side", "position_mm", "captured_at"}
             | {"pixel_mm_x", "pixel_mm_y", "attributes", "regions", "rejected_regions"}
             | {"level_masks", "audit_defects", "audit_regions", "gray_mean", "gray_std"}
-            | {"sharpness", "clipped_dark", "clipped_bright", "black_margin"},
+            | {"sharpness", "clipped_dark", "clipped_bright", "black_margin", "novelty"},
         ),
         (
             TableName.DEFECTS,
