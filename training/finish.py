@@ -15,10 +15,13 @@ from steeldefect.bundle.files import Bundle
 from steeldefect.bundle.manifest import CpuPrecision, Manifest
 from steeldefect.program.progress import say
 from steeldefect.watch.bundle_reference import REFERENCE_NAME
-from training.calibration.calibrate import Calibrated, calibrate
+from training.calibration.calibrate import calibrate
+from training.calibration.region_confidence import calibrate_regions
 from training.evaluation.held_out_csv import HELD_OUT_NAME
+from training.evaluation.held_out_guarantees import with_held_out
 from training.evaluation.reference import bundle_reference
-from training.evaluation.score_held_out import score_held_out
+from training.evaluation.run_detector import run_detector
+from training.evaluation.score_held_out import HeldOut, score_held_out
 from training.export.accept_precision import accept_precision
 from training.export.agreement import check_agreement
 from training.export.seal import seal
@@ -79,7 +82,12 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
         say(f"calibrating on {len(parts.validation)} validation pictures")
         exact = staged.detector(draft, CpuPrecision.F32)
         calibrated = calibrate(exact, draft, parts.validation, recipe.calibrate)
-        manifest = _with_notes(calibrated)
+        manifest = _with_notes(calibrated.manifest, calibrated.notes)
+        if recipe.calibrate.regions:
+            results = run_detector(staged.detector(manifest, CpuPrecision.F32), parts.validation)
+            regions = [region for one in results for region in one.regions]
+            scaled = calibrate_regions(manifest, regions)
+            manifest = _with_notes(scaled.manifest, scaled.notes)
 
         compiled = accept_precision(staged, manifest, parts.train, parts.validation, recipe.compile)
 
@@ -88,9 +96,7 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
 
         say(f"measuring on {len(parts.test)} test pictures, in {compiled.default_name}")
         held_out = score_held_out(scoring, parts.test)
-        manifest = manifest.model_copy(
-            update={"compiled": compiled, "held_out_scores": held_out.scores}
-        )
+        manifest = _with_held_out(manifest, held_out).model_copy(update={"compiled": compiled})
 
         report = Report(
             manifest=manifest,
@@ -110,9 +116,18 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
         return seal(staged, target, manifest, attachments)
 
 
-def _with_notes(calibrated: Calibrated) -> Manifest:
-    """Return the manifest with the notes of the calibration after those of the fit."""
-    manifest = calibrated.manifest
-    notes = [*manifest.training.notes, *calibrated.notes]
-    training = manifest.training.model_copy(update={"notes": notes})
+def _with_notes(manifest: Manifest, notes: tuple[str, ...]) -> Manifest:
+    """Return the manifest with more notes after those that it has."""
+    record = manifest.training
+    training = record.model_copy(update={"notes": [*record.notes, *notes]})
     return manifest.model_copy(update={"training": training})
+
+
+def _with_held_out(manifest: Manifest, held_out: HeldOut) -> Manifest:
+    """Return the manifest with the scores and the counts of guarantees on held-out pictures."""
+    update: dict[str, object] = {"held_out_scores": held_out.scores}
+    calibration = manifest.calibration
+    if calibration is not None:
+        guarantees = with_held_out(calibration.guarantees, manifest.gate, held_out.table)
+        update["calibration"] = calibration.model_copy(update={"guarantees": guarantees})
+    return manifest.model_copy(update=update)

@@ -8,6 +8,7 @@ from steeldefect.bundle.manifest import Calibration, Manifest
 from steeldefect.evaluation.score_table import score_table
 from training.finish import REPORT_NAME
 from training.fit import FitResult
+from training.report.guarantees import guarantee_line
 
 
 def summarise(result: FitResult) -> str:
@@ -33,6 +34,15 @@ def _chosen(manifest: Manifest) -> Iterator[str]:
     if gate is not None:
         known = "" if calibration is None else _recall(calibration)
         yield f"gate {gate.mode.value}, threshold {gate.threshold:.4g}{known}"
+    if calibration is not None:
+        for one in calibration.guarantees:
+            yield f"guarantee: {guarantee_line(one, manifest.class_names)}"
+        if calibration.region_calibration_error is not None:
+            before, after = calibration.region_calibration_error
+            yield (
+                f"regions: calibration error of their mean probability {before:.3f}, calibrated "
+                f"{after:.3f} (validation part, cross-fitted)"
+            )
     if manifest.novelty is not None:
         yield (
             f"novelty: limit from {manifest.novelty.clean_pictures} clean pictures, at most "

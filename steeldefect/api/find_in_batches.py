@@ -111,7 +111,8 @@ class BatchFinder:
         judged = detector.judge(pictures)
         passes = detector.passes(*judged)
         passing = [picture for picture, ok in zip(pictures, passes, strict=True) if ok]
-        segmented = iter(detector.segment(passing, *(one[passes] for one in judged)))
+        answers = judged.probability[passes], judged.oddness[passes]
+        segmented = iter(detector.segment(passing, *answers))
         detected: list[tuple[GateAnswer, Outline | PictureError | None]] = []
         for answer, ok in zip(judged.each(), passes.tolist(), strict=True):
             if detector.has_gate and math.isnan(answer.probability):

@@ -24,7 +24,8 @@ class Finding:
         box: box around the mask: top, left, bottom, right in pixels, 0-based, bottom and right
             exclusive.
         regions: number of regions (8-connected).
-        mean_probability: mean probability of the mask's pixels, 0 to 1.
+        mean_probability: mean probability of the mask's pixels, 0 to 1; calibrated if the bundle
+            calibrates it.
         max_probability: largest probability of the mask's pixels, 0 to 1.
         shape: (height, width) of the picture in pixels.
     """

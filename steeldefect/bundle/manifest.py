@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from datetime import datetime
 from enum import Enum
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -21,6 +22,12 @@ SHARED_FORMAT_VERSION = 4
 
 NOVELTY_FORMAT_VERSION = 5
 """Format of bundles that also judge novelty (`Manifest.novelty`), which earlier versions refuse."""
+
+CALIBRATED_FORMAT_VERSION = 5
+"""Format of bundles with guarantees or calibrated regions, which earlier versions refuse.
+
+Earlier versions would show other probabilities of regions, and refuse fields they do not know.
+"""
 
 READABLE_FORMATS = (1, 2, 3, 4, 5)
 """Formats 1 and 2 lack fields that have a default below; format 2 lacks those of `compiled`."""
@@ -64,17 +71,44 @@ class CpuPrecision(str, Enum):
     INT8 = "int8"
 
 
+class RegionCurve(_Part):
+    """How the mean probability of a region or mask becomes a calibrated one.
+
+    `model`: mean probabilities of the model, from 0 to 1, ascending. `calibrated`: the calibrated
+    probability at each of them, ascending. Between two of them, the curve is linear. No two are
+    equal, so the order of probabilities stays, and the model's own can be computed back.
+    """
+
+    model: tuple[float, ...] = Field(min_length=2)
+    calibrated: tuple[float, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _ascends(self) -> RegionCurve:
+        if len(self.model) != len(self.calibrated):
+            raise ValueError("model and calibrated need as many values")
+        for values in (self.model, self.calibrated):
+            ascends = all(one < other for one, other in pairwise(values))
+            if not (ascends and values[0] >= 0 and values[-1] <= 1):
+                raise ValueError("values of a curve ascend, from 0 to 1")
+        if (self.model[0], self.model[-1]) != (0, 1):
+            raise ValueError("model begins with 0 and ends with 1")
+        return self
+
+
 class DefectClass(_Part):
     """One defect class, with its threshold and minimum area.
 
     `pixel_threshold`: a pixel belongs to the class if its probability is above this threshold.
     `min_area`: minimum area in pixels of the picture; a class that covers less is dropped.
+    `region_curve`: calibrates the mean probabilities of the class's regions and masks; it changes
+    no mask. The manifest holds this field only if there is one (`CALIBRATED_FORMAT_VERSION`).
     """
 
     id: int = Field(ge=1)
     name: str = Field(min_length=1)
     pixel_threshold: float = Field(default=0.5, gt=0, lt=1)
     min_area: int = Field(default=0, ge=0)
+    region_curve: RegionCurve | None = Field(default=None, exclude_if=operator.not_)
 
 
 class Gate(_Part):
@@ -175,6 +209,36 @@ class Score(_Part):
     support: int
 
 
+class Guarantee(_Part):
+    """A bound on the share of groups in which the bundle misses a defect, or why there is none.
+
+    A group is missed if one of its pictures is. The gate misses a defective picture that is below
+    its threshold. Gate and segmenter together miss a class on a picture if no pixel of its final
+    mask is in the true mask. `training.calibration.guarantee` gives the sources.
+
+    `class_id`: class that the bound is about; None for the gate.
+    `missed`, `confidence`: at most the share `missed` of groups is missed, with this confidence.
+    `groups`: groups of validation pictures that test the bound; `missed_groups` of them are missed
+    with the thresholds of the bundle. `needed_groups`: number of groups that suffice if none is
+    missed.
+    `threshold`: largest threshold (of the gate, or for pixels of the class) for which the bound
+    holds; None if there is none. The threshold of the bundle is not above it.
+    `held`: whether the bound holds for the bundle; if not, the ordinary calibration stands.
+    `held_out_groups`, `held_out_missed`: the same counts on the held-out pictures, as a check.
+    """
+
+    class_id: int | None = None
+    missed: float = Field(gt=0, lt=1)
+    confidence: float = Field(gt=0, lt=1)
+    groups: int = Field(ge=0)
+    missed_groups: int = Field(ge=0)
+    needed_groups: int = Field(ge=1)
+    threshold: float | None = None
+    held: bool
+    held_out_groups: int | None = None
+    held_out_missed: int | None = None
+
+
 class Calibration(_Part):
     """How thresholds were chosen, on which pictures, and how certain the result is.
 
@@ -184,6 +248,9 @@ class Calibration(_Part):
     expected calibration error of the gate's probabilities, before and after the temperature.
     `scores`: scores on the validation part with the chosen thresholds. The thresholds were searched
     on that part, so only the held-out scores are unbiased.
+    `guarantees`: what the recipe asked to guarantee. `region_calibration_error`: expected
+    calibration error of the mean probabilities of regions, before and after calibration, by
+    cross-fitting. The manifest holds these two only if there are any (`CALIBRATED_FORMAT_VERSION`).
     """
 
     pictures: int
@@ -195,6 +262,10 @@ class Calibration(_Part):
     confidence: float = 0.95
     gate_calibration_error: tuple[float, float] | None = None
     scores: list[Score] = []
+    guarantees: list[Guarantee] = Field(default=[], exclude_if=operator.not_)
+    region_calibration_error: tuple[float, float] | None = Field(
+        default=None, exclude_if=operator.not_
+    )
 
 
 class ModelEvidence(_Part):
@@ -349,9 +420,16 @@ class Manifest(_Part):
     @property
     def outlined_classes(self) -> list[DefectClass]:
         """The classes of the segmenter's maps, in their order: `classes`, then the unknown."""
-        if self.novelty is None or self.novelty.unknown in self.classes:
+        if self.novelty is None or self._knows_only_the_unknown:
             return self.classes
         return [*self.classes, self.novelty.unknown]
+
+    @property
+    def _knows_only_the_unknown(self) -> bool:
+        """Whether no class was learnt; the class of the unknown is then that of `classes`."""
+        return self.novelty is not None and self.class_names == {
+            self.novelty.unknown.id: self.novelty.unknown.name
+        }
 
     @field_validator("format_version")
     @classmethod
@@ -366,6 +444,27 @@ class Manifest(_Part):
     def shares_network(self) -> bool:
         """Whether gate and segmenter are the two parts of one network; see `Gate`."""
         return self.gate is not None and self.gate.shared
+
+    @property
+    def lowest_format(self) -> int:
+        """The lowest format that has all fields of this manifest, from `FORMAT_VERSION` on."""
+        record = self.calibration
+        recorded = record is not None and (record.guarantees or record.region_calibration_error)
+        if recorded or any(one.region_curve for one in self.classes):
+            return CALIBRATED_FORMAT_VERSION
+        if self.novelty is not None:
+            return NOVELTY_FORMAT_VERSION
+        return SHARED_FORMAT_VERSION if self.shares_network else FORMAT_VERSION
+
+    @model_validator(mode="after")
+    def _has_the_format_of_its_calibration(self) -> Manifest:
+        if self.novelty is None and self.format_version < self.lowest_format == (
+            CALIBRATED_FORMAT_VERSION
+        ):
+            raise ValueError(
+                f"guarantees and calibrated regions need format {CALIBRATED_FORMAT_VERSION}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shares_as_it_says(self) -> Manifest:
@@ -386,7 +485,7 @@ class Manifest(_Part):
         if not self.shares_network:
             raise ValueError("novelty needs a shared gate, whose features it judges")
         unknown = self.novelty.unknown
-        if unknown not in self.classes and unknown.id in self.class_names:
+        if unknown.id in self.class_names and not self._knows_only_the_unknown:
             raise ValueError(f"the class {unknown.name} has the id of another class")
         return self
 
@@ -405,6 +504,11 @@ class Manifest(_Part):
             if not _is_plain(name) or name in folders or name in _NOT_LISTED:
                 raise ValueError(f"{name!r} is not a path inside the bundle")
         return files
+
+
+def with_lowest_format(manifest: Manifest) -> Manifest:
+    """Return the manifest in the lowest format that has all of its fields."""
+    return manifest.model_copy(update={"format_version": manifest.lowest_format})
 
 
 def _is_plain(name: str) -> bool:

@@ -176,6 +176,7 @@ class Detector:
         pictures: Sequence[Prepared],
         probabilities: Float32,
         oddness: Float32 | None = None,
+        rules: OutlineRules = _IN_PIXELS,
     ) -> list[Outline | InferenceError]:
         """Compute the findings of pictures, measured in pixels.
 
@@ -185,6 +186,7 @@ class Detector:
                 raises the minimum areas of pictures below its threshold; a hard gate does not use
                 them.
             oddness: float32 (n,), the same; None: no picture is odd.
+            rules: how regions are measured.
 
         Returns:
             For each picture its outline, or an error if the model's output is not finite.
@@ -195,7 +197,7 @@ class Detector:
             oddness = np.full(len(pictures), np.nan, dtype=np.float32)
         answers = Judged(probabilities, oddness).each()
         return [
-            self.outline(maps, picture.shape, answer)
+            self.outline(maps, picture.shape, answer, rules)
             for maps, picture, answer in zip(
                 self.maps(pictures, lent=True), pictures, answers, strict=True
             )
@@ -259,7 +261,7 @@ class Detector:
         unknown = None if novelty is None else novelty.unknown
         classes = self.manifest.outlined_classes
         if not is_odd(novelty, np.array([answer.oddness], np.float32))[0]:
-            classes = [one for one in classes if one is not unknown]
+            classes = [one for one in classes if unknown is None or one.id != unknown.id]
         return outline_maps(class_maps, shape, classes, rules, unknown)
 
     def _added_area(self, probability: float) -> int:

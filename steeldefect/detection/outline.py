@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from steeldefect.bundle.manifest import DefectClass
+from steeldefect.detection.region_curve import calibrated_probability, calibrated_regions
 from steeldefect.detection.regions import MaskRegions, Region
 from steeldefect.detection.windows import ClassMaps, PictureMaps, Window
 from steeldefect.pictures import run_lengths
@@ -26,7 +27,8 @@ class Finding:
         region_count: number of separate regions of the mask.
         regions: these regions, measured, in the order of their first pixels; empty unless the rules
             ask for them.
-        mean_probability, max_probability: of the mask's pixels.
+        mean_probability: of the mask's pixels, calibrated if the class has a curve.
+        max_probability: of the mask's pixels, as the model gives it.
     """
 
     defect_class: DefectClass
@@ -70,7 +72,7 @@ class LevelMask:
         runs: the mask as run lengths.
         area: number of pixels.
         regions: number of separate regions.
-        mean_probability, max_probability: of the mask's pixels.
+        mean_probability, max_probability: as in `Finding`.
     """
 
     defect_class: DefectClass
@@ -163,7 +165,7 @@ def outline_maps(
     levels: list[LevelMask] = []
     count = 0
     for number, defect_class in enumerate(classes):
-        is_unknown = defect_class == unknown
+        is_unknown = unknown is not None and defect_class.id == unknown.id
         if is_unknown:
             rules = of_unknown
         lowest = min(defect_class.pixel_threshold, *rules.levels, 1.0)
@@ -181,9 +183,10 @@ def outline_maps(
                 findings.append(_finding(regions, defect_class, shape, rules))
             else:
                 count += len(regions.areas)
+                measured = regions.measured(rules.pixel_mm, rules.rejected)
                 rejected += [
                     Rejected(defect_class, region, reason)
-                    for region in regions.measured(rules.pixel_mm, rules.rejected)
+                    for region in calibrated_regions(measured, defect_class)
                 ]
         if rules.levels:
             levels += _level_masks(window, defect_class, shape, rules, own=reason is not None)
@@ -270,7 +273,7 @@ def _level_masks(
             runs=regions.runs(),
             area=regions.area,
             regions=len(regions.areas),
-            mean_probability=float(regions.values.mean()),
+            mean_probability=_mean_probability(regions, defect_class),
             max_probability=float(regions.values.max()),
         )
 
@@ -288,6 +291,7 @@ def _finding(
     shape: tuple[int, int],
     rules: OutlineRules,
 ) -> Finding:
+    measured = regions.measured(rules.pixel_mm) if rules.measured else []
     return Finding(
         defect_class=defect_class,
         runs=regions.runs(),
@@ -295,10 +299,14 @@ def _finding(
         share=regions.area / (shape[0] * shape[1]),
         box=regions.box,
         region_count=len(regions.areas),
-        regions=tuple(regions.measured(rules.pixel_mm)) if rules.measured else (),
-        mean_probability=float(regions.values.mean()),
+        regions=tuple(calibrated_regions(measured, defect_class)),
+        mean_probability=_mean_probability(regions, defect_class),
         max_probability=float(regions.values.max()),
     )
+
+
+def _mean_probability(regions: MaskRegions, defect_class: DefectClass) -> float:
+    return calibrated_probability(float(regions.values.mean()), defect_class.region_curve)
 
 
 def _largest(rejected: list[Rejected], limit: int) -> tuple[Rejected, ...]:

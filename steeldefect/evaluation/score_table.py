@@ -23,6 +23,7 @@ from steeldefect.evaluation.metrics import MASK_METRICS
 _ALL = "all pairs"
 _SUPPORT = "positive pairs"  # pairs of picture and class with a true mask
 _SUPPORTED = "positives_dice"  # the metric whose support that is
+_UNITS = {"region_calibration_error": "regions"}  # of the support; pictures for all others
 _NAMES = (_SUPPORT, *MASK_METRICS)
 _WIDTHS = [max(7, len(name)) for name in _NAMES]
 
@@ -39,7 +40,10 @@ def score_table(class_names: Mapping[int, str], scores: Sequence[Score]) -> list
     """
     masks = [score for score in scores if score.name in MASK_METRICS]
     others = [score for score in scores if score.name not in MASK_METRICS]
-    lines = [f"{one.name:<22} {_number(one)}  ({one.support} pictures)" for one in others]
+    lines = [
+        f"{one.name:<22} {_number(one)}  ({one.support} {_UNITS.get(one.name, 'pictures')})"
+        for one in others
+    ]
     return [*_mask_rows(class_names, masks), "", *lines]
 
 

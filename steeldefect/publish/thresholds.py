@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import operator
 
-from steeldefect.bundle.manifest import GateMode, Manifest
+from pydantic import BaseModel, ConfigDict, Field
+
+from steeldefect.bundle.manifest import GateMode, Manifest, RegionCurve
 
 
 class ClassThresholds(BaseModel):
-    """Pixel threshold of a class, and its minimum area in pixels."""
+    """Pixel threshold of a class, and its minimum area in pixels.
+
+    `region_curve`: how the mean probabilities in the tables were calibrated; None if they are the
+    model's own. The pixel threshold is always compared with the model's own probabilities.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     pixel_threshold: float
     min_area: int
+    region_curve: RegionCurve | None = Field(default=None, exclude_if=operator.not_)
 
 
 class GateThresholds(BaseModel):
@@ -40,7 +47,11 @@ class Thresholds(BaseModel):
         gate = manifest.gate
         return cls(
             classes={
-                one.id: ClassThresholds(pixel_threshold=one.pixel_threshold, min_area=one.min_area)
+                one.id: ClassThresholds(
+                    pixel_threshold=one.pixel_threshold,
+                    min_area=one.min_area,
+                    region_curve=one.region_curve,
+                )
                 for one in manifest.classes
             },
             gate=None

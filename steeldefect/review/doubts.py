@@ -5,7 +5,8 @@ The score of a doubt is between 0 and 1:
 - `gate`: the odds of the probability divided by the odds of the threshold, or the inverse if that
   is smaller. The odds of p are p / (1 - p). So 0.012 is as near to 0.010 as 0.55 is to 0.50.
 - `probability`: the same for the mean probability of a region, times the region's share of its
-  class's area: a speck beside a large, certain region is no reason to look. A class without a
+  class's area: a speck beside a large, certain region is no reason to look. A calibrated mean is
+  first turned back into the model's own, on whose scale the threshold lies. A class without a
   region counts by its largest probability, if the setting `mask_levels` kept it.
 - `area_above` and `area_below`: the smaller of area and minimum area, divided by the greater. The
   minimum area applies to all regions of a class on a picture together. A soft gate raises it.
@@ -110,10 +111,17 @@ def _classes_of(connection: duckdb.DuckDBPyConnection, bundle: str) -> set[int]:
 
 def _class_thresholds(thresholds: Thresholds) -> pa.Table:
     rows = [
-        {"class_id": one, "threshold": its.pixel_threshold, "min_area": its.min_area}
+        {
+            "class_id": one,
+            "threshold": its.pixel_threshold,
+            "min_area": its.min_area,
+            "model": its.region_curve and its.region_curve.model,
+            "calibrated": its.region_curve and its.region_curve.calibrated,
+        }
         for one, its in thresholds.classes.items()
     ]
     columns = [("class_id", pa.int32()), ("threshold", pa.float64()), ("min_area", pa.int64())]
+    columns += [(name, pa.list_(pa.float64())) for name in ("model", "calibrated")]
     return pa.Table.from_pylist(rows, pa.schema(columns))
 
 
@@ -125,6 +133,12 @@ CREATE OR REPLACE TEMP MACRO odds(p) AS
     greatest(least(p, 1 - 1e-7), 1e-7) / (1 - greatest(least(p, 1 - 1e-7), 1e-7));
 CREATE OR REPLACE TEMP MACRO nearness(p, threshold) AS
     least(odds(p) / odds(threshold), odds(threshold) / odds(p));
+CREATE OR REPLACE TEMP MACRO between_points(p, x, y, place) AS
+    y[place] + (p - x[place]) * (y[place + 1] - y[place]) / (x[place + 1] - x[place]);
+CREATE OR REPLACE TEMP MACRO model_mean(p, model, calibrated) AS
+    CASE WHEN model IS NULL THEN p
+    ELSE between_points(p, calibrated, model, greatest(1, least(len(model) - 1,
+        len(list_filter(calibrated, lambda one: one <= p)))))::FLOAT END;
 CREATE OR REPLACE TEMP MACRO shared_length(begin_, end_, other_begin, other_end) AS
     greatest(least(end_, other_end) - greatest(begin_, other_begin), 0)::BIGINT;
 """
@@ -167,8 +181,10 @@ FROM audit_predictions JOIN pictures USING (source, key, run_id)
 """
 _PROBABILITY = """
 SELECT source, key, 'probability' AS kind,
-    nearness(region.mean_probability, threshold) * region.area / found.area AS score,
-    class_id, region.class_name, region.mean_probability AS value, threshold AS bound
+    nearness(model_mean(region.mean_probability, model, calibrated), threshold)
+        * region.area / found.area AS score,
+    class_id, region.class_name, model_mean(region.mean_probability, model, calibrated) AS value,
+    threshold AS bound
 FROM defects AS region JOIN found USING (source, key, run_id, class_id)
 JOIN class_thresholds USING (class_id)
 WHERE kept

@@ -160,6 +160,8 @@ _PROVENANCE = [
 PROVENANCE = frozenset(column.name for column in _PROVENANCE)
 """Names of the columns that say which run and bundle made a row, the partition column included."""
 
+_MEAN = "mean probability in the mask, 0 to 1, calibrated if the bundle does so"
+
 _ON_STRIP = {
     "coil": "coil that the picture shows",
     "camera": "camera that took the picture",
@@ -361,7 +363,11 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("perimeter", pa.float32(), "length of the outer border in pixels"),
                 _column("elongation", pa.float32(), "length / width, in pixels, at least 1"),
                 _column("solidity", pa.float32(), "area / area of the convex hull, above 0 to 1"),
-                _column("mean_probability", pa.float32(), "mean probability in the region, 0 to 1"),
+                _column(
+                    "mean_probability",
+                    pa.float32(),
+                    "mean probability in the region, 0 to 1, calibrated if the bundle does so",
+                ),
                 _column("max_probability", pa.float32(), "largest probability there, 0 to 1"),
                 _column("touches_edge", pa.bool_(), "whether it reaches the edge of the picture"),
                 _measured("area_mm2", "area in square millimetres"),
@@ -394,7 +400,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("share", pa.float64(), "share of the picture that the mask covers, 0 to 1"),
                 *_BOX,
                 _column("regions", pa.int32(), "number of regions of the mask (8-connected)"),
-                _column("mean_probability", pa.float32(), "mean probability in the mask, 0 to 1"),
+                _column("mean_probability", pa.float32(), _MEAN),
                 _column("max_probability", pa.float32(), "largest probability in the mask, 0 to 1"),
                 _AUDIT,
                 *_PROVENANCE,
@@ -417,7 +423,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column("lengths", pa.list_(pa.int32()), "number of pixels of each run"),
                 _column("area", pa.int64(), "area of the mask in pixels"),
                 _column("regions", pa.int32(), "number of regions of the mask (8-connected)"),
-                _column("mean_probability", pa.float32(), "mean probability in the mask, 0 to 1"),
+                _column("mean_probability", pa.float32(), _MEAN),
                 _column("max_probability", pa.float32(), "largest probability in the mask, 0 to 1"),
                 *_PROVENANCE,
             ]

@@ -36,10 +36,11 @@ Write = Callable[[dict[str, Any]], Path]
 
 @pytest.fixture(scope="module")
 def fitted(learnable: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
-    recipe = Recipe.model_validate(_tiny(epochs=2))
+    recipe = Recipe.model_validate(_tiny(epochs=2) | {"calibrate": PROVEN})
     return fit(learnable, recipe, tmp_path_factory.mktemp("fit") / "bundle")
 
 
+PROVEN = {"guarantee": {"missed": 0.05}, "regions": True}
 AS_STATED = {"gate_recall": None, "objective": None, "temperature": False}
 
 
@@ -71,7 +72,8 @@ def test_the_bundle_tells_where_it_comes_from(fitted: FitResult, learnable: Path
         "validation": 10,
         "test": 10,
     }
-    assert Recipe.model_validate(record.recipe) == Recipe.model_validate(_tiny(epochs=2))
+    asked = Recipe.model_validate(_tiny(epochs=2) | {"calibrate": PROVEN})
+    assert Recipe.model_validate(record.recipe) == asked
     assert record.data_fingerprint == read_dataset(learnable).fingerprint
 
 
@@ -95,6 +97,36 @@ def test_thresholds_are_chosen_on_the_validation_part(fitted: FitResult) -> None
     assert calibration.gate_recall_interval is not None
     assert calibration.gate_recall_interval[0] < 0.9, "seven pictures cannot show more"
     assert manifest.gate.threshold != 0.2
+
+
+def test_what_few_pictures_cannot_prove_is_said_and_the_fit_goes_on(fitted: FitResult) -> None:
+    manifest = fitted.bundle.manifest
+    assert manifest.calibration is not None
+    records = manifest.calibration.guarantees
+    assert [(one.class_id, one.held) for one in records] == [(None, False), (1, False), (2, False)]
+    assert {one.needed_groups for one in records} == {45}
+    notes = "\n".join(manifest.training.notes)
+    assert "7 groups of defective validation pictures test it; 45 suffice" in notes
+    report = (fitted.bundle.folder / "report.html").read_text(encoding="utf-8")
+    assert "Guarantees" in report
+    assert "guarantee: class 1 (light): no guarantee; see the note" in summarise(fitted)
+
+
+def test_regions_are_calibrated_or_a_note_says_why_not(fitted: FitResult) -> None:
+    manifest = fitted.bundle.manifest
+    notes = "\n".join(manifest.training.notes)
+    for one in manifest.classes:
+        refused = (
+            f"class {one.id} ({one.name}): the mean probabilities of its regions stay" in notes
+        )
+        assert refused is (one.region_curve is None)
+    assert manifest.calibration is not None
+    # after two epochs, the segmenter finds many regions that are not there
+    before, after = manifest.calibration.region_calibration_error or (0.0, 0.0)
+    assert after < before
+    (score,) = (one for one in manifest.held_out_scores if one.name == "region_calibration_error")
+    assert score.value is not None
+    assert score.value < before
 
 
 def test_forms_are_measured_and_one_is_the_default(fitted: FitResult) -> None:
@@ -188,10 +220,17 @@ def test_the_summary_names_scores_path_and_digest(fitted: FitResult) -> None:
 
 
 def test_it_learns(learnable: Path, tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(_tiny(epochs=15))
-    scores = fit(learnable, recipe, tmp_path / "bundle").bundle.manifest.held_out_scores
-    values = {(one.name, one.class_id): one.value for one in scores}
+    asked = {"calibrate": {"guarantee": {"missed": 0.7, "confidence": 0.6}}}
+    result = fit(learnable, Recipe.model_validate(_tiny(epochs=15) | asked), tmp_path / "bundle")
+    manifest = open_bundle(result.bundle.folder).manifest
+    values = {(one.name, one.class_id): one.value for one in manifest.held_out_scores}
     assert (values["positives_dice", None] or 0) > 0.7
+    assert manifest.calibration is not None
+    gate, light, bright = manifest.calibration.guarantees
+    assert manifest.format_version == 5
+    assert gate.held
+    assert (light.held_out_groups or 0) + (bright.held_out_groups or 0) == gate.held_out_groups
+    assert "guarantee: gate: at most 70% of the groups are missed" in summarise(result)
 
 
 def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) -> None:

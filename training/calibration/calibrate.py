@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steeldefect.bundle.manifest import Calibration, Manifest, Score
+from steeldefect.bundle.manifest import (
+    Calibration,
+    Guarantee,
+    Manifest,
+    Score,
+    with_lowest_format,
+)
 from steeldefect.detection import gating
 from steeldefect.detection.detector import Detector
 from steeldefect.errors import DataError
 from steeldefect.evaluation import metrics
-from training.calibration.calibrate_gate import CONFIDENCE, CalibratedGate, calibrate_gate
+from steeldefect.pictures.preprocessing import Float32
+from training.calibration.calibrate_gate import (
+    CONFIDENCE,
+    CalibratedGate,
+    calibrate_gate,
+    measure_gate,
+)
 from training.calibration.curves import Curves
-from training.calibration.measure import measure
+from training.calibration.guarantee_classes import guarantee_class
+from training.calibration.guarantee_gate import guarantee_gate
+from training.calibration.guarantee_halves import Halves, guarantee_halves
+from training.calibration.guarantee_notes import guarantee_notes
+from training.calibration.measure import Measured, measure
 from training.calibration.modes import Mode, choose_mode
 from training.calibration.search import FEWEST_PICTURES, enough
 from training.calibration.sweep import ClassSweep, class_sweeps, gate_effect
@@ -50,10 +66,12 @@ class _Truth:
     Attributes:
         defective: bool (pictures,), the picture shows a defect.
         outlined: bool (pictures,), the true masks are known.
+        groups: text (pictures,), group of the picture.
     """
 
     defective: Bools
     outlined: Bools
+    groups: npt.NDArray[np.object_]
 
 
 def calibrate(
@@ -62,9 +80,7 @@ def calibrate(
     pictures: Sequence[LabelledPicture],
     settings: Calibrate,
 ) -> Calibrated:
-    """Choose the gate's temperature and threshold, then its mode and the values of the classes.
-
-    Each step keeps the values of the steps before it.
+    """Run both models over the validation pictures, and choose all values by their answers.
 
     Args:
         detector: opened models with the draft manifest: temperature 1, values of the recipe.
@@ -76,7 +92,29 @@ def calibrate(
         DataError: no picture has known masks, or a picture cannot be read.
         InferenceError: a model gave numbers that are not finite; the message names the picture.
     """
-    measured = measure(detector, pictures)
+    return calibrate_measured(measure(detector, pictures), manifest, pictures, settings)
+
+
+def calibrate_measured(
+    measured: Measured,
+    manifest: Manifest,
+    pictures: Sequence[LabelledPicture],
+    settings: Calibrate,
+) -> Calibrated:
+    """Choose the gate's temperature and threshold, then its mode and the values of the classes.
+
+    Each step keeps the values of the steps before it. If the recipe asks for a guarantee,
+    thresholds go no higher than where it holds; see `training.calibration.guarantee`.
+
+    Args:
+        measured: the models' answers for the pictures.
+        manifest: draft manifest.
+        pictures: pictures of the validation part.
+        settings: calibration settings of the recipe.
+
+    Raises:
+        DataError: no picture has known masks.
+    """
     if measured.sweep.empty:
         raise DataError(
             f"none of the {len(pictures)} validation pictures has known masks: calibration is not "
@@ -85,25 +123,95 @@ def calibrate(
     truth = _Truth(
         np.array([picture.defective for picture in pictures], dtype=bool),
         np.array([picture.outlined for picture in pictures], dtype=bool),
+        np.array([picture.group for picture in pictures], dtype=object),
     )
-    calibrated = calibrate_gate(manifest.gate, measured.probability, truth.defective, settings)
+    halves = _halves(pictures, manifest, settings)
+    calibrated, of_gate = _calibrate_gate(manifest, measured.probability, truth, halves, settings)
     sweeps = class_sweeps(measured.sweep, manifest.classes)
+    searching = halves.choosing[truth.outlined]
+    searched = [one.only(searching) for one in sweeps]
     mode, mode_note = choose_mode(
-        sweeps,
+        searched,
         calibrated.gate,
-        calibrated.probability[truth.outlined],
+        calibrated.probability[truth.outlined][searching],
         _usual_pixels(pictures),
         settings.gate_mode,
         settings.objective,
     )
+    mode, of_classes = _guarantee_classes(sweeps, mode, calibrated, truth, halves, settings)
+    guarantees = [*of_gate, *of_classes]
+    record = _record(sweeps, mode, calibrated, truth, settings)
     chosen = {
         "classes": list(mode.searched.classes),
         "gate": mode.gate,
-        "calibration": _record(sweeps, mode, calibrated, truth, settings),
+        "calibration": record.model_copy(update={"guarantees": guarantees}),
     }
     curves = Curves(calibrated.curve, calibrated.before, calibrated.after, mode.searched.curves)
-    notes = (*calibrated.notes, *([mode_note] if mode_note else []), *_kept(sweeps, settings))
-    return Calibrated(manifest.model_copy(update=chosen), curves, notes)
+    notes = (
+        *calibrated.notes,
+        *([mode_note] if mode_note else []),
+        *_kept(searched, settings),
+        *guarantee_notes(guarantees, manifest.class_names, halves),
+    )
+    return Calibrated(with_lowest_format(manifest.model_copy(update=chosen)), curves, notes)
+
+
+def _halves(pictures: Sequence[LabelledPicture], manifest: Manifest, settings: Calibrate) -> Halves:
+    """Return which pictures choose values; all of them if there is nothing to prove."""
+    wanted = settings.guarantee
+    if wanted is None:
+        return Halves(np.ones(len(pictures), dtype=bool), np.zeros(len(pictures), dtype=bool))
+    class_ids = [one.id for one in manifest.classes]
+    return guarantee_halves(pictures, class_ids, wanted.missed, wanted.confidence)
+
+
+def _calibrate_gate(
+    manifest: Manifest, raw: Float32, truth: _Truth, halves: Halves, settings: Calibrate
+) -> tuple[CalibratedGate, list[Guarantee]]:
+    """Choose temperature and threshold on the choosing pictures; measure the gate on all."""
+    choosing = halves.choosing
+    first = calibrate_gate(manifest.gate, raw[choosing], truth.defective[choosing], settings)
+    gate, records = first.gate, list[Guarantee]()
+    if gate is not None and settings.guarantee is not None:
+        gate, record = guarantee_gate(
+            gate,
+            first.probability,
+            truth.defective[choosing],
+            truth.groups[choosing].tolist(),
+            settings.guarantee,
+            lower_only=settings.gate_recall is not None,
+        )
+        records.append(record)
+    return measure_gate(gate, raw, truth.defective, settings, first.notes), records
+
+
+def _guarantee_classes(
+    sweeps: Sequence[ClassSweep],
+    mode: Mode,
+    calibrated: CalibratedGate,
+    truth: _Truth,
+    halves: Halves,
+    settings: Calibrate,
+) -> tuple[Mode, list[Guarantee]]:
+    """Lower the pixel thresholds to where the guarantee holds, on the proving pictures."""
+    if settings.guarantee is None:
+        return mode, []
+    proving = halves.proving[truth.outlined]
+    effect = gate_effect(mode.gate, calibrated.probability[truth.outlined][proving])
+    pairs = [
+        guarantee_class(
+            sweep.only(proving),
+            chosen,
+            effect,
+            truth.groups[truth.outlined][proving].tolist(),
+            settings.guarantee,
+            lower_only=settings.objective is not None,
+        )
+        for sweep, chosen in zip(sweeps, mode.searched.classes, strict=True)
+    ]
+    classes = tuple(one for one, _ in pairs)
+    lowered = replace(mode, searched=replace(mode.searched, classes=classes))
+    return lowered, [record for _, record in pairs]
 
 
 def _usual_pixels(pictures: Sequence[LabelledPicture]) -> int:

@@ -74,23 +74,45 @@ def calibrate_gate(
     temperature, heat_notes = _temperature(raw, defective, settings)
     probability = temper(raw, temperature)
     threshold, cut_notes = _threshold(gate, probability, defective, settings)
-    if settings.gate_recall is None and temperature != 1:
+    if settings.gate_recall is None and settings.guarantee is None and temperature != 1:
         cut_notes += (
             f"gate.threshold {threshold} was not chosen by a recall; it is now compared with "
             f"probabilities calibrated by temperature {temperature}",
         )
     chosen = gate.model_copy(update={"threshold": threshold, "temperature": temperature})
-    passed = reaches_threshold(chosen, probability)[defective]
+    return measure_gate(chosen, raw, defective, settings, heat_notes + cut_notes)
+
+
+def measure_gate(
+    gate: Gate | None,
+    raw: Float32,
+    defective: Bools,
+    settings: Calibrate,
+    notes: tuple[str, ...] = (),
+) -> CalibratedGate:
+    """Compute the figures of a gate whose temperature and threshold are chosen.
+
+    Args:
+        gate: gate with temperature and threshold; None for a bundle without a gate.
+        raw: float32 (n,), raw probabilities of the model, finite; n is at least 1.
+        defective: bool (n,), the truth.
+        settings: calibration settings of the recipe.
+        notes: notes for a reader of the bundle.
+    """
+    if gate is None:
+        return CalibratedGate(None, raw, notes=notes)
+    probability = temper(raw, gate.temperature)
+    passed = reaches_threshold(gate, probability)[defective]
     some = len(passed) > 0
     return CalibratedGate(
-        gate=chosen,
+        gate=gate,
         probability=probability,
         recall=float(passed.mean()) if some else None,
         interval=recall_interval(int(passed.sum()), len(passed), CONFIDENCE) if some else None,
         curve=gate_curve(probability, defective),
         before=reliability(raw, defective),
         after=reliability(probability, defective) if settings.temperature else None,
-        notes=heat_notes + cut_notes,
+        notes=notes,
     )
 
 

@@ -33,10 +33,19 @@ def choose_threshold(probability: Float32, defective: Bools, target_recall: floa
     if not len(ranked):
         raise ValueError("no defective picture to choose a threshold on")
     recall = np.arange(1, len(ranked) + 1) / len(ranked)
-    deciding = ranked[np.argmax(recall >= target_recall)]
-    lower = probability[probability < deciding]
+    return midway_below(probability, float(ranked[np.argmax(recall >= target_recall)]))
+
+
+def midway_below(probability: Float32, deciding: float) -> float:
+    """Return the middle between a probability and the next lower one of any picture, or 0.
+
+    Args:
+        probability: float32 (n,), probabilities of all pictures.
+        deciding: one of them: the lowest that must pass.
+    """
+    lower = probability[probability < np.float32(deciding)]
     below = float(lower.max()) if len(lower) else 0.0
-    return (below + float(deciding)) / 2
+    return (below + deciding) / 2
 
 
 def recall_interval(passed: int, defective: int, confidence: float) -> tuple[float, float]:

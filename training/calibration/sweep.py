@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,16 @@ class ClassSweep:
         """Return the pictures on which the class is reported: bool (n,)."""
         area = self.area[:, place]
         return (area > 0) & (area >= min_area + effect.added) & ~effect.stopped
+
+    def caught(self, place: int, min_area: int, effect: GateEffect) -> Bools:
+        """Return the pictures on which a pixel that is reported is true: bool (n,)."""
+        return self.found(place, min_area, effect) & (self.tp[:, place] > 0)
+
+    def only(self, pictures: Bools) -> ClassSweep:
+        """Return the counts of some of the pictures; `pictures` is bool (n,)."""
+        return replace(
+            self, area=self.area[pictures], tp=self.tp[pictures], truth=self.truth[pictures]
+        )
 
     def dice(self, place: int, min_area: int, effect: GateEffect) -> Float64:
         """Compute Dice of each picture as in `steeldefect.evaluation.metrics`: float64 (n,)."""

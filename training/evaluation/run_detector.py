@@ -9,14 +9,17 @@ import numpy as np
 
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.novelty import Judged
-from steeldefect.detection.outline import Outline
+from steeldefect.detection.outline import Outline, OutlineRules
 from steeldefect.detection.prepared import Prepared
 from steeldefect.errors import InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
 from training.data.dataset import LabelledPicture
+from training.evaluation.region_outcomes import RegionOutcome, region_outcomes
 
 _AT_A_TIME = 8  # pictures in memory at the same time
+_MASKS_ONLY = OutlineRules()
+_NOTHING = Outline()
 
 Masks = dict[int, run_lengths.Runs]
 """Run lengths of a picture's masks, by class."""
@@ -54,6 +57,8 @@ class PictureResult:
         oddness: oddness of its oddest place; NaN if the bundle does not judge it.
         passed: whether the picture reached the segmenter.
         masks: final masks; empty if the gate stopped the picture.
+        regions: regions of these masks, compared with the truth; empty if the true masks are not
+            known, or regions were not measured.
     """
 
     picture: LabelledPicture
@@ -61,6 +66,7 @@ class PictureResult:
     oddness: float
     passed: bool
     masks: Masks
+    regions: tuple[RegionOutcome, ...] = ()
 
 
 def run_gate(detector: Detector, pictures: Sequence[LabelledPicture]) -> Iterator[GatedBatch]:
@@ -87,11 +93,23 @@ def run_detector(detector: Detector, pictures: Sequence[LabelledPicture]) -> lis
         DataError: a picture cannot be read.
         InferenceError: a model's output is not finite; the message names the picture.
     """
-    return [one for batch in run_gate(detector, pictures) for one in segment_batch(detector, batch)]
+    rules = OutlineRules(measured=True)
+    return [
+        one
+        for batch in run_gate(detector, pictures)
+        for one in segment_batch(detector, batch, rules)
+    ]
 
 
-def segment_batch(detector: Detector, batch: GatedBatch) -> Iterator[PictureResult]:
+def segment_batch(
+    detector: Detector, batch: GatedBatch, rules: OutlineRules = _MASKS_ONLY
+) -> Iterator[PictureResult]:
     """Run the segmenter on the pictures of a batch that pass; yield a result for each picture.
+
+    Args:
+        detector: detector with opened models.
+        batch: pictures with the gate's probabilities.
+        rules: how regions are measured.
 
     Raises:
         InferenceError: an output of the segmenter is not finite; the message names the picture.
@@ -99,7 +117,7 @@ def segment_batch(detector: Detector, batch: GatedBatch) -> Iterator[PictureResu
     passed = detector.passes(batch.probabilities, batch.oddness)
     passing = [one for one, passes in zip(batch.prepared, passed, strict=True) if passes]
     answers = batch.probabilities[passed], batch.oddness[passed]
-    outlines = iter(detector.segment(passing, *answers))
+    outlines = iter(detector.segment(passing, *answers, rules))
     for picture, probability, oddness, passes in zip(
         batch.pictures,
         batch.probabilities.tolist(),
@@ -107,8 +125,10 @@ def segment_batch(detector: Detector, batch: GatedBatch) -> Iterator[PictureResu
         passed.tolist(),
         strict=True,
     ):
-        masks = masks_of(next(outlines), picture) if passes else {}
-        yield PictureResult(picture, probability, oddness, passes, masks)
+        outline = _checked(next(outlines), picture) if passes else _NOTHING
+        regions = region_outcomes(outline, picture)
+        masks = masks_of(outline, picture)
+        yield PictureResult(picture, probability, oddness, passes, masks, regions)
 
 
 def masks_of(outline: Outline | InferenceError, picture: LabelledPicture) -> Masks:
@@ -117,6 +137,11 @@ def masks_of(outline: Outline | InferenceError, picture: LabelledPicture) -> Mas
     Raises:
         InferenceError: the segmenter's output is not finite; the message names the picture.
     """
+    found = _checked(outline, picture).findings
+    return {finding.defect_class.id: finding.runs for finding in found}
+
+
+def _checked(outline: Outline | InferenceError, picture: LabelledPicture) -> Outline:
     if isinstance(outline, InferenceError):
         raise InferenceError(f"{picture.name}: {outline}; fit the segmenter again")
-    return {finding.defect_class.id: finding.runs for finding in outline.findings}
+    return outline

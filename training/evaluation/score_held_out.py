@@ -14,6 +14,7 @@ from steeldefect.detection.novelty import is_odd
 from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from training.data.dataset import LabelledPicture
+from training.evaluation.region_outcomes import region_score
 from training.evaluation.run_detector import Masks, PictureResult, run_detector
 
 _NO_RUNS = run_lengths.parse("")
@@ -26,7 +27,8 @@ class HeldOut:
     """The results of a detector on the held-out pictures.
 
     Attributes:
-        scores: scores of `steeldefect.evaluation.metrics`; without gate scores if there is no gate.
+        scores: scores of `steeldefect.evaluation.metrics`, without gate scores if there is no gate;
+            and `region_calibration_error`.
         table: one row for each picture and class. Columns ImageId, group, defective (0 or 1),
             gate_probability (NaN without a gate), passed (0 or 1: reached the segmenter),
             class_id, and tp, fp, fn, tn in pixels (Int64; missing for defective pictures whose
@@ -75,7 +77,9 @@ def score_held_out(detector: Detector, pictures: Sequence[LabelledPicture]) -> H
         scores += metrics.novelty_scores(defective, oddness.astype(np.float64), odd)
     found = np.array([bool(one.masks) for one in results], dtype=bool)
     masks = {one.picture.name: one.masks for one in results}
-    return HeldOut(scores + metrics.verdict_scores(defective, found), table, masks)
+    scores += metrics.verdict_scores(defective, found)
+    regions = [region for one in results for region in one.regions]
+    return HeldOut([*scores, region_score(regions)], table, masks)
 
 
 def _table(results: Sequence[PictureResult], class_ids: Sequence[int]) -> pd.DataFrame:

@@ -26,7 +26,8 @@ from steeldefect.runtimes.choose_precision import choose_for_cpu, cpu_precisions
 from training.data.dataset import LabelledPicture
 from training.export.compare_forms import ModelFigures, compare_gate, compare_segmenter
 from training.export.evidence import Limit, gate_limit, objections, segmenter_limit
-from training.export.run_forms import AllAnswers, run_forms
+from training.export.kept_guarantees import broken_guarantees
+from training.export.run_forms import AllAnswers, Answers, run_forms
 from training.export.staging import Staged
 from training.export.time_forms import this_cpu, time_forms
 from training.recipe import Compile
@@ -112,8 +113,11 @@ def judge(
     if manifest.gate is not None:
         gate = compare_gate(manifest.gate, pictures, keras, found.gate)
 
-    def evidence(figures: ModelFigures, name: ModelName, limit: Limit) -> ModelEvidence:
-        why_not = objections(precision, figures, limit)
+    def evidence(
+        figures: ModelFigures, name: ModelName, limit: Limit, own: Answers
+    ) -> ModelEvidence:
+        broken = () if precision is CpuPrecision.F32 else broken_guarantees(manifest, pictures, own)
+        why_not = " and ".join(filter(None, [objections(precision, figures, limit), *broken]))
         return ModelEvidence(
             mask_dice=figures.mask_dice,
             drop_interval=figures.drop.interval,
@@ -123,6 +127,9 @@ def judge(
             why_not=why_not,
         )
 
+    gate_evidence = None
+    if gate is not None:
+        gate_evidence = evidence(gate, ModelName.GATE, gate_limit(settings), found.gate)
     return CompiledForm(
         precision=precision,
         pictures=len(pictures),
@@ -130,8 +137,10 @@ def judge(
         segmenter_pixels=segmenter.differing,
         positives_dice_drop=segmenter.drop.value,
         gate_recall_drop=None if gate is None else gate.drop.value,
-        gate=None if gate is None else evidence(gate, ModelName.GATE, gate_limit(settings)),
-        segmenter=evidence(segmenter, ModelName.SEGMENTER, segmenter_limit(settings)),
+        gate=gate_evidence,
+        segmenter=evidence(
+            segmenter, ModelName.SEGMENTER, segmenter_limit(settings), found.segmenter
+        ),
     )
 
 

@@ -25,7 +25,15 @@ from training.recipe.choices import (
 )
 from training.recipe.data import Data, ExtraPictures
 from training.recipe.models import IMAGENET, SEGMENTER, FittedPart, Gate, Optimizer, Segmenter
-from training.recipe.recipe import Calibrate, Compile, Novelty, Recipe, Split, read_recipe
+from training.recipe.recipe import (
+    Calibrate,
+    Compile,
+    Guarantee,
+    Novelty,
+    Recipe,
+    Split,
+    read_recipe,
+)
 from training.recipe.sized_input import SizedInput
 
 __all__ = [
@@ -44,6 +52,7 @@ __all__ = [
     "Gate",
     "GateKind",
     "GateModes",
+    "Guarantee",
     "LossKind",
     "MissingClass",
     "NearDuplicates",

@@ -37,6 +37,18 @@ class Split(RecipePart):
         return self
 
 
+class Guarantee(RecipePart):
+    """The share of defects that may be missed, and how certain that must be.
+
+    `missed`: at most this share of the groups of defective pictures is missed by the gate, and of
+    the groups that show a class by gate and segmenter together. `confidence`: probability that
+    such a statement is true, for each statement alone.
+    """
+
+    missed: float = Field(gt=0, lt=1)
+    confidence: float = Field(default=0.9, gt=0, lt=1)
+
+
 class Calibrate(RecipePart):
     """How thresholds are chosen on the validation part, to replace those of `gate` and `segmenter`.
 
@@ -44,12 +56,18 @@ class Calibrate(RecipePart):
     `gate.threshold`. `gate_mode`: which gate modes may be chosen. `temperature`: whether the gate's
     probabilities are calibrated first. `objective`: objective by which pixel thresholds and
     minimum areas are chosen; None keeps `segmenter.pixel_threshold` and `segmenter.min_area`.
+    `guarantee`: bound on the share of missed defects; None asks for none. Where the validation part
+    can prove it, a threshold is at most the largest one with which it holds; with `gate_recall` or
+    `objective` None, it is this one. `regions`: whether the mean probabilities of regions are
+    calibrated.
     """
 
     gate_recall: float | None = Field(default=0.99, gt=0, le=1)
     gate_mode: GateModes = GateModes.HARD
     temperature: bool = True
     objective: AreaObjective | None = AreaObjective.BALANCED
+    guarantee: Guarantee | None = None
+    regions: bool = False
 
 
 class Compile(RecipePart):

@@ -9,6 +9,7 @@ from steeldefect.bundle.manifest import Calibration, GateMode
 from steeldefect.pages.markup import bullets, paragraph
 from training.fitting.early_stopping import best_epoch
 from training.report.contents import Report, value_of
+from training.report.guarantees import contradicted, guarantee_line
 
 _FEW_PICTURES = 10
 _WIDE = 0.1  # an interval of a share or of Dice is wide from here
@@ -23,6 +24,7 @@ def doubts(report: Report) -> str:
         *_of_data(report),
         *_of_gate(report),
         *_of_segmenter(report),
+        *_of_guarantees(report),
         *_of_learning(report),
     ]
     if not sentences:
@@ -120,6 +122,15 @@ def _of_segmenter(report: Report) -> Iterator[str]:
             f"Dice on pairs with truth falls from {searched:.3f} on the validation part to "
             f"{measured:.3f}: models or thresholds fit the validation part too closely, or the two "
             "parts differ."
+        )
+
+
+def _of_guarantees(report: Report) -> Iterator[str]:
+    calibration = report.manifest.calibration
+    for one in contradicted([] if calibration is None else calibration.guarantees):
+        yield (
+            "The held-out pictures speak against a guarantee: the two parts differ. "
+            f"{guarantee_line(one, report.class_names)}."
         )
 
 

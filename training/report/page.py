@@ -6,6 +6,7 @@ from steeldefect.pages.document import Document, Section
 from training.report.contents import Report
 from training.report.doubts import doubts
 from training.report.gate import gate
+from training.report.guarantees import guarantees
 from training.report.headline import beginning, figures
 from training.report.learning import learning
 from training.report.outlines import STYLE as OUTLINES
@@ -48,6 +49,7 @@ def write_report(report: Report) -> str:
             Section("learning", "Learning curves", learning(report)),
             Section("gate", "Gate", gate(report)),
             Section("segmenter", "Segmenter", segmenter(report)),
+            Section("guarantees", "Guarantees", guarantees(report)),
             Section("pictures", "Pictures", outlines(report)),
             Section("compiled", "Forms for CPUs", compiled(report)),
             Section("provenance", "Provenance", provenance(report)),

@@ -21,6 +21,7 @@ def segmenter(report: Report) -> str:
         )
         + _classes(report)
         + _verdict(report)
+        + _region_probabilities(report)
         + _distributions(report)
         + _sweeps(report)
     )
@@ -71,6 +72,27 @@ def _verdict(report: Report) -> str:
     if not told:
         return ""
     return paragraph(f"Verdict on whole pictures: {'; '.join(told)}.")
+
+
+def _region_probabilities(report: Report) -> str:
+    """Return a sentence on how far the mean probabilities of regions can be trusted."""
+    told = []
+    calibration = report.manifest.calibration
+    errors = None if calibration is None else calibration.region_calibration_error
+    if errors is not None:
+        told.append(
+            f"on the validation part {errors[0]:.3f} before calibration, {errors[1]:.3f} after it, "
+            "by cross-fitting"
+        )
+    score = report.score("region_calibration_error")
+    if score is not None:
+        told.append(f"on the {score.support:,} held-out regions {decimals([score.value])[0]}")
+    if not told:
+        return ""
+    return paragraph(
+        "Calibration error of the mean probability of a region, against the share of its pixels "
+        f"that are true: {'; '.join(told)}."
+    )
 
 
 def _distributions(report: Report) -> str:

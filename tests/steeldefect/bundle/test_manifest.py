@@ -264,6 +264,7 @@ def test_a_manifest_that_says_something_else_is_refused(
 
 SINCE_FORMAT_2 = {"calibration", "compiled"}
 SINCE_FORMAT_5 = {"novelty"}
+ALWAYS = set(Manifest.model_fields) - SINCE_FORMAT_2 - SINCE_FORMAT_5
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,7 @@ def test_scoring_gets_the_scores_that_calibration_promises(
     done = calibrate(opened(manifest), manifest, pictures, wanted)
     outlined = [picture for picture in pictures if picture.outlined]
     scored = values(score_held_out(opened(done.manifest), outlined).scores)
+    del scored["region_calibration_error", None]  # calibration measures it by cross-fitting
     assert done.manifest.calibration is not None
     promised = values(done.manifest.calibration.scores)
     assert promised.keys() == scored.keys()
