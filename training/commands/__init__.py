@@ -12,10 +12,22 @@ from training.commands import (
     list_bundles,
     pool,
     promote,
+    pseudo_label,
     sign,
     split,
 )
 
-COMMANDS = (explore, generate, split, fit, pool, compare, promote, sign, list_bundles)
+COMMANDS = (
+    explore,
+    generate,
+    split,
+    fit,
+    pseudo_label,
+    pool,
+    compare,
+    promote,
+    sign,
+    list_bundles,
+)
 
 __all__ = ["COMMANDS"]

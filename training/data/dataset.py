@@ -5,6 +5,7 @@
     labels.csv      optional: ImageId,label with 1 = defective; or defect_and_no_defect.csv
     classes.json    optional: class names by id
     groups.csv      optional: ImageId,group; pictures of one group stay in one part of a split
+    weights.csv     optional: ImageId,weight; only used if the pictures are extra ones of a fit
 
 Without a labels file, pictures with a mask are defective and all others are clean.
 `docs/labels.md` describes each file, and how the names in it are matched to pictures.
@@ -264,7 +265,7 @@ def _refuse(problems: list[str]) -> None:
 def _fingerprint(folder: Path, pictures: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     files = (labels.MASKS_FILE, *labels.LABELS_FILES, labels.GROUPS_FILE, labels.CLASSES_FILE)
-    for name in files:
+    for name in (*files, labels.WEIGHTS_FILE):
         path = folder / name
         if path.exists():
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

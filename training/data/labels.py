@@ -17,6 +17,7 @@ from steeldefect.labels import label_files
 from steeldefect.labels.label_files import LABELS_FILES, MASKS_FILE, listed
 
 GROUPS_FILE = "groups.csv"
+WEIGHTS_FILE = "weights.csv"
 CLASSES_FILE = "classes.json"
 
 _CLASS_ID = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)
@@ -26,6 +27,7 @@ __all__ = [
     "GROUPS_FILE",
     "LABELS_FILES",
     "MASKS_FILE",
+    "WEIGHTS_FILE",
     "listed",
     "read_class_names",
     "read_file",

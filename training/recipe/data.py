@@ -12,7 +12,8 @@ class ExtraPictures(RecipePart):
 
     `folder`: a data folder as `training.data.dataset` reads it; a relative path begins at the
     current folder. `weight`: how often one of its pictures is drawn, compared with a picture of
-    the train part: 0.5 is half as often.
+    the train part: 0.5 is half as often. A file `weights.csv` in the folder multiplies it
+    for single pictures.
     """
 
     folder: str = Field(min_length=1)

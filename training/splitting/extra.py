@@ -9,7 +9,7 @@ An extra picture may show what a validation or test picture shows in two ways. B
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from steeldefect.errors import DataError
 from steeldefect.labels.label_files import listed
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
 from training.data.generated import read_source_digests
+from training.data.picture_weights import read_weights
+from training.data.pseudo_record import round_note
 from training.recipe import ExtraPictures
 from training.splitting.parts import Parts
 from training.splitting.views import View, similar_to, views_of
@@ -29,9 +31,10 @@ class Extra:
     Attributes:
         pictures: the pictures of all folders; the name of each begins with its folder and `/`, so
             that it differs from all names in the data folder of the fit.
-        weights: relative frequency of each picture, by its name; a picture of the train part has 1.
+        weights: relative frequency of each picture, by its name: the weight of its folder, times
+            its own weight in the folder's `weights.csv`. A picture of the train part has 1.
         fingerprints: fingerprint of each folder's data, by the folder as the recipe states it.
-        notes: a note on each folder, for the bundle's manifest.
+        notes: notes on the folders, for the bundle's manifest.
     """
 
     pictures: tuple[LabelledPicture, ...] = ()
@@ -80,18 +83,27 @@ def _read(setting: ExtraPictures, dataset: DataSet, held_out: Sequence[View]) ->
     extra = read_dataset(folder)
     _refuse_other_classes(extra, dataset)
     pictures = [replace(one, name=f"{setting.folder}/{one.name}") for one in extra.pictures]
+    own = read_weights(folder, extra.pictures)
     _refuse_sources(folder, held_out)
     _refuse_near_duplicates(folder, pictures, held_out)
-    note = (
-        f"{len(pictures)} extra pictures of {setting.folder} in the train part, weight "
-        f"{setting.weight:g}, data {extra.fingerprint[:12]}"
-    )
     return Extra(
         pictures=tuple(pictures),
-        weights={one.name: setting.weight for one in pictures},
+        weights={f"{setting.folder}/{name}": setting.weight * one for name, one in own.items()},
         fingerprints={setting.folder: extra.fingerprint},
-        notes=(note,),
+        notes=tuple(_notes(setting, extra, list(own.values()))),
     )
+
+
+def _notes(setting: ExtraPictures, extra: DataSet, own: Sequence[float]) -> Iterator[str]:
+    mean = sum(own) / len(own)
+    times = "" if mean == 1 else f" times their own (mean {mean:.2f})"
+    yield (
+        f"{len(own)} extra pictures of {setting.folder} in the train part, weight "
+        f"{setting.weight:g}{times}, data {extra.fingerprint[:12]}"
+    )
+    note = round_note(extra.folder, setting.folder)
+    if note is not None:
+        yield note
 
 
 def _refuse_other_classes(extra: DataSet, dataset: DataSet) -> None:

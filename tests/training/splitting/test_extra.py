@@ -13,6 +13,7 @@ from steeldefect.errors import DataError
 from steeldefect.pictures.fingerprints import digest_of
 from training.data.dataset import DataSet, read_dataset
 from training.data.generated import read_source_digests, write_record
+from training.data.pseudo_record import next_round
 from training.fitting.gate_and_segmenter import Job, drawing_of
 from training.recipe import Data, ExtraPictures, Recipe, Split
 from training.splitting.extra import NO_EXTRA, read_extra
@@ -83,6 +84,68 @@ def test_extra_pictures_of_weight_one_are_drawn_once_an_epoch(
 ) -> None:
     extra = read_extra(settings(extra_folder), dataset, parts)
     assert drawing_of((*parts.train, *extra.pictures), 0.5, extra).even is None
+
+
+def test_weights_of_single_pictures_multiply_that_of_the_folder(
+    extra_folder: Path, dataset: DataSet, parts: Parts
+) -> None:
+    before = read_dataset(extra_folder).fingerprint
+    weights(extra_folder, "w.png,0.5", "x,0.25")
+    extra = read_extra(settings(extra_folder, 0.5), dataset, parts)
+    own = dict(zip("wxyz", [0.5, 0.25, 1, 1], strict=True))
+    expected = {f"{extra_folder}/{name}.png": 0.5 * one for name, one in own.items()}
+    assert extra.weights == expected
+    assert "weight 0.5 times their own (mean 0.69)" in extra.notes[0]
+    drawing = drawing_of((*parts.train, *extra.pictures), 0.5, extra)
+    assert drawing.even is not None
+    assert drawing.even[-4:].tolist() == list(expected.values())
+    assert read_dataset(extra_folder).fingerprint != before, "a fit with other weights is another"
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (["w.png,0"], "above 0 and at most 1; received w.png: '0' .line 2"),
+        (["w.png,1.5"], "above 0 and at most 1"),
+        (["w.png,nan"], "above 0 and at most 1"),
+        (["w.png,much"], "above 0 and at most 1"),
+        (["w.png,"], "above 0 and at most 1"),
+        (["q.png,0.5"], r"weights.csv names pictures that are not in images/: q.png .line 2"),
+        (["w.png,0.5", "w.png,0.6"], "contradict each other"),
+    ],
+)
+def test_weights_that_are_no_share_or_name_no_picture_are_refused(
+    extra_folder: Path, dataset: DataSet, parts: Parts, rows: list[str], problem: str
+) -> None:
+    weights(extra_folder, *rows)
+    with pytest.raises(DataError, match=problem):
+        read_extra(settings(extra_folder), dataset, parts)
+
+
+def weights(folder: Path, *rows: str) -> None:
+    text = "\n".join(["ImageId,weight", *rows, ""])
+    (folder / "weights.csv").write_text(text, encoding="utf-8")
+
+
+def test_the_round_of_pseudo_labels_is_noted(
+    extra_folder: Path, dataset: DataSet, parts: Parts
+) -> None:
+    for content, note in (('{"round": 2}', "round 2"), ('{"round": null}', "round unknown")):
+        (extra_folder / "pseudo.json").write_text(content, encoding="utf-8")
+        extra = read_extra(settings(extra_folder), dataset, parts)
+        assert extra.notes[1] == f"pseudo-labels of {note} in {extra_folder}"
+    assert next_round(extra.notes) == 2
+    assert next_round(["pseudo-labels of round 3 in a", *extra.notes]) == 4
+    assert next_round(["400 extra pictures of made in the train part"]) == 1
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"round": 0}', '{"round": "two"}'])
+def test_a_damaged_record_of_pseudo_labels_is_refused(
+    extra_folder: Path, dataset: DataSet, parts: Parts, content: str
+) -> None:
+    (extra_folder / "pseudo.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"pseudo\.json is damaged; make the folder again"):
+        read_extra(settings(extra_folder), dataset, parts)
 
 
 def copied(folder: Path, source: Path, name: str) -> None:
