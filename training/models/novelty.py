@@ -42,6 +42,7 @@ _PLACE = STRIDE.bit_length() - 2  # of the features among those of all strides, 
 _SHRINKAGE = 0.01  # share of the mean variance that is added to each feature's own
 _ROUNDING = 0.01  # of a feature's size: bf16 rounds its values, and those before it, by about this
 _OWN_SHARE = 0.5  # how much of what is usual for a place counts, beside what is usual for all
+_LEAST = 1e-6  # squared distance that is added, so that its logarithm is finite
 _AROUND = 5  # places in a neighbourhood, along each axis
 
 
@@ -124,8 +125,10 @@ def compared_features(features: Sequence[Any]) -> Any:
     return features[_PLACE]
 
 
-def oddness_map(features: Sequence[Any], normal: Normal, scale: float) -> Any:
+def oddness_logits(features: Sequence[Any], normal: Normal, scale: float) -> Any:
     """Add the layers that say how odd each place is.
+
+    The logit of an oddness is log(d^2 / s^2).
 
     Args:
         features: five tensors (n, h, w, c) at strides 2, 4, 8, 16 and 32.
@@ -133,7 +136,7 @@ def oddness_map(features: Sequence[Any], normal: Normal, scale: float) -> Any:
         scale: squared distance of oddness 1/2.
 
     Returns:
-        A tensor (n, height / STRIDE, width / STRIDE, 1), oddness from 0 to 1.
+        A tensor (n, height / STRIDE, width / STRIDE, 1), logits of oddness.
     """
     size = normal.mean.shape[-1]
     # centred first: a form that rounds to bf16 then multiplies small numbers
@@ -145,7 +148,7 @@ def oddness_map(features: Sequence[Any], normal: Normal, scale: float) -> Any:
     distances = _product("distance", np.full((size, 1), 1 / (size * scale)))(squares)
     divided = _by_place("usual", 1 / normal.usual[..., np.newaxis])(distances)
     smooth = layers.AveragePooling2D(_AROUND, 1, padding="same")(divided)
-    return layers.Activation("softsign", dtype="float32", name=f"{NOVELTY}_map")(smooth)
+    return keras.ops.log(smooth + _LEAST)
 
 
 def smoothed(distances: Floats) -> Floats:

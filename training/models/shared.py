@@ -7,8 +7,8 @@ features. The second part is the segmenter: it takes these features, not picture
 which takes most of the time, runs once for each picture.
 
 The first part may also say how odd a picture is (`training.models.novelty`): its answers then have
-a second column, and its last features are the map of oddness, which the second part enlarges to the
-last of its class maps. A network for pictures without any labels has nothing else in it.
+a second column, and its last features are the logits of oddness, which the second part enlarges to
+the last of its class maps. A network for pictures without any labels has nothing else in it.
 
 The decoder is not shared. With the segmenter's decoder, frozen as well, down to stride 8, the gate
 would find fewer defects (docs/models.md).
@@ -24,8 +24,8 @@ from steeldefect.runtimes.parts import FEATURES
 from training.backend import keras
 from training.models.encoders import ENCODER, gray_encoder, rescaling
 from training.models.gates import places_of
-from training.models.novelty import NOVELTY, STRIDE, Normal, oddness_map
-from training.models.unet import STRIDES, UNET, class_maps, decode
+from training.models.novelty import NOVELTY, STRIDE, Normal, oddness_logits
+from training.models.unet import STRIDES, UNET, class_maps, decode, probabilities
 from training.recipe import Gate, Segmenter
 
 layers = keras.layers
@@ -57,7 +57,7 @@ def in_two_parts(
         features (n, h, w, c) at strides 2, 4, 8, 16 and 32. The segmenter, a model from the list of
         features to probabilities (n, height, width, classes). Both are float32, and for whole
         pictures of one size. With `odd`, answers are (n, 2), with the oddness of the oddest place;
-        a map of oddness follows the features, and comes out as one more class map.
+        the logits of oddness follow the features, and come out as one more class map.
     """
     spec, kind = settings.spec, settings.encoder
     inputs = keras.Input((spec.height, spec.width, spec.channels))
@@ -65,15 +65,14 @@ def in_two_parts(
     answers = layers.GlobalMaxPooling2D()(places_of(features, settings.dropout))
     given = list(features)
     if odd is not None:
-        oddness = oddness_map(features, *odd)
-        answers = layers.Concatenate()([answers, layers.GlobalMaxPooling2D()(oddness)])
-        given.append(oddness)
+        logits = oddness_logits(features, *odd)
+        answers = layers.Concatenate()([answers, _oddest(logits)])
+        given.append(logits)
     first = keras.Model(inputs, [answers, *given], name=SHARED_GATE)
     taken = _inputs(given)
     decoded = decode(taken[: len(features)], down_to=STRIDES[-1])
-    maps = class_maps(decoded, segmenter.output_shape[-1])
-    if odd is not None:
-        maps = layers.Concatenate()([maps, _enlarged(taken[-1])])
+    more = None if odd is None else _enlarged(taken[-1])
+    maps = class_maps(decoded, segmenter.output_shape[-1], more)
     second = keras.Model(taken, maps, name=UNET)
     _copy(gate, first)
     _copy(segmenter, second)
@@ -91,19 +90,24 @@ def of_the_unknown(
         odd: what clean places look like.
 
     Returns:
-        As `in_two_parts`: both columns of the answers are the oddness, and the map of oddness is
-        the only feature, and the only class map.
+        As `in_two_parts`: both columns of the answers are the oddness, and its logits are the only
+        feature, and become the only class map.
     """
     spec, kind = settings.spec, settings.encoder
     inputs = keras.Input((spec.height, spec.width, spec.channels))
     features = gray_encoder(kind)(rescaling(kind, spec.scaling)(inputs))
-    oddness = oddness_map(features, *odd)
-    answer = layers.GlobalMaxPooling2D()(oddness)
-    first = keras.Model(inputs, [layers.Concatenate()([answer, answer]), oddness], name=SHARED_GATE)
+    logits = oddness_logits(features, *odd)
+    answer = _oddest(logits)
+    first = keras.Model(inputs, [layers.Concatenate()([answer, answer]), logits], name=SHARED_GATE)
     encoder = first.get_layer(ENCODER)
     encoder.set_weights(segmenter.get_layer(ENCODER).get_weights())
-    taken = _inputs([oddness])
-    return first, keras.Model(taken[0], _enlarged(taken[0]), name=UNKNOWN)
+    taken = _inputs([logits])
+    return first, keras.Model(taken[0], probabilities(_enlarged(taken[0])), name=UNKNOWN)
+
+
+def _oddest(logits: Any) -> Any:
+    """Return the oddness of the oddest place, (n, 1)."""
+    return layers.Activation("sigmoid", dtype="float32")(layers.GlobalMaxPooling2D()(logits))
 
 
 def _inputs(features: Sequence[Any]) -> list[Any]:
@@ -114,9 +118,15 @@ def _inputs(features: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _enlarged(oddness: Any) -> Any:
-    """Return a map of oddness at the size of the model's input."""
-    return layers.UpSampling2D(STRIDE, interpolation="bilinear", dtype="float32")(oddness)
+def _enlarged(logits: Any) -> Any:
+    """Return a map of oddness at half the size of the model's input.
+
+    It is doubled again and again, because compiled forms double maps cheaply
+    (`training.export.cheap_upsampling`).
+    """
+    for _ in range((STRIDE // STRIDES[-1]).bit_length() - 1):
+        logits = layers.UpSampling2D(2, interpolation="bilinear", dtype="float32")(logits)
+    return logits
 
 
 def _copy(source: keras.Model, target: keras.Model) -> None:

@@ -65,12 +65,23 @@ def decode(features: Sequence[Any], down_to: int) -> Any:
     return x
 
 
-def class_maps(x: Any, classes: int) -> Any:
-    """Add the last layers: one map of probabilities for each class, at twice the size of `x`."""
+def class_maps(x: Any, classes: int, more: Any = None) -> Any:
+    """Add the last layers: one map of probabilities for each class, at twice the size of `x`.
+
+    Args:
+        x: features (n, h, w, c).
+        classes: number of classes.
+        more: logits (n, h, w, m) of further maps; None if there are none.
+    """
     bias = keras.initializers.Constant(_MOSTLY_SOUND)
     x = layers.Conv2D(classes, 3, padding="same", bias_initializer=bias, name=f"{DECODER}_maps")(x)
-    x = layers.UpSampling2D(2, interpolation="bilinear")(x)
-    return layers.Activation("sigmoid", dtype="float32")(x)
+    return probabilities(x if more is None else layers.Concatenate()([x, more]))
+
+
+def probabilities(logits: Any) -> Any:
+    """Add the layers from logits to probabilities at twice the size."""
+    doubled = layers.UpSampling2D(2, interpolation="bilinear")(logits)
+    return layers.Activation("sigmoid", dtype="float32")(doubled)
 
 
 def _block(x: Any, filters: int, name: str) -> Any:

@@ -11,7 +11,7 @@ from training.models.novelty import (
     Moments,
     Normal,
     compared_features,
-    oddness_map,
+    oddness_logits,
     smoothed,
 )
 
@@ -43,9 +43,9 @@ def test_layers_say_what_numpy_says(
     features = np.asarray(compared_features(values))
     assert features.shape == (6, SIZE // STRIDE, SIZE // STRIDE, CHANNELS[3])
     normal = Normal.of(Moments.of(features[:4]))
-    found = np.asarray(keras.Model(inputs, oddness_map(inputs, normal, 2.0))(values))
+    found = np.asarray(keras.Model(inputs, oddness_logits(inputs, normal, 2.0))(values))
     squares = np.stack([smoothed(one) for one in normal.squared_distances(features)])
-    np.testing.assert_allclose(found[..., 0], squares / (squares + 2.0), rtol=1e-4)
+    np.testing.assert_allclose(found[..., 0], np.log(squares / 2.0), atol=1e-3)
 
 
 def clean(count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
