@@ -167,7 +167,7 @@ def test_a_shadow_that_is_the_bundle_itself_does_not_end_the_night(
     assert len(rows(output, TableName.RUNS)) == 1
 
 
-@pytest.fixture(params=["gate", "maps", "outline"])
+@pytest.fixture(params=["judge", "maps", "outline"])
 def failing(request: pytest.FixtureRequest) -> Iterator[str]:
     """Let a step of the candidate fail, and return the stage that its rows name."""
     step = getattr(Detector, request.param)
@@ -178,7 +178,7 @@ def failing(request: pytest.FixtureRequest) -> Iterator[str]:
         return step(detector, *rest, **named)
 
     with patch.object(Detector, request.param, fail):
-        yield "gate" if request.param == "gate" else "segment"
+        yield "gate" if request.param == "judge" else "segment"
 
 
 def test_a_shadow_that_fails_costs_the_night_nothing(
