@@ -28,6 +28,7 @@ WHOLE = 500  # so many faults are of every kind
 RUNS = 8  # runs of one plant: each run lengthens the logs that the next run reads
 
 
+@pytest.mark.slow
 def test_hundreds_of_faults(build: BuildPlant) -> None:
     """In most runs, some requests of any kind and many requests for pictures meet a fault."""
     plants: list[Plant] = []

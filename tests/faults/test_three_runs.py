@@ -18,6 +18,7 @@ RUNS, PICTURES = 3, 18
 WAVES = ("--set", "wave_pictures=6", "--set", "task_pictures=3")
 
 
+@pytest.mark.slow
 def test_three_runs_at_once_end_as_one(rule_bundle: Bundle, tmp_path: Path) -> None:
     archive = fill_archive(tmp_path / "archive", PICTURES)
     arguments = [*score_arguments(archive, rule_bundle.folder, tmp_path / "output"), *WAVES]

@@ -298,7 +298,8 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("model", ["segmenter", pytest.param("gate", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["segmenter", "gate"])
 def test_a_fit_that_was_killed_ends_as_one_that_was_not(
     learnable: Path, tmp_path: Path, write_recipe: Write, model: str
 ) -> None:

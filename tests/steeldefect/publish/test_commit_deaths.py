@@ -116,6 +116,7 @@ def test_a_death_at_any_step_doubles_nothing_and_loses_nothing(
     assert 8 <= len(decided) < 99
 
 
+@pytest.mark.slow
 def test_a_death_during_recovery_is_recovered_from(tmp_path: Path) -> None:
     for step in range(1, 200):
         store = open_store(str(tmp_path / str(step)))
