@@ -18,9 +18,7 @@ from training.compositing.regions import Shape
 from training.compositing.screening import screen
 from training.compositing.textures import DrawnTextures, PictureTextures, Textures
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
-from training.recipe import NearDuplicates, Split
-from training.splitting.files import read_origin
-from training.splitting.split import parts_for
+from training.splitting.split import parts_of_file
 from training.synthetic.defects import CLASS_NAMES
 from training.synthetic.strip import StripSettings
 
@@ -109,9 +107,7 @@ def _read_plant(folder: Path, split_file: Path | None, fold: int | None) -> _Pla
             "of the train part"
         )
         return _Plant(dataset, dataset.pictures, (), {**facts, "part": "all", "split": None})
-    origin = read_origin(split_file)
-    searched = NearDuplicates.GROUP if origin is None else origin.near_duplicates
-    parts = parts_for(dataset, Split(near_duplicates=searched), 0, split_file, fold)
+    parts = parts_of_file(dataset, split_file, fold)
     digest = hashlib.sha256(split_file.read_bytes()).hexdigest()
     facts |= {"part": "train", "split": digest, "fold": fold}
     return _Plant(dataset, parts.train, (*parts.validation, *parts.test), facts)

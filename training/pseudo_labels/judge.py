@@ -19,10 +19,8 @@ from training.pseudo_labels.known import Known
 from training.pseudo_labels.measure import measure
 from training.pseudo_labels.mirrors import OPTIONS, Mirrors, open_without_mirrors
 from training.pseudo_labels.order import PseudoOrder
-from training.recipe import NearDuplicates, Split
-from training.splitting.files import read_origin
 from training.splitting.parts import SPLIT_NAME, Parts
-from training.splitting.split import parts_for
+from training.splitting.split import parts_of_file
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _measured(labelled: _Labelled, order: PseudoOrder, bundle: Bundle) -> Judge:
 def _read_labelled(order: PseudoOrder, archive: Archive, split_file: Path | None) -> _Labelled:
     dataset = read_dataset(order.data)
     _refuse_other_classes(dataset, archive)
-    parts = None if split_file is None else _parts(dataset, split_file, order.fold)
+    parts = None if split_file is None else parts_of_file(dataset, split_file, order.fold)
     split = None if split_file is None else _sha256(split_file)
     facts = {"data": dataset.fingerprint, "split": split, "fold": order.fold}
     return _Labelled(dataset, parts, facts)
@@ -147,12 +145,6 @@ def _split_of(bundle: Bundle) -> Path:
     if not path.exists():
         raise SettingsError(f"{bundle.folder} holds no {SPLIT_NAME}; give the split with --split")
     return path
-
-
-def _parts(dataset: DataSet, split_file: Path, fold: int | None) -> Parts:
-    origin = read_origin(split_file)
-    searched = NearDuplicates.GROUP if origin is None else origin.near_duplicates
-    return parts_for(dataset, Split(near_duplicates=searched), 0, split_file, fold)
 
 
 def _sha256(path: Path) -> str:

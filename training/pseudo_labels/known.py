@@ -8,7 +8,7 @@ from steeldefect.pictures.fingerprints import digest_of, take_fingerprint
 from steeldefect.pictures.preprocessing import Gray
 from training.data.dataset import LabelledPicture
 from training.pseudo_labels.choose import Skip
-from training.splitting.views import View, similar_to, views_of
+from training.splitting.views import View, Views, views_of
 
 
 class Known:
@@ -26,9 +26,9 @@ class Known:
         Raises:
             DataError: a picture cannot be read.
         """
-        self._held_out = views_of(held_out, "fingerprints of held-out pictures")
-        self._labelled = views_of(others, "fingerprints of labelled pictures")
-        self._taken: list[View] = []
+        self._held_out = Views(views_of(held_out, "fingerprints of held-out pictures"))
+        self._labelled = Views(views_of(others, "fingerprints of labelled pictures"))
+        self._taken = Views()
 
     def reason_against(self, view: View) -> Skip | None:
         """Return why a picture must not be taken; None if nothing like it is known."""
@@ -37,14 +37,11 @@ class Known:
             (self._labelled, Skip.LABELLED),
             (self._taken, Skip.REPEATED),
         )
-        for views, reason in kinds:
-            if next(similar_to([view], views), None) is not None:
-                return reason
-        return None
+        return next((reason for known, reason in kinds if known.like(view) is not None), None)
 
     def take(self, view: View) -> None:
         """Remember a picture that was taken."""
-        self._taken.append(view)
+        self._taken.add(view)
 
 
 def view_of(name: str, pixels: Gray) -> View:

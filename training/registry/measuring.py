@@ -18,10 +18,8 @@ from steeldefect.stores import S3Settings
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
 from training.evaluation.held_out_csv import read_held_out
 from training.evaluation.score_held_out import score_held_out
-from training.recipe import NearDuplicates, Split
 from training.registry.comparison import Contender
-from training.splitting.files import read_origin
-from training.splitting.split import SPLIT_NAME, parts_for
+from training.splitting.split import SPLIT_NAME, parts_of_file
 
 _OPTIONS = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.AUTO, threads=0)
 
@@ -44,9 +42,7 @@ def measured_on(
         DataError: data or split cannot be used.
     """
     dataset = read_dataset(data)
-    origin = read_origin(split_file)
-    searched = NearDuplicates.GROUP if origin is None else origin.near_duplicates
-    parts = parts_for(dataset, Split(near_duplicates=searched), 0, split_file, fold)
+    parts = parts_of_file(dataset, split_file, fold)
     measured: dict[str, Contender] = {}
 
     def measure(contender: Contender) -> Contender:

@@ -33,6 +33,7 @@ __all__ = [
     "check_parts",
     "make_split",
     "parts_for",
+    "parts_of_file",
     "read_split",
     "split_pictures",
     "stratum_of",
@@ -86,6 +87,22 @@ def parts_for(
         parts = split_pictures(regrouped(dataset.pictures, groups), shares, seed)
     check_parts(parts, duplicates)
     return parts.regrouped(groups)
+
+
+def parts_of_file(dataset: DataSet, split_file: Path, fold: int | None) -> Parts:
+    """Read the parts of a split file; near-duplicates count as they did when it was made.
+
+    Args:
+        dataset: data set that the file divides.
+        split_file: file written by `python -m training split`.
+        fold: number of the fold that is the test part, from 0; None for a file without folds.
+
+    Raises:
+        DataError: the file does not fit these pictures, or parts are empty or overlap.
+    """
+    origin = read_origin(split_file)
+    searched = NearDuplicates.GROUP if origin is None else origin.near_duplicates
+    return parts_for(dataset, Split(near_duplicates=searched), 0, split_file, fold)
 
 
 def make_split(

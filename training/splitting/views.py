@@ -7,7 +7,7 @@ also finds other exposures of a piece. A wrong pair does no harm: both pictures 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -66,16 +66,39 @@ def views_of(pictures: Sequence[LabelledPicture], work: str) -> list[View]:
         return list(followed(pool.map(_look, pictures), len(pictures), work, "pictures"))
 
 
-def similar_to(views: Sequence[View], others: Sequence[View]) -> Iterator[tuple[View, View]]:
-    """Yield each view that shows a piece that one of `others` shows, with the first such other."""
-    prints = [other.fingerprint for other in others]
-    by_digest = {other.digest: other for other in others}
+class Views:
+    """Views among which others are looked for."""
+
+    def __init__(self, views: Iterable[View] = ()) -> None:
+        """Begin with some views."""
+        self._views: list[View] = []
+        self._prints: list[Fingerprint] = []
+        self._by_digest: dict[str, View] = {}
+        for view in views:
+            self.add(view)
+
+    def add(self, view: View) -> None:
+        """Add a view."""
+        self._views.append(view)
+        self._prints.append(view.fingerprint)
+        self._by_digest.setdefault(view.digest, view)
+
+    def like(self, view: View) -> View | None:
+        """Return one that shows a piece that a view shows; None if there is none."""
+        equal = self._by_digest.get(view.digest)
+        if equal is not None:
+            return equal
+        place = find_similar(view.fingerprint, self._prints, SAME_PIECE_CORRELATION)
+        return None if place is None else self._views[place]
+
+
+def similar_to(views: Iterable[View], others: Iterable[View]) -> Iterator[tuple[View, View]]:
+    """Yield each view that shows a piece that one of `others` shows, with such a one."""
+    known = Views(others)
     for view in views:
-        place = find_similar(view.fingerprint, prints, SAME_PIECE_CORRELATION)
-        if view.digest in by_digest:
-            yield view, by_digest[view.digest]
-        elif place is not None:
-            yield view, others[place]
+        other = known.like(view)
+        if other is not None:
+            yield view, other
 
 
 def join_groups(
