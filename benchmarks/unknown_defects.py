@@ -5,50 +5,41 @@
 Fits a bundle of the recipe `normal` on the clean pictures of a labelled folder, once for each seed
 of the split. No label is used to fit it, so every class is unseen. On the test part, the pictures
 of each class are compared with the clean ones: the area under the ROC curve of their novelty, and
-the share above the limit. Intervals are 95%, by bootstrap over groups of pictures of all seeds.
+the share at or above the limit. Intervals are 95%, by bootstrap over the groups of all seeds.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
 
-from benchmarks.watching import BenchmarkError
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
-
-if TYPE_CHECKING:
-    from steeldefect.detection.detector import Detector
-    from training.data.dataset import LabelledPicture
 
 _RECIPE = Path("conf/recipes/normal.yaml")
 _DRAWS = 2000
 
-Floats = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A test picture, judged.
 
     Attributes:
         group: its group, with the seed of the split.
         classes: its classes; empty if it is clean.
-        novelty: 1 at the limit.
+        oddness: its oddness, from 0 to 1.
+        above: whether it is at or above the limit.
     """
 
-    group: tuple[int, str]
+    group: str
     classes: frozenset[int]
-    novelty: float
+    oddness: float
+    above: bool
 
 
 def main() -> int:
@@ -65,52 +56,38 @@ def _measure(options: argparse.Namespace) -> None:
     from benchmarks.machine import machine
     from training.data.dataset import read_dataset
 
-    names = read_dataset(options.data).class_names
-    judged: list[Judged] = []
-    for seed in options.seeds:
-        began = time.monotonic()
-        found = _judged(options, seed)
-        judged += found
-        print(
-            f"seed {seed}: {len(found)} test pictures, {time.monotonic() - began:.0f} s",
-            file=sys.stderr,
-        )
+    dataset = read_dataset(options.data)
+    classes = {one.name: frozenset(one.runs) for one in dataset.pictures}
+    judged = [one for seed in options.seeds for one in _judged(options, seed, classes)]
     print(f"CPU: {machine()['CPU']}\n")
     print("| | pictures | AUC against clean pictures | above the limit |")
     print("|---|---:|---:|---:|")
-    means = [_row(names[number], judged, number, options.draws) for number in names]
-    print(f"| mean of the classes | | {np.nanmean(means):.3f} | |")
-    clean = np.array([one.novelty >= 1 for one in judged if not one.classes])
-    print(f"| clean | {len(clean)} | | {clean.mean():.4f} |")
+    names = dataset.class_names
+    values = [_row(names[number], judged, number, options.draws) for number in names]
+    print(f"| mean of the classes | | {np.nanmean(values):.3f} | |")
+    clean = [one.above for one in judged if not one.classes]
+    print(f"| clean | {len(clean)} | | {np.mean(clean):.4f} |")
 
 
-def _judged(options: argparse.Namespace, seed: int) -> list[Judged]:
-    """Fit with a seed; return the judged pictures of its test part."""
-    from steeldefect.detection.open_detector import open_detector
-    from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
-    from training.data.dataset import read_dataset
+def _judged(
+    options: argparse.Namespace, seed: int, classes: Mapping[str, frozenset[int]]
+) -> list[Judged]:
+    """Fit with a seed; return what the bundle says of its held-out pictures.
+
+    A bundle of `normal` has its oddness as gate probability, and its limit as threshold.
+    """
+    from training.evaluation.held_out_csv import HELD_OUT_NAME, read_held_out
     from training.fit import fit
     from training.recipe import read_recipe
-    from training.splitting.split import parts_for
 
     recipe = read_recipe(_RECIPE, [f"segmenter.weights={options.weights}"], seed=seed)
-    folder = Path(tempfile.mkdtemp())
-    try:
-        bundle = fit(options.data, recipe, folder / "bundle").bundle
-        runtime = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.F32)
-        detector = open_detector(bundle, runtime)
-        parts = parts_for(read_dataset(options.data), recipe.split, seed, None, None)
-        return [_judge(detector, one, seed) for one in parts.test]
-    finally:
-        shutil.rmtree(folder)
-
-
-def _judge(detector: Detector, picture: LabelledPicture, seed: int) -> Judged:
-    judged = detector.judge([detector.prepare(picture.read())])
-    novelty = detector.novelty(float(judged.oddness[0]))
-    if novelty is None:
-        raise BenchmarkError("the recipe's bundle does not judge novelty")
-    return Judged((seed, picture.group), frozenset(picture.runs), novelty)
+    with tempfile.TemporaryDirectory() as folder:
+        path = fit(options.data, recipe, Path(folder, "bundle")).bundle.folder / HELD_OUT_NAME
+        pictures = read_held_out(path.read_bytes(), str(path)).pictures
+    return [
+        Judged(f"{seed}/{one.group}", classes[str(one.Index)], one.probability, one.passed)
+        for one in pictures.itertuples()
+    ]
 
 
 def _row(name: str, judged: Sequence[Judged], number: int, draws: int) -> float:
@@ -120,34 +97,28 @@ def _row(name: str, judged: Sequence[Judged], number: int, draws: int) -> float:
     if not positive:
         print(f"| {name} | 0 | | |")
         return float("nan")
-    value = _auc(_values(positive), _values(clean))
+    value = _auc([one.oddness for one in positive], [one.oddness for one in clean])
     random = np.random.default_rng(0)
     drawn = [_auc(_drawn(positive, random), _drawn(clean, random)) for _ in range(draws)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    above = np.mean(_values(positive) >= 1)
+    above = np.mean([one.above for one in positive])
     print(f"| {name} | {len(positive)} | {value:.3f} ({low:.3f} to {high:.3f}) | {above:.2f} |")
     return value
 
 
-def _values(judged: Sequence[Judged]) -> Floats:
-    return np.array([one.novelty for one in judged])
-
-
-def _drawn(judged: Sequence[Judged], random: np.random.Generator) -> Floats:
-    """Return the novelties of as many groups, drawn with replacement."""
-    groups: dict[tuple[int, str], list[float]] = {}
+def _drawn(judged: Sequence[Judged], random: np.random.Generator) -> list[float]:
+    """Return the oddness of as many groups, drawn with replacement."""
+    groups: dict[str, list[float]] = {}
     for one in judged:
-        groups.setdefault(one.group, []).append(one.novelty)
+        groups.setdefault(one.group, []).append(one.oddness)
     all_groups = list(groups.values())
     places = random.integers(0, len(all_groups), len(all_groups))
-    return np.array([value for place in places for value in all_groups[place]])
+    return [value for place in places for value in all_groups[place]]
 
 
-def _auc(positive: Floats, clean: Floats) -> float:
-    """Return the Mann-Whitney statistic: the share of pairs in the right order."""
-    ranked = np.sort(clean)
-    below = np.searchsorted(ranked, positive, "left") + np.searchsorted(ranked, positive, "right")
-    return float(below.mean() / 2 / len(clean))
+def _auc(positive: Sequence[float], clean: Sequence[float]) -> float:
+    labels = [1] * len(positive) + [0] * len(clean)
+    return float(roc_auc_score(labels, [*positive, *clean]))
 
 
 if __name__ == "__main__":

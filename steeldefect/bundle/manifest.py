@@ -20,13 +20,11 @@ FORMAT_VERSION = 3
 SHARED_FORMAT_VERSION = 4
 """Format of bundles with a shared gate (`Gate.shared`), which earlier versions refuse."""
 
-NOVELTY_FORMAT_VERSION = 5
-"""Format of bundles that also judge novelty (`Manifest.novelty`), which earlier versions refuse."""
-
 CALIBRATED_FORMAT_VERSION = 5
-"""Format of bundles with guarantees or calibrated regions, which earlier versions refuse.
+"""Format of bundles that judge novelty, or have guarantees or calibrated regions.
 
-Earlier versions would show other probabilities of regions, and refuse fields they do not know.
+Earlier versions would find other defects, and show other probabilities of regions. So they refuse
+such bundles.
 """
 
 READABLE_FORMATS = (1, 2, 3, 4, 5)
@@ -402,7 +400,7 @@ class Manifest(_Part):
     classes: list[DefectClass] = Field(min_length=1)
     gate: Gate | None
     segmenter: Segmenter
-    novelty: Novelty | None = Field(default=None, exclude_if=lambda value: value is None)
+    novelty: Novelty | None = Field(default=None, exclude_if=operator.not_)
     picture_sizes: PictureSizes
     metric_convention: str
     held_out_scores: list[Score]
@@ -450,19 +448,16 @@ class Manifest(_Part):
         """The lowest format that has all fields of this manifest, from `FORMAT_VERSION` on."""
         record = self.calibration
         recorded = record is not None and (record.guarantees or record.region_calibration_error)
-        if recorded or any(one.region_curve for one in self.classes):
+        if self.novelty or recorded or any(one.region_curve for one in self.classes):
             return CALIBRATED_FORMAT_VERSION
-        if self.novelty is not None:
-            return NOVELTY_FORMAT_VERSION
         return SHARED_FORMAT_VERSION if self.shares_network else FORMAT_VERSION
 
     @model_validator(mode="after")
-    def _has_the_format_of_its_calibration(self) -> Manifest:
-        if self.novelty is None and self.format_version < self.lowest_format == (
-            CALIBRATED_FORMAT_VERSION
-        ):
+    def _has_the_format_of_its_fields(self) -> Manifest:
+        if self.format_version < self.lowest_format == CALIBRATED_FORMAT_VERSION:
             raise ValueError(
-                f"guarantees and calibrated regions need format {CALIBRATED_FORMAT_VERSION}"
+                "novelty, guarantees and calibrated regions need format "
+                f"{CALIBRATED_FORMAT_VERSION}"
             )
         return self
 
@@ -480,8 +475,6 @@ class Manifest(_Part):
     def _judges_novelty_as_it_says(self) -> Manifest:
         if self.novelty is None:
             return self
-        if self.format_version < NOVELTY_FORMAT_VERSION:
-            raise ValueError(f"novelty needs format {NOVELTY_FORMAT_VERSION}")
         if not self.shares_network:
             raise ValueError("novelty needs a shared gate, whose features it judges")
         unknown = self.novelty.unknown

@@ -260,8 +260,8 @@ class Detector:
         novelty = self.manifest.novelty
         unknown = None if novelty is None else novelty.unknown
         classes = self.manifest.outlined_classes
-        if not is_odd(novelty, np.array([answer.oddness], np.float32))[0]:
-            classes = [one for one in classes if unknown is None or one.id != unknown.id]
+        if unknown is not None and not answer.is_odd(novelty):
+            classes = [one for one in classes if one.id != unknown.id]
         return outline_maps(class_maps, shape, classes, rules, unknown)
 
     def _added_area(self, probability: float) -> int:

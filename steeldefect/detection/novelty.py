@@ -43,6 +43,10 @@ class GateAnswer(NamedTuple):
     probability: float
     oddness: float = float("nan")
 
+    def is_odd(self, novelty: Novelty | None) -> bool:
+        """Return whether the picture is at or above the limit; see the function `is_odd`."""
+        return novelty is not None and _reaches(novelty, self.oddness)
+
 
 def is_odd(novelty: Novelty | None, oddness: Float32) -> npt.NDArray[np.bool_]:
     """Return which pictures are at or above the limit: bool (n,); none without a limit.
@@ -67,11 +71,11 @@ def novelty_of(novelty: Novelty | None, oddness: float) -> float | None:
         return None
     ratio = math.sqrt(_squared(oddness) / _squared(float(np.float32(novelty.limit))))
     # rounded, the picture at the limit itself could fall below 1
-    return (
-        max(ratio, 1.0)
-        if is_odd(novelty, np.array([oddness], np.float32))[0]
-        else min(ratio, _MOST)
-    )
+    return max(ratio, 1.0) if _reaches(novelty, oddness) else min(ratio, _MOST)
+
+
+def _reaches(novelty: Novelty, oddness: float) -> bool:
+    return bool(np.float32(oddness) >= np.float32(novelty.limit))
 
 
 def _squared(oddness: float) -> float:

@@ -166,9 +166,8 @@ def outline_maps(
     count = 0
     for number, defect_class in enumerate(classes):
         is_unknown = unknown is not None and defect_class.id == unknown.id
-        if is_unknown:
-            rules = of_unknown
-        lowest = min(defect_class.pixel_threshold, *rules.levels, 1.0)
+        own = of_unknown if is_unknown else rules
+        lowest = min(defect_class.pixel_threshold, *own.levels, 1.0)
         window = maps.window_above(number, shape, lowest)
         if window is None:
             continue
@@ -178,7 +177,7 @@ def outline_maps(
         regions = _regions_above(window, defect_class.pixel_threshold, shape)
         reason = None
         if regions is not None:
-            reason = _reason_against(regions.area, defect_class, rules.added_area)
+            reason = _reason_against(regions.area, defect_class, own.added_area)
             if reason is None:
                 findings.append(_finding(regions, defect_class, shape, rules))
             else:
@@ -188,8 +187,8 @@ def outline_maps(
                     Rejected(defect_class, region, reason)
                     for region in calibrated_regions(measured, defect_class)
                 ]
-        if rules.levels:
-            levels += _level_masks(window, defect_class, shape, rules, own=reason is not None)
+        if own.levels:
+            levels += _level_masks(window, defect_class, shape, own, own=reason is not None)
     return Outline(tuple(findings), _largest(rejected, rules.rejected), count, tuple(levels))
 
 

@@ -116,7 +116,7 @@ def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Pred
     """
     images: pa.Table = connection.sql(
         "SELECT source, key, image_id, run_id, width, height, gate_probability, verdict, "
-        "pixel_mm_x, pixel_mm_y "
+        "pixel_mm_x, pixel_mm_y, novelty "
         "FROM newest_images WHERE bundle = ? ORDER BY source, key",  # float sums depend on it
         params=[bundle],
     ).to_arrow_table()
@@ -132,10 +132,8 @@ def read_predictions(connection: duckdb.DuckDBPyConnection, bundle: str) -> Pred
         "WHERE bundle = ? ORDER BY source, key",  # an earlier version may have been scored
         [bundle],
     ).df()
-    ((judged,),) = connection.execute(
-        "SELECT count(novelty) FROM newest_images WHERE bundle = ?", [bundle]
-    ).fetchall()
-    return Predictions(_compact(images), classes, failed, judged > 0)
+    judges_novelty = images["novelty"].null_count < images.num_rows
+    return Predictions(_compact(images.drop_columns("novelty")), classes, failed, judges_novelty)
 
 
 def _compact(images: pa.Table) -> pd.DataFrame:

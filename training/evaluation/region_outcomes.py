@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from steeldefect.bundle.manifest import Score
+from steeldefect.bundle.manifest import Novelty, Score
 from steeldefect.detection.outline import Outline
 from steeldefect.evaluation.metrics import OVERALL
 from steeldefect.pictures import run_lengths
@@ -38,8 +38,17 @@ class RegionOutcome(NamedTuple):
     outcome: float
 
 
-def region_outcomes(outline: Outline, picture: LabelledPicture) -> tuple[RegionOutcome, ...]:
-    """Return the outcomes of the measured regions that count; none if no true mask is known."""
+def region_outcomes(
+    outline: Outline, picture: LabelledPicture, novelty: Novelty | None = None
+) -> tuple[RegionOutcome, ...]:
+    """Return the outcomes of the measured regions that count; none if no true mask is known.
+
+    Args:
+        outline: what a detector found on the picture.
+        picture: the picture with its true masks.
+        novelty: of the detector's manifest. Regions of its unknown are left out: no truth names
+            them, and their probabilities are oddness.
+    """
     if not picture.outlined:
         return ()
     return tuple(
@@ -51,6 +60,7 @@ def region_outcomes(outline: Outline, picture: LabelledPicture) -> tuple[RegionO
             / region.area,
         )
         for finding in outline.findings
+        if novelty is None or finding.defect_class.id != novelty.unknown.id
         for region in finding.regions
     )
 

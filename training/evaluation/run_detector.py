@@ -126,7 +126,7 @@ def segment_batch(
         strict=True,
     ):
         outline = _checked(next(outlines), picture) if passes else _NOTHING
-        regions = region_outcomes(outline, picture)
+        regions = region_outcomes(outline, picture, detector.manifest.novelty)
         masks = masks_of(outline, picture)
         yield PictureResult(picture, probability, oddness, passes, masks, regions)
 

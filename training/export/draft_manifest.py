@@ -24,13 +24,8 @@ def draft_manifest(
 
     The format is the lowest that has what the manifest holds, so that older versions open it.
     """
-    version = manifest.FORMAT_VERSION
-    if gate is not None and gate.shared:
-        version = manifest.SHARED_FORMAT_VERSION
-    if novelty is not None:
-        version = manifest.NOVELTY_FORMAT_VERSION
-    return manifest.Manifest(
-        format_version=version,
+    made = manifest.Manifest(
+        format_version=manifest.READABLE_FORMATS[-1],
         created_at=datetime.now(UTC).replace(microsecond=0),
         classes=list(classes),
         gate=gate,
@@ -43,6 +38,7 @@ def draft_manifest(
         versions=versions(),
         files={},
     )
+    return manifest.with_lowest_format(made)
 
 
 def draft_of_fit(

@@ -8,7 +8,8 @@ Three things are asked of each model of a form:
    gate): the mean, and the upper end of its 95% interval.
 3. There are enough pictures to tell (`LEAST_MASK_GROUPS`, `least_defective_groups`).
 
-If the bundle has guarantees, a form must also keep them (`kept_guarantees`).
+If the bundle has guarantees, a form must also keep them (`kept_guarantees`). If it judges novelty,
+the gate's novelty must be close to that of Keras.
 
 Too few pictures prove nothing against a form, and nothing for it. Then bf16 needs only a mean
 within the limit and the masks of Keras: it has the range of f32, and its rounding is the same for

@@ -14,7 +14,7 @@ import numpy as np
 
 from steeldefect.bundle.manifest import CpuPrecision, GateMode
 from steeldefect.detection.detector import Detector
-from steeldefect.detection.novelty import GateAnswer, Judged, is_odd
+from steeldefect.detection.novelty import GateAnswer, Judged
 from steeldefect.errors import InferenceError
 from steeldefect.pictures.preprocessing import Float32
 from training.data.dataset import LabelledPicture
@@ -35,10 +35,13 @@ class Answers:
     masks: list[Masks] = field(default_factory=list)
     novelty: list[float | None] = field(default_factory=list)
 
-    def add(self, probability: Float32, masks: Sequence[Masks]) -> None:
-        """Add the answers to the next pictures: float32 (n,), and n masks."""
+    def add(
+        self, probability: Float32, masks: Sequence[Masks], novelty: Sequence[float | None] = ()
+    ) -> None:
+        """Add the answers to the next pictures: float32 (n,), n masks, and n novelties."""
         self.probability += probability.tolist()
         self.masks += masks
+        self.novelty += novelty
 
 
 @dataclass
@@ -105,8 +108,8 @@ def run_forms(
 
 def _add(answers: Answers, keras: Detector, judged: Judged, masks: Sequence[Masks]) -> None:
     """Add what a gate says, and the masks behind it."""
-    answers.add(judged.probability, masks)
-    answers.novelty += [keras.novelty(one) for one in judged.oddness.tolist()]
+    novelty = [keras.novelty(one) for one in judged.oddness.tolist()]
+    answers.add(judged.probability, masks, novelty)
 
 
 def _run_form(detector: Detector, batch: GatedBatch, answers: FormAnswers) -> Judged:
@@ -145,11 +148,11 @@ def _behind_gates(
         known: dict[tuple[float, bool], Masks] = {}
         for name, judged in gates.items():
             if passes[name][place]:
-                odd = bool(is_odd(keras.manifest.novelty, judged.oddness)[place])
                 value = float(judged.probability[place]) if _is_soft(keras) else 0.0
+                answer = GateAnswer(value, float(judged.oddness[place]))
+                odd = answer.is_odd(keras.manifest.novelty)
                 if (value, odd) not in known:
                     shape = batch.prepared[place].shape
-                    answer = GateAnswer(value, float(judged.oddness[place]))
                     outline = keras.outline(picture_maps, shape, answer)
                     known[value, odd] = masks_of(outline, batch.pictures[place])
                 masks[name][place] = known[value, odd]

@@ -9,8 +9,7 @@ strip, have their distances divided by what is usual for them. The *oddness* of 
 
 PaDiM (Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and
 Localization", 2021) has a covariance of its own for each place. It needs more clean pictures than
-features, and megabytes of weights. A mean and a scale of its own cost almost nothing, and gain
-almost as much (docs/models.md).
+features, and megabytes of weights. A mean and a scale of its own cost almost nothing.
 
 In the network, these are a product with the inverse root of the covariance, which is a convolution
 of 1 x 1, and a sum of squares. They are compiled with the rest.

@@ -8,9 +8,11 @@ those from the sums of the others. The folds keep groups together.
 
 from __future__ import annotations
 
+import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,8 @@ import numpy.typing as npt
 from steeldefect.bundle import manifest
 from steeldefect.errors import DataError
 from steeldefect.pictures.preprocessing import prepare
+from steeldefect.program.progress import shown
+from steeldefect.streams import in_batches
 from training.backend import keras
 from training.data.dataset import LabelledPicture
 from training.fitting.gate_and_segmenter import Job
@@ -69,12 +73,15 @@ def fit_novelty(job: Job, segmenter: keras.Model, settings: Novelty) -> FittedNo
         [one for one in part if not one.defective]
         for part in (job.parts.train, job.parts.validation)
     )
-    model = _features_model(job, segmenter)
-    if train and len(validation) >= fewest_pictures(settings.false_alarms):
-        whole = _moments(model, job, train)
-        scores = _scores(model, job, validation, Normal.of(whole))
-    else:
-        whole, scores = _by_folds(model, job, [*train, *validation])
+    apart = bool(train) and len(validation) >= fewest_pictures(settings.false_alarms)
+    looks = _Looks(job, segmenter)
+    total = (1 if apart else 2) * (len(train) + len(validation))
+    with shown(total, lambda: looks.done, lambda: 0, work="novelty"):
+        if apart:
+            whole = looks.moments(train)
+            scores = looks.scores(validation, Normal.of(whole))
+        else:
+            whole, scores = _by_folds(looks, [*train, *validation])
     limit = choose_limit(scores, settings.false_alarms)
     scale = float(np.median(scores))
     return FittedNovelty(
@@ -86,9 +93,45 @@ def fit_novelty(job: Job, segmenter: keras.Model, settings: Novelty) -> FittedNo
     )
 
 
-def _by_folds(
-    model: keras.Model, job: Job, pictures: Sequence[LabelledPicture]
-) -> tuple[Moments, Floats]:
+class _Looks:
+    """Looks at pictures through the encoder.
+
+    Attributes:
+        done: number of pictures that were looked at.
+    """
+
+    def __init__(self, job: Job, segmenter: keras.Model) -> None:
+        """Take the encoder of a segmenter, for whole pictures."""
+        settings = job.recipe.segmenter
+        self._spec = spec = settings.spec
+        inputs = keras.Input((spec.height, spec.width, spec.channels))
+        features = segmenter.get_layer(ENCODER)(rescaling(settings.encoder, spec.scaling)(inputs))
+        self._model = keras.Model(inputs, compared_features(features))
+        self.done = 0
+
+    def moments(self, pictures: Sequence[LabelledPicture]) -> Moments:
+        """Return the sums over the features of pictures, one or more."""
+        return _sum(map(Moments.of, self._features(pictures)))
+
+    def scores(self, pictures: Sequence[LabelledPicture], normal: Normal) -> Floats:
+        """Return the squared distance of the oddest place of each picture: float64 (n,)."""
+        return np.array(
+            [
+                smoothed(distances).max()
+                for features in self._features(pictures)
+                for distances in normal.squared_distances(features)
+            ]
+        )
+
+    def _features(self, pictures: Sequence[LabelledPicture]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the features of pictures, some at a time: float32 (n, h, w, c)."""
+        for some in in_batches(pictures, _AT_A_TIME):
+            batch = np.stack([prepare(one.read(), self._spec) for one in some])
+            yield np.asarray(self._model.predict_on_batch(batch), dtype=np.float32)
+            self.done += len(some)
+
+
+def _by_folds(looks: _Looks, pictures: Sequence[LabelledPicture]) -> tuple[Moments, Floats]:
     """Return the sums over all pictures, and the scores of each fold by the sums of the others."""
     folds = _folds(pictures)
     if len(folds) < 2:
@@ -96,11 +139,10 @@ def _by_folds(
             f"novelty: {len(pictures)} clean pictures in the train and validation parts are too "
             "few to tell what clean pictures look like; add some, or go without: --set novelty=null"
         )
-    moments = [_moments(model, job, fold) for fold in folds]
+    moments = [looks.moments(fold) for fold in folds]
     whole = _sum(moments)
     scores = [
-        _scores(model, job, fold, Normal.of(whole - own))
-        for fold, own in zip(folds, moments, strict=True)
+        looks.scores(fold, Normal.of(whole - own)) for fold, own in zip(folds, moments, strict=True)
     ]
     return whole, np.concatenate(scores)
 
@@ -115,49 +157,8 @@ def _folds(pictures: Sequence[LabelledPicture]) -> list[list[LabelledPicture]]:
     return [folds[number] for number in sorted(folds)]
 
 
-def _features_model(job: Job, segmenter: keras.Model) -> keras.Model:
-    """Return the model from whole pictures to the features that are compared."""
-    settings = job.recipe.segmenter
-    spec = settings.spec
-    encoder = segmenter.get_layer(ENCODER)
-    inputs = keras.Input((spec.height, spec.width, spec.channels))
-    features = encoder(rescaling(settings.encoder, spec.scaling)(inputs))
-    return keras.Model(inputs, compared_features(features))
-
-
-def _features(
-    model: keras.Model, job: Job, pictures: Sequence[LabelledPicture]
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the features of pictures, some at a time: float32 (n, h, w, c)."""
-    spec = job.recipe.segmenter.spec
-    for start in range(0, len(pictures), _AT_A_TIME):
-        some = pictures[start : start + _AT_A_TIME]
-        batch = np.stack([prepare(one.read(), spec) for one in some])
-        yield np.asarray(model(batch, training=False), dtype=np.float32)
-
-
-def _moments(model: keras.Model, job: Job, pictures: Sequence[LabelledPicture]) -> Moments:
-    return _sum([Moments.of(features) for features in _features(model, job, pictures)])
-
-
-def _sum(moments: Sequence[Moments]) -> Moments:
-    first, *others = moments
-    for one in others:
-        first = first + one
-    return first
-
-
-def _scores(
-    model: keras.Model, job: Job, pictures: Sequence[LabelledPicture], normal: Normal
-) -> Floats:
-    """Return the squared distance of the oddest place of each picture: float64 (n,)."""
-    return np.array(
-        [
-            smoothed(distances).max()
-            for features in _features(model, job, pictures)
-            for distances in normal.squared_distances(features)
-        ]
-    )
+def _sum(moments: Iterable[Moments]) -> Moments:
+    return reduce(operator.add, moments)
 
 
 def _record(

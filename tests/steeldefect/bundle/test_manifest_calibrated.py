@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from support.guarantees import GATE, refused
 
 from steeldefect.bundle.files import seal_bundle
 from steeldefect.bundle.manifest import (
     Calibration,
     DefectClass,
-    Guarantee,
     Manifest,
     RegionCurve,
     with_lowest_format,
@@ -30,28 +30,8 @@ def calibrated() -> Manifest:
     """Return the plain manifest with every field of guarantees and curves set."""
     before = plain()
     assert before.calibration is not None
-    gate = Guarantee(
-        missed=0.05,
-        confidence=0.9,
-        groups=80,
-        missed_groups=1,
-        needed_groups=45,
-        threshold=0.0125,
-        held=True,
-        held_out_groups=40,
-        held_out_missed=0,
-    )
-    refused = Guarantee(
-        class_id=3,
-        missed=0.05,
-        confidence=0.9,
-        groups=12,
-        missed_groups=2,
-        needed_groups=45,
-        held=False,
-    )
     record = before.calibration.model_copy(
-        update={"guarantees": [gate, refused], "region_calibration_error": (0.21, 0.031)}
+        update={"guarantees": [GATE, refused(3)], "region_calibration_error": (0.21, 0.031)}
     )
     first, *others = before.classes
     curved = first.model_copy(

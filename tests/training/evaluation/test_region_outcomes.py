@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steeldefect.bundle.manifest import DefectClass
+from steeldefect.bundle.manifest import DefectClass, Novelty
 from steeldefect.detection.outline import OutlineRules, outline_picture
 from steeldefect.pictures import run_lengths
 from training.data.dataset import LabelledPicture
@@ -42,6 +42,16 @@ def test_a_regions_outcome_is_the_share_of_its_true_pixels() -> None:
     assert region_outcomes(outline, picture(True)) == (), "nobody drew its masks"
     masks_only = outline_picture(maps, (8, 10), CLASSES, OutlineRules())
     assert region_outcomes(masks_only, picture(True, c3=true)) == ()
+
+
+def test_regions_of_the_unknown_are_not_compared_with_a_truth() -> None:
+    maps = np.zeros((8, 10, 2), np.float32)
+    maps[1:3, 1:5, 0] = maps[6, 6:9, 1] = 0.75
+    outline = outline_picture(maps, (8, 10), CLASSES, OutlineRules(measured=True), CLASSES[1])
+    novelty = Novelty(limit=0.5, unknown=CLASSES[1], clean_pictures=0, false_alarms=1)
+    clean = picture(False)
+    assert [one.class_id for one in region_outcomes(outline, clean)] == [3, 5]
+    assert [one.class_id for one in region_outcomes(outline, clean, novelty)] == [3]
 
 
 def test_the_error_is_the_mean_gap_of_bins_weighted_by_regions() -> None:

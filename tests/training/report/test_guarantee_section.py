@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from scipy.stats import binomtest
+from support.guarantees import GATE, refused
 from support.reports import changed, make
 
 from steeldefect.bundle.manifest import Guarantee, Score
@@ -15,26 +16,7 @@ from training.report import Report, write_report
 from training.report.doubts import doubts
 from training.report.guarantees import contradicted, guarantee_line
 
-GATE = Guarantee(
-    missed=0.05,
-    confidence=0.9,
-    groups=80,
-    missed_groups=1,
-    needed_groups=45,
-    threshold=0.0125,
-    held=True,
-    held_out_groups=40,
-    held_out_missed=0,
-)
-REFUSED = Guarantee(
-    class_id=2,
-    missed=0.05,
-    confidence=0.9,
-    groups=12,
-    missed_groups=2,
-    needed_groups=45,
-    held=False,
-)
+REFUSED = refused(2)
 NAMES = {1: "c1", 2: "c2"}
 
 
