@@ -3,9 +3,10 @@
     python -m benchmarks.unknown_defects --data DIR --weights FILE [--seeds N...]
 
 Fits a bundle of the recipe `normal` on the clean pictures of a labelled folder, once for each seed
-of the split. No label is used to fit it, so every class is unseen. On the test part, the pictures
-of each class are compared with the clean ones: the area under the ROC curve of their novelty, and
-the share at or above the limit. Intervals are 95%, by bootstrap over the groups of all seeds.
+of the split. No defective picture is used to fit it, so every class is unseen. All defective
+pictures of each class are compared with the clean pictures of the test part: the area under the ROC
+curve of their oddness, and the share at or above the limit. Intervals are 95%, by bootstrap over
+groups of pictures; the pictures of all seeds count together.
 """
 
 from __future__ import annotations
@@ -13,24 +14,28 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
 
+if TYPE_CHECKING:
+    from training.data.dataset import LabelledPicture
+
 _RECIPE = Path("conf/recipes/normal.yaml")
 _DRAWS = 2000
 
 
 class Judged(NamedTuple):
-    """A test picture, judged.
+    """A picture, judged by the bundle of one seed.
 
     Attributes:
-        group: its group, with the seed of the split.
+        group: its group; near-duplicates are in one.
         classes: its classes; empty if it is clean.
         oddness: its oddness, from 0 to 1.
         above: whether it is at or above the limit.
@@ -55,10 +60,12 @@ def main() -> int:
 def _measure(options: argparse.Namespace) -> None:
     from benchmarks.machine import machine
     from training.data.dataset import read_dataset
+    from training.splitting.views import find_near_duplicates, join_groups
 
     dataset = read_dataset(options.data)
-    classes = {one.name: frozenset(one.runs) for one in dataset.pictures}
-    judged = [one for seed in options.seeds for one in _judged(options, seed, classes)]
+    groups = join_groups(dataset.pictures, find_near_duplicates(dataset.pictures))
+    pictures = [replace(one, group=groups[one.name]) for one in dataset.pictures]
+    judged = [one for seed in options.seeds for one in _judged(options, seed, pictures)]
     print(f"CPU: {machine()['CPU']}\n")
     print("| | pictures | AUC against clean pictures | above the limit |")
     print("|---|---:|---:|---:|")
@@ -70,24 +77,27 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _judged(
-    options: argparse.Namespace, seed: int, classes: Mapping[str, frozenset[int]]
-) -> list[Judged]:
-    """Fit with a seed; return what the bundle says of its held-out pictures.
-
-    A bundle of `normal` has its oddness as gate probability, and its limit as threshold.
-    """
+    options: argparse.Namespace, seed: int, pictures: Sequence[LabelledPicture]
+) -> Iterator[Judged]:
+    """Fit with a seed; judge all defective pictures, and the clean ones of the test part."""
+    from steeldefect.detection.open_detector import open_detector
+    from steeldefect.runtimes import RuntimeChoice, RuntimeOptions
     from training.evaluation.held_out_csv import HELD_OUT_NAME, read_held_out
+    from training.evaluation.run_detector import run_gate
     from training.fit import fit
     from training.recipe import read_recipe
 
     recipe = read_recipe(_RECIPE, [f"segmenter.weights={options.weights}"], seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        path = fit(options.data, recipe, Path(folder, "bundle")).bundle.folder / HELD_OUT_NAME
-        pictures = read_held_out(path.read_bytes(), str(path)).pictures
-    return [
-        Judged(f"{seed}/{one.group}", classes[str(one.Index)], one.probability, one.passed)
-        for one in pictures.itertuples()
-    ]
+        bundle = fit(options.data, recipe, Path(folder, "bundle")).bundle
+        path = bundle.folder / HELD_OUT_NAME
+        held_out = read_held_out(path.read_bytes(), str(path)).pictures.index
+        shown = [one for one in pictures if one.defective or one.name in held_out]
+        detector = open_detector(bundle, RuntimeOptions(runtime=RuntimeChoice.OPENVINO))
+        for batch in run_gate(detector, shown):
+            for picture, answer in zip(batch.pictures, batch.judged.each(), strict=True):
+                above = answer.is_odd(bundle.manifest.novelty)
+                yield Judged(picture.group, frozenset(picture.runs), answer.oddness, above)
 
 
 def _row(name: str, judged: Sequence[Judged], number: int, draws: int) -> float:

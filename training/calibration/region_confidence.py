@@ -140,7 +140,7 @@ def _calibrate(defect_class: DefectClass, regions: Sequence[RegionOutcome]) -> _
     if len(regions) < FEWEST_REGIONS or groups < _FOLDS:
         return unchanged(
             f"{len(regions)} regions in {groups} groups of validation pictures; at least "
-            f"{FEWEST_REGIONS} in {_FOLDS} are needed"
+            f"{FEWEST_REGIONS} regions in {_FOLDS} groups are needed"
         )
     after = _cross_fitted(probability, outcome, [one.group for one in regions])
     squared = [float(np.mean((told - outcome) ** 2)) for told in (probability, after)]

@@ -93,7 +93,7 @@ def test_the_error_of_an_overconfident_segmenter_falls(draft: Draft) -> None:
     assert second.region_curve is None
     assert notes == (
         "class 2 (c2): the mean probabilities of its regions stay uncalibrated: 0 regions in 0 "
-        "groups of validation pictures; at least 50 in 5 are needed",
+        "groups of validation pictures; at least 50 regions in 5 groups are needed",
     )
     assert found.calibration is not None
     before, after = found.calibration.region_calibration_error or (0, 1)
