@@ -7,20 +7,24 @@ at the end, with the form that scoring will run. Nothing is chosen by its result
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from steeldefect.bundle.files import Bundle
 from steeldefect.bundle.manifest import CpuPrecision, Manifest
+from steeldefect.detection.detector import Detector
 from steeldefect.program.progress import say
 from steeldefect.watch.bundle_reference import REFERENCE_NAME
 from training.calibration.calibrate import calibrate
+from training.calibration.measure import Measured, measure
 from training.calibration.region_confidence import calibrate_regions
+from training.data.dataset import LabelledPicture
 from training.evaluation.held_out_csv import HELD_OUT_NAME
 from training.evaluation.held_out_guarantees import with_held_out
 from training.evaluation.reference import bundle_reference
-from training.evaluation.run_detector import run_detector
+from training.evaluation.run_detector import PictureResult, run_detector
 from training.evaluation.score_held_out import HeldOut, score_held_out
 from training.export.accept_precision import accept_precision
 from training.export.agreement import check_agreement
@@ -56,7 +60,49 @@ class Fitted:
     parts: Parts
 
 
-def finish(fitted: Fitted, target: Path) -> Bundle:
+class Evidence(Protocol):
+    """The answers by which the values of a bundle are chosen, and by which it is measured.
+
+    Attributes:
+        choosing: pictures by which values are chosen.
+        measuring: held-out pictures.
+    """
+
+    choosing: Sequence[LabelledPicture]
+    measuring: Sequence[LabelledPicture]
+
+    def measure(self, exact: Detector) -> Measured:
+        """Return answers for the choosing pictures; `exact` has the draft manifest."""
+
+    def results(self, exact: Detector) -> Sequence[PictureResult]:
+        """Return results on the choosing pictures, with the manifest of `exact`."""
+
+    def held_out(self, scoring: Detector) -> HeldOut:
+        """Return the results on the held-out pictures."""
+
+
+class OfParts:
+    """The models' own answers: the validation part chooses, the test part measures."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts of a split."""
+        self.choosing: Sequence[LabelledPicture] = parts.validation
+        self.measuring: Sequence[LabelledPicture] = parts.test
+
+    def measure(self, exact: Detector) -> Measured:
+        """Run both models over the validation part."""
+        return measure(exact, self.choosing)
+
+    def results(self, exact: Detector) -> Sequence[PictureResult]:
+        """Run the detector over the validation part."""
+        return run_detector(exact, self.choosing)
+
+    def held_out(self, scoring: Detector) -> HeldOut:
+        """Run the detector that scores over the test part."""
+        return score_held_out(scoring, self.measuring)
+
+
+def finish(fitted: Fitted, target: Path, evidence: Evidence | None = None) -> Bundle:
     """Stage the models, check, calibrate, choose the precision, measure, report, and seal.
 
     The bundle also gets a reference for the watch: what its validation pictures look like.
@@ -64,6 +110,7 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
     Args:
         fitted: fitted models with their draft manifest, history, recipe and parts.
         target: folder of the bundle; must not exist.
+        evidence: answers that choose and measure; None for those of the models themselves.
 
     Returns:
         The bundle, opened and checked.
@@ -76,26 +123,29 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
         StoreError: the bundle cannot be written.
     """
     draft, recipe, parts = fitted.draft, fitted.recipe, fitted.parts
+    evidence = evidence or OfParts(parts)
+    choosing = evidence.choosing
     with staging(target, fitted.models, draft) as staged:
-        check_agreement(staged, [one.read() for one in parts.validation[:_CHECKED_PICTURES]])
+        check_agreement(staged, [one.read() for one in choosing[:_CHECKED_PICTURES]])
 
-        say(f"calibrating on {len(parts.validation)} validation pictures")
+        say(f"calibrating on {len(choosing)} validation pictures")
         exact = staged.detector(draft, CpuPrecision.F32)
-        calibrated = calibrate(exact, draft, parts.validation, recipe.calibrate)
+        measured = evidence.measure(exact)
+        calibrated = calibrate(measured, draft, choosing, recipe.calibrate)
         manifest = _with_notes(calibrated.manifest, calibrated.notes)
         if recipe.calibrate.regions:
-            results = run_detector(staged.detector(manifest, CpuPrecision.F32), parts.validation)
+            results = evidence.results(staged.detector(manifest, CpuPrecision.F32))
             regions = [region for one in results for region in one.regions]
             scaled = calibrate_regions(manifest, regions)
             manifest = _with_notes(scaled.manifest, scaled.notes)
 
-        compiled = accept_precision(staged, manifest, parts.train, parts.validation, recipe.compile)
+        compiled = accept_precision(staged, manifest, parts.train, choosing, recipe.compile)
 
         scoring = staged.detector(manifest, compiled.default, compiled.gate_default)
-        reference = bundle_reference(scoring, parts.validation)
+        reference = bundle_reference(scoring, choosing)
 
-        say(f"measuring on {len(parts.test)} test pictures, in {compiled.default_name}")
-        held_out = score_held_out(scoring, parts.test)
+        say(f"measuring on {len(evidence.measuring)} test pictures, in {compiled.default_name}")
+        held_out = evidence.held_out(scoring)
         manifest = _with_held_out(manifest, held_out).model_copy(update={"compiled": compiled})
 
         report = Report(
@@ -103,7 +153,7 @@ def finish(fitted: Fitted, target: Path) -> Bundle:
             history=fitted.history,
             held_out=held_out.table,
             curves=calibrated.curves,
-            pictures=parts.test,
+            pictures=evidence.measuring,
             found=held_out.found,
         )
         attachments = {

@@ -1,29 +1,31 @@
-"""Format the text that a fit prints at its end: held-out scores, notes, path and digest."""
+"""Format the text at the end of a fit: held-out scores, notes, path and digest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from steeldefect.bundle.files import Bundle
 from steeldefect.bundle.manifest import Calibration, Manifest
 from steeldefect.evaluation.score_table import score_table
 from training.finish import REPORT_NAME
-from training.fit import FitResult
 from training.report.guarantees import guarantee_line
 
 
-def summarise(result: FitResult) -> str:
-    """Return the last lines that a fit prints."""
-    manifest = result.bundle.manifest
-    pictures = manifest.training.pictures["test"]
+def summarise(bundle: Bundle) -> str:
+    """Return the last lines that a fit prints, or another command that writes a bundle."""
+    manifest = bundle.manifest
+    record = manifest.training
+    # of pooled folds, each picture was held out by one of them, and the bundle has no test part
+    pictures = record.pictures["test"] or record.pictures["train"]
     return "\n".join(
         [
-            f"held-out scores on {pictures} pictures ({result.minutes:.1f} min of training)",
+            f"held-out scores on {pictures} pictures ({record.minutes:.1f} min of training)",
             *score_table(manifest.class_names, manifest.held_out_scores),
             *_chosen(manifest),
             *(f"note: {note}" for note in manifest.training.notes),
-            f"report {result.bundle.folder / REPORT_NAME}",
-            f"bundle {result.bundle.folder}",
-            f"digest {result.bundle.digest}",
+            f"report {bundle.folder / REPORT_NAME}",
+            f"bundle {bundle.folder}",
+            f"digest {bundle.digest}",
         ]
     )
 

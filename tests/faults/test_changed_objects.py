@@ -96,7 +96,7 @@ def test_an_object_is_replaced_between_listing_and_reading(plant: Plant, tmp_pat
     assert "nothing new" in again.out, "the row carries the version that was read"
 
 
-@pytest.mark.parametrize("mended", [True, False])
+@pytest.mark.parametrize("mended", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_an_object_is_replaced_while_its_failure_is_proven(
     plant: Plant, tmp_path: Path, mended: bool
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_jvm_that_is_killed_ends_a_run_with_9(rule_bundle: Bundle, tmp_path: P
     complete(job)
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_process_group_interrupts_a_run(
     rule_bundle: Bundle, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_signal_to_spark_submit_interrupts_the_run_and_is_its_exit_code(
     complete(job)
 
 
+@pytest.mark.slow
 def test_spark_submit_that_is_killed_leaves_a_run_that_ends_by_itself(
     rule_bundle: Bundle, tmp_path: Path
 ) -> None:

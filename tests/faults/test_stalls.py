@@ -149,7 +149,11 @@ CUTS = {
 @pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])
 @pytest.mark.parametrize(
     "cut",
-    [pytest.param("a part", marks=pytest.mark.slow), "the record", "a commit of images"],
+    [
+        pytest.param("a part", marks=pytest.mark.slow),
+        "the record",
+        pytest.param("a commit of images", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_without_the_store_while_another_takes_over(
     cut: str,

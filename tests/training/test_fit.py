@@ -109,7 +109,7 @@ def test_what_few_pictures_cannot_prove_is_said_and_the_fit_goes_on(fitted: FitR
     assert "7 groups of defective validation pictures test it; 45 suffice" in notes
     report = (fitted.bundle.folder / "report.html").read_text(encoding="utf-8")
     assert "Guarantees" in report
-    assert "guarantee: class 1 (light): no guarantee; see the note" in summarise(fitted)
+    assert "guarantee: class 1 (light): no guarantee; see the note" in summarise(fitted.bundle)
 
 
 def test_regions_are_calibrated_or_a_note_says_why_not(fitted: FitResult) -> None:
@@ -213,7 +213,7 @@ def test_keras_and_openvino_give_the_same_answers(fitted: FitResult, learnable: 
 
 
 def test_the_summary_names_scores_path_and_digest(fitted: FitResult) -> None:
-    text = summarise(fitted)
+    text = summarise(fitted.bundle)
     for part in ("positives_dice", "2 bright", "gate_recall", fitted.bundle.digest):
         assert part in text
     assert str(fitted.bundle.folder) in text
@@ -230,7 +230,7 @@ def test_it_learns(learnable: Path, tmp_path: Path) -> None:
     assert manifest.format_version == 5
     assert gate.held
     assert (light.held_out_groups or 0) + (bright.held_out_groups or 0) == gate.held_out_groups
-    assert "guarantee: gate: at most 70% of the groups are missed" in summarise(result)
+    assert "guarantee: gate: at most 70% of the groups are missed" in summarise(result.bundle)
 
 
 def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) -> None:

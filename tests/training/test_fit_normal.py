@@ -123,7 +123,7 @@ def test_classes_that_were_learnt_stay_and_the_unknown_follows(beside: FitResult
     assert manifest.compiled.shared
     assert "gate began with the weights of the segmenter" in manifest.training.notes
     check_selftest(open_bundle(beside.bundle.folder))
-    assert "novelty: limit from" in summarise(beside)
+    assert "novelty: limit from" in summarise(beside.bundle)
 
 
 def test_what_was_promised_and_what_it_would_need_is_said(beside: FitResult) -> None:

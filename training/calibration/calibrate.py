@@ -17,7 +17,6 @@ from steeldefect.bundle.manifest import (
     with_lowest_format,
 )
 from steeldefect.detection import gating
-from steeldefect.detection.detector import Detector
 from steeldefect.errors import DataError
 from steeldefect.evaluation import metrics
 from steeldefect.pictures.preprocessing import Float32
@@ -32,7 +31,7 @@ from training.calibration.guarantee_classes import guarantee_class
 from training.calibration.guarantee_gate import guarantee_gate
 from training.calibration.guarantee_halves import Halves, guarantee_halves
 from training.calibration.guarantee_notes import guarantee_notes
-from training.calibration.measure import Measured, measure
+from training.calibration.measure import Measured
 from training.calibration.modes import Mode, choose_mode
 from training.calibration.search import FEWEST_PICTURES, enough
 from training.calibration.sweep import ClassSweep, class_sweeps, gate_effect
@@ -75,27 +74,6 @@ class _Truth:
 
 
 def calibrate(
-    detector: Detector,
-    manifest: Manifest,
-    pictures: Sequence[LabelledPicture],
-    settings: Calibrate,
-) -> Calibrated:
-    """Run both models over the validation pictures, and choose all values by their answers.
-
-    Args:
-        detector: opened models with the draft manifest: temperature 1, values of the recipe.
-        manifest: draft manifest.
-        pictures: pictures of the validation part.
-        settings: calibration settings of the recipe.
-
-    Raises:
-        DataError: no picture has known masks, or a picture cannot be read.
-        InferenceError: a model gave numbers that are not finite; the message names the picture.
-    """
-    return calibrate_measured(measure(detector, pictures), manifest, pictures, settings)
-
-
-def calibrate_measured(
     measured: Measured,
     manifest: Manifest,
     pictures: Sequence[LabelledPicture],

@@ -78,4 +78,4 @@ def run(options: argparse.Namespace) -> None:
         work=options.work,
         keep_states=options.keep_states,
     )
-    print(summarise(fit(options.data, recipe, options.bundle, how)))
+    print(summarise(fit(options.data, recipe, options.bundle, how).bundle))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from steeldefect.bundle.manifest import Score
+from steeldefect.bundle.manifest import Manifest, Score
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.novelty import is_odd
 from steeldefect.evaluation import metrics
@@ -62,18 +62,27 @@ def score_held_out(detector: Detector, pictures: Sequence[LabelledPicture]) -> H
         DataError: a picture cannot be read.
         InferenceError: a model's output is not finite; the message names the picture.
     """
-    results = run_detector(detector, pictures)
-    class_ids = [one.id for one in detector.manifest.classes]
+    return held_out_of(run_detector(detector, pictures), detector.manifest)
+
+
+def held_out_of(results: Sequence[PictureResult], manifest: Manifest) -> HeldOut:
+    """Compute the scores of results that one or more detectors gave.
+
+    Args:
+        results: results on held-out pictures.
+        manifest: manifest with the classes; its gate and its novelty say which scores there are.
+    """
+    class_ids = [one.id for one in manifest.classes]
     table = _table(results, class_ids)
     scores = metrics.segmentation_scores(_outlined(table), class_ids)
     defective = np.array([one.picture.defective for one in results], dtype=bool)
-    if detector.has_gate:
+    if manifest.gate is not None:
         probability = np.array([one.probability for one in results], dtype=np.float64)
         passed = np.array([one.passed for one in results], dtype=bool)
         scores += metrics.gate_scores(defective, probability, passed)
-    if detector.manifest.novelty is not None:
+    if manifest.novelty is not None:
         oddness = np.array([one.oddness for one in results], dtype=np.float32)
-        odd = is_odd(detector.manifest.novelty, oddness)
+        odd = is_odd(manifest.novelty, oddness)
         scores += metrics.novelty_scores(defective, oddness.astype(np.float64), odd)
     found = np.array([bool(one.masks) for one in results], dtype=bool)
     masks = {one.picture.name: one.masks for one in results}

@@ -69,7 +69,7 @@ def in_two_parts(
         answers = layers.Concatenate()([answers, _oddest(logits)])
         given.append(logits)
     first = keras.Model(inputs, [answers, *given], name=SHARED_GATE)
-    taken = _inputs(given)
+    taken = feature_inputs(given)
     decoded = decode(taken[: len(features)], down_to=STRIDES[-1])
     more = None if odd is None else _enlarged(taken[-1])
     maps = class_maps(decoded, segmenter.output_shape[-1], more)
@@ -101,7 +101,7 @@ def of_the_unknown(
     first = keras.Model(inputs, [layers.Concatenate()([answer, answer]), logits], name=SHARED_GATE)
     encoder = first.get_layer(ENCODER)
     encoder.set_weights(segmenter.get_layer(ENCODER).get_weights())
-    taken = _inputs([logits])
+    taken = feature_inputs([logits])
     return first, keras.Model(taken[0], probabilities(_enlarged(taken[0])), name=UNKNOWN)
 
 
@@ -110,7 +110,7 @@ def _oddest(logits: Any) -> Any:
     return layers.Activation("sigmoid", dtype="float32")(layers.GlobalMaxPooling2D()(logits))
 
 
-def _inputs(features: Sequence[Any]) -> list[Any]:
+def feature_inputs(features: Sequence[Any]) -> list[Any]:
     """Return the inputs of a second part, named as those of no model of pictures."""
     return [
         keras.Input(one.shape[1:], name=f"{FEATURES}{number}")

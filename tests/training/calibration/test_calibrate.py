@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from steeldefect.detection.outline import find_defect
 from steeldefect.errors import DataError, InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Scaling
-from training.calibration.calibrate import calibrate
+from training.calibration.calibrate import Calibrated, calibrate
 from training.calibration.measure import THRESHOLDS, measure, sweep_map
 from training.data.dataset import LabelledPicture, read_dataset
 from training.evaluation.score_held_out import score_held_out
@@ -95,6 +95,12 @@ def drafts(draft: Drafts) -> Drafts:
 
 def opened(manifest: Manifest) -> Detector:
     return Detector(manifest, Answering(modest) if manifest.gate else None, Answering(maps_of))
+
+
+def calibrated(
+    manifest: Manifest, pictures: Sequence[LabelledPicture], asked: Calibrate
+) -> Calibrated:
+    return calibrate(measure(opened(manifest), pictures), manifest, pictures, asked)
 
 
 def values(scores: Any) -> dict[Any, Any]:
@@ -186,7 +192,7 @@ def test_scoring_gets_the_scores_that_calibration_promises(
 ) -> None:
     manifest = drafts(gate=gate)
     wanted = Calibrate(gate_recall=0.9, gate_mode=modes, objective=objective)
-    done = calibrate(opened(manifest), manifest, pictures, wanted)
+    done = calibrated(manifest, pictures, wanted)
     outlined = [picture for picture in pictures if picture.outlined]
     scored = values(score_held_out(opened(done.manifest), outlined).scores)
     del scored["region_calibration_error", None]  # calibration measures it by cross-fitting
@@ -206,7 +212,7 @@ def test_the_manifest_says_what_was_chosen_and_how(
     pictures: list[LabelledPicture], drafts: Drafts
 ) -> None:
     manifest = drafts(pixel_threshold=0.3)
-    done = calibrate(opened(manifest), manifest, pictures, Calibrate(gate_recall=0.9))
+    done = calibrated(manifest, pictures, Calibrate(gate_recall=0.9))
     light, bright = done.manifest.classes
     # at 0.3 the brightest noise counts as class 1; dark noise of class 2 goes by its area alone
     assert (light.pixel_threshold, light.min_area) == (0.5, 0)
@@ -237,7 +243,7 @@ def test_nothing_is_chosen_where_nothing_is_asked_for(
 ) -> None:
     manifest = drafts(pixel_threshold=0.35, min_area=9)
     nothing = Calibrate(gate_recall=None, temperature=False, objective=None)
-    done = calibrate(opened(manifest), manifest, pictures, nothing)
+    done = calibrated(manifest, pictures, nothing)
     assert done.manifest.classes == manifest.classes
     assert done.manifest.gate == manifest.gate
     assert done.curves.classes == ()
@@ -250,7 +256,7 @@ def test_without_a_gate_only_classes_are_chosen(
     pictures: list[LabelledPicture], drafts: Drafts
 ) -> None:
     manifest = drafts(gate=False)
-    done = calibrate(opened(manifest), manifest, pictures, Calibrate(gate_mode=GateModes.BEST))
+    done = calibrated(manifest, pictures, Calibrate(gate_mode=GateModes.BEST))
     record = done.manifest.calibration
     assert record is not None
     assert done.manifest.gate is None
@@ -265,7 +271,7 @@ def test_a_class_that_few_pictures_show_is_noted(
     few = [one for one in pictures if not one.name.startswith("two")] + pictures[-3:-1]
     assert sum(2 in one.runs for one in few) == 2
     manifest = drafts()
-    done = calibrate(opened(manifest), manifest, few, Calibrate())
+    done = calibrated(manifest, few, Calibrate())
     (note,) = done.notes
     assert note == (
         "class 2 (c2): 2 validation pictures show it, fewer than 5; it keeps pixel threshold 0.5 "
@@ -279,4 +285,4 @@ def test_pictures_without_known_masks_are_refused(
     undrawn = [one for one in pictures if not one.outlined]
     for some in (undrawn, []):
         with pytest.raises(DataError, match=rf"none of the {len(some)} validation pictures"):
-            calibrate(opened(drafts()), drafts(), some, Calibrate())
+            calibrated(drafts(), some, Calibrate())

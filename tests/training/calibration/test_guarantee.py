@@ -18,7 +18,7 @@ from steeldefect.bundle.manifest import Gate, GateMode, Manifest
 from steeldefect.detection import gating
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32, InputSpec, Scaling
-from training.calibration.calibrate import Calibrated, calibrate_measured
+from training.calibration.calibrate import Calibrated, calibrate
 from training.calibration.guarantee import allowed_misses, needed_groups, upper_bound
 from training.calibration.guarantee_classes import guarantee_class
 from training.calibration.guarantee_gate import guarantee_gate
@@ -373,7 +373,7 @@ def test_both_guarantees_of_a_calibration_are_wrong_no_more_often_than_they_say(
     asked = Calibrate(gate_recall=recall, guarantee=wanted, temperature=False)
     runs, wrong, held = 200, np.zeros(2), np.zeros(2)
     for _ in range(runs):
-        done = calibrate_measured(*_arguments(population, rng, made), asked)
+        done = calibrate(*_arguments(population, rng, made), asked)
         gate, of_class_ = _guarantees(done)
         shares = population.missed(done.manifest)
         for place, record in enumerate((gate, of_class_)):
@@ -402,7 +402,7 @@ def _guarantees(done: Calibrated) -> list[manifest.Guarantee]:
 def calibrated(draft: object, count: int, asked: Calibrate) -> Calibrated:
     measured, pictures = Population().drawn(np.random.default_rng(1), count)
     made: Manifest = draft(classes=1)  # type: ignore[operator]
-    return calibrate_measured(measured, made, pictures, asked)
+    return calibrate(measured, made, pictures, asked)
 
 
 def test_what_is_asked_for_is_recorded_and_the_format_rises(draft: object) -> None:

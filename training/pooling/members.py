@@ -1,0 +1,95 @@
+"""Open bundles that shall become one, and check that they belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from steeldefect.bundle.fetch import fetch_bundle
+from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.manifest import Manifest
+from steeldefect.errors import BundleError, DataError
+from steeldefect.stores import S3Settings
+from training.data.dataset import DataSet
+from training.recipe import Recipe
+from training.splitting.split import SPLIT_NAME, Parts, parts_of_file
+
+_ALIKE: dict[str, Callable[[Manifest], object]] = {
+    "classes": lambda one: one.class_names,
+    "inputs of the segmenters": lambda one: one.segmenter.input,
+    "mirrored copies": lambda one: one.segmenter.mirrors,
+    "inputs of the gates": lambda one: one.gate and one.gate.input,
+    "kinds of gates": lambda one: one.shares_network,
+    "judgements of novelty": lambda one: one.novelty is not None,
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A bundle with the parts of its split.
+
+    Attributes:
+        bundle: the opened bundle.
+        parts: the pictures it was fitted on, and those that it was not.
+    """
+
+    bundle: Bundle
+    parts: Parts
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's manifest."""
+        return self.bundle.manifest
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the fit, with fixed input sizes."""
+        return Recipe.model_validate(self.manifest.training.recipe)
+
+
+def open_members(addresses: Sequence[str], dataset: DataSet, s3: S3Settings) -> list[Member]:
+    """Open bundles that were fitted on one data set.
+
+    Args:
+        addresses: two or more folders, S3 addresses or aliases.
+        dataset: the data set.
+        s3: settings of the S3 connection.
+
+    Raises:
+        BundleError: there is no bundle, it is altered, or the bundles cannot be one.
+        DataError: a bundle was fitted on other data, or holds no split.
+    """
+    bundles = [fetch_bundle(one, s3) for one in addresses]
+    digests = [one.digest for one in bundles]
+    if len(set(digests)) < max(2, len(digests)):
+        raise BundleError("name two or more bundles, and each of them once")
+    _refuse_unlike(bundles)
+    return [_member(one, dataset) for one in bundles]
+
+
+def _member(bundle: Bundle, dataset: DataSet) -> Member:
+    name = bundle.digest[:12]
+    if bundle.manifest.training.data_fingerprint != dataset.fingerprint:
+        raise DataError(
+            f"bundle {name} was fitted on other data than {dataset.folder}; give the data folder "
+            "of the fits, unchanged"
+        )
+    path = bundle.folder / SPLIT_NAME
+    if not path.exists():
+        raise DataError(f"bundle {name} holds no split; export it again")
+    return Member(bundle, parts_of_file(dataset, path, None))
+
+
+def _refuse_unlike(bundles: Sequence[Bundle]) -> None:
+    first = bundles[0]
+    if not Recipe.model_validate(first.manifest.training.recipe).learns_classes:
+        raise BundleError(
+            f"bundle {first.digest[:12]} has learnt no classes: it has no class maps to join"
+        )
+    for name, of in _ALIKE.items():
+        for other in bundles[1:]:
+            if of(first.manifest) != of(other.manifest):
+                raise BundleError(
+                    f"bundles {first.digest[:12]} and {other.digest[:12]} differ in: {name}; "
+                    "fit them with one recipe, on one data folder"
+                )
