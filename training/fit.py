@@ -24,6 +24,7 @@ from training.export.staging import Models, refuse_existing
 from training.finish import Fitted, finish
 from training.fitting.checkpoint import STATE_FILE
 from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
+from training.fitting.teacher import MAPS_FILE, OpenedTeacher
 from training.models.shared import Odd, in_two_parts, of_the_unknown
 from training.novelty.fit_novelty import FittedNovelty, fit_novelty
 from training.recipe import GateKind, MissingClass, Recipe
@@ -101,11 +102,14 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     extra = read_extra(recipe.data.extra, dataset, parts)
     missing = _check_trainable(dataset, parts, extra, recipe)
     say(_describe(dataset, parts, extra))
+    teacher = None
+    if recipe.data.teacher is not None and recipe.learns_classes:
+        teacher = OpenedTeacher(recipe.data.teacher, dataset, parts)
     work = options.work or bundle.with_name(f"{bundle.name}.fit")
-    _claim_work_folder(work, dataset, parts, extra, recipe)
+    _claim_work_folder(work, _identity(dataset, parts, extra, recipe, teacher))
     seconds = None if options.max_minutes is None else _FOR_MODELS * 60 * options.max_minutes
     classes = tuple(dataset.class_names) if recipe.learns_classes else ()
-    job = Job(recipe, parts, classes, work, seconds, extra)
+    job = Job(recipe, parts, classes, work, seconds, extra, teacher)
     segmenter = fit_segmenter(job)
     gate = fit_gate(job, segmenter)
     novelty = _fit_novelty(job, segmenter)
@@ -129,7 +133,8 @@ def _fitted(
     if novelty is not None:
         parts.append(novelty)
     minutes = sum(one.seconds for one in parts) / 60
-    notes = [*missing, *job.extra.notes, *(note for one in parts for note in one.notes)]
+    taught = () if job.teacher is None else job.teacher.notes
+    notes = [*missing, *job.extra.notes, *taught, *(note for one in parts for note in one.notes)]
     if job.recipe.novelty is not None and novelty is None:
         notes.append("novelty is not judged: it needs gate.kind: shared")
     record = None if novelty is None else novelty.record
@@ -222,21 +227,25 @@ def _missing_classes(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str
     return notes
 
 
-def _claim_work_folder(
-    work: Path, dataset: DataSet, parts: Parts, extra: Extra, recipe: Recipe
-) -> None:
+def _identity(
+    dataset: DataSet, parts: Parts, extra: Extra, recipe: Recipe, teacher: OpenedTeacher | None
+) -> dict[str, Any]:
+    """Return what tells a fit from others, as far as its models depend on it."""
+    return {
+        "recipe": recipe.model_dump(mode="json", exclude=_AFTERWARDS),
+        "data": dataset.fingerprint,
+        "split": hashlib.sha256(parts.to_csv().encode()).hexdigest(),
+        "extra": dict(extra.fingerprints),
+        "teacher": None if teacher is None else teacher.digest,
+    }
+
+
+def _claim_work_folder(work: Path, identity: dict[str, Any]) -> None:
     """Create the work folder for this fit, or check that it belongs to this fit.
 
     Raises:
         SettingsError: the work folder belongs to another fit.
     """
-    split = hashlib.sha256(parts.to_csv().encode()).hexdigest()
-    identity = {
-        "recipe": recipe.model_dump(mode="json", exclude=_AFTERWARDS),
-        "data": dataset.fingerprint,
-        "split": split,
-        "extra": dict(extra.fingerprints),
-    }
     path = work / _IDENTITY
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != identity:
         raise SettingsError(
@@ -250,8 +259,9 @@ def _claim_work_folder(
 def _delete_states(work: Path) -> None:
     """Delete the files that only a resumed fit needs; TensorBoard's logs stay."""
     (work / _IDENTITY).unlink(missing_ok=True)
-    for state in work.glob(f"*/{STATE_FILE}"):
-        state.unlink()
+    for pattern in (STATE_FILE, MAPS_FILE):
+        for file in work.glob(f"*/{pattern}"):
+            file.unlink()
     for folder in [*work.iterdir(), work]:
         if folder.is_dir() and not any(folder.iterdir()):
             shutil.rmtree(folder)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
 from steeldefect.bundle.manifest import CpuPrecision
+from steeldefect.detection.open_detector import open_detector
 from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, DataError, SettingsError
 from steeldefect.pictures.preprocessing import prepare
@@ -25,9 +27,10 @@ from training.__main__ import main
 from training.backend import keras
 from training.data.dataset import read_dataset
 from training.fit import FitOptions, FitResult, fit
-from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate
+from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
+from training.fitting.teacher import OpenedTeacher
 from training.models import build_segmenter
-from training.recipe import Recipe
+from training.recipe import Recipe, Teacher
 from training.splitting.split import split_pictures
 from training.summary import summarise
 
@@ -267,6 +270,46 @@ def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -
     for model, curves in histories[0].items():
         for curve, values in curves.items():
             assert values == pytest.approx(histories[1][model][curve], rel=1e-3), (model, curve)
+
+
+def test_a_segmenter_is_taught_what_its_teacher_answers(
+    fitted: FitResult, learnable: Path, tmp_path: Path
+) -> None:
+    settings = {"bundle": str(fitted.bundle.folder), "share": 1.0}
+    recipe = Recipe.model_validate(_tiny(epochs=1) | {"data": {"teacher": settings}})
+    dataset = read_dataset(learnable)
+    parts = split_pictures(dataset.pictures, recipe.split, recipe.seed)
+    assert recipe.data.teacher is not None
+    teacher = OpenedTeacher(recipe.data.teacher, dataset, parts)
+    assert teacher.notes == (
+        f"the segmenter was taught by bundle {fitted.bundle.digest[:12]}, weight 1 of its class "
+        "maps",
+    )
+    soft = teacher.soft_maps(parts.train, recipe.segmenter.spec, tmp_path)
+    detector = open_detector(fitted.bundle, RuntimeOptions(runtime=RuntimeChoice.OPENVINO))
+    for picture in parts.train:
+        maps = detector.maps([detector.prepare(picture.read())])[0]
+        np.testing.assert_allclose(soft(picture) / 255, maps, atol=0.01)
+    classes = tuple(dataset.class_names)
+    losses = [
+        fit_segmenter(Job(recipe, parts, classes, tmp_path / str(taught), teacher=taught)).history
+        for taught in (None, teacher)
+    ]
+    assert losses[0]["loss"] != pytest.approx(losses[1]["loss"], rel=1e-3)
+    assert losses[0]["val_loss"] != losses[1]["val_loss"]
+
+
+def test_a_teacher_must_not_know_what_is_held_out(fitted: FitResult, learnable: Path) -> None:
+    dataset = read_dataset(learnable)
+    settings = Teacher(bundle=str(fitted.bundle.folder))
+    other = split_pictures(dataset.pictures, Recipe.model_validate(_tiny(1)).split, seed=1)
+    with pytest.raises(DataError, match=r"was fitted on \d+ pictures that this fit holds out"):
+        OpenedTeacher(settings, dataset, other)
+    renamed = replace(dataset, class_names={1: "light", 2: "other"})
+    with pytest.raises(DataError, match="has other classes than"):
+        OpenedTeacher(settings, renamed, other)
+    unknown = replace(dataset, fingerprint="other")
+    assert "was not checked" in OpenedTeacher(settings, unknown, other).notes[1]
 
 
 @pytest.mark.slow

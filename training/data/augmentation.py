@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from steeldefect.pictures.preprocessing import Gray
-from training.data.samples import Sample
+from training.data.samples import Maps, Sample
 from training.recipe import Augment, Crop
 
 _HEIGHT, _WIDTH = 0, 1
 _MOST_MARGIN = 0.3  # widest margin, as a share of the picture's width
 _MARGIN_NOISE = 6  # gray levels: a camera's black is not exactly 0
-
-Maps = npt.NDArray[np.uint8]
 
 
 def augment(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
@@ -27,7 +25,7 @@ def augment(sample: Sample, settings: Augment, rng: np.random.Generator) -> Samp
     for step in (_zoom, _crop, _turn, _flip, _black_margin):
         sample = step(sample, settings, rng)
     picture = _gray_values(sample.picture, settings, rng)
-    return Sample(np.ascontiguousarray(picture), np.ascontiguousarray(sample.truth))
+    return Sample(picture, sample.truth, sample.soft).changed(np.ascontiguousarray)
 
 
 def _zoom(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
@@ -39,17 +37,13 @@ def _zoom(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample
     x, y = rng.uniform(0, width), rng.uniform(0, height)
     matrix = np.array([[factor, 0, x * (1 - factor)], [0, factor, y * (1 - factor)]])
 
-    def warped(pixels: npt.NDArray[np.uint8], method: int) -> npt.NDArray[np.uint8]:
-        size = (width, height)
-        return np.asarray(
-            cv2.warpAffine(pixels, matrix, size, flags=method, borderMode=cv2.BORDER_REFLECT_101)
-        )
+    def warped(pixels: Maps) -> Maps:
+        method = cv2.INTER_LINEAR if pixels.ndim == 2 else cv2.INTER_NEAREST
+        size, border = (width, height), cv2.BORDER_REFLECT_101
+        changed = cv2.warpAffine(pixels, matrix, size, flags=method, borderMode=border)
+        return np.asarray(changed).reshape(pixels.shape)  # OpenCV drops a single channel
 
-    picture = warped(sample.picture, cv2.INTER_LINEAR)
-    if not _has_maps(sample):
-        return Sample(picture, sample.truth)
-    truth = warped(sample.truth, cv2.INTER_NEAREST)
-    return Sample(picture, truth.reshape(sample.truth.shape))  # OpenCV drops a single channel
+    return sample.changed(warped)
 
 
 def _crop(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
@@ -61,8 +55,7 @@ def _crop(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample
     top, left = _place(sample, crop, rng)
     rows = slice(top, min(height, top + crop.height))
     columns = slice(left, min(width, left + crop.width))
-    truth = sample.truth[rows, columns] if _has_maps(sample) else sample.truth
-    return Sample(sample.picture[rows, columns], truth)
+    return sample.changed(lambda pixels: pixels[rows, columns])
 
 
 def _place(sample: Sample, crop: Crop, rng: np.random.Generator) -> tuple[int, int]:
@@ -83,13 +76,13 @@ def _turn(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample
     if not settings.quarter_turns:
         return sample
     turns = int(rng.integers(4))
-    return _both(sample, lambda pixels: np.rot90(pixels, turns))
+    return sample.changed(lambda pixels: np.rot90(pixels, turns))
 
 
 def _flip(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:
     for axis, allowed in ((_WIDTH, settings.flip_horizontal), (_HEIGHT, settings.flip_vertical)):
         if allowed and rng.random() < 0.5:
-            sample = _both(sample, lambda pixels, axis=axis: np.flip(pixels, axis))  # type: ignore[misc]
+            sample = sample.changed(partial(np.flip, axis=axis))
     return sample
 
 
@@ -97,16 +90,19 @@ def _black_margin(sample: Sample, settings: Augment, rng: np.random.Generator) -
     """Blacken the left or right end, as at the end of a strip; the truth there becomes 0."""
     if not settings.black_margin or rng.random() >= settings.black_margin:
         return sample
-    picture, truth = sample.picture.copy(), sample.truth
-    width = picture.shape[_WIDTH]
+    width = sample.picture.shape[_WIDTH]
     margin = int(rng.uniform(0, _MOST_MARGIN) * width)
     columns = slice(0, margin) if rng.random() < 0.5 else slice(width - margin, width)
-    dark = picture[:, columns]
+
+    def blackened(pixels: Maps) -> Maps:
+        copy = pixels.copy()
+        copy[:, columns] = 0
+        return copy
+
+    changed = sample.changed(blackened)
+    dark = changed.picture[:, columns]
     dark[:] = rng.integers(0, _MARGIN_NOISE, dark.shape, dtype=np.uint8)
-    if _has_maps(sample):
-        truth = truth.copy()
-        truth[:, columns] = 0
-    return Sample(picture, truth)
+    return changed
 
 
 def _gray_values(picture: Gray, settings: Augment, rng: np.random.Generator) -> Gray:
@@ -123,11 +119,6 @@ def _gray_values(picture: Gray, settings: Augment, rng: np.random.Generator) -> 
         noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(spread)
         picture = _to_bytes(picture + noise)
     return picture
-
-
-def _both(sample: Sample, change: Callable[[npt.NDArray[np.uint8]], Maps]) -> Sample:
-    truth = change(sample.truth) if _has_maps(sample) else sample.truth
-    return Sample(change(sample.picture), truth)
 
 
 def _has_maps(sample: Sample) -> bool:

@@ -112,7 +112,7 @@ def _prepared(
         rng = np.random.default_rng([seed, *(int(one) for one in place)])
         changed = [change(samples[int(number)], rng) for number in numbers]
         inputs = np.stack([scale(one.picture, spec) for one in changed])
-        return inputs, np.stack([one.truth for one in changed]).astype(np.float32)
+        return inputs, np.stack([one.target for one in changed])
 
     def make_tensors(numbers: Any, place: Any) -> tuple[Any, Any]:
         inputs, truth = tf.numpy_function(make, [numbers, place], [tf.float32, tf.float32])

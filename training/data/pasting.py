@@ -40,16 +40,19 @@ def paste(sample: Sample, donor: Sample, rng: np.random.Generator) -> Sample:
         if rng.random() < 0.5:
             patch, mask = np.flip(patch, axis), np.flip(mask, axis)
     place = _place(sample.picture.shape, mask.shape, rng)
-    picture, truth = sample.picture.copy(), sample.truth.copy()
+    copied = sample.changed(np.copy)
+    picture = copied.picture
     ground = picture[place].astype(np.float32)
     around = ~mask if not mask.all() else mask
     patch = patch + (ground.mean() - patch[around].mean())
     share = _soft(mask)
     blended = share * patch + (1 - share) * ground
     picture[place] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
-    truth[place][mask] = 0
-    truth[(*place, channel)][mask] = 1
-    return Sample(picture, truth)
+    for maps, most in ((copied.truth, 1), (copied.soft, 255)):
+        if maps is not None:
+            maps[place][mask] = 0
+            maps[(*place, channel)][mask] = most
+    return copied
 
 
 def _box(mask: npt.NDArray[np.uint8]) -> tuple[slice, slice]:

@@ -20,6 +20,11 @@ from steeldefect.pictures.preprocessing import Gray, InputSpec, resize
 from training.data.dataset import LabelledPicture
 
 _READERS = 4
+_MOST = 255
+
+Maps = npt.NDArray[np.uint8]
+SoftMaps = Callable[[LabelledPicture], Maps]
+"""A function from a picture to a teacher's class maps in 255ths, uint8 (h, w, maps)."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,27 @@ class Sample:
     Attributes:
         picture: uint8 (h, w).
         truth: uint8, 0 or 1: (1,) for the label of a picture, (h, w, maps) for outlines.
+        soft: uint8 (h, w, maps), what the model shall answer, in 255ths; None for the truth.
     """
 
     picture: Gray
     truth: npt.NDArray[np.uint8]
+    soft: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def target(self) -> npt.NDArray[np.float32]:
+        """What the model shall answer, from 0 to 1; float32, of the shape of `truth`."""
+        if self.soft is None:
+            return self.truth.astype(np.float32)
+        return self.soft.astype(np.float32) / np.float32(_MOST)
+
+    def changed(self, change: Callable[[Maps], Maps]) -> Sample:
+        """Return the sample with picture and maps changed alike; a label stays as it is."""
+        picture = change(self.picture)
+        if self.truth.ndim == 1:
+            return Sample(picture, self.truth)
+        soft = None if self.soft is None else change(self.soft)
+        return Sample(picture, change(self.truth), soft)
 
 
 Load = Callable[[LabelledPicture], Sample]
@@ -92,7 +114,9 @@ class Samples:
         self._load = load
         first = load(pictures[0])
         self._cache: list[Sample] | None = None
-        if (first.picture.nbytes + first.truth.nbytes) * len(pictures) <= cache_bytes:
+        size = first.picture.nbytes + first.truth.nbytes
+        size += 0 if first.soft is None else first.soft.nbytes
+        if size * len(pictures) <= cache_bytes:
             with ThreadPoolExecutor(_READERS) as pool:
                 self._cache = list(pool.map(load, pictures))
 
@@ -137,7 +161,26 @@ def segmenter_samples(
     class_ids: Sequence[int],
     coverage: float,
     cache_bytes: int,
+    soft: SoftMaps | None = None,
+    share: float = 0.0,
 ) -> Samples:
-    """Create the samples of a segmenter."""
-    load = partial(load_for_segmenter, spec=spec, class_ids=class_ids, coverage=coverage)
+    """Create the samples of a segmenter.
+
+    Args:
+        pictures: pictures whose true masks are known.
+        spec: input of the segmenter.
+        class_ids: class of each map, in order.
+        coverage: share of a model pixel that a mask must cover for the pixel to be 1.
+        cache_bytes: memory for the samples; see `Samples`.
+        soft: class maps of a teacher, of the size of the input; None without one.
+        share: weight of the teacher's maps in what the model shall answer.
+    """
+
+    def load(picture: LabelledPicture) -> Sample:
+        sample = load_for_segmenter(picture, spec, class_ids, coverage)
+        if soft is None:
+            return sample
+        mixed = share * soft(picture) + (1 - share) * _MOST * sample.truth.astype(np.float32)
+        return Sample(sample.picture, sample.truth, np.rint(mixed).astype(np.uint8))
+
     return Samples(pictures, load, cache_bytes)

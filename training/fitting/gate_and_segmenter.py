@@ -24,6 +24,7 @@ from training.fitting.checkpoint import FitState, History
 from training.fitting.early_stopping import PLACE_AUC
 from training.fitting.fit_model import Batches, Objective, fit_model
 from training.fitting.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
+from training.fitting.teacher import OpenedTeacher
 from training.models import build_gate, build_segmenter, for_export
 from training.models.gates import STRIDE, greatest_place
 from training.models.weights import LoadedWeights, section_of
@@ -47,6 +48,7 @@ class Job:
         folder: work folder for states and logs.
         seconds: seconds for both models over all starts; None: no limit.
         extra: further pictures to train on.
+        teacher: bundle whose class maps the segmenter learns, too.
     """
 
     recipe: Recipe
@@ -55,6 +57,7 @@ class Job:
     folder: Path
     seconds: float | None = None
     extra: Extra = NO_EXTRA
+    teacher: OpenedTeacher | None = None
 
     @property
     def train(self) -> tuple[LabelledPicture, ...]:
@@ -116,7 +119,7 @@ def fit_segmenter(job: Job) -> FittedModel:
         cache_bytes=job.cache_bytes,
     )
     train = _for_segmenter(job.train, settings)
-    samples = (load(train), load(_for_segmenter(job.parts.validation, settings)))
+    samples = (_taught(job, load, train), load(_for_segmenter(job.parts.validation, settings)))
     drawing = drawing_of(train, 1 / (1 + len(job.class_ids)), job.extra)
     objective = Objective(segmenter_loss(settings.loss), (PositivesDice(),))
     share = 1.0 if job.recipe.gate.kind is GateKind.NONE else 1 - job.recipe.gate_share
@@ -124,6 +127,15 @@ def fit_segmenter(job: Job) -> FittedModel:
     state = _fit(job, model, settings, samples, drawing, objective, budget)
     whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
+
+
+def _taught(job: Job, load: Callable[..., Samples], train: list[LabelledPicture]) -> Samples:
+    """Return the samples to train on, with the class maps of the teacher if there is one."""
+    if job.teacher is None:
+        return load(train)
+    spec = job.recipe.segmenter.spec
+    soft = job.teacher.soft_maps(train, spec, job.folder / section_of(job.recipe.segmenter))
+    return load(train, soft=soft, share=job.teacher.settings.share)
 
 
 def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:

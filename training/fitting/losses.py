@@ -143,7 +143,7 @@ class PositivesDice(keras.metrics.Metric):  # type: ignore[misc]
     def update_state(self, truth: Any, predicted: Any, sample_weight: Any = None) -> None:
         """Add a batch of truth and predictions, (batch, height, width, classes)."""
         del sample_weight
-        truth = ops.cast(truth, "float32")
+        truth = ops.cast(truth > 0.5, "float32")  # a teacher's maps lie between
         found = ops.cast(predicted > 0.5, "float32")
         area = ops.sum(truth, axis=(1, 2))
         dice = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from steeldefect.bundle.fetch import fetch_bundle
@@ -12,7 +12,8 @@ from steeldefect.errors import BundleError, DataError
 from steeldefect.stores import S3Settings
 from training.data.dataset import DataSet
 from training.recipe import Recipe
-from training.splitting.split import SPLIT_NAME, Parts, parts_of_file
+from training.splitting.split import SPLIT_NAME, Parts, read_split
+from training.splitting.views import find_near_duplicates, join_groups
 
 _ALIKE: dict[str, Callable[[Manifest], object]] = {
     "classes": lambda one: one.class_names,
@@ -64,10 +65,11 @@ def open_members(addresses: Sequence[str], dataset: DataSet, s3: S3Settings) -> 
     if len(set(digests)) < max(2, len(digests)):
         raise BundleError("name two or more bundles, and each of them once")
     _refuse_unlike(bundles)
-    return [_member(one, dataset) for one in bundles]
+    groups = join_groups(dataset.pictures, find_near_duplicates(dataset.pictures))
+    return [_member(one, dataset, groups) for one in bundles]
 
 
-def _member(bundle: Bundle, dataset: DataSet) -> Member:
+def _member(bundle: Bundle, dataset: DataSet, groups: Mapping[str, str]) -> Member:
     name = bundle.digest[:12]
     if bundle.manifest.training.data_fingerprint != dataset.fingerprint:
         raise DataError(
@@ -77,7 +79,7 @@ def _member(bundle: Bundle, dataset: DataSet) -> Member:
     path = bundle.folder / SPLIT_NAME
     if not path.exists():
         raise DataError(f"bundle {name} holds no split; export it again")
-    return Member(bundle, parts_of_file(dataset, path, None))
+    return Member(bundle, read_split(path, dataset.pictures).regrouped(groups))
 
 
 def _refuse_unlike(bundles: Sequence[Bundle]) -> None:

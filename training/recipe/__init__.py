@@ -23,7 +23,7 @@ from training.recipe.choices import (
     SegmenterPictures,
     Unavailable,
 )
-from training.recipe.data import Data, ExtraPictures
+from training.recipe.data import Data, ExtraPictures, Teacher
 from training.recipe.models import IMAGENET, SEGMENTER, FittedPart, Gate, Optimizer, Segmenter
 from training.recipe.recipe import (
     Calibrate,
@@ -67,6 +67,7 @@ __all__ = [
     "SegmenterPictures",
     "SizedInput",
     "Split",
+    "Teacher",
     "Unavailable",
     "read_recipe",
 ]

@@ -20,14 +20,27 @@ class ExtraPictures(RecipePart):
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
 
+class Teacher(RecipePart):
+    """A bundle whose class maps the segmenter learns beside the masks (distillation).
+
+    `bundle`: its folder. `share`: weight of its class maps; the masks have the rest.
+    """
+
+    bundle: str = Field(min_length=1)
+    share: float = Field(default=0.5, gt=0, le=1)
+
+
 class Data(RecipePart):
-    """`extra`: folders of further pictures to train on, such as generated or doubtful ones.
+    """`teacher`: None: the segmenter learns from masks alone (`training.fitting.teacher`).
+
+    `extra`: folders of further pictures to train on, such as generated or doubtful ones.
 
     A fit refuses them if one shows what a validation or test picture shows
     (`training.splitting.extra`).
     """
 
     extra: tuple[ExtraPictures, ...] = ()
+    teacher: Teacher | None = None
 
     @field_validator("extra")
     @classmethod

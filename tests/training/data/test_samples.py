@@ -129,6 +129,36 @@ def test_truth_follows_the_picture_through_all_changes(classes: int) -> None:
         assert not changed.truth[:, :, 1:].any()
 
 
+def test_a_teachers_maps_follow_the_picture_as_the_truth_does() -> None:
+    rng = np.random.default_rng(1)
+    sample = disc(3)
+    sample = replace(sample, soft=(sample.truth * 200).astype(np.uint8))
+    for _ in range(20):
+        changed = augment(paste(sample, sample, rng), EVERYTHING, rng)
+        assert changed.soft is not None
+        assert ((changed.soft > 0) == (changed.truth > 0)).all()
+        assert set(np.unique(changed.soft)) <= {0, 200, 255}, "what is pasted is certain"
+        expected = changed.soft.astype(np.float32) / 255
+        np.testing.assert_array_equal(changed.target, expected)
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_what_a_model_shall_answer_is_between_masks_and_teacher(
+    dataset: DataSet, share: float
+) -> None:
+    def soft(picture: LabelledPicture) -> np.ndarray:
+        return np.full((SPEC.height, SPEC.width, 2), 102, np.uint8)  # 0.4
+
+    samples = segmenter_samples(dataset.pictures, SPEC, (1, 2), 0.5, 2**30, soft, share)
+    for number in range(len(samples)):
+        expected = share * 0.4 + (1 - share) * samples[number].truth
+        np.testing.assert_allclose(samples[number].target, expected, atol=1 / 255)
+        assert set(np.unique(samples[number].truth)) <= {0, 1}, "crops follow the masks alone"
+    batches = list(fixed_batches(samples, SPEC, 100))
+    targets = np.stack([samples[number].target for number in range(len(samples))])
+    np.testing.assert_array_equal(batches[0][1].numpy(), targets)
+
+
 def test_a_pasted_defect_brings_its_truth_and_keeps_its_contrast() -> None:
     rng = np.random.default_rng(4)
     ground = Sample(np.full((64, 64), 120, np.uint8), np.zeros((64, 64, 3), np.uint8))
