@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from steeldefect.errors import SettingsError
+from steeldefect.program.command import local_path
 
 
 def add_to(commands: Any) -> None:
@@ -23,11 +23,13 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument(
         "--as-bundle",
-        type=Path,
+        type=local_path,
         metavar="FOLDER",
         help="write a bundle that gives the mean of all answers; must not exist",
     )
-    parser.add_argument("--data", type=Path, help="with --as-bundle: data folder of their fits")
+    parser.add_argument(
+        "--data", type=local_path, help="with --as-bundle: data folder of their fits"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
