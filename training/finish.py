@@ -7,19 +7,23 @@ at the end, with the form that scoring will run. Nothing is chosen by its result
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from steeldefect.bundle.files import Bundle
-from steeldefect.bundle.manifest import CpuPrecision, Manifest
+from steeldefect.bundle.manifest import CpuPrecision, Manifest, Score
 from steeldefect.detection.detector import Detector
+from steeldefect.evaluation.metrics import OVERALL
 from steeldefect.program.progress import say
 from steeldefect.watch.bundle_reference import REFERENCE_NAME
 from training.calibration.calibrate import calibrate
 from training.calibration.measure import Measured, measure
 from training.calibration.region_confidence import calibrate_regions
+from training.calibration.temperature import reliability
 from training.data.dataset import LabelledPicture
 from training.evaluation.held_out_csv import HELD_OUT_NAME
 from training.evaluation.held_out_guarantees import with_held_out
@@ -35,6 +39,8 @@ from training.recipe import Recipe
 from training.report import Report, write_report
 from training.splitting.split import SPLIT_NAME, Parts
 
+GATE_ERROR = "gate_calibration_error"
+"""Name of the score: expected calibration error of the gate's probabilities."""
 HISTORY_NAME = "history.json"
 REPORT_NAME = "report.html"
 
@@ -173,9 +179,19 @@ def _with_notes(manifest: Manifest, notes: tuple[str, ...]) -> Manifest:
     return manifest.model_copy(update={"training": training})
 
 
+def _gate_error(held_out: HeldOut) -> Iterator[Score]:
+    """Yield the score `gate_calibration_error`, if there is a gate."""
+    pictures = held_out.table.drop_duplicates("ImageId")
+    probability = pictures["gate_probability"].to_numpy(dtype=np.float32)
+    if len(probability) and not np.isnan(probability).any():
+        error = reliability(probability, pictures["defective"].to_numpy(dtype=bool)).error
+        yield Score(scope=OVERALL, name=GATE_ERROR, value=error, support=len(probability))
+
+
 def _with_held_out(manifest: Manifest, held_out: HeldOut) -> Manifest:
     """Return the manifest with the scores and the counts of guarantees on held-out pictures."""
-    update: dict[str, object] = {"held_out_scores": held_out.scores}
+    scores = [*held_out.scores, *_gate_error(held_out)]
+    update: dict[str, object] = {"held_out_scores": scores}
     calibration = manifest.calibration
     if calibration is not None:
         guarantees = with_held_out(calibration.guarantees, manifest.gate, held_out.table)

@@ -28,7 +28,9 @@ from steeldefect.program.progress import say
 from training.data.dataset import LabelledPicture, read_dataset
 from training.export.time_forms import this_cpu
 from training.splitting.files import read_split
+from training.splitting.parts import regrouped
 from training.splitting.split import SPLIT_NAME
+from training.splitting.views import find_near_duplicates, join_groups
 
 _RULE = "|---|---|---|---|---|---|---:|---:|---|"
 
@@ -75,7 +77,7 @@ def _opened(paths: Sequence[Path]) -> list[Bundle]:
 
 
 def _test_part(data: Path, bundles: Sequence[Bundle]) -> list[LabelledPicture]:
-    """Return the test part that all bundles have.
+    """Return the test part that all bundles have; near-duplicates are in one group.
 
     Raises:
         SettingsError: their test parts differ.
@@ -85,7 +87,8 @@ def _test_part(data: Path, bundles: Sequence[Bundle]) -> list[LabelledPicture]:
     names = {tuple(sorted(one.name for one in part.test)) for part in parts}
     if len(names) > 1:
         raise SettingsError("these bundles have different test parts; fit them with one --split")
-    return list(parts[0].test)
+    groups = join_groups(everything, find_near_duplicates(everything))
+    return regrouped(parts[0].test, groups)
 
 
 def _table(rows: Sequence[Measured]) -> list[str]:

@@ -27,7 +27,10 @@ Earlier versions would find other defects, and show other probabilities of regio
 such bundles.
 """
 
-READABLE_FORMATS = (1, 2, 3, 4, 5)
+SHIFTED_FORMAT_VERSION = 6
+"""Format of bundles whose gate has a shift (`Gate.shift`), which earlier versions refuse."""
+
+READABLE_FORMATS = (1, 2, 3, 4, 5, 6)
 """Formats 1 and 2 lack fields that have a default below; format 2 lacks those of `compiled`."""
 
 UNKNOWN = "unknown"
@@ -114,6 +117,8 @@ class Gate(_Part):
 
     `temperature`: the model's logit is divided by it before the threshold is applied (Guo et al.,
     "On Calibration of Modern Neural Networks", 2017), so that the probabilities are calibrated.
+    `shift`: what is added to the divided logit (Platt, "Probabilistic Outputs for Support Vector
+    Machines", 1999). The manifest holds this field only if it is not 0 (`SHIFTED_FORMAT_VERSION`).
     `soft_area`: for mode `soft`, the area in pixels of the picture that is added to every class's
     minimum area at probability 0; it falls linearly to 0 at `threshold`.
     `shared`: the gate is the first part of one network, and the segmenter is the second part. The
@@ -125,6 +130,7 @@ class Gate(_Part):
     threshold: float = Field(ge=0, le=1)
     mode: GateMode = GateMode.HARD
     temperature: float = Field(default=1.0, gt=0)
+    shift: float = Field(default=0.0, allow_inf_nan=False, exclude_if=operator.not_)
     soft_area: int = Field(default=0, ge=0)
     shared: bool = Field(default=False, exclude_if=operator.not_)
 
@@ -446,6 +452,8 @@ class Manifest(_Part):
     @property
     def lowest_format(self) -> int:
         """The lowest format that has all fields of this manifest, from `FORMAT_VERSION` on."""
+        if self.gate is not None and self.gate.shift:
+            return SHIFTED_FORMAT_VERSION
         record = self.calibration
         recorded = record is not None and (record.guarantees or record.region_calibration_error)
         if self.novelty or recorded or any(one.region_curve for one in self.classes):
@@ -454,6 +462,8 @@ class Manifest(_Part):
 
     @model_validator(mode="after")
     def _has_the_format_of_its_fields(self) -> Manifest:
+        if self.format_version < self.lowest_format == SHIFTED_FORMAT_VERSION:
+            raise ValueError(f"the shift of a gate needs format {SHIFTED_FORMAT_VERSION}")
         if self.format_version < self.lowest_format == CALIBRATED_FORMAT_VERSION:
             raise ValueError(
                 "novelty, guarantees and calibrated regions need format "

@@ -103,7 +103,7 @@ class Detector:
     def judge(self, pictures: Sequence[Prepared]) -> Judged:
         """Compute the gate's probability of a defect for each picture, and its oddness.
 
-        Probabilities are calibrated by the bundle's temperature (see `gating.temper`).
+        Probabilities are calibrated by the bundle's temperature and shift (see `gating.temper`).
         """
         resized = [picture.for_gate for picture in pictures if picture.for_gate is not None]
         if self._gate is None or self.manifest.gate is None or not resized:
@@ -122,7 +122,7 @@ class Detector:
         probability = np.where(finite, columns[:, 0], np.float32(np.nan))
         gate = self.manifest.gate
         if gate is not None:
-            probability = gating.temper(probability, gate.temperature)
+            probability = gating.temper(probability, gate.temperature, gate.shift)
         if self.manifest.novelty is None:
             return Judged(probability, np.full(len(columns), np.nan, dtype=np.float32))
         return Judged(probability, np.where(finite, columns[:, 1], np.float32(np.nan)))

@@ -23,23 +23,26 @@ def logit(probability: Float32) -> Float64:
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
-def temper(probability: Float32, temperature: float) -> Float32:
-    """Compute calibrated probabilities: sigmoid(logit(p) / temperature), which keeps their order.
+def temper(probability: Float32, temperature: float, shift: float = 0.0) -> Float32:
+    """Compute calibrated probabilities: sigmoid(logit(p) / temperature + shift).
 
-    Temperature scaling, Guo et al., "On Calibration of Modern Neural Networks", 2017.
+    Their order stays. Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks",
+    2017. With a shift: Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
 
     Args:
         probability: float32 (n,), output of the model; NaN stays NaN.
-        temperature: above 0; at 1 the probabilities are returned unchanged, not even clipped.
+        temperature: above 0. At 1 and without a shift, the probabilities are returned unchanged,
+            not even clipped.
+        shift: added to the logit.
 
     Returns:
         float32 (n,).
     """
-    if temperature == 1:
+    if temperature == 1 and not shift:
         return probability
     with np.errstate(invalid="ignore"):  # callers look for NaN
         # sigmoid(z) as exp(-log(1 + exp(-z))): nothing overflows at small temperatures
-        tempered = np.exp(-np.logaddexp(0.0, -logit(probability) / temperature))
+        tempered = np.exp(-np.logaddexp(0.0, -logit(probability) / temperature - shift))
     return np.asarray(tempered, dtype=np.float32)
 
 

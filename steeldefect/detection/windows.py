@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _MARGIN = 1
 """Pixels of the model beside those above the threshold that also enter the interpolation. Without
-any, a window could be one pixel wide: OpenCV rounds its weights otherwise then."""
+any, a window could be one pixel wide: OpenCV rounds its weights otherwise then. A class map that is
+one pixel wide is resized as a whole."""
 
 
 class Window(NamedTuple):
@@ -140,12 +141,13 @@ class ClassMaps:
         peaks = self._peaks[:, number]
         if not (peaks > threshold).any():
             return None
-        # pixels equal to the threshold count: rounding may lift what lies between them above it
-        near = np.flatnonzero(peaks >= threshold)
         height, width = self._maps.shape[:2]
+        # pixels equal to the threshold count: rounding may lift what lies between them above it
+        least = threshold if min(height, width) > 1 else -np.inf
+        near = np.flatnonzero(peaks >= least)
         columns = _Span.around(int(near[0]), int(near[-1]) + 1, width, shape[1])
         part = np.asarray(cv2.extractChannel(self._maps[:, columns.begin : columns.end], number))
-        near = np.flatnonzero(part.max(axis=1) >= threshold)
+        near = np.flatnonzero(part.max(axis=1) >= least)
         rows = _Span.around(int(near[0]), int(near[-1]) + 1, height, shape[0])
         values = resize_map(part[rows.begin : rows.end], (rows.size, columns.size))
         return Window(rows.first, columns.first, values)

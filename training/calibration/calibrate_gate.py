@@ -1,4 +1,4 @@
-"""Calibrate the gate: first the temperature, then the threshold on calibrated probabilities."""
+"""Calibrate the gate: first its scale, then the threshold on calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from steeldefect.detection.gating import reaches_threshold, temper
 from steeldefect.pictures.preprocessing import Float32
 from training.calibration.curves import GateCurve, Reliability
 from training.calibration.gate_threshold import choose_threshold, gate_curve, recall_interval
-from training.calibration.temperature import BOUNDS, fit_temperature, reliability
+from training.calibration.temperature import BOUNDS, Scale, fit_scale, reliability
 from training.recipe import Calibrate
 
 CONFIDENCE = 0.95
 """Confidence of the interval of the gate's recall."""
+
+_UNCHANGED = Scale(1.0)
 
 Bools = npt.NDArray[np.bool_]
 
@@ -26,7 +28,7 @@ class CalibratedGate:
     """A calibrated gate, with its figures on the validation pictures.
 
     Attributes:
-        gate: gate with temperature and threshold. None for a bundle without a gate: all other
+        gate: gate with scale and threshold. None for a bundle without a gate: all other
             fields but `probability` are then None or empty.
         probability: float32 (n,), calibrated; NaN without a gate.
         recall: share of defective pictures at or above the threshold; None without defective
@@ -34,7 +36,7 @@ class CalibratedGate:
         interval: interval of the recall, at `CONFIDENCE`.
         curve: figures of the gate at every threshold.
         before: reliability of the model's raw probabilities.
-        after: reliability of the calibrated probabilities; None if no temperature is asked for.
+        after: reliability of the calibrated probabilities; None if no calibration is asked for.
         notes: notes for a reader of the bundle.
     """
 
@@ -49,7 +51,7 @@ class CalibratedGate:
 
     @property
     def errors(self) -> tuple[float, float] | None:
-        """Expected calibration error before and after the temperature."""
+        """Expected calibration error before and after the calibration."""
         if self.before is None:
             return None
         return self.before.error, (self.after or self.before).error
@@ -58,7 +60,7 @@ class CalibratedGate:
 def calibrate_gate(
     gate: Gate | None, raw: Float32, defective: Bools, settings: Calibrate
 ) -> CalibratedGate:
-    """Choose the temperature and the threshold of a gate.
+    """Choose temperature, shift and threshold of a gate.
 
     A value stays as it is if the settings do not ask for it, or if the pictures cannot support a
     choice. A note then gives the reason.
@@ -71,16 +73,16 @@ def calibrate_gate(
     """
     if gate is None:
         return CalibratedGate(None, raw)
-    temperature, heat_notes = _temperature(raw, defective, settings)
-    probability = temper(raw, temperature)
+    scale, scale_notes = _scale(raw, defective, settings)
+    probability = temper(raw, *scale)
     threshold, cut_notes = _threshold(gate, probability, defective, settings)
-    if settings.gate_recall is None and settings.guarantee is None and temperature != 1:
+    if settings.gate_recall is None and settings.guarantee is None and scale != _UNCHANGED:
         cut_notes += (
             f"gate.threshold {threshold} was not chosen by a recall; it is now compared with "
-            f"probabilities calibrated by temperature {temperature}",
+            f"probabilities calibrated by temperature {scale.temperature} and shift {scale.shift}",
         )
-    chosen = gate.model_copy(update={"threshold": threshold, "temperature": temperature})
-    return measure_gate(chosen, raw, defective, settings, heat_notes + cut_notes)
+    chosen = gate.model_copy(update={"threshold": threshold} | scale._asdict())
+    return measure_gate(chosen, raw, defective, settings, scale_notes + cut_notes)
 
 
 def measure_gate(
@@ -90,10 +92,10 @@ def measure_gate(
     settings: Calibrate,
     notes: tuple[str, ...] = (),
 ) -> CalibratedGate:
-    """Compute the figures of a gate whose temperature and threshold are chosen.
+    """Compute the figures of a gate whose scale and threshold are chosen.
 
     Args:
-        gate: gate with temperature and threshold; None for a bundle without a gate.
+        gate: gate with scale and threshold; None for a bundle without a gate.
         raw: float32 (n,), raw probabilities of the model, finite; n is at least 1.
         defective: bool (n,), the truth.
         settings: calibration settings of the recipe.
@@ -101,7 +103,7 @@ def measure_gate(
     """
     if gate is None:
         return CalibratedGate(None, raw, notes=notes)
-    probability = temper(raw, gate.temperature)
+    probability = temper(raw, gate.temperature, gate.shift)
     passed = reaches_threshold(gate, probability)[defective]
     some = len(passed) > 0
     return CalibratedGate(
@@ -116,30 +118,30 @@ def measure_gate(
     )
 
 
-def _temperature(
-    raw: Float32, defective: Bools, settings: Calibrate
-) -> tuple[float, tuple[str, ...]]:
+def _scale(raw: Float32, defective: Bools, settings: Calibrate) -> tuple[Scale, tuple[str, ...]]:
     if not settings.temperature:
-        return 1.0, ()
+        return _UNCHANGED, ()
     if defective.all() or not defective.any():
         kind = "defective" if defective.all() else "clean"
-        return 1.0, (f"gate temperature stays 1: all {len(raw)} validation pictures are {kind}",)
-    temperature = fit_temperature(raw, defective)
-    if temperature > 0.99 * BOUNDS[1]:
+        return _UNCHANGED, (
+            f"gate temperature stays 1: all {len(raw)} validation pictures are {kind}",
+        )
+    scale = fit_scale(raw, defective)
+    if scale.temperature > 0.99 * BOUNDS[1]:
         note = (
             "gate temperature stays 1: no temperature fits the gate's answers to the labels; use "
             "them to rank pictures, not as probabilities"
         )
-        return 1.0, (note,)
+        return _UNCHANGED, (note,)
     before = reliability(raw, defective).error
-    after = reliability(temper(raw, temperature), defective).error
+    after = reliability(temper(raw, *scale), defective).error
     if after > before:
         note = (
-            f"gate temperature stays 1: the fitted {temperature} would raise the calibration error "
-            f"on {len(raw)} validation pictures from {before:.3f} to {after:.3f}"
+            f"gate temperature stays 1: the fitted {scale.temperature} would raise the calibration "
+            f"error on {len(raw)} validation pictures from {before:.3f} to {after:.3f}"
         )
-        return 1.0, (note,)
-    return temperature, ()
+        return _UNCHANGED, (note,)
+    return scale, ()
 
 
 def _threshold(

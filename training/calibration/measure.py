@@ -47,17 +47,20 @@ def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured
     Pictures without drawn masks go to the gate only.
 
     Args:
-        detector: opened models with a draft manifest; the gate's temperature must be 1.
+        detector: opened models with a draft manifest; the gate must not be calibrated.
         pictures: pictures of the validation part.
 
     Raises:
-        ValueError: the gate's temperature is not 1.
+        ValueError: the gate is calibrated.
         DataError: a picture cannot be read.
         InferenceError: a model gave numbers that are not finite; the message names the picture.
     """
     gate = detector.manifest.gate
-    if gate is not None and gate.temperature != 1:
-        raise ValueError(f"the gate's temperature is {gate.temperature}; measure with a draft's, 1")
+    if gate is not None and (gate.temperature != 1 or gate.shift):
+        raise ValueError(
+            f"the gate's temperature is {gate.temperature}, its shift {gate.shift}; measure with a "
+            "draft's, 1 and 0"
+        )
     thresholds = _thresholds(detector)
     probabilities: list[Float32] = []
     rows: list[_Row] = []

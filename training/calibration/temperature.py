@@ -1,10 +1,13 @@
-"""Temperature scaling: fit the gate's probabilities to the labels, and measure their error."""
+"""Fit the gate's probabilities to the labels by temperature and shift, and measure their error."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
+from scipy.stats import chi2
 
 from steeldefect.detection.gating import logit
 from steeldefect.pictures.preprocessing import Float32
@@ -13,28 +16,39 @@ from training.calibration.curves import Reliability
 BOUNDS = (0.05, 20.0)
 """Smallest and largest temperature."""
 
+_LARGEST_SHIFT = 20.0
+_CERTAIN = float(chi2.ppf(0.95, df=1))  # of a likelihood ratio
 _BINS = 10
 _DIGITS = 4
 
 Bools = npt.NDArray[np.bool_]
 
 
-def fit_temperature(probability: Float32, defective: Bools) -> float:
-    """Compute the temperature that minimises the mean negative log likelihood of the labels.
+class Scale(NamedTuple):
+    """How logits are calibrated: divided by `temperature`, then `shift` is added."""
 
-    Temperature scaling, Guo et al., "On Calibration of Modern Neural Networks", 2017. The labels
-    count as (N+ + 1) / (N+ + 2) and 1 / (N- + 2) instead of 1 and 0, after Platt, "Probabilistic
-    Outputs for Support Vector Machines", 1999. Without this, a gate that separates a few pictures
-    perfectly would get probabilities of 0 and 1.
+    temperature: float
+    shift: float = 0.0
+
+
+def fit_scale(probability: Float32, defective: Bools) -> Scale:
+    """Compute the scale that minimises the mean negative log likelihood of the labels.
+
+    There is a shift only if the likelihood says so with a confidence of 95% (likelihood ratio,
+    Wilks, "The Large-Sample Distribution of the Likelihood Ratio", 1938). A gate that answers with
+    its greatest place needs one: of many places, one answers high on clean pictures, too.
+
+    The labels count as (N+ + 1) / (N+ + 2) and 1 / (N- + 2) instead of 1 and 0, after Platt,
+    "Probabilistic Outputs for Support Vector Machines", 1999. Without this, a gate that separates a
+    few pictures perfectly would get probabilities of 0 and 1.
 
     Args:
         probability: float32 (n,), raw probabilities of the model, finite.
         defective: bool (n,), the truth; both defective and clean pictures occur.
 
     Returns:
-        Temperature within `BOUNDS`, rounded to four decimals. At the upper bound, no temperature
-        fits: the answers do not depend on the truth, or all lie on one side of 0.5 (a temperature
-        never moves an answer across 0.5).
+        Temperature within `BOUNDS`, and shift, rounded to four decimals. At the upper bound, no
+        temperature fits: the answers do not depend on the truth, or are against it.
 
     Raises:
         ValueError: all pictures are of one kind.
@@ -46,12 +60,31 @@ def fit_temperature(probability: Float32, defective: Bools) -> float:
     logits = logit(probability)
     truth = np.where(defective, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 
-    def loss(log_temperature: float) -> float:
-        tempered = logits / np.exp(log_temperature)
-        return float(np.mean(np.logaddexp(0.0, tempered) - truth * tempered))
+    def loss(scaled: npt.NDArray[np.float64]) -> float:
+        return float(np.mean(np.logaddexp(0.0, scaled) - truth * scaled))
 
-    found = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded", options={"xatol": 1e-5})
-    return round(float(np.exp(found.x)), _DIGITS)
+    alone = minimize_scalar(
+        lambda log_temperature: loss(logits / np.exp(log_temperature)),
+        bounds=np.log(BOUNDS),
+        method="bounded",
+        options={"xatol": 1e-5},
+    )
+
+    def loss_and_slope(factors: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        scaled = factors[0] * logits + factors[1]
+        missing = np.exp(-np.logaddexp(0.0, -scaled)) - truth
+        return loss(scaled), np.array([np.mean(missing * logits), np.mean(missing)])
+
+    both = minimize(
+        loss_and_slope,
+        [1 / np.exp(alone.x), 0.0],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(1 / BOUNDS[1], 1 / BOUNDS[0]), (-_LARGEST_SHIFT, _LARGEST_SHIFT)],
+    )
+    if 2 * len(logits) * (alone.fun - both.fun) <= _CERTAIN:
+        return Scale(round(float(np.exp(alone.x)), _DIGITS))
+    return Scale(round(float(1 / both.x[0]), _DIGITS), round(float(both.x[1]), _DIGITS))
 
 
 def reliability(probability: Float32, defective: Bools) -> Reliability:

@@ -47,9 +47,10 @@ def _told(settings: manifest.Gate) -> str:
             "all pictures are segmented; below the threshold, the minimum area of a defect is "
             f"larger, by up to {settings.soft_area:,} pixels at probability 0"
         )
+    shift = f", shift {settings.shift:.3g}" if settings.shift else ""
     return (
         f"Threshold {settings.threshold:.4g}, mode {settings.mode.value}: {consequence}. "
-        f"Temperature {settings.temperature:.3g}."
+        f"Temperature {settings.temperature:.3g}{shift}."
     )
 
 
@@ -144,7 +145,7 @@ def _reliability(report: Report) -> Iterator[str]:
     before, after = report.curves.reliability_before, report.curves.reliability_after
     known = {
         name: one
-        for name, one in (("before temperature", before), ("after", after))
+        for name, one in (("before calibration", before), ("after", after))
         if one is not None and len(one.pictures)
     }
     if known:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.calibrated import Answering, Array
 
@@ -113,6 +113,7 @@ def values(scores: Any) -> dict[Any, Any]:
     st.tuples(st.integers(1, 8), st.integers(1, 8)),
     st.tuples(st.integers(1, 20), st.integers(1, 20)),
 )
+@example(2031900, (5, 1), (15, 1))
 def test_a_map_is_cut_as_scoring_cuts_it(
     seed: int, size: tuple[int, int], shape: tuple[int, int]
 ) -> None:

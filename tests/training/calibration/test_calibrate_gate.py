@@ -14,7 +14,7 @@ from steeldefect.detection.gating import passes, temper
 from steeldefect.pictures.preprocessing import Float32, InputSpec, Scaling
 from training.calibration.calibrate_gate import calibrate_gate
 from training.calibration.gate_threshold import choose_threshold, gate_curve, recall_interval
-from training.calibration.temperature import BOUNDS, fit_temperature, reliability
+from training.calibration.temperature import BOUNDS, fit_scale, reliability
 from training.recipe import Calibrate
 
 GATE = Gate(input=InputSpec(height=4, width=4, channels=1, scaling=Scaling.UNIT), threshold=0.3)
@@ -110,29 +110,65 @@ def test_the_curve_is_what_counting_gives(pairs: list[tuple[float, bool]]) -> No
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5, 5.0])
 def test_a_known_temperature_is_found_and_calibrates(temperature: float) -> None:
     probability, defective = simulate(40_000, temperature, spread=1.5)
-    found = fit_temperature(probability, defective)
-    assert found == pytest.approx(temperature, rel=0.05)
+    found = fit_scale(probability, defective)
+    assert found.temperature == pytest.approx(temperature, rel=0.05)
+    assert found.shift == 0, "none is needed"
     before = reliability(probability, defective).error
-    after = reliability(temper(probability, found), defective).error
+    after = reliability(temper(probability, *found), defective).error
     assert after < 0.01
     assert after <= before + 0.002
 
 
+@pytest.mark.parametrize("shift", [-3.0, 0.5])
+def test_a_known_shift_is_found_and_calibrates(shift: float) -> None:
+    probability, defective = simulate(40_000, 2.0, spread=1.5)
+    shifted = temper(probability, 1.0, -2.0 * shift)  # sigmoid(2 (z - shift)) is what it answers
+    found = fit_scale(shifted, defective)
+    assert found == pytest.approx((2.0, shift), rel=0.05)
+    assert reliability(shifted, defective).error > 0.05
+    assert reliability(temper(shifted, *found), defective).error < 0.01
+
+
+def test_the_greatest_of_many_places_is_shifted_back() -> None:
+    rng = np.random.default_rng(3)
+    defective = rng.random(2000) < 0.3
+    places = rng.normal(-2, 1, (2000, 400))
+    places[:, 0] += 4 * defective
+    raw = (1 / (1 + np.exp(-places.max(axis=1)))).astype(np.float32)
+    half = np.arange(2000) % 2 == 0
+    found = fit_scale(raw[half], defective[half])
+    assert found.shift < -1
+    tempered = temper(raw, *found)
+    errors = [reliability(one[~half], defective[~half]).error for one in (raw, tempered)]
+    assert errors[1] < 0.2 * errors[0]
+
+
 def test_a_gate_without_a_fault_on_few_pictures_is_not_taken_for_infallible() -> None:
     probability, defective = arrays([(0.9999, True), (0.0001, False)] * 10)
-    temperature = fit_temperature(probability, defective)
+    scale = fit_scale(probability, defective)
     # ten of ten: 11 of 12 by the rule of succession
-    assert temper(probability, temperature)[0] == pytest.approx(11 / 12, abs=1e-3)
+    assert temper(probability, *scale)[0] == pytest.approx(11 / 12, abs=1e-3)
 
 
-def test_a_gate_on_the_wrong_side_becomes_as_unsure_as_bounds_allow() -> None:
-    probability, defective = arrays([(0.4, True), (0.3, False)] * 20 + [(0.4, True)] * 20)
-    assert fit_temperature(probability, defective) == pytest.approx(BOUNDS[1], rel=1e-3)
+def test_a_gate_that_knows_nothing_becomes_as_unsure_as_bounds_allow() -> None:
+    probability, defective = arrays(
+        [(0.4, True), (0.3, False)] * 20 + [(0.3, True), (0.4, False)] * 20
+    )
+    assert fit_scale(probability, defective).temperature == pytest.approx(BOUNDS[1], rel=1e-3)
+
+
+def test_a_gate_on_the_wrong_side_of_a_half_is_shifted() -> None:
+    probability, defective = arrays([(0.4, True), (0.3, False)] * 20)
+    found = fit_scale(probability, defective)
+    assert found.shift > 0
+    tempered = temper(probability, *found)
+    assert tempered[0] > 0.9
+    assert tempered[1] < 0.1
 
 
 def test_a_temperature_needs_both_kinds() -> None:
     with pytest.raises(ValueError, match="both defective and clean"):
-        fit_temperature(np.array([0.5, 0.6], np.float32), np.array([True, True]))
+        fit_scale(np.array([0.5, 0.6], np.float32), np.array([True, True]))
 
 
 @given(answers)
@@ -211,11 +247,11 @@ def test_pictures_of_one_kind_leave_what_they_cannot_tell(kind: bool, notes: lis
 
 
 def test_a_gate_that_no_temperature_fits_keeps_its_answers() -> None:
-    raw, defective = arrays([(0.4, True), (0.3, False)] * 20 + [(0.4, True)] * 20)
+    raw, defective = arrays([(0.4, True), (0.3, False), (0.3, True), (0.4, False)] * 20)
     fitted = calibrate_gate(GATE, raw, defective, Calibrate())
     assert fitted.gate is not None
     assert (fitted.gate.temperature, fitted.recall) == (1, 1)
-    assert fitted.gate.threshold == pytest.approx(0.35)
+    assert fitted.gate.threshold == pytest.approx(0.15)
     (note,) = fitted.notes
     assert note.startswith("gate temperature stays 1: no temperature fits")
 
@@ -231,7 +267,7 @@ def test_a_temperature_that_calibrates_worse_is_not_taken() -> None:
     raw = np.array([0.02] * 6 + [0.98] * 6, dtype=np.float32)
     defective = np.array([False] * 6 + [True] * 6)
     fitted = calibrate_gate(GATE, raw, defective, Calibrate())
-    assert fit_temperature(raw, defective) > 1
+    assert fit_scale(raw, defective).temperature > 1
     assert fitted.gate is not None
     assert fitted.gate.temperature == 1.0
     assert any("would raise the calibration error" in note for note in fitted.notes)

@@ -406,7 +406,7 @@ def calibrated(draft: object, count: int, asked: Calibrate) -> Calibrated:
 
 
 def test_what_is_asked_for_is_recorded_and_the_format_rises(draft: object) -> None:
-    asked = Calibrate(guarantee=Guarantee(missed=0.3, confidence=0.8))
+    asked = Calibrate(guarantee=Guarantee(missed=0.3, confidence=0.8), temperature=False)
     done = calibrated(draft, 240, asked)
     gate, of_class_ = _guarantees(done)
     assert (gate.class_id, of_class_.class_id) == (None, 1)
@@ -455,7 +455,7 @@ def test_a_class_that_is_missed_too_often_says_so(draft: object) -> None:
 
 
 def test_nothing_asked_for_is_nothing_recorded(draft: object) -> None:
-    done = calibrated(draft, 240, Calibrate())
+    done = calibrated(draft, 240, Calibrate(temperature=False))
     assert _guarantees(done) == []
     assert done.manifest.format_version == 3
     assert "guarantees" not in done.manifest.model_dump_json()
