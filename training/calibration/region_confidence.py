@@ -2,13 +2,14 @@
 
 A segmenter that is too sure gives its regions mean probabilities near 1 while a part of their
 pixels is wrong. A curve for each class corrects that; it costs nothing when scoring, and changes no
-mask.
+mask. Classes with too few regions for a curve of their own share one, of the regions of all
+classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from steeldefect.detection.region_curve import calibrated_probability
 from training.evaluation.region_outcomes import RegionOutcome, calibration_error
 
 FEWEST_REGIONS = 50
-"""Number of regions of a class on the validation part; with fewer, it stays uncalibrated."""
+"""Number of regions of a class on the validation part; with fewer, it has no curve of its own."""
 
 _FOLDS = 5
 _MOST_BINS = 15
@@ -48,7 +49,8 @@ class _Class:
         before, after: float64 (n,), mean probabilities of its regions; `after` by curves that were
             fitted without the region's group.
         outcome: float64 (n,), shares of true pixels.
-        note: why there is no curve; empty if there is one.
+        note: why there is no curve, or whose it is; empty if it is its own.
+        few: whether its regions are too few for a curve of its own.
     """
 
     defect_class: DefectClass
@@ -56,6 +58,7 @@ class _Class:
     after: Float64
     outcome: Float64
     note: str = ""
+    few: bool = False
 
 
 def calibrate_regions(manifest: Manifest, regions: Sequence[RegionOutcome]) -> CalibratedRegions:
@@ -65,12 +68,13 @@ def calibrate_regions(manifest: Manifest, regions: Sequence[RegionOutcome]) -> C
         manifest: calibrated manifest whose classes have no curve.
         regions: regions of the validation pictures that count with its thresholds.
     """
-    done = [
+    alone = [
         _calibrate(one, [region for region in regions if region.class_id == one.id])
         for one in manifest.classes
     ]
+    done = _with_shared_curve(alone, regions)
     notes = tuple(one.note for one in done if one.note)
-    if len(notes) == len(done):
+    if not any(one.defect_class.region_curve for one in done):
         return CalibratedRegions(manifest, notes)
     update: dict[str, object] = {"classes": [one.defect_class for one in done]}
     if manifest.calibration is not None:
@@ -131,16 +135,18 @@ def _calibrate(defect_class: DefectClass, regions: Sequence[RegionOutcome]) -> _
     probability = np.array([one.probability for one in regions], dtype=np.float64)
     outcome = np.array([one.outcome for one in regions], dtype=np.float64)
     groups = len({one.group for one in regions})
-    name = f"class {defect_class.id} ({defect_class.name})"
 
-    def unchanged(why: str) -> _Class:
-        note = f"{name}: the mean probabilities of its regions stay uncalibrated: {why}"
-        return _Class(defect_class, probability, probability, outcome, note)
+    def unchanged(why: str, few: bool = False) -> _Class:
+        note = (
+            f"{_name(defect_class)}: the mean probabilities of its regions stay uncalibrated: {why}"
+        )
+        return _Class(defect_class, probability, probability, outcome, note, few)
 
-    if len(regions) < FEWEST_REGIONS or groups < _FOLDS:
+    if not _enough(regions):
         return unchanged(
             f"{len(regions)} regions in {groups} groups of validation pictures; at least "
-            f"{FEWEST_REGIONS} regions in {_FOLDS} groups are needed"
+            f"{FEWEST_REGIONS} regions in {_FOLDS} groups are needed",
+            few=True,
         )
     after = _cross_fitted(probability, outcome, [one.group for one in regions])
     squared = [float(np.mean((told - outcome) ** 2)) for told in (probability, after)]
@@ -153,6 +159,49 @@ def _calibrate(defect_class: DefectClass, regions: Sequence[RegionOutcome]) -> _
     return _Class(
         defect_class.model_copy(update={"region_curve": curve}), probability, after, outcome
     )
+
+
+def _with_shared_curve(classes: Sequence[_Class], regions: Sequence[RegionOutcome]) -> list[_Class]:
+    """Give one curve to all classes with too few regions, if it brings them nearer to the truth.
+
+    It is fitted to the regions of all classes, and judged by those of these classes; if they have
+    none, by all.
+    """
+    few = {one.defect_class.id for one in classes if one.few}
+    if not few or not _enough(regions):
+        return list(classes)
+    probability = np.array([one.probability for one in regions], dtype=np.float64)
+    outcome = np.array([one.outcome for one in regions], dtype=np.float64)
+    after = _cross_fitted(probability, outcome, [one.group for one in regions])
+    of_class = np.array([one.class_id for one in regions])
+    judged = np.isin(of_class, list(few))
+    if not judged.any():
+        judged = np.ones(len(regions), dtype=bool)
+    squared = [np.mean((told - outcome)[judged] ** 2) for told in (probability, after)]
+    if squared[1] >= squared[0]:
+        return list(classes)
+    curve = fit_curve(probability, outcome)
+    return [
+        one if not one.few else _shared(one, curve, after[of_class == one.defect_class.id])
+        for one in classes
+    ]
+
+
+def _shared(one: _Class, curve: RegionCurve, after: Float64) -> _Class:
+    note = (
+        f"{_name(one.defect_class)}: {len(one.outcome)} regions are too few to calibrate their "
+        "mean probabilities alone; it has the curve of all classes together"
+    )
+    defect_class = one.defect_class.model_copy(update={"region_curve": curve})
+    return replace(one, defect_class=defect_class, after=after, note=note)
+
+
+def _enough(regions: Sequence[RegionOutcome]) -> bool:
+    return len(regions) >= FEWEST_REGIONS and len({one.group for one in regions}) >= _FOLDS
+
+
+def _name(defect_class: DefectClass) -> str:
+    return f"class {defect_class.id} ({defect_class.name})"
 
 
 def _cross_fitted(probability: Float64, outcome: Float64, groups: Sequence[str]) -> Float64:

@@ -90,10 +90,10 @@ def test_the_error_of_an_overconfident_segmenter_falls(draft: Draft) -> None:
     found, notes = calibrated(draft, regions(sure(true, 0.35, -0.4), noisy))
     first, second = found.classes
     assert first.region_curve is not None
-    assert second.region_curve is None
+    assert second.region_curve == first.region_curve, "that of all regions, which are the first's"
     assert notes == (
-        "class 2 (c2): the mean probabilities of its regions stay uncalibrated: 0 regions in 0 "
-        "groups of validation pictures; at least 50 regions in 5 groups are needed",
+        "class 2 (c2): 0 regions are too few to calibrate their mean probabilities alone; it has "
+        "the curve of all classes together",
     )
     assert found.calibration is not None
     before, after = found.calibration.region_calibration_error or (0, 1)
@@ -138,6 +138,32 @@ def test_few_regions_or_groups_stay_as_they_are(draft: Draft) -> None:
         assert told in notes[0]
         assert made.format_version == 3
         assert made.calibration == RECORD
+
+
+def test_classes_with_few_regions_share_a_curve(draft: Draft) -> None:
+    true = honest(80)
+    of_each = regions(sure(true, 0.3, -0.5), true)
+    found = [one._replace(class_id=1 + place % 2) for place, one in enumerate(of_each)]
+    made, notes = calibrated(draft, found)
+    first, second = made.classes
+    assert first.region_curve == second.region_curve == fit_curve(sure(true, 0.3, -0.5), true)
+    assert [note[:27] for note in notes] == [
+        "class 1 (c1): 40 regions ar",
+        "class 2 (c2): 40 regions ar",
+    ]
+    assert made.calibration is not None
+    before, after = made.calibration.region_calibration_error or (0, 1)
+    assert after < 0.5 * before
+
+
+def test_a_shared_curve_must_help_the_classes_that_share_it(draft: Draft) -> None:
+    true = honest(200)
+    many = regions(sure(true, 0.3, -0.5), true)
+    rare = [one._replace(class_id=2) for one in regions(honest(30, 5), honest(30, 5))]
+    made, notes = calibrated(draft, [*many, *rare])
+    assert made.classes[0].region_curve is not None
+    assert made.classes[1].region_curve is None, "its own probabilities are right"
+    assert "30 regions in" in notes[0]
 
 
 def test_a_curve_that_does_not_help_is_left_out(draft: Draft) -> None:
