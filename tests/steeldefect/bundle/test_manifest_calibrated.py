@@ -60,6 +60,20 @@ def test_without_them_no_field_is_named_and_the_format_stays() -> None:
         assert name not in text
 
 
+def test_a_shift_of_the_gate_needs_a_higher_format() -> None:
+    before = plain()
+    assert before.gate is not None
+    assert '"shift"' not in before.model_dump_json()
+    gate = before.gate.model_copy(update={"shift": -2.5})
+    made = with_lowest_format(before.model_copy(update={"gate": gate}))
+    assert made.format_version == 6
+    assert Manifest.model_validate_json(made.model_dump_json()) == made
+    for version in (3, 5):
+        stated = json.loads(made.model_dump_json()) | {"format_version": version}
+        with pytest.raises(ValidationError, match="the shift of a gate needs format 6"):
+            Manifest.model_validate(stated)
+
+
 @pytest.mark.parametrize("part", ["guarantees", "region_calibration_error", "region_curve"])
 def test_each_field_needs_the_format(part: str) -> None:
     stated = json.loads(calibrated().model_dump_json())

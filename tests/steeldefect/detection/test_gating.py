@@ -43,6 +43,14 @@ def test_one_temperature_undoes_its_inverse(probability: float, temperature: flo
     assert back[0] == pytest.approx(probability, abs=1e-5)
 
 
+def test_a_shift_is_added_to_the_divided_logit() -> None:
+    odds = np.exp(np.array([-2.0, 0.0, 3.0]))
+    tempered = temper((odds / (1 + odds)).astype(np.float32), 2.0, -1.0)
+    expected = 1 / (1 + np.exp(-(np.array([-2.0, 0.0, 3.0]) / 2 - 1)))
+    np.testing.assert_allclose(tempered, expected, rtol=1e-5)
+    assert (temper(np.array([0.2], np.float32), 1.0, 0.5) > 0.2).all()
+
+
 def test_a_half_stays_a_half_and_nan_stays_nan() -> None:
     tempered = temper(np.array([0.5, np.nan], np.float32), 3.0)
     assert tempered[0] == 0.5
