@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from benchmarks.pareto.measuring import Measured, on_front
 
 _FRONT, _BEATEN, _LINE = "#0072b2", "#999999", "#dddddd"
+
+
+def _is_above(row: Measured, rows: Sequence[Measured]) -> bool:
+    """Return whether a row is better than the next one in cost: their names are then apart."""
+    others = [one for one in rows if one is not row]
+    if not others:
+        return True
+    return row.dice >= min(others, key=lambda one: abs(log(one.rate / row.rate))).dice
 
 
 def draw(rows: Sequence[Measured], title: str, path: Path) -> None:
@@ -34,12 +44,14 @@ def draw(rows: Sequence[Measured], title: str, path: Path) -> None:
         axes.annotate(
             f"{row.name}, {row.precision.value}",
             (row.rate, row.dice),
-            xytext=(6, 4),
+            xytext=(6, 5 if _is_above(row, rows) else -12),
             textcoords="offset points",
             fontsize=8,
             color=colour,
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(ScalarFormatter())
     axes.set_xlabel("pictures a second and core")
     axes.set_ylabel("positives-only Dice, 95%")
     axes.set_title(title)
