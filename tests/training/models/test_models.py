@@ -238,7 +238,7 @@ def test_frozen_statistics_stay_and_all_else_learns(tmp_path: Path) -> None:
     colour_network(Encoder.MOBILENETV2).save_weights(path)
     model = build_segmenter(encoder_settings(str(path), freeze_batch_norm=True), 2)[0]
     before = {one.path: one.numpy() for one in model.get_layer(ENCODER).weights}
-    model.compile("sgd", "binary_crossentropy")
+    model.compile("adam", "binary_crossentropy")
     rng = np.random.default_rng(0)
     model.fit(rng.normal(size=(4, *SHAPE)), rng.random((4, 64, 96, 2)), verbose=0)
     for variable in model.get_layer(ENCODER).weights:
