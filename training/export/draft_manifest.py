@@ -89,11 +89,10 @@ def draft_of_fit(
     if novelty is not None and not recipe.learns_classes:
         classes = [novelty.unknown]
         gate = manifest.Gate(input=settings.spec, threshold=novelty.limit, shared=True)
-    return draft_manifest(classes, gate, segmenter, sizes_of(dataset), record, novelty)
+    return draft_manifest(classes, gate, segmenter, _sizes(dataset), record, novelty)
 
 
-def sizes_of(dataset: DataSet) -> manifest.PictureSizes:
-    """Return the smallest and largest sizes of the pictures of a data set."""
+def _sizes(dataset: DataSet) -> manifest.PictureSizes:
     heights = [picture.shape[0] for picture in dataset.pictures]
     widths = [picture.shape[1] for picture in dataset.pictures]
     return manifest.PictureSizes(

@@ -27,6 +27,7 @@ from training.evaluation.run_detector import PictureResult, run_detector
 from training.evaluation.score_held_out import HeldOut, held_out_of
 from training.finish import Evidence, OfParts
 from training.pooling.members import Member
+from training.recipe import Recipe
 from training.splitting.split import Parts
 
 _EXACT = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.F32, threads=0)
@@ -37,6 +38,11 @@ OF_FOLDS = (
     "mean of their answers was not measured, because every picture was fitted on by some of them"
 )
 
+NO_GUARANTEE = (
+    "nothing is guaranteed: a guarantee holds for the models that were tested, and the mean of the "
+    "members was not"
+)
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -45,12 +51,25 @@ class Answered:
     Attributes:
         parts: parts of its split; of folds, all pictures are in the train part.
         evidence: the answers.
-        notes: notes for a reader of the bundle.
+        of_folds: whether the members are folds, which answer in place of their mean.
     """
 
     parts: Parts
     evidence: Evidence
-    notes: tuple[str, ...] = ()
+    of_folds: bool = False
+
+    def admitted(self, recipe: Recipe) -> tuple[Recipe, list[str]]:
+        """Return the recipe as far as these answers can carry it, and notes for a reader.
+
+        A guarantee is exact for the models that were tested. Of folds, that is not their mean.
+        """
+        if not self.of_folds:
+            return recipe, []
+        notes = [OF_FOLDS]
+        if recipe.calibrate.guarantee is not None:
+            notes.append(NO_GUARANTEE)
+        calibrate = recipe.calibrate.model_copy(update={"guarantee": None})
+        return recipe.model_copy(update={"calibrate": calibrate}), notes
 
 
 def answered_by(members: Sequence[Member]) -> Answered:
@@ -69,7 +88,7 @@ def answered_by(members: Sequence[Member]) -> Answered:
             "fits of one split file, or the folds of one"
         )
     everything = sorted({one.name: one for one in _all(first)}.values(), key=lambda one: one.name)
-    return Answered(Parts(tuple(everything), (), ()), _OfFolds(members), (OF_FOLDS,))
+    return Answered(Parts(tuple(everything), (), ()), _OfFolds(members), of_folds=True)
 
 
 class _OfFolds:

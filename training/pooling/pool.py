@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from steeldefect.bundle import manifest
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName
+from steeldefect.bundle.manifest import Manifest
 from steeldefect.program.progress import say
 from steeldefect.runtimes.keras_files import load_keras_model
 from steeldefect.stores import S3Settings
 from training.backend import keras
 from training.data.dataset import DataSet, read_dataset
-from training.export.draft_manifest import draft_manifest, sizes_of
+from training.export.draft_manifest import draft_of_fit
 from training.export.staging import Models, refuse_existing
 from training.finish import Fitted, finish
 from training.models.pooled import mean_gate, mean_segmenter
@@ -57,11 +56,12 @@ def _joined(members: Sequence[Member], answered: Answered, dataset: DataSet) -> 
     if first.gate is not None:
         gate = mean_gate(_models(members, ModelName.GATE), first.shares_network, odd)
     segmenter = mean_segmenter(_models(members, ModelName.SEGMENTER), odd)
+    recipe, notes = answered.admitted(members[0].recipe)
     return Fitted(
         models=Models(gate, segmenter),
-        draft=_draft(members, answered, dataset),
+        draft=_draft(members, answered, dataset, notes),
         history={},
-        recipe=members[0].recipe,
+        recipe=recipe,
         parts=answered.parts,
     )
 
@@ -71,43 +71,22 @@ def _models(members: Sequence[Member], name: ModelName) -> list[keras.Model]:
     return [load_keras_model(one.bundle.model_path(name, form)) for one in members]
 
 
-def _draft(members: Sequence[Member], answered: Answered, dataset: DataSet) -> manifest.Manifest:
+def _draft(
+    members: Sequence[Member], answered: Answered, dataset: DataSet, notes: Sequence[str]
+) -> Manifest:
     """Return a manifest with the values of the recipe, all of which are chosen anew."""
-    first, recipe = members[0].manifest, members[0].recipe
-    classes = [
-        manifest.DefectClass(
-            id=one.id,
-            name=one.name,
-            pixel_threshold=recipe.segmenter.pixel_threshold,
-            min_area=recipe.segmenter.min_area,
-        )
-        for one in first.classes
-    ]
-    gate = None
-    if first.gate is not None:
-        gate = manifest.Gate(
-            input=first.gate.input, threshold=recipe.gate.threshold, shared=first.shares_network
-        )
-    return draft_manifest(
-        classes,
-        gate,
-        manifest.Segmenter(input=first.segmenter.input, mirrors=list(first.segmenter.mirrors)),
-        sizes_of(dataset),
-        _record(members, answered),
-        first.novelty,
-    )
-
-
-def _record(members: Sequence[Member], answered: Answered) -> manifest.TrainingRecord:
     records = [one.manifest.training for one in members]
-    names = sorted({one.recipe_name for one in records})
-    update: dict[str, Any] = {
-        "recipe_name": f"pool of {len(members)}: {', '.join(names)}",
-        "pictures": answered.parts.counts(),
-        "minutes": round(sum(one.minutes for one in records), 2),
-        "notes": [*_members_note(members), *answered.notes],
-    }
-    return records[0].model_copy(update=update)
+    draft = draft_of_fit(
+        dataset,
+        answered.parts.counts(),
+        members[0].recipe,
+        [*_members_note(members), *notes],
+        sum(one.minutes for one in records),
+        members[0].manifest.novelty,
+    )
+    names = ", ".join(sorted({one.recipe_name for one in records}))
+    name = {"recipe_name": f"pool of {len(members)}: {names}"}
+    return draft.model_copy(update={"training": draft.training.model_copy(update=name)})
 
 
 def _members_note(members: Sequence[Member]) -> list[str]:

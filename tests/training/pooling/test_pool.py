@@ -29,10 +29,11 @@ from training.models import build_gate, build_segmenter
 from training.models.novelty import Normal, compared_features
 from training.models.pooled import mean_gate, mean_segmenter
 from training.models.shared import Odd, in_two_parts
-from training.pooling.evidence import OF_FOLDS
+from training.pooling.evidence import NO_GUARANTEE, OF_FOLDS, answered_by
+from training.pooling.members import Member
 from training.pooling.pool import pool_as_bundle
-from training.recipe import Gate, Recipe, Segmenter
-from training.splitting.split import SPLIT_NAME, Parts
+from training.recipe import Calibrate, Gate, Guarantee, Recipe, Segmenter
+from training.splitting.split import SPLIT_NAME, Parts, read_split
 
 pytestmark = pytest.mark.xdist_group("pooled")  # the members are written once for all
 
@@ -197,6 +198,18 @@ def test_each_picture_of_folds_is_measured_by_the_member_that_held_it_out(
     assert of_folds.manifest.training.pictures == {"train": 40, "validation": 0, "test": 0}
     assert of_folds.manifest.calibration is not None
     assert of_folds.manifest.calibration.pictures == 20
+
+
+def test_folds_guarantee_nothing(plant: Plant, folds: list[Bundle]) -> None:
+    dataset = plant.dataset
+    members = [Member(one, read_split(one.folder / SPLIT_NAME, dataset.pictures)) for one in folds]
+    wanted = Calibrate(guarantee=Guarantee(missed=0.3, confidence=0.8))
+    asked = RECIPE.model_copy(update={"calibrate": wanted})
+    recipe, notes = answered_by(members).admitted(asked)
+    assert recipe.calibrate == Calibrate()
+    assert notes == [OF_FOLDS, NO_GUARANTEE]
+    same = answered_by([members[0], members[0]])
+    assert same.admitted(asked) == (asked, []), "one split: the mean itself is tested"
 
 
 def test_the_command_writes_the_bundle_and_prints_its_scores(
