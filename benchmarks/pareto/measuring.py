@@ -11,7 +11,7 @@ import pandas as pd
 
 from steeldefect.bundle.files import Bundle, ModelName
 from steeldefect.bundle.manifest import CpuPrecision, Manifest, Mirror
-from steeldefect.detection.detector import Detector
+from steeldefect.detection.open_detector import open_detector
 from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from steeldefect.runtimes import (
@@ -177,11 +177,7 @@ def _options(precision: CpuPrecision, threads: int) -> RuntimeOptions:
 def _run(
     bundle: Bundle, pictures: Sequence[LabelledPicture], precision: CpuPrecision
 ) -> list[PictureResult]:
-    runtimes = open_runtimes(bundle, choose_engine(_options(precision, 0)))
-    detector = Detector(
-        bundle.manifest, runtimes.get(ModelName.GATE), runtimes[ModelName.SEGMENTER], any_size=True
-    )
-    return run_detector(detector, pictures)
+    return run_detector(open_detector(bundle, _options(precision, 0), any_size=True), pictures)
 
 
 def _milliseconds(
