@@ -177,7 +177,8 @@ def _agrees(
     return own == stated and all(etag == candidate.etag for etag, _, _ in reviews)
 
 
-# `rank`, not `row_number`: a shadow scores a picture in the same run as the bundle that leads
+# `rank`, not `row_number`: a shadow scores a picture in the same run as the bundle that leads;
+# the order does not ask where an archive lies: one that moves gives the same choice
 _CHOSEN = """
 CREATE TEMP TABLE chosen AS
 WITH newest AS (
@@ -190,7 +191,8 @@ WITH newest AS (
 ), numbered AS (
     SELECT newest.*,
         row_number() OVER (
-            PARTITION BY verdict = 'defect' ORDER BY md5(concat_ws(chr(10), $seed, source, key))
+            PARTITION BY verdict = 'defect'
+            ORDER BY md5(concat_ws(chr(10), $seed, key)), source, key
         ) AS turn
     FROM newest ANTI JOIN quarantine USING (source, key)
     WHERE newest.bundle = $digest

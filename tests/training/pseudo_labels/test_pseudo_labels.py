@@ -112,6 +112,7 @@ def test_what_must_not_be_taken(plant: Plant, labelled: Labelled, tmp_path: Path
     shutil.copy(labelled.folder / "images" / held_out, plant.archive / "copy-held.png")
     shutil.copy(labelled.folder / "images" / train, plant.archive / "copy-train.png")
     plant.add("twin9.png", [(BRIGHT, SURE, 8, 40)], seed=1001)  # as bright1.png
+    plant.add("bright11.png", [(BRIGHT, SURE, 30, 90)])  # so that every clean one gets its turn
     (plant.archive / "bad10.png").write_bytes((plant.archive / "bright2.png").read_bytes())
     more = {TableName.QUARANTINE: [failure("bad10.png") | {"source": str(plant.archive)}]}
     plant.score(more=more)
@@ -120,7 +121,8 @@ def test_what_must_not_be_taken(plant: Plant, labelled: Labelled, tmp_path: Path
     made = pseudo_label(tmp_path / "out", order(plant, labelled))
     taken = keys(made)
     assert len([one for one in taken if one in ("bright1.png", "twin9.png")]) == 1
-    assert set(taken) - {"bright1.png", "twin9.png"} == {"bright2.png", "clean5.png", "clean6.png"}
+    others = {"bright11.png", "bright2.png", "clean5.png", "clean6.png"}
+    assert set(taken) - {"bright1.png", "twin9.png"} == others
     assert made.skipped == {
         **{"changed_since_scored": 1, "doubtful_region": 1, "like_held_out": 1},
         **{"like_one_taken": 1, "labelled_already": 1, "unreadable": 1},
@@ -197,6 +199,21 @@ def test_rare_classes_come_first_and_clean_pictures_last(
     assert made.clean == 2
     assert "dark40.png" in keys(made)
     assert made.left == 17 - 5
+
+
+def test_an_archive_that_moves_gives_the_same_choice(
+    plant: Plant, labelled: Labelled, tmp_path: Path
+) -> None:
+    chosen = []
+    for place in ("here", "there"):
+        moved = replace(plant, folder=tmp_path / place)
+        for number in range(10, 20):
+            moved.add(f"bright{number}.png", [(BRIGHT, SURE, 2 * number, 60 - number)])
+            moved.add(f"clean{number + 20}.png")
+        moved.score()
+        made = pseudo_label(tmp_path / f"out-{place}", order(moved, labelled, most=4))
+        chosen.append(keys(made))
+    assert chosen[0] == chosen[1]
 
 
 def files(folder: Path) -> dict[str, bytes]:
