@@ -7,6 +7,7 @@ at the end, with the form that scoring will run. Nothing is chosen by its result
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,7 @@ class OfParts:
 def finish(fitted: Fitted, target: Path, evidence: Evidence | None = None) -> Bundle:
     """Stage the models, check, calibrate, choose the precision, measure, report, and seal.
 
-    The bundle also gets a reference for the watch: what its validation pictures look like.
+    The bundle also gets a reference for the watch: what the pictures that choose look like to it.
 
     Args:
         fitted: fitted models with their draft manifest, history, recipe and parts.
@@ -148,7 +149,8 @@ def finish(fitted: Fitted, target: Path, evidence: Evidence | None = None) -> Bu
         compiled = accept_precision(staged, manifest, parts.train, choosing, recipe.compile)
 
         scoring = staged.detector(manifest, compiled.default, compiled.gate_default)
-        reference = bundle_reference(scoring, choosing)
+        classes = {one.id: one.name for one in manifest.outlined_classes}
+        reference = bundle_reference(evidence.results(scoring), classes)
 
         say(f"measuring on {len(evidence.measuring)} test pictures, in {compiled.default_name}")
         held_out = evidence.held_out(scoring)
@@ -164,12 +166,24 @@ def finish(fitted: Fitted, target: Path, evidence: Evidence | None = None) -> Bu
         )
         attachments = {
             SPLIT_NAME: parts.to_csv(),
-            HISTORY_NAME: json.dumps(fitted.history, indent=1) + "\n",
+            HISTORY_NAME: _history_json(fitted.history),
             HELD_OUT_NAME: held_out.to_csv(),
             REPORT_NAME: write_report(report),
             REFERENCE_NAME: reference.to_json() + "\n",
         }
         return seal(staged, target, manifest, attachments)
+
+
+def _history_json(history: Mapping[str, History]) -> str:
+    """Write the curves; an epoch without a value has null."""
+    curves = {
+        model: {
+            name: [value if math.isfinite(value) else None for value in values]
+            for name, values in one.items()
+        }
+        for model, one in history.items()
+    }
+    return json.dumps(curves, indent=1) + "\n"
 
 
 def _with_notes(manifest: Manifest, notes: tuple[str, ...]) -> Manifest:

@@ -103,7 +103,7 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     missing = _check_trainable(dataset, parts, extra, recipe)
     say(_describe(dataset, parts, extra))
     teacher = None
-    if recipe.data.teacher is not None and recipe.learns_classes:
+    if recipe.data.teacher is not None:
         teacher = OpenedTeacher(recipe.data.teacher, dataset, parts)
     work = options.work or bundle.with_name(f"{bundle.name}.fit")
     _claim_work_folder(work, _identity(dataset, parts, extra, recipe, teacher))

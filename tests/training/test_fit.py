@@ -276,7 +276,7 @@ def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -
 
 
 def test_a_segmenter_is_taught_what_its_teacher_answers(
-    fitted: FitResult, learnable: Path, tmp_path: Path
+    fitted: FitResult, learnable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"bundle": str(fitted.bundle.folder), "share": 1.0}
     recipe = Recipe.model_validate(_tiny(epochs=1) | {"data": {"teacher": settings}})
@@ -293,6 +293,11 @@ def test_a_segmenter_is_taught_what_its_teacher_answers(
     for picture in parts.train:
         maps = detector.maps([detector.prepare(picture.read())])[0]
         np.testing.assert_allclose(soft(picture) / 255, maps, atol=0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr("training.fitting.teacher.open_detector", pytest.fail)
+        again = teacher.soft_maps(parts.train, recipe.segmenter.spec, tmp_path)
+    for picture in parts.train:
+        assert (again(picture) == soft(picture)).all(), "a fit that resumes does not ask again"
     classes = tuple(dataset.class_names)
     losses = [
         fit_segmenter(Job(recipe, parts, classes, tmp_path / str(taught), teacher=taught)).history

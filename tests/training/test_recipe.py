@@ -137,6 +137,13 @@ def test_any_recipe_goes_without_a_gate(recipe: str) -> None:
     assert read_recipe(RECIPES / f"{recipe}.yaml", ["gate.kind=none"]).gate.kind is GateKind.NONE
 
 
+def test_a_recipe_without_classes_has_no_teacher() -> None:
+    taught = ["data.teacher.bundle=b7"]
+    assert read_recipe(RECIPES / "strong.yaml", taught).data.teacher is not None
+    with pytest.raises(SettingsError, match=r"data\.teacher needs a segmenter to teach"):
+        read_recipe(RECIPES / "normal.yaml", taught)
+
+
 def test_a_shared_gate_takes_the_segmenters_input() -> None:
     path = RECIPES / "strong.yaml"
     assert read_recipe(path).gate.kind is GateKind.SHARED

@@ -1,38 +1,35 @@
-"""Make the reference of a bundle: what its validation pictures look like to camera and models."""
+"""Make the reference of a bundle: what pictures that it did not learn from look like to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from steeldefect.detection.detector import Detector
 from steeldefect.detection.regions import MaskRegions
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.statistics import PictureStatistics, picture_statistics
 from steeldefect.watch.bundle_reference import VALIDATION
 from steeldefect.watch.observed import Observed
 from steeldefect.watch.reference import Reference, make_reference
-from training.data.dataset import LabelledPicture
-from training.evaluation.run_detector import PictureResult, run_detector
+from training.evaluation.run_detector import PictureResult
 
 _PLACES = {"camera": None, "coil": None}  # a training folder does not state them
 
 
-def bundle_reference(detector: Detector, pictures: Sequence[LabelledPicture]) -> Reference:
-    """Measure pictures and findings of a detector, as scoring does.
+def bundle_reference(results: Sequence[PictureResult], classes: Mapping[int, str]) -> Reference:
+    """Measure pictures and findings, as scoring does.
 
     Args:
-        detector: detector with the exported models and final thresholds.
-        pictures: validation part of the split; somebody chose them, so rates say nothing.
+        results: answers with final thresholds, on pictures that the models did not learn from;
+            somebody chose the pictures, so rates say nothing.
+        classes: names of all classes that may be found, by id.
 
     Raises:
         DataError: a picture cannot be read, or there is none.
-        InferenceError: a model's output is not finite; the message names the picture.
     """
-    results = run_detector(detector, pictures)
     found = [
         {"picture": number, "class_id": class_id}
         for number, one in enumerate(results)
@@ -41,7 +38,7 @@ def bundle_reference(detector: Detector, pictures: Sequence[LabelledPicture]) ->
     regions = [row for number, one in enumerate(results) for row in _regions(number, one)]
     observed = Observed(
         bundle="",  # the digest is known only after the bundle is sealed
-        classes={one.id: one.name for one in detector.manifest.outlined_classes},
+        classes=dict(classes),
         images=pd.DataFrame([_image(one) for one in results], columns=list(_IMAGE)),
         found=pd.DataFrame(found, columns=["picture", "class_id"]),
         regions=pd.DataFrame(regions, columns=["picture", "class_id", "area", "length"]),

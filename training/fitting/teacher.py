@@ -4,7 +4,7 @@
 
 So one network learns what several found together (`python -m training pool --as-bundle`), and
 pseudo-labels keep their probabilities. The teacher looks once at every training picture. Its maps
-are kept in a file of the work folder, not in memory.
+are kept in a file of the work folder, not in memory: a fit that resumes finds them there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.streams import in_batches
 from training.data.dataset import DataSet, LabelledPicture
 from training.data.samples import Maps, SoftMaps
+from training.fitting.checkpoint import WRITING
 from training.recipe import Teacher
 from training.splitting.parts import SPLIT_NAME, Parts
 from training.splitting.split import read_split
@@ -78,23 +79,33 @@ class OpenedTeacher:
         Args:
             pictures: n pictures to train on.
             spec: input of the student; the maps get its size.
-            folder: work folder; the file of the maps is made anew there.
+            folder: work folder of this fit; maps that it holds already are taken.
 
         Raises:
             DataError: a picture cannot be read.
             InferenceError: a class map is not finite; the message names the picture.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / MAPS_FILE
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._look(pictures, spec, path)
+        maps = np.load(path, mmap_mode="r", allow_pickle=False)
+        places: Mapping[str, int] = {one.name: number for number, one in enumerate(pictures)}
+        return lambda picture: np.asarray(maps[places[picture.name]])
+
+    def _look(self, pictures: Sequence[LabelledPicture], spec: InputSpec, path: Path) -> None:
+        """Write the class maps of all pictures; the file has its name once it is whole."""
         detector = open_detector(self._bundle, _EXACT, any_size=True)
         shape = (len(pictures), spec.height, spec.width, len(detector.manifest.classes))
-        maps = np.lib.format.open_memmap(folder / MAPS_FILE, "w+", np.uint8, shape)
+        unfinished = path.with_suffix(WRITING)
+        maps = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
         place = 0
         with shown(len(pictures), lambda: place, lambda: 0, work="teacher"):
             for some in in_batches(pictures, _AT_A_TIME):
                 maps[place : place + len(some)] = _looked_at(detector, some, spec)
                 place += len(some)
-        places: Mapping[str, int] = {one.name: number for number, one in enumerate(pictures)}
-        return lambda picture: np.asarray(maps[places[picture.name]])
+        maps.flush()
+        unfinished.replace(path)
 
 
 def _looked_at(detector: Detector, some: Sequence[LabelledPicture], spec: InputSpec) -> Maps:

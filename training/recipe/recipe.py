@@ -139,6 +139,8 @@ class Recipe(RecipePart):
             raise ValueError("segmenter.kind: none finds nothing without novelty; set novelty: {}")
         if self.gate.kind is not GateKind.NONE:
             raise ValueError("segmenter.kind: none needs gate.kind: none; its gate is novelty")
+        if self.data.teacher is not None:
+            raise ValueError("data.teacher needs a segmenter to teach; segmenter.kind is none")
         return self
 
     @model_validator(mode="after")

@@ -50,16 +50,14 @@ def test_the_reference_of_a_bundle_measures_pictures_and_findings(
     pictures: list[LabelledPicture], draft: Draft
 ) -> None:
     gate = Answering(lambda batch: np.array([[0.9], [0.0], [0.2], [0.05]], np.float32))
-    detector = Detector(draft(gate=True), gate, Answering(bright))
-    reference = bundle_reference(detector, pictures)
+    results = run_detector(Detector(draft(gate=True), gate, Answering(bright)), pictures)
+    reference = bundle_reference(results, {1: "bright", 2: "dark"})
     assert not reference.as_they_come
     overall = reference.profiles.overall
     assert overall.pictures == 4
     means = sorted(float(np.float32(one.read().mean())) for one in pictures)
     assert overall.samples["gray_mean"].values == pytest.approx(means, rel=1e-6)
     assert overall.samples["gate_probability"].values == pytest.approx([0, 0.05, 0.2, 0.9])
-    gated = Answering(lambda batch: np.array([[0.9], [0.0], [0.2], [0.05]], np.float32))
-    results = run_detector(Detector(draft(gate=True), gated, Answering(bright)), pictures)
     areas = sorted(
         int(size)
         for one in results

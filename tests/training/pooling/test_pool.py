@@ -18,6 +18,8 @@ from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, BundleError, DataError
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from steeldefect.stores import S3Settings
+from steeldefect.watch.bundle_reference import REFERENCE_NAME
+from steeldefect.watch.reference import reference_from_json
 from training.__main__ import main
 from training.backend import keras
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
@@ -198,6 +200,21 @@ def test_each_picture_of_folds_is_measured_by_the_member_that_held_it_out(
     assert of_folds.manifest.training.pictures == {"train": 40, "validation": 0, "test": 0}
     assert of_folds.manifest.calibration is not None
     assert of_folds.manifest.calibration.pictures == 20
+
+
+def test_the_reference_of_folds_is_made_of_what_they_held_out(
+    plant: Plant, folds: list[Bundle], of_folds: Bundle
+) -> None:
+    expected: list[float] = []
+    for number, member in enumerate(folds):
+        stated = member.manifest.model_copy(update={"gate": of_folds.manifest.gate})
+        detector = open_detector(replace(member, manifest=stated), EXACT)
+        test = parts_of(plant.dataset.pictures, 10 * number).test
+        answers = detector.judge([detector.prepare(one.read()) for one in test])
+        expected += answers.probability.tolist()
+    reference = reference_from_json((of_folds.folder / REFERENCE_NAME).read_bytes())
+    values = reference.profiles.overall.samples["gate_probability"].values
+    assert values == pytest.approx(sorted(expected), abs=1e-6)
 
 
 def test_folds_guarantee_nothing(plant: Plant, folds: list[Bundle]) -> None:
