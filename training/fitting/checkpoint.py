@@ -24,6 +24,8 @@ Arrays = list[npt.NDArray[Any]]
 History = dict[str, list[float]]
 
 STATE_FILE = "state.npz"
+WRITING = ".writing"
+"""Suffix of a file that is not whole yet."""
 
 _ARRAYS = ("variables", "optimizer", "best")
 _VALUES = ("epochs", "finished", "history", "best_epoch", "seconds", "stopped")
@@ -36,7 +38,8 @@ class FitState:
     Attributes:
         epochs: number of finished epochs.
         finished: whether the fit has ended: by its epochs, its patience or its time.
-        history: values of each curve by name, one value per epoch.
+        history: values of each curve by name, one value per epoch; NaN on validation if the epoch
+            was not validated.
         best_epoch: number of the best epoch, counted from 0; -1 before the first epoch.
         seconds: seconds used over all starts.
         variables: variables of the model after the last epoch, needed to resume; empty before
@@ -65,7 +68,7 @@ def save_state(state: FitState, path: Path) -> None:
         for number, value in enumerate(getattr(state, name))
     }
     values = json.dumps({name: getattr(state, name) for name in _VALUES})
-    staging = path.with_suffix(".writing")
+    staging = path.with_suffix(WRITING)
     with staging.open("wb") as file:
         np.savez(file, allow_pickle=False, values=np.array(values), **arrays)
         file.flush()

@@ -58,18 +58,19 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compare the epoch with the best one, decide whether to stop, and write the state."""
         state, values = self._state, {name: float(value) for name, value in (logs or {}).items()}
-        loss = values.get("val_loss", float("nan"))
-        if not all(math.isfinite(values.get(name, loss)) for name in ("loss", "val_loss")):
+        if not all(math.isfinite(values.get(name, 0.0)) for name in ("loss", "val_loss")):
             self._stop(f"the loss was not finite in epoch {epoch + 1}; the best before it is kept")
             return
-        for name, value in values.items():
-            state.history.setdefault(name, []).append(value)
+        for name in {**state.history, **values}:
+            state.history.setdefault(name, []).append(values.get(name, math.nan))
         if best_epoch(state.history) == epoch:
             state.best_epoch, state.best = epoch, self._validated
         state.epochs, state.seconds = epoch + 1, self._clock.used
         state.variables = _values(self.model.variables)
         state.optimizer = _values(self.model.optimizer.variables)
-        if self._clock.over:
+        if "val_loss" not in values:
+            pass  # the last epoch is always validated (`Validations`)
+        elif self._clock.over:
             self._stop(f"its time was over in epoch {epoch + 1}")
         elif epoch - state.best_epoch >= self._patience:
             self._stop(f"no better epoch in {self._patience}")

@@ -19,6 +19,7 @@ from training.fitting.checkpoint import STATE_FILE, FitState, load_state, save_s
 from training.fitting.early_stopping import EarlyStopping
 from training.fitting.epoch_lines import EpochLines, bar_is_seen
 from training.fitting.schedule import Clock, Pace
+from training.fitting.validations import Validations
 from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
 
 _OPTIMIZERS = {
@@ -93,6 +94,7 @@ def fit_model(
         _restore(model, state)
         say(f"{model.name}: going on after epoch {state.epochs} of {settings.epochs}")
     clock = Clock(budget, state.seconds)
+    validations = Validations(settings.epochs, clock)
     stopping = EarlyStopping(state, settings.patience, folder / STATE_FILE, clock)
     pace = Pace(
         settings.optimizer, settings.epochs * batches.steps, state.epochs * batches.steps, clock
@@ -102,9 +104,10 @@ def fit_model(
             batches.train(state.epochs, settings.epochs),
             steps_per_epoch=batches.steps,
             validation_data=batches.validation,
+            validation_freq=validations.frequency,
             initial_epoch=state.epochs,
             epochs=settings.epochs,
-            callbacks=_callbacks(model, settings, folder, pace, stopping),
+            callbacks=[validations, *_callbacks(model, settings, folder, pace, stopping)],
             shuffle=False,  # the batches are shuffled already
             verbose=1 if bar_is_seen() else 0,
         )

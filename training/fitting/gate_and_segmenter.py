@@ -26,14 +26,24 @@ from training.fitting.fit_model import Batches, Objective, fit_model
 from training.fitting.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
 from training.fitting.teacher import OpenedTeacher
 from training.models import build_gate, build_segmenter, for_export
+from training.models.faster import faster
 from training.models.gates import STRIDE, greatest_place
 from training.models.weights import LoadedWeights, section_of
-from training.recipe import Gate, GateKind, Recipe, Sampling, Segmenter, SegmenterPictures
+from training.recipe import (
+    Arithmetic,
+    Gate,
+    GateKind,
+    Recipe,
+    Sampling,
+    Segmenter,
+    SegmenterPictures,
+)
 from training.splitting.extra import NO_EXTRA, Extra
 from training.splitting.split import Parts
 
 _GIB = 2**30
 _CLEAN_SHARE = 0.5  # share of clean pictures among the pictures drawn for a gate
+_POLICIES = {Arithmetic.AUTO: Arithmetic.FLOAT32.value}  # what remains is `faster`'s
 _CLEAN = 0  # class id that stands for clean pictures; real class ids begin at 1
 
 
@@ -213,8 +223,8 @@ Built = tuple[keras.Model, LoadedWeights]
 def _built(job: Job, build: Callable[[], Built]) -> Built:
     """Build a model with the recipe's arithmetic, and with random weights from its seed."""
     keras.utils.set_random_seed(job.recipe.seed)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(job.recipe.arithmetic.value)
+    before, arithmetic = keras.config.dtype_policy(), job.recipe.arithmetic
+    keras.config.set_dtype_policy(_POLICIES.get(arithmetic, arithmetic.value))
     try:
         model, loaded = build()
     finally:
@@ -249,7 +259,8 @@ def _fit(
         batches, batches_of_epoch(len(train), size), fixed_batches(validation, spec, size)
     )
     folder = job.folder / section_of(settings)
-    return fit_model(model, feed, settings, objective, folder, budget)
+    trained = faster(model, job.recipe.arithmetic)
+    return fit_model(trained, feed, settings, objective, folder, budget)
 
 
 def _for_segmenter(

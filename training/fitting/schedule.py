@@ -39,6 +39,11 @@ class Clock:
         self._began = time.monotonic() - used
 
     @property
+    def limited(self) -> bool:
+        """Whether there is a budget."""
+        return self._budget is not None
+
+    @property
     def used(self) -> float:
         """Seconds used so far."""
         return time.monotonic() - self._began

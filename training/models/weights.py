@@ -140,7 +140,7 @@ def _load_encoder(encoder: keras.Model, weights: str) -> LoadedWeights:
     bundle = open_bundle(Path(weights), (ModelForm.KERAS,))
     for name in bundle.models:
         source = _whole_model(bundle, name)
-        found = next((one for one in _nested(source) if one.name == ENCODER), None)
+        found = next((one for one in nested_layers(source) if one.name == ENCODER), None)
         if found is not None and len(found.weights) == len(encoder.weights):
             encoder.set_weights(found.get_weights())
             note = f"encoder: the weights of bundle {bundle.digest[:12]}"
@@ -151,12 +151,12 @@ def _load_encoder(encoder: keras.Model, weights: str) -> LoadedWeights:
     )
 
 
-def _nested(model: keras.Model) -> Iterator[Any]:
+def nested_layers(model: keras.Model) -> Iterator[Any]:
     """Yield the layers of a model, and those of the models in it."""
     for layer in model.layers:
         yield layer
         if isinstance(layer, keras.Model):
-            yield from _nested(layer)
+            yield from nested_layers(layer)
 
 
 def _whole_model(bundle: Bundle, name: ModelName) -> keras.Model:

@@ -51,10 +51,11 @@ def rate(name: str, values: Sequence[float]) -> str:
 
 
 def _line(axes: Axes, values: Sequence[float], colour: str, label: str) -> None:
-    """Draw one value for each epoch; a value that is not finite leaves a gap."""
-    epochs = np.arange(1, len(values) + 1)
-    marker = "o" if len(values) == 1 else ""
-    axes.plot(epochs, values, marker=marker, color=colour, linewidth=1.6, label=label)
+    """Draw one value for each epoch that has one; the line goes on over the others."""
+    known = np.isfinite(values)
+    epochs, points = np.flatnonzero(known) + 1, np.asarray(values)[known]
+    marker = "o" if len(points) == 1 else "" if known.all() else "."
+    axes.plot(epochs, points, marker=marker, color=colour, linewidth=1.6, label=label)
 
 
 def _epochs(axes: Axes) -> None:

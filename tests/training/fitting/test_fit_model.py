@@ -140,6 +140,19 @@ def test_time_ends_a_fit_with_a_model(tmp_path: Path) -> None:
     assert "its time was over" in (state.stopped or "")
 
 
+def test_with_a_budget_the_last_epoch_is_validated_and_not_every_other(tmp_path: Path) -> None:
+    forever = settings(epochs=100_000, patience=100_000)
+    fitted = model()
+    state = fit_model(fitted, batches(), forever, MSE, tmp_path, budget=3.0)
+    losses = np.array(state.history["val_loss"])
+    assert len(losses) == len(state.history["loss"]) == state.epochs
+    assert np.isfinite(losses[[0, -1]]).all()
+    assert np.isnan(losses).any(), "one batch costs as much time as validation"
+    assert losses[state.best_epoch] == np.nanmin(losses)
+    assert fitted.evaluate(batches().validation, verbose=0) == pytest.approx(np.nanmin(losses))
+    assert load_state(tmp_path / STATE_FILE).history.keys() == state.history.keys()
+
+
 def test_with_a_budget_the_rate_falls_by_time(tmp_path: Path) -> None:
     cosine = {"kind": "adam", "learning_rate": 0.1, "schedule": "cosine"}
     forever = settings(epochs=100_000, patience=100_000, optimizer=cosine)
