@@ -36,8 +36,12 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together where several processes run them: they share fixtures."""
+    """Keep the tests of a file together where several processes run them: they share fixtures.
+
+    `tests/test_processes.py` tests that this has an effect.
+    """
     for item in items:
         path = item.path.relative_to(ROOT / "tests")
         group = path.parts[0] if path.parts[0] in _TOGETHER else path.as_posix()

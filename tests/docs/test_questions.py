@@ -22,7 +22,7 @@ from steeldefect.bundle.files import Bundle
 from steeldefect.cli import main
 from steeldefect.stores import open_store
 
-pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("questions")]  # one plant for all
+pytestmark = pytest.mark.spark
 
 TEXT = (ROOT / "docs/tables.md").read_text(encoding="utf-8")
 LEAST_QUESTIONS = 20

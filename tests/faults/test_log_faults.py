@@ -20,8 +20,6 @@ from steeldefect.tables.schema import TableName
 from steeldefect.upkeep.health import check_tables
 from steeldefect.upkeep.orphans import find_orphans
 
-pytestmark = pytest.mark.xdist_group("log_faults")  # the tables are written once for all
-
 KEYS = ["one-1.png", "two-2.png", "one-3.png"]
 NIGHTS = len(KEYS)  # each scores one picture
 LOG = r"/tables/images/_delta_log/"

@@ -17,8 +17,6 @@ from support.morning import MARKED, Plant, report_without_spark
 from steeldefect.cli import main as steeldefect
 from steeldefect.tables.schema import TableName
 
-pytestmark = pytest.mark.xdist_group("browser")  # the pages are written once for all
-
 Seen = dict[str, Any]
 REVIEWER = "Åsa <b>\u202eO'Hara & Co"
 

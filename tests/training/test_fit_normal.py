@@ -30,8 +30,6 @@ from training.models.weights import _whole_model
 from training.recipe import Recipe, Segmenter, read_recipe
 from training.summary import summarise
 
-pytestmark = pytest.mark.xdist_group("fit_normal")  # its bundles are fitted once for all
-
 INPUT = {"height": 32, "width": 64, "channels": 1, "scaling": "standard"}
 UNIT = INPUT | {"scaling": "unit"}  # the contrast of a defect then leaves the rest as it is
 FITTED = {

@@ -43,8 +43,6 @@ from training.models.small import small_unet
 from training.recipe import Gate as GateSettings
 from training.recipe import Segmenter as SegmenterSettings
 
-pytestmark = pytest.mark.xdist_group("shared_bundle")  # it is exported once for all
-
 CONTENT = {
     "input": {"height": 32, "width": 64, "channels": 1, "scaling": "standard"},
     "epochs": 1,

@@ -37,8 +37,6 @@ from training.pooling.pool import pool_as_bundle
 from training.recipe import Calibrate, Gate, Guarantee, Recipe, Segmenter
 from training.splitting.split import SPLIT_NAME, Parts, read_split
 
-pytestmark = pytest.mark.xdist_group("pooled")  # the members are written once for all
-
 PART = {
     "kind": "small",
     "input": {"height": 32, "width": 64, "channels": 1, "scaling": "standard"},
