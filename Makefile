@@ -180,14 +180,18 @@ BACKENDS := build/backends
 # address of an index with PyTorch for CPUs; without one, 3 GB of CUDA's libraries come with it
 TORCH_INDEX ?=
 
-$(BACKENDS)/.ready: pyproject.toml requirements.lock
-	$(BIN)/python -m venv --clear $(BACKENDS)
+# $(call WITHOUT_TENSORFLOW,EXTRA,PACKAGES): install an extra and packages in build/EXTRA, alone
+define WITHOUT_TENSORFLOW
+	$(BIN)/python -m venv --clear build/$(1)
 	$(BIN)/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
-		print(*extras["backends"], sep="\n")' > $(BACKENDS)/requirements.txt
-	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
-		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement $(BACKENDS)/requirements.txt \
-		keras numpy opencv-python-headless pydantic cryptography tenacity boto3 tqdm simplejpeg pillow
-	@touch $@
+		print(*extras["$(1)"], sep="\n")' > build/$(1)/requirements.txt
+	build/$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement build/$(1)/requirements.txt $(2)
+	@touch build/$(1)/.ready
+endef
+
+$(BACKENDS)/.ready: pyproject.toml requirements.lock
+	$(call WITHOUT_TENSORFLOW,backends,keras numpy opencv-python-headless pydantic cryptography tenacity boto3 tqdm simplejpeg pillow)
 
 .PHONY: backends
 backends: setup $(BACKENDS)/.ready ## Install JAX and PyTorch for CPUs in build/backends, without TensorFlow
@@ -208,6 +212,12 @@ $(PEERS): $(READY) benchmarks/peers.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--requirement requirements.lock --requirement benchmarks/peers.lock
 	@touch $(PEERS)
+
+build/anomaly/.ready: pyproject.toml requirements.lock
+	$(call WITHOUT_TENSORFLOW,anomaly,keras numpy)
+
+.PHONY: anomaly-peers
+anomaly-peers: setup build/anomaly/.ready ## Install anomalib in build/anomaly, for benchmarks.unknown_defects --peers
 
 .PHONY: bench
 bench: setup $(PEERS) ## Compare the speed of scoring with its limit and with other programs (more than an hour)

@@ -1,7 +1,7 @@
 """Measure how well defects are recognised that no label has ever named.
 
     python -m benchmarks.unknown_defects --data DIR --weights FILE [--seeds N...]
-        [--leave-out] [--recipe FILE] [--minutes N]
+        [--leave-out] [--recipe FILE] [--minutes N] [--peers PYTHON]
 
 Fits a bundle of the recipe `normal` on the clean pictures of a labelled folder, once for each seed
 of the split. No defective picture is used to fit it, so every class is unseen. All defective
@@ -12,15 +12,22 @@ groups of pictures; the pictures of all seeds count together.
 With `--leave-out`, each class is left out in turn: a bundle of `--recipe` (default: `strong`) is
 fitted without any picture that shows the class, for `--minutes` each. Then the table also has the
 AUC of the gate's probability, which has learnt other defects.
+
+With `--peers`, anomalib's PaDiM and PatchCore judge the same pictures with the same encoder, fitted
+on the clean pictures that the bundle's novelty was fitted on (`benchmarks.anomaly_peers`). PYTHON
+has anomalib: `make anomaly-peers` installs it in build/anomaly.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,10 +37,12 @@ from sklearn.metrics import roc_auc_score
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
 
 if TYPE_CHECKING:
+    from steeldefect.bundle.files import Bundle
     from training.data.dataset import DataSet, LabelledPicture
 
 _RECIPES = {False: Path("conf/recipes/normal.yaml"), True: Path("conf/recipes/strong.yaml")}
 _DRAWS = 2000
+_PEERS = ("padim", "patchcore")
 
 
 class Judged(NamedTuple):
@@ -45,6 +54,7 @@ class Judged(NamedTuple):
         oddness: its oddness, from 0 to 1.
         probability: the gate's probability.
         above: whether it is at or above the limit.
+        peers: scores of `_PEERS`; empty if nobody asked for them.
     """
 
     group: str
@@ -52,6 +62,10 @@ class Judged(NamedTuple):
     oddness: float
     probability: float
     above: bool
+    peers: tuple[float, ...] = ()
+
+
+Judge = Callable[[Judged], float]
 
 
 def main() -> int:
@@ -63,6 +77,7 @@ def main() -> int:
     parser.add_argument("--leave-out", action="store_true", help="fit without one class at a time")
     parser.add_argument("--recipe", type=local_path, help="with --leave-out: strong by default")
     parser.add_argument("--minutes", type=float, help="with --leave-out: of each fit")
+    parser.add_argument("--peers", type=local_path, help="a Python that has anomalib")
     parser.add_argument("--draws", type=positive, default=_DRAWS, help="draws of the bootstrap")
     return run_command(parser, _measure)
 
@@ -87,14 +102,21 @@ def _measure(options: argparse.Namespace) -> None:
             for number in names:
                 judged[number] += of_all
     print(f"CPU: {machine()['CPU']}\n")
-    print("| | pictures | AUC against clean pictures | of the gate | above the limit |")
-    print("|---|---:|---:|---:|---:|")
-    rows = [_row(names[number], judged[number], number, options.draws) for number in names]
-    novelty, gate = (f"{np.nanmean(values):.3f}" for values in zip(*rows, strict=True))
-    print(f"| mean of the classes | | {novelty} | {gate if options.leave_out else ''} | |")
+    others = ["of the gate"] if options.leave_out else []
+    others += [f"of {name}" for name in _PEERS] if options.peers else []
+    head = ["", "pictures", "above the limit", "AUC against clean pictures", *others]
+    _print_row(head)
+    _print_row(["---", *["---:"] * (len(head) - 1)])
+    rows = [_row(options, names[number], judged[number], number) for number in names]
+    means = (f"{np.nanmean(values):.3f}" for values in zip(*rows, strict=True))
+    _print_row(["mean of the classes", "", "", *means])
     fits = [*judged.values()] if options.leave_out else [*judged.values()][:1]
     clean = [one.above for of_fit in fits for one in of_fit if not one.classes]
-    print(f"| clean | {len(clean)} | | | {np.mean(clean):.4f} |")
+    _print_row(["clean", f"{len(clean)}", f"{np.mean(clean):.4f}", *[""] * (len(head) - 3)])
+
+
+def _print_row(cells: Sequence[str]) -> None:
+    print(f"| {' | '.join(cells)} |")
 
 
 def _without(
@@ -142,6 +164,8 @@ def _judged(
         path = bundle.folder / HELD_OUT_NAME
         held_out = read_held_out(path.read_bytes(), str(path)).pictures.index
         shown = [one for one in pictures if one.defective or one.name in held_out]
+        clean = [one for one in pictures if not one.defective and one.name not in held_out]
+        peers = _of_peers(options.peers, bundle, clean, shown)
         detector = open_detector(bundle, RuntimeOptions(runtime=RuntimeChoice.OPENVINO))
         for batch in run_gate(detector, shown):
             for picture, answer in zip(batch.pictures, batch.judged.each(), strict=True):
@@ -152,32 +176,77 @@ def _judged(
                     answer.oddness,
                     answer.probability,
                     above,
+                    peers.get(picture.name, ()),
                 )
 
 
-def _row(name: str, judged: Sequence[Judged], number: int, draws: int) -> tuple[float, float]:
-    """Print the row of a class; return the AUC of novelty, and that of the gate."""
+def _of_peers(
+    python: Path | None,
+    bundle: Bundle,
+    clean: Sequence[LabelledPicture],
+    judged: Sequence[LabelledPicture],
+) -> dict[str, tuple[float, ...]]:
+    """Let `benchmarks.anomaly_peers` judge pictures; return the scores by name of the picture."""
+    from steeldefect.bundle.files import ModelForm, ModelName
+    from steeldefect.pictures.preprocessing import prepare
+
+    if python is None:
+        return {}
+    spec = bundle.manifest.segmenter.input  # the gate's, too
+    material = {
+        name: np.stack([prepare(one.read(), spec) for one in pictures])
+        for name, pictures in (("clean", clean), ("judged", judged))
+    }
+    model = bundle.model_path(ModelName.GATE, ModelForm.KERAS)
+    with tempfile.TemporaryDirectory() as folder:
+        shown, scores = Path(folder, "pictures.npz"), Path(folder, "scores.npz")
+        np.savez(shown, **material)
+        command = [python, "-m", "benchmarks.anomaly_peers", model, shown, scores]
+        environment = os.environ | {"PYTHONPATH": os.getcwd()}
+        subprocess.run([str(one) for one in command], check=True, env=environment)
+        with np.load(scores) as found:
+            columns = [found[name].tolist() for name in _PEERS]
+    names = [one.name for one in judged]
+    return dict(zip(names, zip(*columns, strict=True), strict=True))
+
+
+def _row(
+    options: argparse.Namespace, name: str, judged: Sequence[Judged], number: int
+) -> list[float]:
+    """Print the row of a class; return the AUC of novelty, then those of the others."""
     positive = [one for one in judged if number in one.classes]
     clean = [one for one in judged if not one.classes]
+    judges: list[Judge] = [attrgetter("oddness")]
+    judges += [attrgetter("probability")] if options.leave_out else []
+    judges += [_peer(place) for place in range(len(_PEERS) if options.peers else 0)]
     if not positive:
-        print(f"| {name} | 0 | | | |")
-        return float("nan"), float("nan")
-    value = _auc([one.oddness for one in positive], [one.oddness for one in clean])
-    random = np.random.default_rng(0)
-    drawn = [_auc(_drawn(positive, random), _drawn(clean, random)) for _ in range(draws)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+        _print_row([name, "0", "", *[""] * len(judges)])
+        return [float("nan")] * len(judges)
+    values, cells = [], []
+    for judge in judges:
+        value = _auc([judge(one) for one in positive], [judge(one) for one in clean])
+        random = np.random.default_rng(0)
+        drawn = [
+            _auc(_drawn(positive, judge, random), _drawn(clean, judge, random))
+            for _ in range(options.draws)
+        ]
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        values.append(value)
+        cells.append(f"{value:.3f} ({low:.3f} to {high:.3f})")
     above = np.mean([one.above for one in positive])
-    gate = _auc([one.probability for one in positive], [one.probability for one in clean])
-    interval = f"({low:.3f} to {high:.3f})"
-    print(f"| {name} | {len(positive)} | {value:.3f} {interval} | {gate:.3f} | {above:.2f} |")
-    return value, gate
+    _print_row([name, f"{len(positive)}", f"{above:.2f}", *cells])
+    return values
 
 
-def _drawn(judged: Sequence[Judged], random: np.random.Generator) -> list[float]:
-    """Return the oddness of as many groups, drawn with replacement."""
+def _peer(place: int) -> Judge:
+    return lambda one: one.peers[place]
+
+
+def _drawn(judged: Sequence[Judged], judge: Judge, random: np.random.Generator) -> list[float]:
+    """Return what a judge says of as many groups, drawn with replacement."""
     groups: dict[str, list[float]] = {}
     for one in judged:
-        groups.setdefault(one.group, []).append(one.oddness)
+        groups.setdefault(one.group, []).append(judge(one))
     all_groups = list(groups.values())
     places = random.integers(0, len(all_groups), len(all_groups))
     return [value for place in places for value in all_groups[place]]
