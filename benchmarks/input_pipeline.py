@@ -1,9 +1,13 @@
-"""Measure whether training steps wait for their data.
+"""Measure whether training steps wait for their data, and what faster layers are worth.
 
-The result is one number: the speed with real batches, divided by the speed with one batch that is
-already in memory. 1.00 means that training never waits.
+The first result is one number: the speed with real batches, divided by the speed with one batch
+that is already in memory. 1.00 means that training never waits. The second is the speed without
+`training.models.faster`, divided by the speed with it, which a fit uses.
 
-    python benchmarks/input_pipeline.py --data DIR --recipe conf/recipes/strong.yaml
+    python benchmarks/input_pipeline.py --data DIR --recipe conf/recipes/strong.yaml \
+        [--set segmenter.weights=FILE]
+
+Without weights, nothing is frozen.
 
 All figures are measured in one process, in turns, so that other load on the machine slows them
 equally. Each turn starts a new pipeline. A pipeline that runs during the measurement of the
@@ -44,14 +48,17 @@ def _measure(options: argparse.Namespace) -> None:
     from training.fitting.fit_model import make_optimizer
     from training.fitting.losses import segmenter_loss
     from training.models import build_segmenter
+    from training.models.faster import faster
     from training.recipe import read_recipe
 
-    recipe = read_recipe(options.recipe, [*options.overrides, "segmenter.weights=null"])
+    recipe = read_recipe(options.recipe, ["segmenter.weights=null", *options.overrides])
     dataset = read_dataset(Path(options.data))
     recipe = recipe.for_pictures([one.shape for one in dataset.pictures])
     settings, classes = recipe.segmenter, tuple(dataset.class_names)
-    model = build_segmenter(settings, len(classes))[0]
-    model.compile(make_optimizer(settings.optimizer), segmenter_loss(settings.loss))
+    plain = build_segmenter(settings, len(classes))[0]
+    model = faster(plain, recipe.arithmetic)
+    for one in {id(plain): plain, id(model): model}.values():
+        one.compile(make_optimizer(settings.optimizer), segmenter_loss(settings.loss))
     pictures = [one for one in dataset.pictures if one.outlined]
     plan = Plan(settings.batch_size, settings.augment, recipe.seed, (0, 10_000))
     print(f"{len(pictures)} pictures, batches of {settings.batch_size}, {model.name}")
@@ -60,15 +67,18 @@ def _measure(options: argparse.Namespace) -> None:
         samples = segmenter_samples(pictures, settings.spec, classes, settings.mask_coverage, cache)
         data = training_batches(samples, settings.spec, plan)
         ready = next(iter(data))
-        rates: dict[str, list[float]] = {"ready": [], "real": [], "pipeline": []}
-        _train(model, [ready] * 3)
+        rates: dict[str, list[float]] = {"plain": [], "ready": [], "real": [], "pipeline": []}
+        for one in (plain, model):
+            _train(one, [ready] * 3)
         for _ in range(options.turns):
+            rates["plain"].append(_train(plain, [ready] * options.steps))
             rates["ready"].append(_train(model, [ready] * options.steps))
             rates["real"].append(_train(model, _some(data, options.steps)))
             rates["pipeline"].append(_train(None, _some(data, 4 * options.steps)))
         middle = {one: statistics.median(values) for one, values in rates.items()}
         for label, rate in (
             ("one batch, ready-made", middle["ready"]),
+            ("with plain layers", middle["plain"]),
             (f"training, {name}", middle["real"]),
             ("pipeline alone", middle["pipeline"]),
         ):
