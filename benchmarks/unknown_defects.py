@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from steeldefect.errors import SettingsError
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
 
 if TYPE_CHECKING:
@@ -202,8 +203,14 @@ def _of_peers(
         shown, scores = Path(folder, "pictures.npz"), Path(folder, "scores.npz")
         np.savez(shown, **material)
         command = [python, "-m", "benchmarks.anomaly_peers", model, shown, scores]
-        environment = os.environ | {"PYTHONPATH": os.getcwd()}
-        subprocess.run([str(one) for one in command], check=True, env=environment)
+        quiet = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
+        environment = os.environ | {"PYTHONPATH": os.getcwd()} | quiet
+        ended = subprocess.run([str(one) for one in command], check=False, env=environment)
+        if ended.returncode:
+            raise SettingsError(
+                f"--peers {python}: it failed, see its messages above; `make anomaly-peers` "
+                "installs what it needs in build/anomaly"
+            )
         with np.load(scores) as found:
             columns = [found[name].tolist() for name in _PEERS]
     names = [one.name for one in judged]

@@ -87,7 +87,7 @@ def test_a_sound_output_is_left_alone(folder: Path) -> None:
 
 
 # other tables are damaged and mended as these are: of those, a few damages each are no slow tests
-ALL_DAMAGES = (TableName.IMAGES, TableName.PREDICTIONS, TableName.RUNS)
+ALL_DAMAGES = (TableName.IMAGES, TableName.RUNS)
 FEW = 9
 DAMAGED = [
     pytest.param(
