@@ -9,7 +9,7 @@ from typing import Any
 from training.backend import keras
 from training.fitting.schedule import Clock
 
-_SHARE = 0.05
+_SHARE = 0.1
 """Share of the time of a fit that validation may take, if the time is limited."""
 
 

@@ -4,8 +4,8 @@
   statistics, scales and offsets multiplies each channel by one constant, and adds another. Scaled
   kernels and a bias give the same values, and a few kernels are scaled instead of large tensors.
 - *Large convolutions* may be computed in bfloat16, if the recipe allows it: the products, while
-  sums stay float32. CPUs with AMX are three to four times as fast with them. Small convolutions
-  would lose more time by conversions than they gain.
+  sums stay float32. CPUs with AMX are faster with them (benchmarks/input_pipeline.py). Small
+  convolutions would lose more time by conversions than they gain.
 
 Only a fit uses these layers. The fitted model has the layers it was built from.
 """

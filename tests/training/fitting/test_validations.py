@@ -46,11 +46,11 @@ def test_without_a_limit_every_epoch_is_validated(time: Time) -> None:
     assert validated(time, Clock(None), 5, 1.0, 9.0) == [1, 2, 3, 4, 5]
 
 
-def test_with_a_limit_validation_takes_a_twentieth_of_the_time(time: Time) -> None:
+def test_with_a_limit_validation_takes_a_tenth_of_the_time(time: Time) -> None:
     found = validated(time, Clock(600.0), 1000, 9.0, 3.0)
     seconds = 3.0 * len(found)
     assert found[0] == 1
-    assert 0.03 * 600 < seconds <= 0.05 * 600 + 2 * 3
+    assert 0.07 * 600 < seconds <= 0.1 * 600 + 2 * 3
     epochs = (600 - seconds) / 9.0
     assert found[-1] == pytest.approx(epochs, abs=1.1), "the last epoch is validated"
 
