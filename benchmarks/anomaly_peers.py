@@ -6,7 +6,7 @@
 PyTorch (`make anomaly-peers`). The encoder is that of the Keras file, with its weights: both models
 see the features that the bundle's own novelty sees. PaDiM takes the strides 4, 8 and 16, all
 channels. PatchCore takes the strides 8 and 16, and remembers one place of 100: of a random tenth of
-all places, anomalib chooses a tenth. From all places, its choice would take 20 minutes on 2 cores.
+all places, anomalib chooses a tenth: its choice compares every place drawn with every place chosen.
 
 PICTURES.npz holds prepared pictures, float32 (n, h, w, 1): `clean`, to fit on, and `judged`.
 SCORES.npz gets `padim` and `patchcore`, float32 (judged,): anomalib's scores, higher if odder.

@@ -81,8 +81,8 @@ class Evidence(Protocol):
     def measure(self, exact: Detector) -> Measured:
         """Return answers for the choosing pictures; `exact` has the draft manifest."""
 
-    def results(self, exact: Detector) -> Sequence[PictureResult]:
-        """Return results on the choosing pictures, with the manifest of `exact`."""
+    def results(self, detector: Detector) -> Sequence[PictureResult]:
+        """Return results on the choosing pictures, with the manifest of `detector`."""
 
     def held_out(self, scoring: Detector) -> HeldOut:
         """Return the results on the held-out pictures."""
@@ -100,9 +100,9 @@ class OfParts:
         """Run both models over the validation part."""
         return measure(exact, self.choosing)
 
-    def results(self, exact: Detector) -> Sequence[PictureResult]:
+    def results(self, detector: Detector) -> Sequence[PictureResult]:
         """Run the detector over the validation part."""
-        return run_detector(exact, self.choosing)
+        return run_detector(detector, self.choosing)
 
     def held_out(self, scoring: Detector) -> HeldOut:
         """Run the detector that scores over the test part."""

@@ -68,13 +68,15 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
         state.epochs, state.seconds = epoch + 1, self._clock.used
         state.variables = _values(self.model.variables)
         state.optimizer = _values(self.model.optimizer.variables)
-        if "val_loss" not in values:
-            pass  # the last epoch is always validated (`Validations`)
-        elif self._clock.over:
-            self._stop(f"its time was over in epoch {epoch + 1}")
-        elif epoch - state.best_epoch >= self._patience:
-            self._stop(f"no better epoch in {self._patience}")
+        if "val_loss" in values:  # the last epoch is one that was validated
+            self._stop_if_due(epoch)
         save_state(state, self._path)
+
+    def _stop_if_due(self, epoch: int) -> None:
+        if self._clock.over:
+            self._stop(f"its time was over in epoch {epoch + 1}")
+        elif epoch - self._state.best_epoch >= self._patience:
+            self._stop(f"no better epoch in {self._patience}")
 
     def _stop(self, reason: str) -> None:
         self._state.stopped = reason

@@ -43,7 +43,6 @@ from training.splitting.split import Parts
 
 _GIB = 2**30
 _CLEAN_SHARE = 0.5  # share of clean pictures among the pictures drawn for a gate
-_POLICIES = {Arithmetic.AUTO: Arithmetic.FLOAT32.value}  # what remains is `faster`'s
 _CLEAN = 0  # class id that stands for clean pictures; real class ids begin at 1
 
 
@@ -224,7 +223,9 @@ def _built(job: Job, build: Callable[[], Built]) -> Built:
     """Build a model with the recipe's arithmetic, and with random weights from its seed."""
     keras.utils.set_random_seed(job.recipe.seed)
     before, arithmetic = keras.config.dtype_policy(), job.recipe.arithmetic
-    keras.config.set_dtype_policy(_POLICIES.get(arithmetic, arithmetic.value))
+    if arithmetic is Arithmetic.AUTO:
+        arithmetic = Arithmetic.FLOAT32  # `faster` does the rest
+    keras.config.set_dtype_policy(arithmetic.value)
     try:
         model, loaded = build()
     finally:

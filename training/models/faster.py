@@ -40,7 +40,8 @@ def faster(model: keras.Model, arithmetic: Arithmetic) -> keras.Model:
     within = list(nested_layers(model))
     if not any(_is_frozen(one) or (half and _is_large(one)) for one in within):
         return model
-    made: dict[int, tuple[Any, Any, Any]] = {}  # outputs of convolutions, with layer and inputs
+    # of each convolution by the id of its outputs: layer, inputs, and outputs, which keep the id
+    made: dict[int, tuple[Any, Any, Any]] = {}
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
         if _is_frozen(layer) and id(inputs[0]) in made:

@@ -113,12 +113,12 @@ class _OfFolds:
         probability = np.concatenate([part.probability for part in parts])
         return Measured(probability, pd.concat(sweeps, ignore_index=True))
 
-    def results(self, exact: Detector) -> Sequence[PictureResult]:
+    def results(self, detector: Detector) -> Sequence[PictureResult]:
         """Run each member over its test part, with the values of the new bundle."""
         return [
             result
-            for one, detector in self._opened(exact.manifest)
-            for result in run_detector(detector, one.parts.test)
+            for one, opened in self._opened(detector.manifest)
+            for result in run_detector(opened, one.parts.test)
         ]
 
     def held_out(self, scoring: Detector) -> HeldOut:

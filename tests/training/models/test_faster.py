@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
+from support.random_models import normalising
 
 from steeldefect.pictures.preprocessing import InputSpec, Scaling
 from training.backend import keras, tf
 from training.models import for_export
 from training.models.faster import bfloat16_is_faster, faster
 from training.models.unet import unet
+from training.models.weights import nested_layers
 from training.recipe import Arithmetic, Encoder
 
 layers = keras.layers
 
 PICTURES = np.random.default_rng(0).normal(size=(4, 32, 32, 1)).astype(np.float32)
 TRUTH = np.random.default_rng(1).random((4, 32, 32, 2)).astype(np.float32)
-WITH_BIAS = ("plain", "depth", "strided")
 
 
 @pytest.fixture
@@ -52,26 +51,14 @@ def convolutions() -> keras.Model:
 def with_frozen(model: keras.Model, *free: str) -> keras.Model:
     """Freeze the normalisations of a model, except some, with statistics that change values."""
     random = np.random.default_rng(2)
-    for layer in normalisations(model):
+    for layer in normalising(model):
         values = [random.uniform(0.5, 1.5, one.shape) for one in layer.get_weights()]
         layer.set_weights(values)
         layer.trainable = layer.name in free
-    for name in WITH_BIAS:
-        for layer in model.layers:
-            if layer.name == name:
-                kernel, bias = layer.get_weights()
-                layer.set_weights([kernel, random.normal(size=bias.shape)])
+    for layer in nested_layers(model):
+        if getattr(layer, "use_bias", False):
+            layer.bias.assign(random.normal(size=layer.bias.shape))
     return model
-
-
-def normalisations(model: keras.Model) -> list[Any]:
-    found: list[Any] = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += normalisations(layer)
-        elif isinstance(layer, layers.BatchNormalization):
-            found.append(layer)
-    return found
 
 
 def of_unet() -> keras.Model:
@@ -106,7 +93,7 @@ def test_answers_and_gradients_are_those_of_the_model(name: str) -> None:
         step = np.abs(value - before[path]).max()
         moved += step > 0
         np.testing.assert_allclose(found[path], value, atol=1e-5 + 0.01 * step, err_msg=path)
-    frozen = sum(len(one.weights) for one in normalisations(model) if not one.trainable)
+    frozen = sum(len(one.weights) for one in normalising(model) if not one.trainable)
     assert moved == len(expected) - frozen
 
 
