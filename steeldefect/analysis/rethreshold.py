@@ -77,7 +77,12 @@ class Rethreshold:
         self.min_area = own.min_area if asked.min_area is None else asked.min_area
         self._own = own.pixel_threshold
         changed = own.model_copy(
-            update={"pixel_threshold": self.threshold, "min_area": self.min_area}
+            update={
+                "pixel_threshold": self.threshold,
+                # masks at other thresholds hold all pixels above them
+                "seed_threshold": own.seed_threshold if self.threshold == self._own else None,
+                "min_area": self.min_area,
+            }
         )
         self.thresholds = before.model_copy(
             update={"classes": before.classes | {asked.class_id: changed}}

@@ -30,7 +30,11 @@ such bundles.
 SHIFTED_FORMAT_VERSION = 6
 """Format of bundles whose gate has a shift (`Gate.shift`), which earlier versions refuse."""
 
-READABLE_FORMATS = (1, 2, 3, 4, 5, 6)
+SEEDED_FORMAT_VERSION = 7
+"""Format of bundles with a seed threshold (`DefectClass.seed_threshold`), which earlier versions
+refuse."""
+
+READABLE_FORMATS = (1, 2, 3, 4, 5, 6, 7)
 """Formats 1 and 2 lack fields that have a default below; format 2 lacks those of `compiled`."""
 
 UNKNOWN = "unknown"
@@ -100,6 +104,11 @@ class DefectClass(_Part):
     """One defect class, with its threshold and minimum area.
 
     `pixel_threshold`: a pixel belongs to the class if its probability is above this threshold.
+    `seed_threshold`: a region (8-connected) counts only if one of its pixels has a probability
+    above this threshold, too (hysteresis: Canny, "A Computational Approach to Edge Detection",
+    1986). So `seed_threshold` decides what is a defect, and `pixel_threshold` how far it reaches.
+    None: every region counts. The manifest holds this field only if there is one
+    (`SEEDED_FORMAT_VERSION`).
     `min_area`: minimum area in pixels of the picture; a class that covers less is dropped.
     `region_curve`: calibrates the mean probabilities of the class's regions and masks; it changes
     no mask. The manifest holds this field only if there is one (`CALIBRATED_FORMAT_VERSION`).
@@ -108,8 +117,15 @@ class DefectClass(_Part):
     id: int = Field(ge=1)
     name: str = Field(min_length=1)
     pixel_threshold: float = Field(default=0.5, gt=0, lt=1)
+    seed_threshold: float | None = Field(default=None, lt=1, exclude_if=operator.not_)
     min_area: int = Field(default=0, ge=0)
     region_curve: RegionCurve | None = Field(default=None, exclude_if=operator.not_)
+
+    @model_validator(mode="after")
+    def _seeds_are_surer(self) -> DefectClass:
+        if self.seed_threshold is not None and self.seed_threshold <= self.pixel_threshold:
+            raise ValueError("seed_threshold must be above pixel_threshold")
+        return self
 
 
 class Gate(_Part):
@@ -452,6 +468,8 @@ class Manifest(_Part):
     @property
     def lowest_format(self) -> int:
         """The lowest format that has all fields of this manifest, from `FORMAT_VERSION` on."""
+        if any(one.seed_threshold for one in self.classes):
+            return SEEDED_FORMAT_VERSION
         if self.gate is not None and self.gate.shift:
             return SHIFTED_FORMAT_VERSION
         record = self.calibration
@@ -462,6 +480,8 @@ class Manifest(_Part):
 
     @model_validator(mode="after")
     def _has_the_format_of_its_fields(self) -> Manifest:
+        if self.format_version < self.lowest_format == SEEDED_FORMAT_VERSION:
+            raise ValueError(f"a seed threshold needs format {SEEDED_FORMAT_VERSION}")
         if self.format_version < self.lowest_format == SHIFTED_FORMAT_VERSION:
             raise ValueError(f"the shift of a gate needs format {SHIFTED_FORMAT_VERSION}")
         if self.format_version < self.lowest_format == CALIBRATED_FORMAT_VERSION:

@@ -15,6 +15,7 @@ from steeldefect.detection.regions import MaskRegions, Region
 from steeldefect.detection.windows import ClassMaps, PictureMaps, Window
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
+from steeldefect.pictures.run_lengths import Mask
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,14 @@ def outline_maps(
         is_unknown = unknown is not None and defect_class.id == unknown.id
         own = of_unknown if is_unknown else rules
         lowest = min(defect_class.pixel_threshold, *own.levels, 1.0)
-        window = maps.window_above(number, shape, lowest)
+        peak = min(defect_class.seed_threshold or lowest, *own.levels, 1.0)
+        window = maps.window_above(number, shape, lowest, peak)
         if window is None:
             continue
         if is_unknown:
             masks = [one.runs for one in findings]
             window = unexplained(window, defect_class.pixel_threshold, masks, shape)
-        regions = _regions_above(window, defect_class.pixel_threshold, shape)
+        regions = _regions_of(window, defect_class, shape)
         reason = None
         if regions is not None:
             reason = _reason_against(regions.area, defect_class, own.added_area)
@@ -236,9 +238,30 @@ def find_defect(
     return found[0] if found else None
 
 
-def _regions_above(window: Window, threshold: float, shape: tuple[int, int]) -> MaskRegions | None:
-    """Find the regions of one class; None if no pixel is above the threshold."""
-    mask = window.above(threshold)
+def seeded(mask: Mask, values: Float32, seed_threshold: float) -> Mask:
+    """Return the regions (8-connected) of a mask in which a pixel is above a seed threshold.
+
+    Args:
+        mask: bool (h, w).
+        values: float32 (h, w), the probabilities there.
+        seed_threshold: see `DefectClass`.
+    """
+    seeds = mask & (values > seed_threshold)
+    if not seeds.any():
+        return seeds
+    count, numbers = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    kept = np.zeros(count, bool)
+    kept[numbers[seeds]] = True
+    return np.asarray(kept[numbers])
+
+
+def _regions_of(
+    window: Window, defect_class: DefectClass, shape: tuple[int, int]
+) -> MaskRegions | None:
+    """Find the regions of one class at its own thresholds; None if there is none."""
+    mask = window.above(defect_class.pixel_threshold)
+    if defect_class.seed_threshold is not None:
+        mask = seeded(mask, window.values, defect_class.seed_threshold)
     return MaskRegions(mask, window.values, window[:2], shape) if mask.any() else None
 
 
@@ -263,9 +286,12 @@ def _level_masks(
     if own:
         wanted.add(defect_class.pixel_threshold)
     for level in sorted(wanted):
-        regions = _regions_above(window, level, shape)
+        at_level = {"pixel_threshold": level, "seed_threshold": None}
+        is_own = level == defect_class.pixel_threshold
+        one = defect_class if is_own else defect_class.model_copy(update=at_level)
+        regions = _regions_of(window, one, shape)
         if regions is None:
-            return
+            continue
         yield LevelMask(
             defect_class=defect_class,
             level=level,

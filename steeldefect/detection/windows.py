@@ -56,16 +56,19 @@ class PictureMaps(Protocol):
         """Whether all values are finite."""
         ...
 
-    def window_above(self, number: int, shape: tuple[int, int], threshold: float) -> Window | None:
+    def window_above(
+        self, number: int, shape: tuple[int, int], threshold: float, peak: float
+    ) -> Window | None:
         """Return the part of a class map that may be above a threshold, at the picture's size.
 
         Args:
             number: number of the class, from 0.
             shape: (height, width) of the picture.
             threshold: probability.
+            peak: probability, not below `threshold`.
 
         Returns:
-            The window; None if no pixel is above the threshold.
+            The window; None if no pixel of the class map is above `peak`.
         """
         ...
 
@@ -82,15 +85,19 @@ class DeviceMaps:
         """Whether all values are finite."""
         return self._masks.finite
 
-    def window_above(self, number: int, shape: tuple[int, int], threshold: float) -> Window | None:
+    def window_above(
+        self, number: int, shape: tuple[int, int], threshold: float, peak: float
+    ) -> Window | None:
         """Return the rectangle around a mask; see `PictureMaps`.
 
         Args:
             number: number of the class.
             shape: (height, width) of the picture.
             threshold: one of those that the program was asked for.
+            peak: see `PictureMaps`.
         """
-        if number not in self._masks.maps:  # none of its masks has a pixel
+        # without a map, none of its masks has a pixel
+        if number not in self._masks.maps or not self._masks.peaks[number] > peak:
             return None
         planes = {
             plane.threshold: self._masks.mask(place)
@@ -124,7 +131,9 @@ class ClassMaps:
         # greatest and smallest value pass NaN on
         return bool(np.isfinite(self._peaks).all() and np.isfinite(self._maps.min()))
 
-    def window_above(self, number: int, shape: tuple[int, int], threshold: float) -> Window | None:
+    def window_above(
+        self, number: int, shape: tuple[int, int], threshold: float, peak: float
+    ) -> Window | None:
         """Resize the part of a class map that may be above a threshold.
 
         The class map is resized (bilinear) before the threshold is applied, so that outlines do not
@@ -134,12 +143,13 @@ class ClassMaps:
             number: number of the class, from 0.
             shape: (height, width) of the picture.
             threshold: probability.
+            peak: see `PictureMaps`.
 
         Returns:
-            The window; None if no pixel of the class map is above the threshold.
+            The window; None if no pixel of the class map is above `peak`.
         """
         peaks = self._peaks[:, number]
-        if not (peaks > threshold).any():
+        if not (peaks > peak).any():
             return None
         height, width = self._maps.shape[:2]
         # pixels equal to the threshold count: rounding may lift what lies between them above it

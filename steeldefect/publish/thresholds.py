@@ -12,6 +12,8 @@ from steeldefect.bundle.manifest import GateMode, Manifest, RegionCurve
 class ClassThresholds(BaseModel):
     """Pixel threshold of a class, and its minimum area in pixels.
 
+    `seed_threshold`: as in `manifest.DefectClass`.
+
     `region_curve`: how the mean probabilities in the tables were calibrated; None if they are the
     model's own. The pixel threshold is always compared with the model's own probabilities.
     """
@@ -19,6 +21,7 @@ class ClassThresholds(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pixel_threshold: float
+    seed_threshold: float | None = Field(default=None, exclude_if=operator.not_)
     min_area: int
     region_curve: RegionCurve | None = Field(default=None, exclude_if=operator.not_)
 
@@ -49,6 +52,7 @@ class Thresholds(BaseModel):
             classes={
                 one.id: ClassThresholds(
                     pixel_threshold=one.pixel_threshold,
+                    seed_threshold=one.seed_threshold,
                     min_area=one.min_area,
                     region_curve=one.region_curve,
                 )

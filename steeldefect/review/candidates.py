@@ -90,7 +90,9 @@ def _doubt(row: dict[str, Any]) -> Doubt:
     return Doubt(**known | {"kind": Kind(row["kind"])})
 
 
-_ATTRIBUTES = ("score", "value", "bound", "class_name", "regions", "added", "complete", "other")
+_ATTRIBUTES = (
+    *("score", "value", "bound", "class_name", "regions", "added", "complete", "other", "largest"),
+)
 
 # each statement chooses pictures, then reads the rest of their columns, and all their doubts
 _REVIEWED = """

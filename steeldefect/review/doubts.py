@@ -6,8 +6,9 @@ The score of a doubt is between 0 and 1:
   is smaller. The odds of p are p / (1 - p). So 0.012 is as near to 0.010 as 0.55 is to 0.50.
 - `probability`: the same for the mean probability of a region, times the region's share of its
   class's area: a speck beside a large, certain region is no reason to look. A calibrated mean is
-  first turned back into the model's own, on whose scale the threshold lies. A class without a
-  region counts by its largest probability, if the setting `mask_levels` kept it.
+  first turned back into the model's own, on whose scale the threshold lies. If the class has a seed
+  threshold, the largest probability of the region and that threshold count instead. A class without
+  a region counts by its largest probability, if the setting `mask_levels` kept it.
 - `area_above` and `area_below`: the smaller of area and minimum area, divided by the greater. The
   minimum area applies to all regions of a class on a picture together. A soft gate raises it.
 - `disagreement`: how sure one bundle is of what the other does not see. That is 1 minus the largest
@@ -114,13 +115,15 @@ def _class_thresholds(thresholds: Thresholds) -> pa.Table:
         {
             "class_id": one,
             "threshold": its.pixel_threshold,
+            "seed": its.seed_threshold,
             "min_area": its.min_area,
             "model": its.region_curve and its.region_curve.model,
             "calibrated": its.region_curve and its.region_curve.calibrated,
         }
         for one, its in thresholds.classes.items()
     ]
-    columns = [("class_id", pa.int32()), ("threshold", pa.float64()), ("min_area", pa.int64())]
+    columns = [("class_id", pa.int32()), ("min_area", pa.int64())]
+    columns += [(name, pa.float64()) for name in ("threshold", "seed")]
     columns += [(name, pa.list_(pa.float64())) for name in ("model", "calibrated")]
     return pa.Table.from_pylist(rows, pa.schema(columns))
 
@@ -145,7 +148,8 @@ CREATE OR REPLACE TEMP MACRO shared_length(begin_, end_, other_begin, other_end)
 _TABLE = """
 CREATE OR REPLACE TEMP TABLE doubts (
     source VARCHAR, key VARCHAR, kind VARCHAR, score DOUBLE, class_id INTEGER, class_name VARCHAR,
-    value DOUBLE, bound DOUBLE, regions BIGINT, added BIGINT, complete BOOLEAN, other VARCHAR
+    value DOUBLE, bound DOUBLE, regions BIGINT, added BIGINT, complete BOOLEAN, other VARCHAR,
+    largest BOOLEAN
 )
 """
 # `added` is computed as `steeldefect.detection.gating.added_area` does it
@@ -180,22 +184,22 @@ SELECT source, key, 'audit' AS kind, greatest(mean_probability, $least) AS score
 FROM audit_predictions JOIN pictures USING (source, key, run_id)
 """
 _PROBABILITY = """
-SELECT source, key, 'probability' AS kind,
-    nearness(model_mean(region.mean_probability, model, calibrated), threshold)
-        * region.area / found.area AS score,
-    class_id, region.class_name, model_mean(region.mean_probability, model, calibrated) AS value,
-    threshold AS bound
+SELECT source, key, 'probability' AS kind, class_id, region.class_name,
+    CASE WHEN seed IS NULL THEN model_mean(region.mean_probability, model, calibrated)
+        ELSE region.max_probability END AS value,
+    coalesce(seed, threshold) AS bound, nearness(value, bound) * region.area / found.area AS score,
+    seed IS NOT NULL AS largest
 FROM defects AS region JOIN found USING (source, key, run_id, class_id)
 JOIN class_thresholds USING (class_id)
 WHERE kept
 """
 # the setting mask_levels keeps masks at lower thresholds
 _NOT_REACHED = """
-SELECT source, key, 'probability' AS kind, nearness(max_probability, threshold) AS score,
-    class_id, class_name, max_probability AS value, threshold AS bound
+SELECT source, key, 'probability' AS kind, class_id, class_name, max_probability AS value,
+    coalesce(seed, threshold) AS bound, nearness(value, bound) AS score
 FROM mask_levels SEMI JOIN pictures USING (source, key, run_id)
 JOIN class_thresholds USING (class_id)
-WHERE max_probability <= threshold
+WHERE value <= bound
 """
 _ABOVE = """
 SELECT source, key, 'area_above' AS kind, (min_area + added) / area AS score, class_id, class_name,

@@ -43,6 +43,8 @@ class Doubt:
         added: part of the minimum area that a soft gate added, in pixels; None for other kinds.
         complete: false if there are more regions than the tables keep: `value` is a lower bound.
         other: digest of the other bundle; None for other kinds.
+        largest: whether `value` is the largest probability of a region, which a seed threshold
+            asks for, and not the mean.
     """
 
     kind: Kind
@@ -54,6 +56,7 @@ class Doubt:
     added: int | None = None
     complete: bool = True
     other: str | None = None
+    largest: bool = False
 
     def sentence(self) -> str:
         """Return the reason for people, without a full stop."""
@@ -77,7 +80,8 @@ class Doubt:
     def _of_probability(self) -> str:
         value, bound = _as_texts(self.value, self.bound)
         if self.value > self.bound:
-            what = f"region of class {self.class_name}: mean"
+            measure = "largest" if self.largest else "mean"
+            what = f"region of class {self.class_name}: {measure}"
         else:
             what = f"no region of class {self.class_name}: largest"
         return f"{what} probability {value}, threshold {bound}"

@@ -719,8 +719,8 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     4,
                     "thresholds",
                     pa.string(),
-                    "JSON: pixel threshold and minimum area of each class, by id, and the gate's "
-                    "mode, threshold and soft area",
+                    "JSON: pixel threshold, seed threshold (if there is one) and minimum area of "
+                    "each class, by id, and the gate's mode, threshold and soft area",
                 ),
                 _added(
                     4,

@@ -36,16 +36,21 @@ def no_gate(pictures: int) -> GateEffect:
 
 def class_sweep(
     truth: Sequence[int],
-    cuts: dict[float, tuple[Sequence[int], Sequence[int]]],
+    cuts: dict[float | tuple[float, float], tuple[Sequence[int], Sequence[int]]],
     class_id: int = 1,
     min_area: int = 0,
 ) -> ClassSweep:
-    """Return a sweep from the true areas and, by threshold, (areas found, true pixels in them)."""
-    thresholds = sorted(cuts)
+    """Return a sweep from the true areas and, by thresholds, (areas found, true pixels in them).
+
+    A threshold is a pixel threshold, or a pair with a seed threshold.
+    """
+    pairs = {(one if isinstance(one, tuple) else (one, np.nan)): cuts[one] for one in cuts}
+    ordered = sorted(pairs, key=lambda pair: (not np.isnan(pair[1]), *pair))
     return ClassSweep(
         DefectClass(id=class_id, name=f"c{class_id}", min_area=min_area),
-        np.array(thresholds),
-        np.array([cuts[one][0] for one in thresholds], dtype=np.int64).T,
-        np.array([cuts[one][1] for one in thresholds], dtype=np.int64).T,
+        np.array([threshold for threshold, _ in ordered]),
+        np.array([seed for _, seed in ordered]),
+        np.array([pairs[one][0] for one in ordered], dtype=np.int64).T,
+        np.array([pairs[one][1] for one in ordered], dtype=np.int64).T,
         np.array(truth, dtype=np.int64),
     )

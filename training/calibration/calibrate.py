@@ -256,7 +256,7 @@ def _confusions(
     effect = gate_effect(mode.gate, probability)
     parts = []
     for sweep, chosen in zip(sweeps, mode.searched.classes, strict=True):
-        place = sweep.place_of(chosen.pixel_threshold)
+        place = sweep.place_of(chosen)
         found = sweep.found(place, chosen.min_area, effect)
         tp = np.where(found, sweep.tp[:, place], 0)
         fp = np.where(found, sweep.area[:, place], 0) - tp

@@ -47,7 +47,9 @@ class Reliability:
 
 @dataclass(frozen=True)
 class ClassCurve:
-    """Figures of one class at each pixel threshold tried, with the best minimum area for each.
+    """Figures of one class at each pixel threshold tried, with the best other values for each.
+
+    These are its seed threshold, or none, and its minimum area.
 
     Attributes:
         class_id: id of the class in the bundle.

@@ -1,9 +1,9 @@
-"""Search the pixel threshold and the minimum area of each class on the validation part.
+"""Search the thresholds and the minimum area of each class on the validation part.
 
 Two rules keep the result robust:
 
-- Among values within `TOLERANCE` of the best, the search takes the simplest: the threshold
-  nearest to 0.5, the smallest minimum area.
+- Among values within `TOLERANCE` of the best, the search takes the simplest: no seed threshold, the
+  pixel threshold nearest to 0.5, the smallest minimum area.
 - A class shown by fewer than `FEWEST_PICTURES` pictures keeps the values of the recipe.
 """
 
@@ -23,7 +23,7 @@ FEWEST_PICTURES = 5
 """Number of validation pictures that must show a class; with fewer, it keeps its values."""
 
 TOLERANCE = 0.001
-"""Largest loss of the objective accepted for a rounder threshold; the same for a smaller minimum
+"""Largest loss of the objective accepted for simpler thresholds; the same for a smaller minimum
 area."""
 
 _KEPT_MASKS = 0.95  # share of the true masks that a minimum area must keep
@@ -47,7 +47,7 @@ class Searched:
 
 @dataclass(frozen=True)
 class _Point:
-    """One threshold with the best minimum area for it."""
+    """One pair of thresholds with the best minimum area for it."""
 
     place: int
     min_area: int
@@ -56,7 +56,7 @@ class _Point:
 
 
 def search(sweeps: Sequence[ClassSweep], effect: GateEffect, objective: AreaObjective) -> Searched:
-    """Choose the pixel threshold and the minimum area of each class with enough pictures.
+    """Choose the thresholds and the minimum area of each class with enough pictures.
 
     Args:
         sweeps: sweeps of all classes, over the same n pictures.
@@ -89,7 +89,7 @@ def enough(sweep: ClassSweep) -> bool:
 
 
 def candidate_areas(sweep: ClassSweep, place: int, effect: GateEffect) -> list[int]:
-    """List the minimum areas to try at one threshold: 0, and areas that drop false findings.
+    """List the minimum areas to try at one place: 0, and areas that drop false findings.
 
     Dropping a finding never helps on a picture that shows the class. So the candidates come from
     the findings on pictures that do not show it: one pixel more than some quantiles of their
@@ -109,7 +109,7 @@ def candidate_areas(sweep: ClassSweep, place: int, effect: GateEffect) -> list[i
 def _best_area(
     sweep: ClassSweep, place: int, effect: GateEffect, objective: AreaObjective
 ) -> _Point:
-    """Return the smallest minimum area within `TOLERANCE` of the best at this threshold."""
+    """Return the smallest minimum area within `TOLERANCE` of the best at this place."""
     points = []
     for area in candidate_areas(sweep, place, effect):
         dice = sweep.dice(place, area, effect)
@@ -120,28 +120,38 @@ def _best_area(
 
 
 def _choose(sweep: ClassSweep, points: Sequence[_Point]) -> DefectClass:
-    """Return the class with the threshold nearest to 0.5 within `TOLERANCE` of the best."""
+    """Return the class with the simplest values within `TOLERANCE` of the best."""
     best = max(point.objective for point in points)
     good = [point for point in points if point.objective >= best - TOLERANCE]
 
-    def distance(point: _Point) -> tuple[float, int]:
-        return round(abs(float(sweep.thresholds[point.place]) - 0.5), 6), point.min_area
+    def complexity(point: _Point) -> tuple[bool, float, float, int]:
+        seed = sweep.seed(point.place)
+        distance = round(abs(float(sweep.thresholds[point.place]) - 0.5), 6)
+        return seed is not None, distance, seed or 0.0, point.min_area
 
-    chosen = min(good, key=distance)
+    chosen = min(good, key=complexity)
     values = {
         "pixel_threshold": float(sweep.thresholds[chosen.place]),
+        "seed_threshold": sweep.seed(chosen.place),
         "min_area": chosen.min_area,
     }
     return sweep.defect_class.model_copy(update=values)
 
 
 def _curve(sweep: ClassSweep, points: Sequence[_Point]) -> ClassCurve:
+    best = [
+        max(
+            (point for point in points if sweep.thresholds[point.place] == threshold),
+            key=lambda point: point.objective,
+        )
+        for threshold in sweep.plain
+    ]
     return ClassCurve(
         class_id=sweep.defect_class.id,
-        threshold=sweep.thresholds,
-        objective=np.array([point.objective for point in points], dtype=np.float64),
-        positives_dice=np.array([point.positives_dice for point in points], dtype=np.float64),
-        min_area=np.array([point.min_area for point in points], dtype=np.int64),
+        threshold=sweep.plain,
+        objective=np.array([point.objective for point in best], dtype=np.float64),
+        positives_dice=np.array([point.positives_dice for point in best], dtype=np.float64),
+        min_area=np.array([point.min_area for point in best], dtype=np.int64),
     )
 
 
@@ -152,7 +162,7 @@ def _value(
     objective: AreaObjective,
 ) -> float:
     dice: list[Float64] = [
-        sweep.dice(sweep.place_of(one.pixel_threshold), one.min_area, effect)
+        sweep.dice(sweep.place_of(one), one.min_area, effect)
         for sweep, one in zip(sweeps, classes, strict=True)
     ]
     positive = [sweep.positive for sweep in sweeps]

@@ -1,4 +1,4 @@
-"""The sweep of a class as arrays: findings and Dice by threshold, minimum area and gate."""
+"""The sweep of a class as arrays: findings and Dice by thresholds, minimum area and gate."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ class GateEffect:
 
 @dataclass(frozen=True)
 class ClassSweep:
-    """Pixel counts of one class on n outlined pictures at t pixel thresholds.
+    """Pixel counts of one class on n outlined pictures with t pairs of thresholds.
 
-    Areas are in pixels of the picture.
+    Areas are in pixels of the picture. Pairs without a seed threshold come first, by ascending
+    pixel threshold.
 
     Attributes:
         defect_class: class of the draft manifest.
-        thresholds: float64 (t,), ascending.
+        thresholds: float64 (t,), pixel threshold of each pair.
+        seeds: float64 (t,), its seed threshold; NaN if it has none.
         area: int64 (n, t), pixels found.
         tp: int64 (n, t), pixels found that are true.
         truth: int64 (n,), true pixels.
@@ -48,24 +50,38 @@ class ClassSweep:
 
     defect_class: DefectClass
     thresholds: Float64
+    seeds: Float64
     area: Int64
     tp: Int64
     truth: Int64
+
+    @property
+    def plain(self) -> Float64:
+        """The pixel thresholds of the pairs without a seed threshold, ascending."""
+        return self.thresholds[np.isnan(self.seeds)]
+
+    def seed(self, place: int) -> float | None:
+        """Return the seed threshold of a pair; None if it has none."""
+        return None if np.isnan(self.seeds[place]) else float(self.seeds[place])
 
     @property
     def positive(self) -> Bools:
         """Pictures that show the class: bool (n,)."""
         return self.truth > 0
 
-    def place_of(self, threshold: float) -> int:
-        """Return the column of a threshold.
+    def place_of(self, one: DefectClass) -> int:
+        """Return the column of the thresholds of a class.
 
         Raises:
-            ValueError: the sweep does not have this threshold.
+            ValueError: the sweep does not have these thresholds.
         """
-        (places,) = np.nonzero(self.thresholds == threshold)
+        seed = np.nan if one.seed_threshold is None else one.seed_threshold
+        same_seed = (self.seeds == seed) | (np.isnan(self.seeds) & np.isnan(seed))
+        (places,) = np.nonzero((self.thresholds == one.pixel_threshold) & same_seed)
         if not len(places):
-            raise ValueError(f"threshold {threshold} was not swept; got {self.thresholds.tolist()}")
+            raise ValueError(
+                f"thresholds {one.pixel_threshold} and {one.seed_threshold} were not swept"
+            )
         return int(places[0])
 
     def found(self, place: int, min_area: int, effect: GateEffect) -> Bools:
@@ -95,16 +111,17 @@ class ClassSweep:
 
 def class_sweeps(sweep: pd.DataFrame, classes: Sequence[DefectClass]) -> list[ClassSweep]:
     """Split the table `Measured.sweep` by class, in the order of `classes`."""
-    thresholds = np.unique(sweep["threshold"].to_numpy(dtype=np.float64))
+    pairs = sweep[["threshold", "seed"]].drop_duplicates()
+    thresholds, seeds = (pairs[name].to_numpy(dtype=np.float64) for name in pairs)
     sweeps = []
     for one in classes:
         rows = sweep[sweep["class_id"] == one.id]
-        # the table is in the order of pictures, then thresholds
+        # the table is in the order of pictures, then pairs of thresholds
         area, tp, truth = (
-            rows[name].to_numpy(dtype=np.int64).reshape(-1, max(len(thresholds), 1))
+            rows[name].to_numpy(dtype=np.int64).reshape(-1, max(len(pairs), 1))
             for name in ("area", "tp", "truth")
         )
-        sweeps.append(ClassSweep(one, thresholds, area, tp, truth[:, 0]))
+        sweeps.append(ClassSweep(one, thresholds, seeds, area, tp, truth[:, 0]))
     return sweeps
 
 

@@ -17,6 +17,11 @@ ALPHA = 0.7
 SMOOTH = 1e-6
 GAMMA = 0.75
 
+_OF_CLASSES = (0, 1, 2)
+"""Axes to sum over for one value of each class."""
+_OF_PAIRS = (1, 2)
+"""Axes to sum over for one value of each class on each picture."""
+
 
 def tversky(truth: Any, predicted: Any) -> Any:
     """Compute the Tversky index of a whole batch, all classes pooled.
@@ -57,10 +62,24 @@ class BceDice(keras.losses.Loss):  # type: ignore[misc]
     def call(self, truth: Any, predicted: Any) -> Any:
         """Return the loss, a scalar."""
         truth = ops.cast(truth, predicted.dtype)
-        area = ops.sum(truth, axis=(0, 1, 2))
-        both = ops.sum(truth * predicted, axis=(0, 1, 2))
-        dice = 2.0 * both / (area + ops.sum(predicted, axis=(0, 1, 2)) + keras.config.epsilon())
-        return _entropy(truth, predicted) + _mean_over_shown(1.0 - dice, area)
+        return _entropy(truth, predicted) + _one_minus_dice(truth, predicted, _OF_CLASSES)
+
+
+class BceDiceEach(keras.losses.Loss):  # type: ignore[misc]
+    """`BceDice`, half of whose Dice is replaced by that of each picture.
+
+    The mean of 1 - soft Dice over pairs: one class on one picture of the batch, if the truth has a
+    pixel there. So a small defect weighs as much as a large one, as in positives-only Dice; among
+    the pooled pixels of a batch, it hardly counts beside a large one of its class. The other half
+    stays pooled, because a pair says nothing of false pixels where there is no defect.
+    """
+
+    def call(self, truth: Any, predicted: Any) -> Any:
+        """Return the loss, a scalar."""
+        truth = ops.cast(truth, predicted.dtype)
+        dice = _one_minus_dice(truth, predicted, _OF_CLASSES)
+        of_pairs = _one_minus_dice(truth, predicted, _OF_PAIRS)
+        return _entropy(truth, predicted) + (dice + of_pairs) / 2.0
 
 
 class BceLovasz(keras.losses.Loss):  # type: ignore[misc]
@@ -92,8 +111,16 @@ def _entropy(truth: Any, predicted: Any) -> Any:
     return ops.mean(ops.binary_crossentropy(truth, predicted))
 
 
+def _one_minus_dice(truth: Any, predicted: Any, axes: tuple[int, ...]) -> Any:
+    """Compute the mean of 1 - soft Dice over what the truth shows; `axes` are summed over."""
+    area = ops.sum(truth, axis=axes)
+    both = ops.sum(truth * predicted, axis=axes)
+    dice = 2.0 * both / (area + ops.sum(predicted, axis=axes) + keras.config.epsilon())
+    return _mean_over_shown(1.0 - dice, area)
+
+
 def _mean_over_shown(values: Any, area: Any) -> Any:
-    """Compute the mean of `values` (classes,) over the classes that the batch shows."""
+    """Compute the mean of `values` where the area of the truth, of the same shape, is not 0."""
     shown = ops.cast(area > 0, values.dtype)
     return ops.sum(shown * values) / ops.maximum(ops.sum(shown), 1.0)
 
@@ -165,5 +192,6 @@ def segmenter_loss(kind: LossKind) -> keras.losses.Loss:
     return {
         LossKind.FOCAL_TVERSKY: FocalTversky,
         LossKind.BCE_DICE: BceDice,
+        LossKind.BCE_DICE_EACH: BceDiceEach,
         LossKind.BCE_LOVASZ: BceLovasz,
     }[kind]()

@@ -4,8 +4,10 @@
   member was fitted on the test part, and none learnt from the validation part.
 - *Folds of one split file*: each picture was fitted on by all members but one, or two. So each
   picture is answered by the member that held it out, for calibration and for the scores. The
-  mean of all members is never measured. Thresholds of the mean are those that suit its members;
-  scores are those of the members, each with the thresholds of its own bundle.
+  mean of all members is never measured. Its thresholds are those that suit its members, chosen on
+  all pictures. Scores are those of the members, with thresholds that are chosen in the same way,
+  but for each member without the pictures that it held out. So nothing is chosen by what it scores,
+  and each choice sees nearly as many pictures as that of the mean.
 """
 
 from __future__ import annotations
@@ -16,26 +18,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from steeldefect.bundle.manifest import Manifest
+from steeldefect.bundle.manifest import Manifest, with_lowest_format
 from steeldefect.detection.detector import Detector
 from steeldefect.detection.open_detector import open_detector
 from steeldefect.errors import DataError
+from steeldefect.program.progress import say
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
+from training.calibration.calibrate import calibrate
 from training.calibration.measure import Measured, measure
+from training.calibration.region_confidence import calibrate_regions
 from training.data.dataset import LabelledPicture
 from training.evaluation.run_detector import PictureResult, run_detector
 from training.evaluation.score_held_out import HeldOut, held_out_of
 from training.finish import Evidence, OfParts
 from training.pooling.members import Member
-from training.recipe import Recipe
+from training.recipe import Calibrate, Recipe
 from training.splitting.split import Parts
 
 _EXACT = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.F32, threads=0)
 _AS_SCORED = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.AUTO, threads=0)
 
 OF_FOLDS = (
-    "thresholds and scores are those of the members, each on the pictures that it held out: the "
-    "mean of their answers was not measured, because every picture was fitted on by some of them"
+    "scores are those of the members, each on the pictures that it held out, with thresholds "
+    "chosen on the pictures that the others held out: the mean of their answers was not measured, "
+    "because every picture was fitted on by some of them"
 )
 
 NO_GUARANTEE = (
@@ -88,55 +94,89 @@ def answered_by(members: Sequence[Member]) -> Answered:
             "fits of one split file, or the folds of one"
         )
     everything = sorted({one.name: one for one in _all(first)}.values(), key=lambda one: one.name)
-    return Answered(Parts(tuple(everything), (), ()), _OfFolds(members), of_folds=True)
+    settings = members[0].recipe.calibrate.model_copy(update={"guarantee": None})
+    evidence = _OfFolds(members, settings)
+    return Answered(Parts(tuple(everything), (), ()), evidence, of_folds=True)
 
 
 class _OfFolds:
     """Each picture is answered by the member that held it out."""
 
-    def __init__(self, members: Sequence[Member]) -> None:
-        """Take members whose test parts have no picture in common."""
+    def __init__(self, members: Sequence[Member], settings: Calibrate) -> None:
+        """Take members whose test parts have no picture in common, and how to calibrate them."""
         self._members = members
-        pictures = [picture for one in members for picture in one.parts.test]
-        self.choosing: Sequence[LabelledPicture] = pictures
-        self.measuring: Sequence[LabelledPicture] = pictures
+        self._settings = settings
+        self._draft: Manifest | None = None
+        self._measured: list[Measured] = []
+        self.choosing: Sequence[LabelledPicture] = _tested(members)
+        self.measuring: Sequence[LabelledPicture] = self.choosing
 
     def measure(self, exact: Detector) -> Measured:
         """Run each member over its test part, with the draft manifest of the new bundle."""
-        parts = [
-            measure(detector, one.parts.test) for one, detector in self._opened(exact.manifest)
+        self._draft = exact.manifest
+        self._measured = [
+            measure(_opened(one, exact.manifest, _EXACT), one.parts.test) for one in self._members
         ]
-        sweeps, first = [], 0
-        for part, one in zip(parts, self._members, strict=True):
-            sweeps.append(part.sweep.assign(picture=part.sweep["picture"] + first))
-            first += len(one.parts.test)
-        probability = np.concatenate([part.probability for part in parts])
-        return Measured(probability, pd.concat(sweeps, ignore_index=True))
+        return _one_after_another(self._measured, self._members)
 
     def results(self, detector: Detector) -> Sequence[PictureResult]:
         """Run each member over its test part, with the values of the new bundle."""
-        return [
-            result
-            for one, opened in self._opened(detector.manifest)
-            for result in run_detector(opened, one.parts.test)
-        ]
+        return _results(self._members, detector.manifest)
 
     def held_out(self, scoring: Detector) -> HeldOut:
-        """Run each member over its test part, with its own values, chosen on other pictures."""
-        results = [
-            result
-            for one in self._members
-            for result in run_detector(open_detector(one.bundle, _AS_SCORED), one.parts.test)
-        ]
+        """Run each member over its test part, with values chosen by the others; after `measure`."""
+        results: list[PictureResult] = []
+        for number, one in enumerate(self._members):
+            say(f"fold {number + 1} of {len(self._members)}: thresholds chosen by the others")
+            chosen = self._chosen_without(number)
+            values = {"classes": chosen.classes, "gate": chosen.gate}
+            stated = with_lowest_format(one.manifest.model_copy(update=values))
+            results += run_detector(_opened(one, stated, _AS_SCORED), one.parts.test)
         # the members' scales of oddness differ
         return held_out_of(results, scoring.manifest.model_copy(update={"novelty": None}))
 
-    def _opened(self, manifest: Manifest) -> Iterator[tuple[Member, Detector]]:
-        """Open each member with the values of another manifest; only novelty is its own."""
-        for one in self._members:
-            own = {"novelty": one.manifest.novelty, "files": one.manifest.files}
-            stated = manifest.model_copy(update=own)
-            yield one, open_detector(replace(one.bundle, manifest=stated), _EXACT)
+    def _chosen_without(self, number: int) -> Manifest:
+        """Return the draft, calibrated on the pictures that the other members held out."""
+        if self._draft is None:
+            raise ValueError("measure the members first")
+        others = [one for place, one in enumerate(self._members) if place != number]
+        answers = [one for place, one in enumerate(self._measured) if place != number]
+        measured = _one_after_another(answers, others)
+        manifest = calibrate(measured, self._draft, _tested(others), self._settings).manifest
+        if not self._settings.regions:
+            return manifest
+        regions = [region for one in _results(others, manifest) for region in one.regions]
+        return calibrate_regions(manifest, regions).manifest
+
+
+def _tested(members: Sequence[Member]) -> list[LabelledPicture]:
+    return [picture for one in members for picture in one.parts.test]
+
+
+def _one_after_another(parts: Sequence[Measured], members: Sequence[Member]) -> Measured:
+    """Join the answers of members for their test parts."""
+    sweeps, first = [], 0
+    for part, one in zip(parts, members, strict=True):
+        sweeps.append(part.sweep.assign(picture=part.sweep["picture"] + first))
+        first += len(one.parts.test)
+    probability = np.concatenate([part.probability for part in parts])
+    return Measured(probability, pd.concat(sweeps, ignore_index=True))
+
+
+def _results(members: Sequence[Member], manifest: Manifest) -> list[PictureResult]:
+    """Run each member over its test part, with the values of another manifest."""
+    return [
+        result
+        for one in members
+        for result in run_detector(_opened(one, manifest, _EXACT), one.parts.test)
+    ]
+
+
+def _opened(member: Member, manifest: Manifest, options: RuntimeOptions) -> Detector:
+    """Open a member with the values of another manifest; only novelty is its own."""
+    own = {"novelty": member.manifest.novelty, "files": member.manifest.files}
+    stated = manifest.model_copy(update=own)
+    return open_detector(replace(member.bundle, manifest=stated), options)
 
 
 def _names(parts: Parts) -> dict[str, set[str]]:

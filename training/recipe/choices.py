@@ -51,6 +51,7 @@ class LossKind(str, Enum):
 
     FOCAL_TVERSKY = "focal_tversky"
     BCE_DICE = "bce_dice"
+    BCE_DICE_EACH = "bce_dice_each"
     BCE_LOVASZ = "bce_lovasz"
 
 

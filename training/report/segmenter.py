@@ -48,6 +48,7 @@ def _classes(report: Report) -> str:
         Column("mean Dice", held_out("mean_dice")),
         Column("empty answer", held_out("all_empty_dice")),
         Column("pixel threshold", decimals((one and one.pixel_threshold for one in rows), 2)),
+        Column("seed threshold", decimals((one and one.seed_threshold for one in rows), 2)),
         Column("minimum area, px", counts(one and one.min_area for one in rows)),
     ]
     shown = [one for one in columns if set(one.cells) != {markup.NOTHING}]
@@ -127,7 +128,8 @@ def _sweeps(report: Report) -> str:
             continue
         own = chosen[curve.class_id]
         svg = class_charts.sweep(f"sweep-{own.id}", curve, own.pixel_threshold)
-        caption = f"{own.name}: {own.pixel_threshold:.2f}, minimum area {own.min_area:,} px"
+        seed = "" if own.seed_threshold is None else f", seed {own.seed_threshold:.2f}"
+        caption = f"{own.name}: {own.pixel_threshold:.2f}{seed}, minimum area {own.min_area:,} px"
         figures.append(markup.chart(svg, caption))
     if not figures:
         return ""
@@ -135,7 +137,7 @@ def _sweeps(report: Report) -> str:
     objective = "" if calibration is None else f" ({calibration.objective.replace('_', ' ')})"
     told = (
         f"In colour: the objective{objective} that the search maximises. Gray: Dice on pairs with "
-        "truth. Each threshold is shown with the best minimum area for it."
+        "truth. Each threshold is shown with the best seed threshold and minimum area for it."
     )
     name = "Validation pictures, on which pixel thresholds were chosen"
     return heading(name) + paragraph(told) + quad(figures)

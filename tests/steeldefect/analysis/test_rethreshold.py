@@ -13,7 +13,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.samples import HEIGHT, WIDTH, plain_picture, save, score_arguments
+from support.samples import (
+    CLASSES,
+    HEIGHT,
+    WIDTH,
+    build_rule_bundle,
+    plain_picture,
+    save,
+    score_arguments,
+)
 from support.short_runs import OPTIONS, score_without_spark
 
 from steeldefect.analysis.level_masks import boxes, run_length_texts
@@ -65,11 +73,13 @@ def scored(archive: Path, rule_bundle: Bundle, tmp_path_factory: pytest.TempPath
     return store
 
 
-def expected(archive: Path, bundle: Bundle, threshold: float, min_area: int) -> dict[str, Finding]:
+def expected(
+    archive: Path, bundle: Bundle, threshold: float, min_area: int, seed: float | None = None
+) -> dict[str, Finding]:
     """Return what the bundle finds with other thresholds, computed from its class maps."""
     detector = open_detector(bundle, OPTIONS)
     wanted = bundle.manifest.classes[0].model_copy(
-        update={"pixel_threshold": threshold, "min_area": min_area}
+        update={"pixel_threshold": threshold, "seed_threshold": seed, "min_area": min_area}
     )
     found = {}
     for path in sorted(archive.iterdir()):
@@ -134,6 +144,28 @@ def test_each_level_lies_inside_the_one_before(scored: Store) -> None:
     for levels in masks.values():
         ordered = [levels[level] for level in sorted(levels)]
         assert all(later < earlier for earlier, later in pairwise(ordered))
+
+
+def test_a_seed_threshold_holds_at_the_own_threshold_alone(archive: Path, tmp_path: Path) -> None:
+    bright, dark = CLASSES
+    values = {"pixel_threshold": 0.3, "seed_threshold": 0.9, "min_area": 30}
+    classes = (bright.model_copy(update=values), dark)
+    bundle = build_rule_bundle(tmp_path / "seeded", classes=classes)
+    arguments = score_arguments(archive, bundle.folder, tmp_path / "output")
+    assert score_without_spark([*arguments, "--set", "mask_levels=[0.5]"]) == 0
+    store = open_store(str(tmp_path / "output"))
+    cases = {"seeded": (0.3, 0, 0.9), "with its own area": (0.3, 30, 0.9), "plain": (0.5, 0, None)}
+    for name, (threshold, min_area, seed) in cases.items():
+        found = answered(store, threshold=threshold, min_area=min_area)
+        wanted = expected(archive, bundle, threshold, min_area, seed)
+        assert wanted
+        masks = {key: run_lengths.to_text(one.runs) for key, one in wanted.items()}
+        assert {key: row["run_lengths"] for key, row in found.items()} == masks, name
+    unseeded = expected(archive, bundle, 0.3, 0)
+    seeded = expected(archive, bundle, 0.3, 0, 0.9)
+    assert sum(one.area for one in seeded.values()) < sum(one.area for one in unseeded.values())
+    assert {row["key"] for row in query(store, "select key from predictions where class_id = 1")
+            .to_pylist()} == set(expected(archive, bundle, 0.3, 30, 0.9))  # fmt: skip
 
 
 def test_between_two_levels_there_is_no_answer(scored: Store) -> None:

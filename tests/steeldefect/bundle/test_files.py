@@ -138,7 +138,7 @@ def test_no_folder_at_all_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("format_version", 7, "format_version: .*format 7, this version of steeldefect reads"),
+        ("format_version", 8, "format_version: .*format 8, this version of steeldefect reads"),
         ("format_version", 99, "format_version: .*format 99"),
         ("classes", [], "classes: "),
         ("unheard", 1, "unheard: "),

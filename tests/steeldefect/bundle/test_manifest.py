@@ -208,7 +208,11 @@ def test_novelty_that_cannot_be_judged_is_refused(change: dict[str, Any], proble
 @pytest.mark.parametrize(
     ("place", "value", "problem"),
     [
-        (("format_version",), 7, "format 7, this version of steeldefect reads 1, 2, 3, 4, 5 and 6"),
+        (
+            ("format_version",),
+            8,
+            "format 8, this version of steeldefect reads 1, 2, 3, 4, 5, 6 and 7",
+        ),
         (("format_version",), 0, "format 0"),
         (("classes",), [], "at least 1 item"),
         (("classes", 1, "id"), 1, "two classes share an id"),

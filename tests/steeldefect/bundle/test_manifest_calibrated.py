@@ -74,6 +74,24 @@ def test_a_shift_of_the_gate_needs_a_higher_format() -> None:
             Manifest.model_validate(stated)
 
 
+def test_a_seed_threshold_needs_a_higher_format_and_is_above_the_pixel_threshold() -> None:
+    before = plain()
+    assert "seed_threshold" not in before.model_dump_json()
+    first, *others = before.classes
+    values = {"pixel_threshold": 0.3, "seed_threshold": 0.8}
+    one = first.model_copy(update=values)
+    made = with_lowest_format(before.model_copy(update={"classes": [one, *others]}))
+    assert made.format_version == 7
+    assert Manifest.model_validate_json(made.model_dump_json()) == made
+    for version in (3, 5, 6):
+        stated = json.loads(made.model_dump_json()) | {"format_version": version}
+        with pytest.raises(ValidationError, match="a seed threshold needs format 7"):
+            Manifest.model_validate(stated)
+    for seed in (0.3, 0.2):
+        with pytest.raises(ValidationError, match="seed_threshold must be above pixel_threshold"):
+            DefectClass(id=1, name="a", pixel_threshold=0.3, seed_threshold=seed)
+
+
 @pytest.mark.parametrize("part", ["guarantees", "region_calibration_error", "region_curve"])
 def test_each_field_needs_the_format(part: str) -> None:
     stated = json.loads(calibrated().model_dump_json())

@@ -43,11 +43,11 @@ def test_a_window_holds_what_the_whole_map_holds(
         maps = drawn_maps(shape, seed)
         windows = ClassMaps(maps)
         assert windows.finite
-        assert windows.window_above(1, size, 0.01) is None
+        assert windows.window_above(1, size, 0.01, 0.01) is None
         for number in (0, 2):
             threshold = float(np.random.default_rng(seed).uniform(0.3, 0.8))
             whole = resize_map(maps[:, :, number], size)
-            window = windows.window_above(number, size, threshold)
+            window = windows.window_above(number, size, threshold, threshold)
             if window is None:
                 assert not (whole > threshold).any()
                 continue
@@ -66,7 +66,7 @@ def test_a_window_of_one_row_is_what_the_whole_map_holds() -> None:
     for seed in range(50):
         maps = np.random.default_rng(seed).random((4, 16, 1), np.float32) / 2
         maps[1, 4:9, 0] += 0.5
-        window = ClassMaps(maps).window_above(0, (4, 100), 0.5)
+        window = ClassMaps(maps).window_above(0, (4, 100), 0.5, 0.5)
         assert window is not None
         whole = resize_map(maps[:, :, 0], (4, 100))
         height, width = window.values.shape
@@ -77,9 +77,9 @@ def test_a_window_of_one_row_is_what_the_whole_map_holds() -> None:
 
 def test_pixels_that_equal_the_threshold_are_not_above_it() -> None:
     maps = np.full((8, 8, 1), 0.5, np.float32)
-    assert ClassMaps(maps).window_above(0, (16, 50), 0.5) is None
+    assert ClassMaps(maps).window_above(0, (16, 50), 0.5, 0.5) is None
     maps[3, 3] = 0.75
-    window = ClassMaps(maps).window_above(0, (16, 50), 0.5)
+    window = ClassMaps(maps).window_above(0, (16, 50), 0.5, 0.5)
     assert window is not None
     assert np.array_equal(window.values, resize_map(maps[:, :, 0], (16, 50)))
 

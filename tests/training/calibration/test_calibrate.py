@@ -18,7 +18,7 @@ from steeldefect.errors import DataError, InferenceError
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Scaling
 from training.calibration.calibrate import Calibrated, calibrate
-from training.calibration.measure import THRESHOLDS, measure, sweep_map
+from training.calibration.measure import THRESHOLDS, measure, sweep_map, tried
 from training.data.dataset import LabelledPicture, read_dataset
 from training.evaluation.score_held_out import score_held_out
 from training.recipe import AreaObjective, Calibrate, GateModes
@@ -121,15 +121,16 @@ def test_a_map_is_cut_as_scoring_cuts_it(
     # of few values, thresholds among them: what lies at a threshold is not above it
     probability = rng.choice(np.array([0, 0.1, 0.3, 0.5, 0.9, 1], np.float32), size)
     truth = run_lengths.from_mask(rng.random(shape) < rng.choice([0, 0.4]))
-    areas, hits = sweep_map(probability, shape, truth, THRESHOLDS)
-    for threshold, area, tp in zip(THRESHOLDS, areas, hits, strict=True):
-        wanted = DefectClass(id=1, name="any", pixel_threshold=threshold)
+    pairs = tried()
+    areas, hits = sweep_map(probability, shape, truth, pairs)
+    for (threshold, surer), area, tp in zip(pairs, areas, hits, strict=True):
+        wanted = DefectClass(id=1, name="any", pixel_threshold=threshold, seed_threshold=surer)
         finding = find_defect(probability, shape, wanted)
         assert area == (finding.area if finding else 0)
         assert tp == (run_lengths.overlap(finding.runs, truth) if finding else 0)
 
 
-def test_the_sweep_has_a_row_for_each_outlined_picture_class_and_threshold(
+def test_the_sweep_has_a_row_for_each_outlined_picture_class_and_pair_of_thresholds(
     pictures: list[LabelledPicture], drafts: Drafts
 ) -> None:
     detector = opened(drafts(pixel_threshold=0.45))
@@ -137,14 +138,21 @@ def test_the_sweep_has_a_row_for_each_outlined_picture_class_and_threshold(
     sweep = measured.sweep
     assert measured.probability.dtype == np.float32
     assert measured.probability.shape == (len(pictures),)
-    grid = sorted([*THRESHOLDS, 0.45])
+    grid = tried([0.45])
+    assert grid[: len(THRESHOLDS) + 1] == [(one, None) for one in sorted([*THRESHOLDS, 0.45])]
+    assert set(grid[len(THRESHOLDS) + 1 :]) >= {(0.1, 0.2), (0.45, 0.5), (0.9, 0.98)}
     drawn = [place for place, picture in enumerate(pictures) if picture.outlined]
     assert len(drawn) == len(pictures) - 1
-    assert sweep[["picture", "class_id", "threshold"]].to_numpy().tolist() == [
-        [place, class_id, threshold] for place in drawn for class_id in (1, 2) for threshold in grid
+    named = sweep[["picture", "class_id", "threshold", "seed"]].fillna(-1).to_numpy().tolist()
+    assert named == [
+        [place, class_id, threshold, -1 if seed is None else seed]
+        for place in drawn
+        for class_id in (1, 2)
+        for threshold, seed in grid
     ]
     place = next(n for n, picture in enumerate(pictures) if picture.name == "two0.png")
-    rows = sweep[(sweep["picture"] == place) & (sweep["class_id"] == 2)].set_index("threshold")
+    rows = sweep[(sweep["picture"] == place) & (sweep["class_id"] == 2)]
+    rows = rows[rows["seed"].isna()].set_index("threshold")
     assert (rows["truth"] == 64).all()
     assert rows["tp"].tolist() == [64] * 6 + [0] * 4
     assert rows.loc[0.5, "area"] > 64
@@ -156,7 +164,7 @@ def test_mirrored_copies_are_measured_as_they_are_scored(
 ) -> None:
     plain = measure(opened(drafts()), pictures).sweep
     mirrored = measure(opened(drafts(mirrors=(Mirror.HORIZONTAL,))), pictures).sweep
-    second = (plain["class_id"] == 2) & (plain["threshold"] == 0.5)
+    second = (plain["class_id"] == 2) & (plain["threshold"] == 0.5) & plain["seed"].isna()
     # dark noise counts in the left half of a picture alone: half as much in the mean
     assert mirrored[second]["area"].sum() == plain[second]["tp"].sum() < plain[second]["area"].sum()
 

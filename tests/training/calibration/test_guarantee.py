@@ -339,6 +339,7 @@ class Population:
                 "picture": np.repeat(np.arange(count), steps),
                 "class_id": 1,
                 "threshold": np.tile(THRESHOLDS, count),
+                "seed": np.nan,
                 "area": self.area[chosen].ravel(),
                 "tp": self.tp[chosen].ravel(),
                 "truth": np.repeat(self.truth[chosen], steps),

@@ -145,8 +145,28 @@ def test_no_value_swept_does_much_better_than_the_one_chosen(seed: int) -> None:
 
 def test_a_threshold_that_was_not_swept_is_refused() -> None:
     sweep = class_sweep(TRUTH, {0.5: cut(1, 0)})
-    with pytest.raises(ValueError, match=r"0\.25 was not swept; got \[0\.5\]"):
-        sweep.place_of(0.25)
+    one = sweep.defect_class
+    assert sweep.place_of(one) == 0
+    for changed in ({"pixel_threshold": 0.25}, {"seed_threshold": 0.8}):
+        with pytest.raises(ValueError, match="were not swept"):
+            sweep.place_of(one.model_copy(update=changed))
+
+
+def test_a_seed_threshold_is_taken_where_it_is_better_alone() -> None:
+    # at 0.3 outlines are best, but so much is found falsely as only 0.8 leaves out
+    plain = {0.3: cut(990, 2000), 0.5: cut(800, 300), 0.8: cut(500, 0)}
+    sweep = class_sweep(TRUTH, plain | {(0.3, 0.5): cut(990, 1500), (0.3, 0.8): cut(990, 0)})
+    (one,) = search([sweep], no_gate(len(TRUTH)), BALANCED).classes
+    assert (one.pixel_threshold, one.seed_threshold, one.min_area) == (0.3, 0.8, 0)
+    (curve,) = search([sweep], no_gate(len(TRUTH)), BALANCED).curves
+    assert curve.threshold.tolist() == [0.3, 0.5, 0.8]
+    assert curve.objective[0] == pytest.approx((1 + 2 * 990 / 1990) / 2)
+
+
+def test_a_seed_threshold_that_gains_nothing_is_left_out() -> None:
+    cuts = {0.4: cut(990, 0), (0.4, 0.5): cut(991, 0), (0.4, 0.9): cut(991, 0)}
+    (one,) = search([class_sweep(TRUTH, cuts)], no_gate(len(TRUTH)), BALANCED).classes
+    assert (one.pixel_threshold, one.seed_threshold) == (0.4, None)
 
 
 def test_a_hard_gate_empties_and_a_soft_one_raises_areas() -> None:

@@ -8,6 +8,7 @@ import pytest
 from training.backend import keras, tf
 from training.fitting.losses import (
     BceDice,
+    BceDiceEach,
     BceLovasz,
     FocalTversky,
     GreatestAuc,
@@ -74,6 +75,27 @@ def test_a_class_that_no_picture_shows_adds_no_dice() -> None:
     # entropy is now the mean over twice the pixels; the Dice part is what it was
     expected = alone - entropy + (entropy - np.log(0.99)) / 2
     assert both == pytest.approx(expected, rel=1e-4)
+
+
+def test_half_of_the_dice_weighs_each_pair_the_same_whatever_its_size() -> None:
+    truth = np.zeros((2, 4, 4, 2), np.float32)
+    truth[0, :, :, 0] = 1  # a large defect, and below a small one of the same class
+    truth[1, 0, 0, 0] = 1
+    answer = np.full_like(truth, 0.01)
+    answer[0, :, :, 0] = 0.9
+    answer[1, 0, 0, 0] = 0.3
+    entropy = -np.mean(truth * np.log(answer) + (1 - truth) * np.log(1 - answer))
+    large = 2 * 16 * 0.9 / (16 + 16 * 0.9)
+    small = 2 * 0.3 / (1 + 0.3 + 15 * 0.01)
+    pooled = 2 * (16 * 0.9 + 0.3) / (17 + 16 * 0.9 + 0.3 + 15 * 0.01)
+    expected = entropy + 1 - ((large + small) / 2 + pooled) / 2
+    assert float(BceDiceEach()(truth, answer)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_a_pair_shown_only_the_entropy_is_left() -> None:
+    truth = np.zeros((2, 4, 4, 2), np.float32)
+    answer = np.full_like(truth, 0.2)
+    assert float(BceDiceEach()(truth, answer)) == pytest.approx(-np.log(0.8), rel=1e-5)
 
 
 def lovasz_by_definition(truth: np.ndarray, answer: np.ndarray) -> float:

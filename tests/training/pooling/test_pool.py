@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from support.random_models import awake
 
+from steeldefect.bundle import manifest
 from steeldefect.bundle.files import Bundle, open_bundle
-from steeldefect.bundle.manifest import Manifest, Mirror
+from steeldefect.bundle.manifest import Manifest, Mirror, with_lowest_format
 from steeldefect.detection.open_detector import open_detector
 from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import AlreadyExistsError, BundleError, DataError
@@ -22,8 +23,12 @@ from steeldefect.watch.bundle_reference import REFERENCE_NAME
 from steeldefect.watch.reference import reference_from_json
 from training.__main__ import main
 from training.backend import keras
+from training.calibration.calibrate import calibrate
+from training.calibration.measure import measure
+from training.calibration.region_confidence import calibrate_regions
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
 from training.evaluation.held_out_csv import HELD_OUT_NAME, read_held_out
+from training.evaluation.run_detector import run_detector
 from training.evaluation.score_held_out import score_held_out
 from training.export.seal import seal
 from training.export.staging import Models, staging
@@ -181,12 +186,17 @@ def test_bundles_of_one_split_are_measured_on_its_test_part(plant: Plant, of_see
 def test_each_picture_of_folds_is_measured_by_the_member_that_held_it_out(
     plant: Plant, folds: list[Bundle], of_folds: Bundle
 ) -> None:
+    """Its thresholds are those that the pictures of the other fold choose."""
     path = of_folds.folder / HELD_OUT_NAME
     rows = read_held_out(path.read_bytes(), "pooled")
     assert len(rows.pictures) == 20
     for number, member in enumerate(folds):
         test = parts_of(plant.dataset.pictures, 10 * number).test
-        own = score_held_out(open_detector(member, AS_SCORED), test).table
+        chosen = chosen_by(folds[1 - number], plant, 10 * (1 - number))
+        values = {"classes": chosen.classes, "gate": chosen.gate}
+        stated = with_lowest_format(member.manifest.model_copy(update=values))
+        detector = open_detector(replace(member, manifest=stated), AS_SCORED)
+        own = score_held_out(detector, test).table
         of_member = read_held_out(own.to_csv(index=False).encode(), "member")
         same = rows.pictures.loc[of_member.pictures.index]
         assert same["probability"].to_numpy() == pytest.approx(
@@ -198,6 +208,21 @@ def test_each_picture_of_folds_is_measured_by_the_member_that_held_it_out(
     assert of_folds.manifest.training.pictures == {"train": 40, "validation": 0, "test": 0}
     assert of_folds.manifest.calibration is not None
     assert of_folds.manifest.calibration.pictures == 20
+
+
+def chosen_by(member: Bundle, plant: Plant, first: int) -> Manifest:
+    """Return a draft, calibrated on the answers of one member for its test part."""
+    gate = manifest.Gate(input=RECIPE.gate.spec, threshold=0.2)
+    classes = [
+        one.model_copy(update={"pixel_threshold": 0.4, "min_area": 4, "region_curve": None})
+        for one in member.manifest.classes
+    ]
+    draft = member.manifest.model_copy(update={"gate": gate, "classes": classes})
+    test = parts_of(plant.dataset.pictures, first).test
+    measured = measure(open_detector(replace(member, manifest=draft), EXACT), test)
+    made = calibrate(measured, draft, test, RECIPE.calibrate).manifest
+    results = run_detector(open_detector(replace(member, manifest=made), EXACT), test)
+    return calibrate_regions(made, [one for each in results for one in each.regions]).manifest
 
 
 def test_the_reference_of_folds_is_made_of_what_they_held_out(
