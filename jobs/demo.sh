@@ -58,10 +58,10 @@ mkdir -p demo/archive/images
 step "Generate strips to train on" \
     python -m training generate --data demo/train --pictures 300 --seed 1
 say "Train the candidate in the background; its progress is in demo/candidate.log"
-echo "   python -m training fit --data demo/train --recipe conf/recipes/demo.yaml" \
-    "--bundle demo/candidate --epochs 16"
-python -m training fit --data demo/train --recipe conf/recipes/demo.yaml \
-    --bundle demo/candidate --epochs 16 > demo/candidate.log 2>&1 &
+fit=(python -m training fit --data demo/train --recipe conf/recipes/demo.yaml
+    --bundle demo/candidate --set gate.epochs=16 --set segmenter.epochs=12)
+printf '   %s\n' "${fit[*]}"
+"${fit[@]}" > demo/candidate.log 2>&1 &
 candidate=$!
 trap 'kill "$candidate" 2> /dev/null || true' EXIT
 step "Train the bundle that leads: half the resolution, half the epochs" \
@@ -70,8 +70,8 @@ step "Train the bundle that leads: half the resolution, half the epochs" \
     --set gate.input.height=64 --set gate.input.width=256 \
     --set segmenter.input.height=64 --set segmenter.input.width=256
 step "Generate the pictures of three nights; training never sees their labels" \
-    python -m training generate --data demo/plant --pictures 576 --seed 2026 \
-    --frames 12 --cameras 2 --roll-mark 12 --dark-camera 2 --dark-coils 17-24
+    python -m training generate --data demo/plant --pictures 480 --seed 2026 \
+    --frames 10 --cameras 2 --roll-mark 12 --dark-camera 2 --dark-coils 17-24
 say "Wait for the candidate"
 wait "$candidate" || { tail -n 5 demo/candidate.log >&2; exit 1; }
 trap - EXIT

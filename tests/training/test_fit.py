@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.short_fits import tiny_recipe
 
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
 from steeldefect.bundle.manifest import CpuPrecision
@@ -39,29 +40,12 @@ Write = Callable[[dict[str, Any]], Path]
 
 @pytest.fixture(scope="module")
 def fitted(learnable: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
-    recipe = Recipe.model_validate(_tiny(epochs=2) | {"calibrate": PROVEN})
+    recipe = Recipe.model_validate(tiny_recipe(epochs=2) | {"calibrate": PROVEN})
     return fit(learnable, recipe, tmp_path_factory.mktemp("fit") / "bundle")
 
 
 PROVEN = {"guarantee": {"missed": 0.05}, "regions": True}
 AS_STATED = {"gate_recall": None, "objective": None, "temperature": False}
-
-
-def _tiny(epochs: int) -> dict[str, Any]:
-    part = {
-        "kind": "small",
-        "input": {"height": 32, "width": 64, "channels": 1, "scaling": "standard"},
-        "epochs": epochs,
-        "batch_size": 8,
-        "optimizer": {"kind": "adam", "learning_rate": 0.01},
-    }
-    return {
-        "name": "tiny",
-        "split": {"validation": 0.25, "test": 0.25},
-        "gate": {**part, "threshold": 0.2},
-        "segmenter": {**part, "loss": "bce_dice", "min_area": 4, "pixel_threshold": 0.4},
-        "compile": {"int8_pictures": 8},
-    }
 
 
 def test_the_bundle_tells_where_it_comes_from(fitted: FitResult, learnable: Path) -> None:
@@ -75,7 +59,7 @@ def test_the_bundle_tells_where_it_comes_from(fitted: FitResult, learnable: Path
         "validation": 10,
         "test": 10,
     }
-    asked = Recipe.model_validate(_tiny(epochs=2) | {"calibrate": PROVEN})
+    asked = Recipe.model_validate(tiny_recipe(epochs=2) | {"calibrate": PROVEN})
     assert Recipe.model_validate(record.recipe) == asked
     assert record.data_fingerprint == read_dataset(learnable).fingerprint
 
@@ -149,7 +133,7 @@ def fitted_with_extra(
     learnable: Path, extra_pictures: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> FitResult:
     """Fit with extra pictures and the recipe's own thresholds; the work folder stays."""
-    content = _tiny(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
+    content = tiny_recipe(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
     content["data"] = {"extra": [{"folder": str(extra_pictures), "weight": 0.5}]}
     target = tmp_path_factory.mktemp("extra") / "bundle"
     return fit(learnable, Recipe.model_validate(content), target, FitOptions(keep_states=True))
@@ -227,7 +211,9 @@ def test_the_summary_names_scores_path_and_digest(fitted: FitResult) -> None:
 
 def test_it_learns(learnable: Path, tmp_path: Path) -> None:
     asked = {"calibrate": {"guarantee": {"missed": 0.7, "confidence": 0.6}}}
-    result = fit(learnable, Recipe.model_validate(_tiny(epochs=15) | asked), tmp_path / "bundle")
+    result = fit(
+        learnable, Recipe.model_validate(tiny_recipe(epochs=15) | asked), tmp_path / "bundle"
+    )
     manifest = open_bundle(result.bundle.folder).manifest
     values = {(one.name, one.class_id): one.value for one in manifest.held_out_scores}
     assert (values["positives_dice", None] or 0) > 0.7
@@ -240,7 +226,7 @@ def test_it_learns(learnable: Path, tmp_path: Path) -> None:
 
 
 def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) -> None:
-    content = _tiny(epochs=1)
+    content = tiny_recipe(epochs=1)
     crop = {"height": 32, "width": 32, "defect_share": 0.5}
     content["segmenter"] |= {"kind": "unet"}
     content["gate"] |= {
@@ -263,7 +249,7 @@ def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) ->
 
 
 def test_the_same_seed_gives_the_same_history(learnable: Path, tmp_path: Path) -> None:
-    content = _tiny(epochs=1)
+    content = tiny_recipe(epochs=1)
     content["gate"]["kind"] = "none"
     recipe = Recipe.model_validate(content)
     histories = []
@@ -279,7 +265,7 @@ def test_a_segmenter_is_taught_what_its_teacher_answers(
     fitted: FitResult, learnable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"bundle": str(fitted.bundle.folder), "share": 1.0}
-    recipe = Recipe.model_validate(_tiny(epochs=1) | {"data": {"teacher": settings}})
+    recipe = Recipe.model_validate(tiny_recipe(epochs=1) | {"data": {"teacher": settings}})
     dataset = read_dataset(learnable)
     parts = split_pictures(dataset.pictures, recipe.split, recipe.seed)
     assert recipe.data.teacher is not None
@@ -310,7 +296,7 @@ def test_a_segmenter_is_taught_what_its_teacher_answers(
 def test_a_teacher_must_not_know_what_is_held_out(fitted: FitResult, learnable: Path) -> None:
     dataset = read_dataset(learnable)
     settings = Teacher(bundle=str(fitted.bundle.folder))
-    other = split_pictures(dataset.pictures, Recipe.model_validate(_tiny(1)).split, seed=1)
+    other = split_pictures(dataset.pictures, Recipe.model_validate(tiny_recipe(1)).split, seed=1)
     with pytest.raises(DataError, match=r"was fitted on \d+ pictures that this fit holds out"):
         OpenedTeacher(settings, dataset, other)
     renamed = replace(dataset, class_names={1: "light", 2: "other"})
@@ -325,7 +311,7 @@ def test_a_split_file_serves_every_recipe(learnable: Path, tmp_path: Path) -> No
     split = tmp_path / "split.csv"
     arguments = ["split", "--data", str(learnable), "--out", str(split), "--folds", "3"]
     assert main(arguments) == 0
-    content = _tiny(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
+    content = tiny_recipe(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
     recipe = Recipe.model_validate(content)
     folders = []
     for fold in range(3):
@@ -354,7 +340,7 @@ sys.exit(main(sys.argv[2:]))
 def test_a_fit_that_was_killed_ends_as_one_that_was_not(
     learnable: Path, tmp_path: Path, write_recipe: Write, model: str
 ) -> None:
-    content = _tiny(epochs=4) | {"compile": {"int8_pictures": 0}}
+    content = tiny_recipe(epochs=4) | {"compile": {"int8_pictures": 0}}
     for part in ("gate", "segmenter"):
         content[part]["optimizer"] |= {"schedule": "cosine", "averaging": 0.9}
     recipe = str(write_recipe(content))
@@ -389,14 +375,14 @@ def test_a_work_folder_of_another_fit_is_refused(learnable: Path, tmp_path: Path
     work = tmp_path / "work"
     work.mkdir()
     (work / "identity.json").write_text('{"recipe": "another"}', encoding="utf-8")
-    recipe = Recipe.model_validate(_tiny(epochs=1))
+    recipe = Recipe.model_validate(tiny_recipe(epochs=1))
     with pytest.raises(SettingsError, match="another recipe, data or split; delete it"):
         fit(learnable, recipe, tmp_path / "b", FitOptions(work=work))
 
 
 @pytest.mark.slow
 def test_a_time_budget_ends_in_a_valid_bundle(learnable: Path, tmp_path: Path) -> None:
-    content = _tiny(epochs=100_000) | {"compile": {"int8_pictures": 0}}
+    content = tiny_recipe(epochs=100_000) | {"compile": {"int8_pictures": 0}}
     for part in ("gate", "segmenter"):
         content[part]["patience"] = 100_000
     recipe = Recipe.model_validate(content)
@@ -413,7 +399,7 @@ def test_a_class_without_pictures_is_named(learnable: Path, tmp_path: Path) -> N
     shutil.copytree(learnable, data)
     names = {"1": "light", "2": "bright", "7": "never seen"}
     (data / "classes.json").write_text(json.dumps(names), encoding="utf-8")
-    content = _tiny(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
+    content = tiny_recipe(epochs=1) | {"calibrate": AS_STATED, "compile": {"int8_pictures": 0}}
     with pytest.raises(DataError, match=r"shows class 7 never seen.*missing_class=warn"):
         fit(data, Recipe.model_validate(content), tmp_path / "b")
     content["missing_class"] = "warn"
@@ -422,7 +408,7 @@ def test_a_class_without_pictures_is_named(learnable: Path, tmp_path: Path) -> N
 
 
 def test_an_existing_bundle_stops_the_fit_before_it_begins(tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(_tiny(epochs=1))
+    recipe = Recipe.model_validate(tiny_recipe(epochs=1))
     with pytest.raises(AlreadyExistsError):
         fit(tmp_path / "no data needed", recipe, tmp_path)
 
@@ -436,7 +422,7 @@ def all_defective(folder: Any) -> Path:
 
 
 def test_a_gate_needs_clean_pictures(all_defective: Path, tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(_tiny(epochs=1))
+    recipe = Recipe.model_validate(tiny_recipe(epochs=1))
     with pytest.raises(DataError, match=r"without clean pictures.*--set gate\.kind=none"):
         fit(all_defective, recipe, tmp_path / "bundle")
 
@@ -445,7 +431,7 @@ def test_without_a_gate_every_picture_is_segmented(
     all_defective: Path, tmp_path: Path, write_recipe: Write
 ) -> None:
     target = tmp_path / "bundle"
-    recipe = write_recipe(_tiny(epochs=9))
+    recipe = write_recipe(tiny_recipe(epochs=9))
     arguments = ["fit", "--data", str(all_defective), "--recipe", str(recipe)]
     arguments += ["--bundle", str(target), "--set", "gate.kind=none", "--epochs", "1"]
     assert main(arguments) == 0

@@ -13,6 +13,7 @@ from training.commands import (
     pool,
     promote,
     pseudo_label,
+    recalibrate,
     sign,
     split,
 )
@@ -23,6 +24,7 @@ COMMANDS = (
     split,
     fit,
     pseudo_label,
+    recalibrate,
     pool,
     compare,
     promote,

@@ -65,8 +65,24 @@ def open_members(addresses: Sequence[str], dataset: DataSet, s3: S3Settings) -> 
     if len(set(digests)) < max(2, len(digests)):
         raise BundleError("name two or more bundles, and each of them once")
     _refuse_unlike(bundles)
-    groups = join_groups(dataset.pictures, find_near_duplicates(dataset.pictures))
+    groups = _groups(dataset)
     return [_member(one, dataset, groups) for one in bundles]
+
+
+def open_member(address: str, dataset: DataSet, s3: S3Settings) -> Member:
+    """Open one bundle that was fitted on a data set.
+
+    Raises:
+        BundleError: there is no bundle, it is altered, or has learnt no classes.
+        DataError: it was fitted on other data, or holds no split.
+    """
+    bundle = fetch_bundle(address, s3)
+    _refuse_unlike([bundle])
+    return _member(bundle, dataset, _groups(dataset))
+
+
+def _groups(dataset: DataSet) -> dict[str, str]:
+    return join_groups(dataset.pictures, find_near_duplicates(dataset.pictures))
 
 
 def _member(bundle: Bundle, dataset: DataSet, groups: Mapping[str, str]) -> Member:
@@ -86,7 +102,8 @@ def _refuse_unlike(bundles: Sequence[Bundle]) -> None:
     first = bundles[0]
     if not Recipe.model_validate(first.manifest.training.recipe).learns_classes:
         raise BundleError(
-            f"bundle {first.digest[:12]} has learnt no classes: it has no class maps to join"
+            f"bundle {first.digest[:12]} has learnt no classes: there are no class maps to join or "
+            "to calibrate"
         )
     for name, of in _ALIKE.items():
         for other in bundles[1:]:
