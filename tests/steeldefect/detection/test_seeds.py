@@ -8,10 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steeldefect.bundle.manifest import DefectClass
-from steeldefect.detection.outline import OutlineRules, find_defect, outline_picture, seeded
+from steeldefect.detection.outline import (
+    OutlineRules,
+    find_defect,
+    outline_maps,
+    outline_picture,
+    seeded,
+)
+from steeldefect.detection.windows import DeviceMaps, resize_map
 from steeldefect.pictures import run_lengths
 from steeldefect.pictures.preprocessing import Float32
 from steeldefect.pictures.run_lengths import Mask
+from steeldefect.runtimes.device_program import PictureMasks, planes_of
 
 PLAIN = DefectClass(id=1, name="scratch", pixel_threshold=0.3)
 SEEDED = DefectClass(id=1, name="scratch", pixel_threshold=0.3, seed_threshold=0.8)
@@ -78,3 +86,32 @@ def test_masks_at_other_thresholds_need_no_seed(peak: float) -> None:
     too_small = SEEDED.model_copy(update={"min_area": 9})
     kept = outline_picture(stripes(peak), (4, 4), [too_small], rules).levels
     assert [one.level for one in kept] == [0.3, 0.4, 0.6][peak < 0.8 :]
+
+
+def from_device(maps: Float32, shape: tuple[int, int], levels: tuple[float, ...]) -> DeviceMaps:
+    """Return what a device program answers for one picture."""
+    planes = planes_of([SEEDED], levels)
+    full = resize_map(maps[:, :, 0], shape)
+    masks = [full > plane.threshold for plane in planes]
+    bits = np.stack([np.packbits(one) for one in masks])
+    kept = {0: maps[:, :, 0]} if any(one.any() for one in masks) else {}
+    return DeviceMaps(PictureMasks(shape, True, maps.max(axis=(0, 1)), planes, bits, kept))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(), (0.5,), (0.9,)]))
+def test_masks_from_a_device_are_seeded_as_on_the_host(
+    seed: int, levels: tuple[float, ...]
+) -> None:
+    rng = np.random.default_rng(seed)
+    # values between which no interpolated one lies at a threshold, where roundings would differ
+    values = rng.choice(np.array([0.1, 0.27, 0.53, 0.77, 0.91], np.float32), (5, 6, 1))
+    shape = (15, 12)
+    rules = OutlineRules(measured=True, levels=levels)
+    host = outline_picture(values, shape, [SEEDED], rules)
+    device = outline_maps(from_device(values, shape, levels), shape, [SEEDED], rules)
+    assert [one.runs.tolist() for one in host.findings] == [
+        one.runs.tolist() for one in device.findings
+    ]
+    assert [(one.level, one.runs.tolist()) for one in host.levels] == [
+        (one.level, one.runs.tolist()) for one in device.levels
+    ]
