@@ -11,6 +11,7 @@ import pandas as pd
 
 from steeldefect.bundle.manifest import (
     Calibration,
+    DefectClass,
     Guarantee,
     Manifest,
     Score,
@@ -128,7 +129,7 @@ def calibrate(
     notes = (
         *calibrated.notes,
         *([mode_note] if mode_note else []),
-        *_kept(searched, settings),
+        *_of_few(searched, mode.searched.classes, settings),
         *guarantee_notes(guarantees, manifest.class_names, halves),
     )
     return Calibrated(with_lowest_format(manifest.model_copy(update=chosen)), curves, notes)
@@ -196,18 +197,25 @@ def _usual_pixels(pictures: Sequence[LabelledPicture]) -> int:
     return int(np.median([picture.shape[0] * picture.shape[1] for picture in pictures]))
 
 
-def _kept(sweeps: Sequence[ClassSweep], settings: Calibrate) -> list[str]:
+def _of_few(
+    sweeps: Sequence[ClassSweep], classes: Sequence[DefectClass], settings: Calibrate
+) -> list[str]:
     """Return a note for each class that has too few pictures for a search."""
     if settings.objective is None:
         return []
-    return [
-        f"class {sweep.defect_class.id} ({sweep.defect_class.name}): "
-        f"{int(sweep.positive.sum())} validation pictures show it, fewer than {FEWEST_PICTURES}; "
-        f"it keeps pixel threshold {sweep.defect_class.pixel_threshold} and minimum area "
-        f"{sweep.defect_class.min_area}"
-        for sweep in sweeps
-        if not enough(sweep)
-    ]
+    notes = []
+    for sweep, one in zip(sweeps, classes, strict=True):
+        if enough(sweep):
+            continue
+        seed = "" if one.seed_threshold is None else f", seed threshold {one.seed_threshold}"
+        values = f"pixel threshold {one.pixel_threshold}{seed} and minimum area {one.min_area}"
+        keeps = sweep.place_of(one) == sweep.place_of(sweep.defect_class)
+        notes.append(
+            f"class {one.id} ({one.name}): {int(sweep.positive.sum())} validation pictures show "
+            f"it, fewer than {FEWEST_PICTURES}; it "
+            + (f"keeps {values}" if keeps else f"has {values}, to find less where it is not")
+        )
+    return notes
 
 
 def _record(

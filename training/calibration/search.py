@@ -4,7 +4,8 @@ Two rules keep the result robust:
 
 - Among values within `TOLERANCE` of the best, the search takes the simplest: no seed threshold, the
   pixel threshold nearest to 0.5, the smallest minimum area.
-- A class shown by fewer than `FEWEST_PICTURES` pictures keeps the values of the recipe.
+- A class shown by fewer than `FEWEST_PICTURES` pictures keeps the values of the recipe, unless
+  others find less on the pictures that do not show it, and as much on those that do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from training.calibration.sweep import ClassSweep, Float64, GateEffect, objectiv
 from training.recipe import AreaObjective
 
 FEWEST_PICTURES = 5
-"""Number of validation pictures that must show a class; with fewer, it keeps its values."""
+"""Number of validation pictures that must show a class; with fewer, see `search`."""
 
 TOLERANCE = 0.001
 """Largest loss of the objective accepted for simpler thresholds; the same for a smaller minimum
@@ -56,7 +57,12 @@ class _Point:
 
 
 def search(sweeps: Sequence[ClassSweep], effect: GateEffect, objective: AreaObjective) -> Searched:
-    """Choose the thresholds and the minimum area of each class with enough pictures.
+    """Choose the thresholds and the minimum area of each class.
+
+    A class that too few pictures show is not searched for the objective: so few pictures say little
+    of how much is found. But those that do not show it are many, and what is found there is wrong.
+    So its values become stricter if mean Dice over all pictures then grows, and Dice on those that
+    show it does not fall.
 
     Args:
         sweeps: sweeps of all classes, over the same n pictures.
@@ -65,8 +71,9 @@ def search(sweeps: Sequence[ClassSweep], effect: GateEffect, objective: AreaObje
     """
     classes, curves = [], []
     for sweep in sweeps:
-        chosen = sweep.defect_class
-        if enough(sweep):
+        if not enough(sweep):
+            chosen = _stricter(sweep, effect)
+        else:
             points = [
                 _best_area(sweep, place, effect, objective)
                 for place in range(len(sweep.thresholds))
@@ -117,6 +124,30 @@ def _best_area(
         points.append(_Point(place, area, value, float(dice[sweep.positive].mean())))
     best = max(point.objective for point in points)
     return next(point for point in points if point.objective >= best - TOLERANCE)
+
+
+def _stricter(sweep: ClassSweep, effect: GateEffect) -> DefectClass:
+    """Return the class, with values that find less where it is not shown, if there are better."""
+    own = sweep.defect_class
+    kept = _point(sweep, sweep.place_of(own), own.min_area, effect)
+    stricter = [
+        point
+        for place in range(len(sweep.thresholds))
+        if sweep.thresholds[place] >= own.pixel_threshold
+        for point in [_point(sweep, place, own.min_area, effect)]
+        if not point.positives_dice < kept.positives_dice - TOLERANCE
+    ]
+    if max(point.objective for point in stricter) <= kept.objective + TOLERANCE:
+        return own
+    return _choose(sweep, stricter)
+
+
+def _point(sweep: ClassSweep, place: int, min_area: int, effect: GateEffect) -> _Point:
+    """Return a point whose objective is mean Dice; NaN as its positives' Dice if there are none."""
+    dice = sweep.dice(place, min_area, effect)
+    positives = dice[sweep.positive]
+    of_positives = float(positives.mean()) if len(positives) else float("nan")
+    return _Point(place, min_area, float(dice.mean()), of_positives)
 
 
 def _choose(sweep: ClassSweep, points: Sequence[_Point]) -> DefectClass:

@@ -83,7 +83,8 @@ def test_one_odd_mask_among_many_does_not_forbid_areas() -> None:
 def test_a_class_that_few_pictures_show_keeps_its_values(shown: int) -> None:
     truth = [1000] * shown + [0] * 8
     hits = [900] * shown + [0] * 8
-    cuts = {0.5: ([100] * len(truth), [0] * len(truth)), 0.7: (hits, hits)}
+    # a lower threshold would find it, but so few pictures do not say so
+    cuts = {0.5: ([100] * len(truth), [0] * len(truth)), 0.3: (hits, hits)}
     found = search([class_sweep(truth, cuts, min_area=7)], no_gate(len(truth)), BALANCED)
     assert (found.classes[0].pixel_threshold, found.classes[0].min_area) == (0.5, 7)
     assert found.curves == ()
@@ -161,6 +162,42 @@ def test_a_seed_threshold_is_taken_where_it_is_better_alone() -> None:
     (curve,) = search([sweep], no_gate(len(TRUTH)), BALANCED).curves
     assert curve.threshold.tolist() == [0.3, 0.5, 0.8]
     assert curve.objective[0] == pytest.approx((1 + 2 * 990 / 1990) / 2)
+
+
+def shown_by(positives: int, stricter: tuple[int, int]) -> ClassSweep:
+    """Return a sweep of a class that few of 40 pictures show, with false finds at 0.5.
+
+    Args:
+        positives: pictures that show it; 800 of 1,000 pixels are found at 0.5.
+        stricter: pixels found where it is, and where it is not, with a seed threshold of 0.9.
+    """
+    others = 40 - positives
+    cuts = {
+        0.3: ([900] * positives + [500] * others, [900] * positives + [0] * others),
+        0.5: ([800] * positives + [300] * others, [800] * positives + [0] * others),
+    }
+    true, false = stricter
+    cuts[(0.5, 0.9)] = ([true] * positives + [false] * others, [true] * positives + [0] * others)
+    return class_sweep([1000] * positives + [0] * others, cuts)
+
+
+@pytest.mark.parametrize(
+    ("positives", "stricter", "seed"),
+    [
+        (4, (800, 0), 0.9),
+        (0, (0, 0), 0.9),
+        (4, (0, 0), None),  # what is true would be lost
+        (4, (800, 300), None),  # nothing gained
+    ],
+)
+def test_a_class_that_few_pictures_show_is_found_less_where_it_is_not(
+    positives: int, stricter: tuple[int, int], seed: float | None
+) -> None:
+    sweep = shown_by(positives, stricter)
+    found = search([sweep], no_gate(40), BALANCED)
+    assert found.curves == ()
+    (one,) = found.classes
+    assert (one.pixel_threshold, one.seed_threshold, one.min_area) == (0.5, seed, 0)
 
 
 def test_a_seed_threshold_that_gains_nothing_is_left_out() -> None:
