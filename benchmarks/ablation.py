@@ -24,7 +24,7 @@ BASE = "base"
 ROWS: dict[str, tuple[str, ...]] = {
     BASE: (),
     "focal_tversky": ("segmenter.loss=focal_tversky",),
-    "dice_of_each": ("segmenter.loss=bce_dice_each",),
+    "pooled_dice": ("segmenter.loss=bce_dice",),
     "lovasz": ("segmenter.loss=bce_lovasz",),
     "random_weights": ("segmenter.weights=null",),
     "whole_pictures": ("segmenter.augment.crop=null",),
