@@ -64,7 +64,7 @@ printf '   %s\n' "${fit[*]}"
 "${fit[@]}" > demo/candidate.log 2>&1 &
 candidate=$!
 trap 'kill "$candidate" 2> /dev/null || true' EXIT
-step "Train the bundle that leads: half the resolution, half the epochs" \
+step "Train the bundle that leads, at half the resolution" \
     python -m training fit --data demo/train --recipe conf/recipes/demo.yaml \
     --bundle demo/bundle --epochs 12 \
     --set gate.input.height=64 --set gate.input.width=256 \

@@ -186,6 +186,21 @@ def _history_json(history: Mapping[str, History]) -> str:
     return json.dumps(curves, indent=1) + "\n"
 
 
+def read_history(bundle: Bundle) -> dict[str, History]:
+    """Return the curves of a bundle's fit; none if an early version has kept none."""
+    path = bundle.folder / HISTORY_NAME
+    if not path.exists():
+        return {}
+    stated = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        model: {
+            name: [math.nan if value is None else value for value in values]
+            for name, values in one.items()
+        }
+        for model, one in stated.items()
+    }
+
+
 def _with_notes(manifest: Manifest, notes: tuple[str, ...]) -> Manifest:
     """Return the manifest with more notes after those that it has."""
     record = manifest.training

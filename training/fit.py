@@ -32,7 +32,7 @@ from training.splitting.extra import Extra, read_extra
 from training.splitting.split import Parts, parts_for
 
 _IDENTITY = "identity.json"
-_AFTERWARDS: Any = {
+AFTERWARDS: Any = {
     "calibrate": True,
     "compile": True,
     "novelty": True,
@@ -232,7 +232,7 @@ def _identity(
 ) -> dict[str, Any]:
     """Return what tells a fit from others, as far as its models depend on it."""
     return {
-        "recipe": recipe.model_dump(mode="json", exclude=_AFTERWARDS),
+        "recipe": recipe.model_dump(mode="json", exclude=AFTERWARDS),
         "data": dataset.fingerprint,
         "split": hashlib.sha256(parts.to_csv().encode()).hexdigest(),
         "extra": dict(extra.fingerprints),

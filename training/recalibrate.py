@@ -6,27 +6,21 @@ exported and compared again, and its test part measures, as after a fit (`traini
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from steeldefect.bundle.files import Bundle, ModelForm, ModelName
+from steeldefect.bundle.files import Bundle, ModelName
 from steeldefect.errors import SettingsError
 from steeldefect.program.progress import say
-from steeldefect.runtimes.keras_files import load_keras_model
 from steeldefect.settings import apply_overrides, validate
 from steeldefect.stores import S3Settings
-from training.backend import keras
 from training.data.dataset import read_dataset
 from training.export.draft_manifest import draft_of_fit
 from training.export.staging import Models, refuse_existing
-from training.finish import HISTORY_NAME, Fitted, finish
-from training.fitting.checkpoint import History
+from training.finish import Fitted, finish, read_history
+from training.fit import AFTERWARDS
 from training.pooling.members import Member, open_member
 from training.recipe import Recipe
-
-_CHANGEABLE = ("calibrate", "compile")
-"""Sections of a recipe that the models do not depend on."""
 
 
 def recalibrate(
@@ -39,7 +33,8 @@ def recalibrate(
         data: data folder of its fit.
         target: folder of the new bundle; must not exist.
         s3: settings of the S3 connection.
-        overrides: texts `calibrate.setting=value` or `compile.setting=value`.
+        overrides: texts `section.setting=value`, such as `calibrate.gate_recall=0.95`; only those
+            in `training.fit.AFTERWARDS`, without `novelty`.
 
     Returns:
         The new bundle, opened and checked.
@@ -66,39 +61,26 @@ def recalibrate(
     )
     update = {"recipe_name": record.recipe_name}
     draft = draft.model_copy(update={"training": draft.training.model_copy(update=update)})
-    return finish(Fitted(_models(member), draft, _history(member), recipe, member.parts), target)
+    history = read_history(member.bundle)
+    return finish(Fitted(_models(member), draft, history, recipe, member.parts), target)
 
 
 def _changed(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
-    for one in overrides:
-        if one.partition(".")[0] not in _CHANGEABLE:
-            raise SettingsError(
-                f"--set {one}: only settings of calibrate and compile can change; for all others, "
-                "fit again"
-            )
     values = recipe.model_dump(mode="json")
     problems = apply_overrides(values, overrides)
-    return validate(Recipe, values, "recipe of the bundle", problems)
+    changed = validate(Recipe, values, "recipe of the bundle", problems)
+    if _of_the_models(changed) != _of_the_models(recipe):
+        raise SettingsError(
+            f"--set {' '.join(overrides)}: the models or their novelty depend on it; fit again"
+        )
+    return changed
+
+
+def _of_the_models(recipe: Recipe) -> tuple[object, ...]:
+    """Return the settings that take another fit; the limit of novelty is chosen with one."""
+    return recipe.model_dump(exclude=AFTERWARDS), recipe.novelty
 
 
 def _models(member: Member) -> Models:
-    def load(name: ModelName) -> keras.Model:
-        return load_keras_model(member.bundle.model_path(name, ModelForm.KERAS))
-
-    gate = None if member.manifest.gate is None else load(ModelName.GATE)
-    return Models(gate, load(ModelName.SEGMENTER))
-
-
-def _history(member: Member) -> dict[str, History]:
-    """Return the curves of the fit; none if an early version has kept none."""
-    path = member.bundle.folder / HISTORY_NAME
-    if not path.exists():
-        return {}
-    stated = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        model: {
-            name: [float("nan") if value is None else value for value in values]
-            for name, values in one.items()
-        }
-        for model, one in stated.items()
-    }
+    gate = None if member.manifest.gate is None else member.model(ModelName.GATE)
+    return Models(gate, member.model(ModelName.SEGMENTER))

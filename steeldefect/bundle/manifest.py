@@ -34,6 +34,12 @@ SEEDED_FORMAT_VERSION = 7
 """Format of bundles with a seed threshold (`DefectClass.seed_threshold`), which earlier versions
 refuse."""
 
+_NEW_IN_FORMAT = {
+    CALIBRATED_FORMAT_VERSION: "novelty, guarantees and calibrated regions need",
+    SHIFTED_FORMAT_VERSION: "the shift of a gate needs",
+    SEEDED_FORMAT_VERSION: "a seed threshold needs",
+}
+
 READABLE_FORMATS = (1, 2, 3, 4, 5, 6, 7)
 """Formats 1 and 2 lack fields that have a default below; format 2 lacks those of `compiled`."""
 
@@ -101,7 +107,7 @@ class RegionCurve(_Part):
 
 
 class DefectClass(_Part):
-    """One defect class, with its threshold and minimum area.
+    """One defect class, with its thresholds and minimum area.
 
     `pixel_threshold`: a pixel belongs to the class if its probability is above this threshold.
     `seed_threshold`: a region (8-connected) counts only if one of its pixels has a probability
@@ -468,7 +474,7 @@ class Manifest(_Part):
     @property
     def lowest_format(self) -> int:
         """The lowest format that has all fields of this manifest, from `FORMAT_VERSION` on."""
-        if any(one.seed_threshold for one in self.classes):
+        if any(one.seed_threshold for one in self.outlined_classes):
             return SEEDED_FORMAT_VERSION
         if self.gate is not None and self.gate.shift:
             return SHIFTED_FORMAT_VERSION
@@ -480,15 +486,9 @@ class Manifest(_Part):
 
     @model_validator(mode="after")
     def _has_the_format_of_its_fields(self) -> Manifest:
-        if self.format_version < self.lowest_format == SEEDED_FORMAT_VERSION:
-            raise ValueError(f"a seed threshold needs format {SEEDED_FORMAT_VERSION}")
-        if self.format_version < self.lowest_format == SHIFTED_FORMAT_VERSION:
-            raise ValueError(f"the shift of a gate needs format {SHIFTED_FORMAT_VERSION}")
-        if self.format_version < self.lowest_format == CALIBRATED_FORMAT_VERSION:
-            raise ValueError(
-                "novelty, guarantees and calibrated regions need format "
-                f"{CALIBRATED_FORMAT_VERSION}"
-            )
+        needed = self.lowest_format
+        if self.format_version < needed and needed in _NEW_IN_FORMAT:
+            raise ValueError(f"{_NEW_IN_FORMAT[needed]} format {needed}")
         return self
 
     @model_validator(mode="after")

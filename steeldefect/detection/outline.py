@@ -176,7 +176,7 @@ def outline_maps(
         if is_unknown:
             masks = [one.runs for one in findings]
             window = unexplained(window, defect_class.pixel_threshold, masks, shape)
-        regions = _regions_of(window, defect_class, shape)
+        regions = _regions_of_class(window, defect_class, shape)
         reason = None
         if regions is not None:
             reason = _reason_against(regions.area, defect_class, own.added_area)
@@ -255,13 +255,17 @@ def seeded(mask: Mask, values: Float32, seed_threshold: float) -> Mask:
     return np.asarray(kept[numbers])
 
 
-def _regions_of(
+def _regions_of_class(
     window: Window, defect_class: DefectClass, shape: tuple[int, int]
 ) -> MaskRegions | None:
-    """Find the regions of one class at its own thresholds; None if there is none."""
+    """Find the regions of one class with its own thresholds; None if there is none."""
     mask = window.above(defect_class.pixel_threshold)
     if defect_class.seed_threshold is not None:
         mask = seeded(mask, window.values, defect_class.seed_threshold)
+    return _regions(mask, window, shape)
+
+
+def _regions(mask: Mask, window: Window, shape: tuple[int, int]) -> MaskRegions | None:
     return MaskRegions(mask, window.values, window[:2], shape) if mask.any() else None
 
 
@@ -273,23 +277,26 @@ def _level_masks(
     *,
     own: bool,
 ) -> Iterator[LevelMask]:
-    """Yield the masks of a class that are kept beside its finding; each lies in the one before.
+    """Yield the masks of a class that are kept beside its finding.
+
+    Each lies in the one before, but for that at the class's own thresholds: only there its seed
+    threshold holds.
 
     Args:
         window: the part of the class map that is above the lowest level.
         defect_class: the class.
         shape: (height, width) of the picture.
         rules: with the thresholds that the settings ask for.
-        own: whether to keep the mask at the class's own threshold, too.
+        own: whether to keep the mask at the class's own thresholds, too.
     """
     wanted = {*rules.levels} - {defect_class.pixel_threshold}
     if own:
         wanted.add(defect_class.pixel_threshold)
     for level in sorted(wanted):
-        at_level = {"pixel_threshold": level, "seed_threshold": None}
-        is_own = level == defect_class.pixel_threshold
-        one = defect_class if is_own else defect_class.model_copy(update=at_level)
-        regions = _regions_of(window, one, shape)
+        if level == defect_class.pixel_threshold:
+            regions = _regions_of_class(window, defect_class, shape)
+        else:
+            regions = _regions(window.above(level), window, shape)
         if regions is None:
             continue
         yield LevelMask(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from support.short_fits import tiny_recipe
 
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName, open_bundle
+from steeldefect.bundle.manifest import Mirror
 from steeldefect.detection.selftest import check_selftest
 from steeldefect.errors import SettingsError
 from steeldefect.stores import S3Settings
@@ -61,10 +63,17 @@ def test_settings_of_the_calibration_may_change(
     assert made.training.recipe["calibrate"]["objective"] is None
 
 
-@pytest.mark.parametrize("change", ["segmenter.epochs=3", "seed=1", "calibrated.objective=null"])
+def test_mirrored_copies_take_no_fit(fitted: Bundle, learnable: Path, tmp_path: Path) -> None:
+    changes = ["segmenter.mirrors=[horizontal]", "compile.int8_pictures=0"]
+    made = recalibrate(str(fitted.folder), learnable, tmp_path / "b", S3Settings(), changes)
+    assert made.manifest.segmenter.mirrors == [Mirror.HORIZONTAL]
+
+
+@pytest.mark.parametrize("change", ["segmenter.epochs=3", "seed=1", "novelty={false_alarms: 0.1}"])
 def test_what_takes_a_fit_is_refused(
     fitted: Bundle, learnable: Path, tmp_path: Path, change: str
 ) -> None:
-    with pytest.raises(SettingsError, match=f"--set {change}: only settings of calibrate and"):
+    problem = re.escape(f"--set {change}: the models or their novelty depend on it; fit again")
+    with pytest.raises(SettingsError, match=problem):
         recalibrate(str(fitted.folder), learnable, tmp_path / "b", S3Settings(), [change])
     assert not (tmp_path / "b").exists()

@@ -117,11 +117,10 @@ def _best_area(
     sweep: ClassSweep, place: int, effect: GateEffect, objective: AreaObjective
 ) -> _Point:
     """Return the smallest minimum area within `TOLERANCE` of the best at this place."""
-    points = []
-    for area in candidate_areas(sweep, place, effect):
-        dice = sweep.dice(place, area, effect)
-        value = objective_value(dice, sweep.positive, objective)
-        points.append(_Point(place, area, value, float(dice[sweep.positive].mean())))
+    points = [
+        _point(sweep, place, area, effect, objective)
+        for area in candidate_areas(sweep, place, effect)
+    ]
     best = max(point.objective for point in points)
     return next(point for point in points if point.objective >= best - TOLERANCE)
 
@@ -129,12 +128,16 @@ def _best_area(
 def _stricter(sweep: ClassSweep, effect: GateEffect) -> DefectClass:
     """Return the class, with values that find less where it is not shown, if there are better."""
     own = sweep.defect_class
-    kept = _point(sweep, sweep.place_of(own), own.min_area, effect)
+
+    def point_at(place: int) -> _Point:
+        return _point(sweep, place, own.min_area, effect, AreaObjective.MEAN_DICE)
+
+    kept = point_at(sweep.place_of(own))
+    places = np.flatnonzero(sweep.thresholds >= own.pixel_threshold).tolist()
+    # without a picture that shows the class, Dice on those is NaN, and nothing is lost
     stricter = [
         point
-        for place in range(len(sweep.thresholds))
-        if sweep.thresholds[place] >= own.pixel_threshold
-        for point in [_point(sweep, place, own.min_area, effect)]
+        for point in map(point_at, places)
         if not point.positives_dice < kept.positives_dice - TOLERANCE
     ]
     if max(point.objective for point in stricter) <= kept.objective + TOLERANCE:
@@ -142,12 +145,15 @@ def _stricter(sweep: ClassSweep, effect: GateEffect) -> DefectClass:
     return _choose(sweep, stricter)
 
 
-def _point(sweep: ClassSweep, place: int, min_area: int, effect: GateEffect) -> _Point:
-    """Return a point whose objective is mean Dice; NaN as its positives' Dice if there are none."""
+def _point(
+    sweep: ClassSweep, place: int, min_area: int, effect: GateEffect, objective: AreaObjective
+) -> _Point:
     dice = sweep.dice(place, min_area, effect)
-    positives = dice[sweep.positive]
-    of_positives = float(positives.mean()) if len(positives) else float("nan")
-    return _Point(place, min_area, float(dice.mean()), of_positives)
+    values = [
+        objective_value(dice, sweep.positive, one)
+        for one in (objective, AreaObjective.POSITIVES_DICE)
+    ]
+    return _Point(place, min_area, *values)
 
 
 def _choose(sweep: ClassSweep, points: Sequence[_Point]) -> DefectClass:

@@ -27,9 +27,10 @@ def add_to(commands: Any) -> None:
         "--set",
         action="append",
         default=[],
-        metavar="calibrate.b=VALUE",
+        metavar="a.b=VALUE",
         dest="overrides",
-        help="change a setting of calibrate or compile; repeatable",
+        help="change a setting on which the models do not depend, such as "
+        "calibrate.gate_recall=0.95 or segmenter.mirrors=[horizontal]; repeatable",
     )
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from steeldefect.bundle.fetch import fetch_bundle
-from steeldefect.bundle.files import Bundle
+from steeldefect.bundle.files import Bundle, ModelForm, ModelName
 from steeldefect.bundle.manifest import Manifest
 from steeldefect.errors import BundleError, DataError
+from steeldefect.runtimes.keras_files import load_keras_model
 from steeldefect.stores import S3Settings
+from training.backend import keras
 from training.data.dataset import DataSet
 from training.recipe import Recipe
 from training.splitting.split import SPLIT_NAME, Parts, read_split
@@ -41,6 +43,10 @@ class Member:
     def manifest(self) -> Manifest:
         """The bundle's manifest."""
         return self.bundle.manifest
+
+    def model(self, name: ModelName) -> keras.Model:
+        """Load a model of the bundle, as Keras has it."""
+        return load_keras_model(self.bundle.model_path(name, ModelForm.KERAS))
 
     @property
     def recipe(self) -> Recipe:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from steeldefect.bundle.files import Bundle, ModelForm, ModelName
+from steeldefect.bundle.files import Bundle, ModelName
 from steeldefect.bundle.manifest import Manifest
 from steeldefect.program.progress import say
-from steeldefect.runtimes.keras_files import load_keras_model
 from steeldefect.stores import S3Settings
-from training.backend import keras
 from training.data.dataset import DataSet, read_dataset
 from training.export.draft_manifest import draft_of_fit
 from training.export.staging import Models, refuse_existing
@@ -54,8 +52,8 @@ def _joined(members: Sequence[Member], answered: Answered, dataset: DataSet) -> 
     odd = first.novelty is not None
     gate = None
     if first.gate is not None:
-        gate = mean_gate(_models(members, ModelName.GATE), first.shares_network, odd)
-    segmenter = mean_segmenter(_models(members, ModelName.SEGMENTER), odd)
+        gate = mean_gate([one.model(ModelName.GATE) for one in members], first.shares_network, odd)
+    segmenter = mean_segmenter([one.model(ModelName.SEGMENTER) for one in members], odd)
     recipe, notes = answered.admitted(members[0].recipe)
     return Fitted(
         models=Models(gate, segmenter),
@@ -64,11 +62,6 @@ def _joined(members: Sequence[Member], answered: Answered, dataset: DataSet) -> 
         recipe=recipe,
         parts=answered.parts,
     )
-
-
-def _models(members: Sequence[Member], name: ModelName) -> list[keras.Model]:
-    form = ModelForm.KERAS
-    return [load_keras_model(one.bundle.model_path(name, form)) for one in members]
 
 
 def _draft(
