@@ -78,8 +78,11 @@ class Evidence(Protocol):
     choosing: Sequence[LabelledPicture]
     measuring: Sequence[LabelledPicture]
 
-    def measure(self, exact: Detector) -> Measured:
-        """Return answers for the choosing pictures; `exact` has the draft manifest."""
+    def measure(self, exact: Detector, rounded: Detector | None) -> Measured:
+        """Return answers for the choosing pictures; both detectors have the draft manifest.
+
+        `rounded`: the form in bf16, None if this CPU cannot compute it.
+        """
 
     def results(self, detector: Detector) -> Sequence[PictureResult]:
         """Return results on the choosing pictures, with the manifest of `detector`."""
@@ -96,9 +99,9 @@ class OfParts:
         self.choosing: Sequence[LabelledPicture] = parts.validation
         self.measuring: Sequence[LabelledPicture] = parts.test
 
-    def measure(self, exact: Detector) -> Measured:
+    def measure(self, exact: Detector, rounded: Detector | None) -> Measured:
         """Run both models over the validation part."""
-        return measure(exact, self.choosing)
+        return measure(exact, self.choosing, rounded)
 
     def results(self, detector: Detector) -> Sequence[PictureResult]:
         """Run the detector over the validation part."""
@@ -137,7 +140,9 @@ def finish(fitted: Fitted, target: Path, evidence: Evidence | None = None) -> Bu
 
         say(f"calibrating on {len(choosing)} validation pictures")
         exact = staged.detector(draft, CpuPrecision.F32)
-        measured = evidence.measure(exact)
+        has_bf16 = CpuPrecision.BF16 in staged.precisions
+        rounded = staged.detector(draft, CpuPrecision.BF16) if has_bf16 else None
+        measured = evidence.measure(exact, rounded)
         calibrated = calibrate(measured, draft, choosing, recipe.calibrate)
         manifest = _with_notes(calibrated.manifest, calibrated.notes)
         if recipe.calibrate.regions:

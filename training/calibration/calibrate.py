@@ -20,7 +20,6 @@ from steeldefect.bundle.manifest import (
 from steeldefect.detection import gating
 from steeldefect.errors import DataError
 from steeldefect.evaluation import metrics
-from steeldefect.pictures.preprocessing import Float32
 from training.calibration.calibrate_gate import (
     CONFIDENCE,
     CalibratedGate,
@@ -105,7 +104,7 @@ def calibrate(
         np.array([picture.group for picture in pictures], dtype=object),
     )
     halves = _halves(pictures, manifest, settings)
-    calibrated, of_gate = _calibrate_gate(manifest, measured.probability, truth, halves, settings)
+    calibrated, of_gate = _calibrate_gate(manifest, measured, truth, halves, settings)
     sweeps = class_sweeps(measured.sweep, manifest.classes)
     searching = halves.choosing[truth.outlined]
     searched = [one.only(searching) for one in sweeps]
@@ -145,16 +144,17 @@ def _halves(pictures: Sequence[LabelledPicture], manifest: Manifest, settings: C
 
 
 def _calibrate_gate(
-    manifest: Manifest, raw: Float32, truth: _Truth, halves: Halves, settings: Calibrate
+    manifest: Manifest, measured: Measured, truth: _Truth, halves: Halves, settings: Calibrate
 ) -> tuple[CalibratedGate, list[Guarantee]]:
     """Choose temperature and threshold on the choosing pictures; measure the gate on all."""
-    choosing = halves.choosing
-    first = calibrate_gate(manifest.gate, raw[choosing], truth.defective[choosing], settings)
+    choosing, raw = halves.choosing, measured.probability
+    least = measured.least_probability[choosing]
+    first = calibrate_gate(manifest.gate, raw[choosing], truth.defective[choosing], settings, least)
     gate, records = first.gate, list[Guarantee]()
     if gate is not None and settings.guarantee is not None:
         gate, record = guarantee_gate(
             gate,
-            first.probability,
+            gating.temper(least, gate.temperature, gate.shift),
             truth.defective[choosing],
             truth.groups[choosing].tolist(),
             settings.guarantee,

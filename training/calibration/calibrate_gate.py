@@ -58,7 +58,11 @@ class CalibratedGate:
 
 
 def calibrate_gate(
-    gate: Gate | None, raw: Float32, defective: Bools, settings: Calibrate
+    gate: Gate | None,
+    raw: Float32,
+    defective: Bools,
+    settings: Calibrate,
+    least: Float32 | None = None,
 ) -> CalibratedGate:
     """Choose temperature, shift and threshold of a gate.
 
@@ -70,12 +74,14 @@ def calibrate_gate(
         raw: float32 (n,), raw probabilities of the model, finite; n is at least 1.
         defective: bool (n,), the truth.
         settings: calibration settings of the recipe.
+        least: float32 (n,), lowest raw probability of all forms of the model, by which the
+            threshold is chosen; None: `raw`.
     """
     if gate is None:
         return CalibratedGate(None, raw)
     scale, scale_notes = _scale(raw, defective, settings)
-    probability = temper(raw, *scale)
-    threshold, cut_notes = _threshold(gate, probability, defective, settings)
+    lowest = temper(raw if least is None else least, *scale)
+    threshold, cut_notes = _threshold(gate, lowest, defective, settings)
     if settings.gate_recall is None and settings.guarantee is None and scale != _UNCHANGED:
         cut_notes += (
             f"gate.threshold {threshold} was not chosen by a recall; it is now compared with "

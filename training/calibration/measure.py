@@ -40,6 +40,8 @@ class Measured:
 
     Attributes:
         probability: float32 (pictures,), raw probabilities of the gate; NaN without a gate.
+        rounded: the same by a form of the gate that rounds (bf16), NaN where it has no answer;
+            None if there is no such form.
         sweep: one row for each outlined picture, class and pair of thresholds, in this order.
             Columns: picture (index among the pictures given), class_id, threshold, seed (NaN
             without a seed threshold); and in pixels of the picture: area (found), tp (found and
@@ -48,9 +50,22 @@ class Measured:
 
     probability: Float32
     sweep: pd.DataFrame
+    rounded: Float32 | None = None
+
+    @property
+    def least_probability(self) -> Float32:
+        """Float32 (pictures,): the lower raw probability of both forms.
+
+        With a threshold that is chosen on these, a picture that must pass does so in both forms.
+        """
+        if self.rounded is None:
+            return self.probability
+        return np.fmin(self.probability, self.rounded)
 
 
-def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured:
+def measure(
+    detector: Detector, pictures: Sequence[LabelledPicture], rounded: Detector | None = None
+) -> Measured:
     """Run both models over labelled pictures. Keep counts of pixels, not the class maps.
 
     Pictures without drawn masks go to the gate only.
@@ -58,6 +73,8 @@ def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured
     Args:
         detector: opened models with a draft manifest; the gate must not be calibrated.
         pictures: pictures of the validation part.
+        rounded: the same with a gate that rounds, whose answers are measured too; None if there
+            is none.
 
     Raises:
         ValueError: the gate is calibrated.
@@ -72,17 +89,32 @@ def measure(detector: Detector, pictures: Sequence[LabelledPicture]) -> Measured
         )
     pairs = tried([one.pixel_threshold for one in detector.manifest.classes])
     probabilities: list[Float32] = []
+    of_rounded: list[Float32] = []
     rows: list[_Row] = []
     first = 0
     for batch in run_gate(detector, pictures):
         probabilities.append(batch.probabilities)
+        if rounded is not None:
+            of_rounded.append(_of_rounded(rounded, batch))
         rows += _sweep(detector, batch, first, pairs)
         first += len(batch.pictures)
-    empty = np.empty(0, dtype=np.float32)
     return Measured(
-        np.concatenate(probabilities) if probabilities else empty,
+        _joined(probabilities),
         pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"seed": np.float64}),
+        None if rounded is None else _joined(of_rounded),
     )
+
+
+def _of_rounded(detector: Detector, batch: GatedBatch) -> Float32:
+    """Return the gate's probabilities; NaN if it fails: its form is then refused later."""
+    try:
+        return detector.judge(batch.prepared).probability
+    except (InferenceError, RuntimeError):  # OpenVINO raises RuntimeError
+        return np.full(len(batch.pictures), np.nan, np.float32)
+
+
+def _joined(parts: Sequence[Float32]) -> Float32:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
 
 def tried(thresholds: Sequence[float] = ()) -> list[Pair]:

@@ -36,6 +36,7 @@ from training.recipe import Calibrate, Recipe
 from training.splitting.split import Parts
 
 _EXACT = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.F32, threads=0)
+_ROUNDED = replace(_EXACT, precision=Precision.BF16)
 _AS_SCORED = RuntimeOptions(runtime=RuntimeChoice.OPENVINO, precision=Precision.AUTO, threads=0)
 
 OF_FOLDS = (
@@ -111,11 +112,16 @@ class _OfFolds:
         self.choosing: Sequence[LabelledPicture] = _tested(members)
         self.measuring: Sequence[LabelledPicture] = self.choosing
 
-    def measure(self, exact: Detector) -> Measured:
+    def measure(self, exact: Detector, rounded: Detector | None) -> Measured:
         """Run each member over its test part, with the draft manifest of the new bundle."""
-        self._draft = exact.manifest
+        draft = self._draft = exact.manifest
         self._measured = [
-            measure(_opened(one, exact.manifest, _EXACT), one.parts.test) for one in self._members
+            measure(
+                _opened(one, draft, _EXACT),
+                one.parts.test,
+                None if rounded is None else _opened(one, draft, _ROUNDED),
+            )
+            for one in self._members
         ]
         return _one_after_another(self._measured, self._members)
 
@@ -159,8 +165,12 @@ def _one_after_another(parts: Sequence[Measured], members: Sequence[Member]) -> 
     for part, one in zip(parts, members, strict=True):
         sweeps.append(part.sweep.assign(picture=part.sweep["picture"] + first))
         first += len(one.parts.test)
-    probability = np.concatenate([part.probability for part in parts])
-    return Measured(probability, pd.concat(sweeps, ignore_index=True))
+    rounded = [part.rounded for part in parts if part.rounded is not None]
+    return Measured(
+        np.concatenate([part.probability for part in parts]),
+        pd.concat(sweeps, ignore_index=True),
+        np.concatenate(rounded) if len(rounded) == len(parts) else None,
+    )
 
 
 def _results(members: Sequence[Member], manifest: Manifest) -> list[PictureResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from steeldefect.pictures.preprocessing import Scaling
 from training.calibration.calibrate import Calibrated, calibrate
 from training.calibration.measure import THRESHOLDS, measure, sweep_map, tried
 from training.data.dataset import LabelledPicture, read_dataset
+from training.evaluation.run_detector import run_detector
 from training.evaluation.score_held_out import score_held_out
-from training.recipe import AreaObjective, Calibrate, GateModes
+from training.recipe import AreaObjective, Calibrate, GateModes, Guarantee
 
 Drafts = Callable[..., Manifest]
 HEIGHT, WIDTH = 32, 64
@@ -187,6 +189,46 @@ def test_answers_that_are_not_finite_name_their_picture(
     gate = Answering(lambda batch: modest(batch) * np.nan)
     with pytest.raises(InferenceError, match=r"clean0\.png: the gate's answer"):
         measure(Detector(drafts(), gate, Answering(silent)), pictures)
+
+
+def lower(batch: Array) -> Array:
+    """Return the answers of `modest` in a form that rounds down, most of all those near 0.4."""
+    answers = modest(batch)
+    return np.asarray(answers - 0.05 * (answers < 0.6))
+
+
+@pytest.mark.parametrize("guarantee", [None, Guarantee(missed=0.3, confidence=0.5)])
+def test_no_defective_picture_is_lost_in_a_gate_that_rounds(
+    pictures: list[LabelledPicture], drafts: Drafts, guarantee: Guarantee | None
+) -> None:
+    manifest = drafts()
+    asked = Calibrate(gate_recall=1.0, guarantee=guarantee)
+    exact, rounding = opened(manifest), Detector(manifest, Answering(lower), Answering(silent))
+    measured = measure(exact, pictures, rounding)
+    assert measured.rounded is not None
+    assert (measured.rounded < measured.probability).any()
+    found = calibrate(measured, manifest, pictures, asked).manifest
+    for rule in (modest, lower):
+        results = run_detector(Detector(found, Answering(rule), Answering(maps_of)), pictures)
+        assert [one.picture.name for one in results if one.picture.defective] == [
+            one.picture.name for one in results if one.picture.defective and one.passed
+        ]
+    by_f32_alone = calibrate(replace(measured, rounded=None), manifest, pictures, asked).manifest
+    results = run_detector(Detector(by_f32_alone, Answering(lower), Answering(maps_of)), pictures)
+    assert not all(one.passed for one in results if one.picture.defective)
+
+
+def test_a_gate_that_rounds_and_fails_decides_nothing(
+    pictures: list[LabelledPicture], drafts: Drafts
+) -> None:
+    def failing(batch: Array) -> Array:
+        raise RuntimeError("no kernel")
+
+    manifest = drafts()
+    measured = measure(
+        opened(manifest), pictures, Detector(manifest, Answering(failing), Answering(silent))
+    )
+    assert np.array_equal(measured.least_probability, measured.probability)
 
 
 @pytest.mark.parametrize("objective", list(AreaObjective))

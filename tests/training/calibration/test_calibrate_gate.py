@@ -210,6 +210,24 @@ def test_a_gate_is_calibrated_first_and_cut_then() -> None:
     assert fitted.notes == ()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_pictures_that_must_pass_do_so_in_a_form_that_rounds(seed: int) -> None:
+    raw, defective = simulate(3000, 3.0)
+    errors = np.random.default_rng(seed).normal(0, 0.02, len(raw))
+    rounded = np.clip(raw + errors, 0, 1).astype(np.float32)
+    asked = Calibrate(gate_recall=0.97)
+    alone = calibrate_gate(GATE, raw, defective, asked)
+    fitted = calibrate_gate(GATE, raw, defective, asked, least=np.fmin(raw, rounded))
+    assert fitted.gate is not None
+    assert alone.gate is not None
+    assert fitted.gate.temperature == alone.gate.temperature
+    assert fitted.gate.threshold < alone.gate.threshold
+    assert np.array_equal(fitted.probability, alone.probability)  # figures stay those of f32
+    for answers in (raw, rounded):
+        passed = passes(fitted.gate, temper(answers, fitted.gate.temperature, fitted.gate.shift))
+        assert passed[defective].mean() >= 0.97
+
+
 def test_what_is_not_asked_for_stays() -> None:
     raw, defective = simulate(500, 3.0)
     fitted = calibrate_gate(GATE, raw, defective, Calibrate(gate_recall=None, temperature=False))
