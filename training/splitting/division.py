@@ -18,6 +18,9 @@ from training.data.dataset import LabelledPicture
 from training.recipe import Split
 from training.splitting.parts import Folds, Parts
 
+Strata = npt.NDArray[np.str_]
+"""Stratum of each picture."""
+
 _CLEAN = "clean"
 _NOT_OUTLINED = "defective without masks"
 _CLOSE_ENOUGH = 0.02  # accepted error of a share: 0.15 becomes one fold of seven
@@ -46,6 +49,9 @@ def split_pictures(pictures: Sequence[LabelledPicture], shares: Split, seed: int
 def divide_into_folds(pictures: Sequence[LabelledPicture], folds: int, seed: int) -> Folds:
     """Divide all pictures into folds of about the same size.
 
+    Classes are spread evenly over the folds. With fewer pictures of each class than folds, only
+    clean and defective pictures are.
+
     Args:
         pictures: pictures in any order; the folds depend on their names, labels and groups alone.
         folds: number of folds, at least 2.
@@ -55,7 +61,9 @@ def divide_into_folds(pictures: Sequence[LabelledPicture], folds: int, seed: int
         DataError: too few groups of pictures to fill the folds.
     """
     ordered = _by_name(pictures)
-    places = _fold_places(ordered, folds, seed) if folds <= _most_folds(ordered) else []
+    kinds = [_strata(ordered), np.array([one.defective for one in ordered], np.str_)]
+    strata = next((one for one in kinds if folds <= _most_folds(ordered, one)), None)
+    places = [] if strata is None else _fold_places(ordered, folds, seed, strata)
     members = tuple(tuple(ordered[place] for place in fold) for fold in places)
     if not members or not all(members):
         raise DataError(
@@ -101,34 +109,35 @@ def _hold_back(
     pictures: Sequence[LabelledPicture], share: float, seed: int
 ) -> tuple[list[LabelledPicture], list[LabelledPicture]]:
     """Divide pictures into two lists; the second list has about `share` of them."""
-    taken, folds = _as_folds(share, _most_folds(pictures))
+    strata = _strata(pictures)
+    taken, folds = _as_folds(share, _most_folds(pictures, strata))
     if folds < 2:
         return list(pictures), []
     held: set[int] = set()
-    for fold in _fold_places(pictures, folds, seed)[:taken]:
+    for fold in _fold_places(pictures, folds, seed, strata)[:taken]:
         held.update(fold.tolist())
     kept = [picture for number, picture in enumerate(pictures) if number not in held]
     return kept, [pictures[number] for number in sorted(held)]
 
 
 def _fold_places(
-    pictures: Sequence[LabelledPicture], folds: int, seed: int
+    pictures: Sequence[LabelledPicture], folds: int, seed: int, strata: Strata
 ) -> list[npt.NDArray[np.intp]]:
     """Return the indices in `pictures` of each fold's members."""
-    strata, groups = _strata(pictures), np.array([picture.group for picture in pictures])
+    groups = np.array([picture.group for picture in pictures])
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a stratum smaller than the folds is fine
         return [fold for _, fold in splitter.split(groups, strata, groups)]
 
 
-def _most_folds(pictures: Sequence[LabelledPicture]) -> int:
+def _most_folds(pictures: Sequence[LabelledPicture], strata: Strata) -> int:
     """Return the largest number of folds that can be filled."""
-    largest = max(Counter(_strata(pictures).tolist()).values(), default=0)
+    largest = max(Counter(strata.tolist()).values(), default=0)
     return min(_count_groups(pictures), largest)
 
 
-def _strata(pictures: Sequence[LabelledPicture]) -> npt.NDArray[np.str_]:
+def _strata(pictures: Sequence[LabelledPicture]) -> Strata:
     counts = Counter(number for picture in pictures for number in picture.runs)
     return np.array([stratum_of(picture, counts) for picture in pictures], np.str_)
 

@@ -152,6 +152,17 @@ def test_folds_repeat_whatever_the_order() -> None:
     assert len(parts[0].validation) == pytest.approx(15, abs=2)
 
 
+def test_few_pictures_of_each_class_are_spread_as_clean_and_defective() -> None:
+    everything = [picture(f"p{n}", (1 + n % 4,) if n < 6 else ()) for n in range(10)]
+    folds = divide_into_folds(everything, 5, seed=0)
+    assert sorted(one.name for fold in folds.members for one in fold) == sorted(
+        one.name for one in everything
+    )
+    for members in folds.members:
+        assert len(members) == 2
+        assert any(one.defective for one in members)
+
+
 def test_too_many_folds() -> None:
     with pytest.raises(DataError, match="6 in 6 groups; take fewer folds"):
         divide_into_folds(pictures(6), 7, seed=0)
