@@ -1,0 +1,1 @@
+"""How Dice and the gate's AUC grow with the number of labelled pictures."""

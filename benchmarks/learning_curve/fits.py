@@ -1,0 +1,115 @@
+"""Run the commands of one point of the curve: five folds of some labelled pictures, and their pool.
+
+Every command is printed to standard error, and not run again if what it makes exists.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from steeldefect.errors import SettingsError
+from training.data.dataset import read_dataset
+from training.splitting.files import read_split
+
+FOLDS = 5
+_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all points have in common.
+
+    Attributes:
+        out: folder of all files.
+        recipe: recipe of all fits.
+        overrides: further settings of all fits, `section.setting=value`.
+        draws: pictures that each model is shown in a fit; points with fewer pictures get more
+            epochs.
+        archive: folder of unlabelled pictures; None without.
+        made: number of pictures that are made from labelled and unlabelled ones, for each fold.
+    """
+
+    out: Path
+    recipe: Path
+    overrides: Sequence[str]
+    draws: int
+    archive: Path | None
+    made: int
+
+
+def run_point(name: str, data: Path, settings: Settings, *, with_archive: bool) -> Path:
+    """Fit the folds of a data folder and pool them; return the bundle of the pool.
+
+    With the archive, each fold also learns from pictures that `generate --like` makes from its own
+    train part, on unlabelled pictures in which the model without the archive finds nothing.
+
+    Args:
+        name: name of the point; those of its bundles begin with it.
+        data: data folder.
+        settings: what all points have in common.
+        with_archive: whether the archive is used. The point without it must be there.
+    """
+    split = settings.out / f"{data.name}.csv"
+    _run([*("split", "--data", str(data), "--out", str(split)), "--folds", str(FOLDS)], split)
+    bundles = [settings.out / f"{name}_{fold}" for fold in range(FOLDS)]
+    for fold, bundle in enumerate(bundles):
+        made = _made(data, split, fold, settings) if with_archive else None
+        _fit(bundle, data, split, fold, settings, made)
+    pooled = settings.out / name
+    members = [str(one) for one in bundles]
+    _run(["pool", *members, "--as-bundle", str(pooled), "--data", str(data)], pooled)
+    return pooled
+
+
+def _made(data: Path, split: Path, fold: int, settings: Settings) -> Path:
+    """Make pictures from the train part of a fold and from the archive; return their folder."""
+    made = settings.out / f"{data.name}_made_{fold}"
+    command = ["generate", "--data", str(made), "--pictures", str(settings.made), "--seed", "1"]
+    command += ["--like", str(data), "--split", str(split), "--fold", str(fold)]
+    command += ["--textures", str(settings.archive)]
+    command += ["--bundle", str(settings.out / f"{data.name}_{fold}")]
+    _run(command, made / "generated.json")
+    return made
+
+
+def _fit(
+    bundle: Path, data: Path, split: Path, fold: int, settings: Settings, made: Path | None
+) -> None:
+    pictures = len(read_split(split, read_dataset(data).pictures, fold).train)
+    if made is not None:
+        pictures += settings.made
+    epochs = max(1, round(settings.draws / pictures))
+    command = ["fit", "--data", str(data), "--split", str(split), "--fold", str(fold)]
+    command += ["--recipe", str(settings.recipe), "--bundle", str(bundle)]
+    extra = [] if made is None else [f"data.extra=[{{folder: {made}, weight: {_WEIGHT}}}]"]
+    lengths = [
+        f"{model}.{name}={epochs}"
+        for model in ("segmenter", "gate")
+        for name in ("epochs", "patience")
+    ]
+    for setting in [*lengths, *settings.overrides, *extra]:
+        command += ["--set", setting]
+    _run(command, bundle)
+
+
+def _run(command: Sequence[str], makes: Path) -> None:
+    """Run a command of `training`, unless what it makes exists."""
+    if makes.exists():
+        return
+    print(f"python -m training {shlex.join(command)}", file=sys.stderr, flush=True)
+    log = makes.with_name(f"{makes.name}.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "training", *command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        raise SettingsError(f"a command failed; see {log}")
