@@ -27,7 +27,7 @@ from steeldefect.runtimes import RuntimeOptions
 from steeldefect.scoring.process_models import BundleShipment, models_of_process
 from steeldefect.scoring.shipment import ship_bundle
 from steeldefect.settings import GivenSettings, settings_from
-from steeldefect.spark.callers_session import require_classic
+from steeldefect.spark.callers_session import require_usable
 
 DETECTED = (
     "verdict string, gate_probability float, width int, height int, "
@@ -83,7 +83,7 @@ def detect(
     whole = settings_from(settings)
     _require_columns(dataframe, content, column)
     session = dataframe.sparkSession
-    require_classic(session)
+    require_usable(session)
     fetched = fetch_bundle(str(bundle), whole.s3, whole.trusted_keys)
     task = DetectTask(
         ship_bundle(session.sparkContext, fetched, whole),

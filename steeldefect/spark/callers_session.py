@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -31,25 +32,32 @@ def callers_session(given: SparkSession | None) -> SparkSession | None:
     """Return the caller's session, or the session open in this process, or None.
 
     Raises:
-        SettingsError: see `require_classic`.
+        SettingsError: see `require_usable`.
     """
     session = given
     if session is None:
         with suppress(PySparkException):  # no session is open
             session = SparkSession.active()
     if session is not None:
-        require_classic(session)
+        require_usable(session)
     return session
 
 
-def require_classic(session: SparkSession) -> None:
-    """Raise an error for a session of Spark Connect, which has no broadcasts.
+def require_usable(session: SparkSession) -> None:
+    """Raise an error for a session that has ended, or of Spark Connect, which has no broadcasts.
 
     Raises:
-        SettingsError: the session belongs to Spark Connect.
+        SettingsError: the session has ended, or belongs to Spark Connect.
     """
     if not hasattr(session, "sparkContext"):
         raise SettingsError(
             "this session is one of Spark Connect, which cannot ship models to executors; run on a "
             "cluster with classic access (on Databricks: access mode Dedicated)"
         )
+    try:
+        _ = session.sparkContext.defaultParallelism
+    except (AttributeError, Py4JError):  # a stopped context has lost its JVM's part
+        raise SettingsError(
+            "this Spark session has ended (session.stop()); open another one and pass it, or pass "
+            "none"
+        ) from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from support.archives import answers, rows
 from support.samples import fill_archive, run_program, score_arguments
@@ -21,7 +22,7 @@ from steeldefect.errors import (
     SettingsError,
     TableError,
 )
-from steeldefect.spark.callers_session import require_classic
+from steeldefect.spark.callers_session import require_usable
 from steeldefect.tables.schema import TableName
 
 pytestmark = pytest.mark.spark
@@ -158,4 +159,13 @@ def test_sessions_of_spark_connect_are_refused() -> None:
         """A session without `sparkContext`, like that of Spark Connect."""
 
     with pytest.raises(SettingsError, match="one of Spark Connect"):
-        require_classic(Remote())  # type: ignore[arg-type]
+        require_usable(Remote())  # type: ignore[arg-type]
+
+
+def test_a_session_that_has_ended_is_refused(tmp_path: Path) -> None:
+    context = SparkContext.__new__(SparkContext)
+    context._jsc = None  # as `stop` leaves it
+    ended = SparkSession.__new__(SparkSession)
+    ended._sc = context
+    with pytest.raises(SettingsError, match=r"session has ended.*open another one"):
+        steeldefect.evaluate(tmp_path / "tables", tmp_path, spark=ended)
