@@ -368,6 +368,7 @@ def _environment() -> _Environment:
     environment.filters |= {
         "as_is": texts.as_is,
         "plain": texts.plain,
+        "word": texts.word,
         "count": texts.count,
         "percent": texts.percent,
         "points": texts.signed_percent,

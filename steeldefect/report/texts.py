@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from datetime import datetime
 from urllib.parse import quote
@@ -40,6 +41,11 @@ def _is_hidden(character: str) -> bool:
 def _character(one: str) -> Markup:
     name = _NAMES.get(one) or unicodedata.name(one, f"U+{ord(one):04X}").lower()
     return Markup('<bdi class="hidden" data-name="{}">{}</bdi>').format(name, one)
+
+
+def word(text: object) -> str:
+    """Return a text as one word of a shell's command: quoted, if it must be."""
+    return shlex.quote(str(text))
 
 
 def plain(text: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import string
 import unicodedata
 from datetime import UTC, datetime
@@ -33,6 +34,18 @@ def test_a_name_keeps_every_character_and_gets_no_element(name: str) -> None:
     elements = {(one.tag, one.attributes.get("class")) for one in page.walk()} - {("", None)}
     assert elements <= {("bdi", "name"), ("bdi", "hidden")}
     assert str(texts.as_is(name)).startswith('<bdi class="name">')
+
+
+@given(NO_SURROGATES)
+@example("/tables of line 1/$(reboot)")
+@example("s3://plant/tables")
+def test_a_command_on_a_page_has_its_words_as_they_are(output: str) -> None:
+    command = f"steeldefect report --output {texts.word(output)} --to pages"
+    assert shlex.split(command) == ["steeldefect", "report", "--output", output, "--to", "pages"]
+
+
+def test_a_word_that_needs_no_quotes_has_none() -> None:
+    assert texts.word("s3://plant/tables") == "s3://plant/tables"
 
 
 @given(NO_SURROGATES)
