@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.learning_curve.drawing import draw
-from benchmarks.learning_curve.fits import Settings, run_point
+from benchmarks.learning_curve.fits import Settings, pool_of, run_point
 from benchmarks.learning_curve.scores import METRICS, Point, score_point
 from benchmarks.learning_curve.subsets import in_even_order, write_subset
 from steeldefect.errors import SettingsError
@@ -77,21 +77,16 @@ def _run(options: argparse.Namespace) -> None:
     for strips in options.strips:
         parts = _parts(dataset, strips, dict(options.repeats).get(strips, 1), options)
         for with_archive in (False, True) if options.archive else (False,):
-            names = {_name(one, with_archive): one for one in parts}
             if not options.table:
-                for name, data in names.items():
-                    run_point(name, data, settings, with_archive=with_archive)
-            bundles = [options.out / name for name in names]
+                for data in parts:
+                    run_point(data, settings, with_archive=with_archive)
+            bundles = [pool_of(one, with_archive=with_archive) for one in parts]
             if all(one.exists() for one in bundles):
                 points.append(score_point(strips, bundles, with_archive=with_archive))
     print(f"CPU: {this_cpu().name}\n")
     print("\n".join(_table(points)))
     if options.svg is not None:
         draw(points, options.svg)
-
-
-def _name(data: Path, with_archive: bool) -> str:
-    return f"{data.name}_archive" if with_archive else data.name
 
 
 def _parts(dataset: DataSet, strips: int, times: int, options: argparse.Namespace) -> list[Path]:

@@ -42,28 +42,36 @@ class Settings:
     made: int
 
 
-def run_point(name: str, data: Path, settings: Settings, *, with_archive: bool) -> Path:
-    """Fit the folds of a data folder and pool them; return the bundle of the pool.
+def run_point(data: Path, settings: Settings, *, with_archive: bool) -> None:
+    """Fit the folds of a data folder and pool them, as `pool_of` names it.
 
     With the archive, each fold also learns from pictures that `generate --like` makes from its own
     train part, on unlabelled pictures in which the model without the archive finds nothing.
 
     Args:
-        name: name of the point; those of its bundles begin with it.
         data: data folder.
         settings: what all points have in common.
         with_archive: whether the archive is used. The point without it must be there.
     """
     split = settings.out / f"{data.name}.csv"
     _run([*("split", "--data", str(data), "--out", str(split)), "--folds", str(FOLDS)], split)
-    bundles = [settings.out / f"{name}_{fold}" for fold in range(FOLDS)]
+    pooled = pool_of(data, with_archive=with_archive)
+    bundles = [_bundle(data, fold, with_archive=with_archive) for fold in range(FOLDS)]
     for fold, bundle in enumerate(bundles):
         made = _made(data, split, fold, settings) if with_archive else None
         _fit(bundle, data, split, fold, settings, made)
-    pooled = settings.out / name
     members = [str(one) for one in bundles]
     _run(["pool", *members, "--as-bundle", str(pooled), "--data", str(data)], pooled)
-    return pooled
+
+
+def pool_of(data: Path, *, with_archive: bool) -> Path:
+    """Return the folder of the pool of a data folder's folds."""
+    return data.with_name(f"{data.name}_{'archive' if with_archive else 'own'}")
+
+
+def _bundle(data: Path, fold: int, *, with_archive: bool) -> Path:
+    pooled = pool_of(data, with_archive=with_archive)
+    return pooled.with_name(f"{pooled.name}_{fold}")
 
 
 def _made(data: Path, split: Path, fold: int, settings: Settings) -> Path:
@@ -72,7 +80,7 @@ def _made(data: Path, split: Path, fold: int, settings: Settings) -> Path:
     command = ["generate", "--data", str(made), "--pictures", str(settings.made), "--seed", "1"]
     command += ["--like", str(data), "--split", str(split), "--fold", str(fold)]
     command += ["--textures", str(settings.archive)]
-    command += ["--bundle", str(settings.out / f"{data.name}_{fold}")]
+    command += ["--bundle", str(_bundle(data, fold, with_archive=False))]
     _run(command, made / "generated.json")
     return made
 

@@ -81,7 +81,7 @@ def outermost(model: Any) -> list[str]:
     layers = [one for one in model.get_ordered_ops() if one.get_type_name() in _WEIGHTED]
     kept = [] if takes_features(model.inputs[0].get_any_name()) else layers[:1]
     kept += [_last_weighted(model), *_enlarging(model)]
-    kept += [one for one in layers if NOVELTY in one.get_friendly_name()]
+    kept += _of_novelty(model)
     return [one.get_friendly_name() for one in kept]
 
 
@@ -91,6 +91,20 @@ def _last_weighted(model: Any) -> Any:
     while node.get_type_name() not in _WEIGHTED:
         node = node.input_value(0).get_node()
     return node
+
+
+def _of_novelty(model: Any) -> list[Any]:
+    """Return the layers that compute oddness: the first has its name, those behind it may not."""
+    found = [one for one in model.get_ordered_ops() if NOVELTY in one.get_friendly_name()]
+    known = {one.get_friendly_name() for one in found}
+    for node in found:  # grows while it is read
+        for output in node.outputs():
+            for target in output.get_target_inputs():
+                follower = target.get_node()
+                if follower.get_friendly_name() not in known:
+                    known.add(follower.get_friendly_name())
+                    found.append(follower)
+    return found
 
 
 def _enlarging(model: Any) -> list[Any]:
