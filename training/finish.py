@@ -81,7 +81,7 @@ class Evidence(Protocol):
     def measure(self, exact: Detector, rounded: Detector | None) -> Measured:
         """Return answers for the choosing pictures; both detectors have the draft manifest.
 
-        `rounded`: the form in bf16, None if this CPU cannot compute it.
+        `rounded`: the form in bf16; None if this CPU cannot compute it, or there is no gate.
         """
 
     def results(self, detector: Detector) -> Sequence[PictureResult]:
@@ -140,8 +140,8 @@ def finish(fitted: Fitted, target: Path, evidence: Evidence | None = None) -> Bu
 
         say(f"calibrating on {len(choosing)} validation pictures")
         exact = staged.detector(draft, CpuPrecision.F32)
-        has_bf16 = CpuPrecision.BF16 in staged.precisions
-        rounded = staged.detector(draft, CpuPrecision.BF16) if has_bf16 else None
+        rounds = draft.gate is not None and CpuPrecision.BF16 in staged.precisions
+        rounded = staged.detector(draft, CpuPrecision.BF16) if rounds else None
         measured = evidence.measure(exact, rounded)
         calibrated = calibrate(measured, draft, choosing, recipe.calibrate)
         manifest = _with_notes(calibrated.manifest, calibrated.notes)
