@@ -81,7 +81,7 @@ def _made(data: Path, split: Path, fold: int, settings: Settings) -> Path:
     command += ["--like", str(data), "--split", str(split), "--fold", str(fold)]
     command += ["--textures", str(settings.archive)]
     command += ["--bundle", str(_bundle(data, fold, with_archive=False))]
-    _run(command, made / "generated.json")
+    _run(command, made, "generated.json")
     return made
 
 
@@ -105,9 +105,9 @@ def _fit(
     _run(command, bundle)
 
 
-def _run(command: Sequence[str], makes: Path) -> None:
-    """Run a command of `training`, unless what it makes exists."""
-    if makes.exists():
+def _run(command: Sequence[str], makes: Path, last: str = "") -> None:
+    """Run a command of `training`, unless what it makes exists; `last`: the file it ends with."""
+    if (makes / last).exists():
         return
     print(f"python -m training {shlex.join(command)}", file=sys.stderr, flush=True)
     log = makes.with_name(f"{makes.name}.log")
