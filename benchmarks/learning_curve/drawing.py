@@ -15,7 +15,7 @@ _STYLES = {
     False: ("#0072b2", "o", "labelled pictures alone"),
     True: ("#d55e00", "s", "and archive"),
 }
-_SHIFT = 0.15  # so that intervals do not cover each other
+_SHIFT = 0.25  # so that intervals do not cover each other
 
 
 def draw(points: Sequence[Point], path: Path) -> None:
