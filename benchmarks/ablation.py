@@ -1,6 +1,6 @@
 """Measure what each choice of a recipe is worth: fit it unchanged, then with one change at a time.
 
-    python benchmarks/ablation.py --data DIR --split split.csv --recipe conf/recipes/strong.yaml \
+    python -m benchmarks.ablation --data DIR --split split.csv --recipe conf/recipes/strong.yaml \
         --out DIR --set gate.kind=none --set segmenter.epochs=6 --set compile.int8_pictures=0
 
 Prints a table: for each row, Dice on the test part of the split, and the difference to the
@@ -12,11 +12,10 @@ which is printed to standard error. A row is not fitted again if its bundle exis
 from __future__ import annotations
 
 import argparse
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.training_command import run_training
 from steeldefect.errors import SettingsError
 from steeldefect.program.command import CommandParser, local_path, run_command
 
@@ -45,7 +44,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 
 def main() -> int:
     """Fit the rows that have no bundle, print the table, and return the exit code."""
-    parser = CommandParser(prog="python benchmarks/ablation.py", description=__doc__)
+    parser = CommandParser(prog="python -m benchmarks.ablation", description=__doc__)
     parser.add_argument("--data", type=local_path, required=True, help="labelled pictures")
     parser.add_argument(
         "--split", type=local_path, required=True, help="file that `training split` wrote"
@@ -81,17 +80,12 @@ def _run(options: argparse.Namespace) -> None:
 def _fit(name: str, options: argparse.Namespace) -> None:
     bundle: Path = options.out / name
     work = options.out / f"{BASE if name == 'mirrors' else name}.fit"
-    command = [sys.executable, "-m", "training", "fit"]
-    command += ["--data", str(options.data), "--split", str(options.split)]
+    command = ["fit", "--data", str(options.data), "--split", str(options.split)]
     command += ["--recipe", str(options.recipe), "--bundle", str(bundle), "--work", str(work)]
     command += ["--keep-states"]
     for setting in [*options.overrides, *ROWS[name]]:
         command += ["--set", setting]
-    print(f"{name}: {shlex.join(command[1:])}", file=sys.stderr, flush=True)
-    with (options.out / f"{name}.log").open("w", encoding="utf-8") as log:
-        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        raise SettingsError(f"{name} failed; see {options.out / f'{name}.log'}")
+    run_training(command, options.out / f"{name}.log")
 
 
 def _row(name: str, out: Path) -> str:

@@ -5,14 +5,11 @@ Every command is printed to standard error, and not run again if what it makes e
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from steeldefect.errors import SettingsError
+from benchmarks.training_command import run_training
 from training.data.dataset import read_dataset
 from training.splitting.files import read_split
 
@@ -54,7 +51,7 @@ def run_point(data: Path, settings: Settings, *, with_archive: bool) -> None:
         with_archive: whether the archive is used. The point without it must be there.
     """
     split = settings.out / f"{data.name}.csv"
-    _run([*("split", "--data", str(data), "--out", str(split)), "--folds", str(FOLDS)], split)
+    _run(["split", "--data", str(data), "--out", str(split), "--folds", str(FOLDS)], split)
     pooled = pool_of(data, with_archive=with_archive)
     bundles = [_bundle(data, fold, with_archive=with_archive) for fold in range(FOLDS)]
     for fold, bundle in enumerate(bundles):
@@ -109,15 +106,4 @@ def _run(command: Sequence[str], makes: Path, last: str = "") -> None:
     """Run a command of `training`, unless what it makes exists; `last`: the file it ends with."""
     if (makes / last).exists():
         return
-    print(f"python -m training {shlex.join(command)}", file=sys.stderr, flush=True)
-    log = makes.with_name(f"{makes.name}.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as output:
-        done = subprocess.run(
-            [sys.executable, "-m", "training", *command],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode:
-        raise SettingsError(f"a command failed; see {log}")
+    run_training(command, makes.with_name(f"{makes.name}.log"))

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steeldefect.bundle.files import open_bundle
 from steeldefect.evaluation.intervals import interval
 from steeldefect.evaluation.metrics import OVERALL
-from training.evaluation.held_out_csv import HELD_OUT_NAME, HeldOutRows, read_held_out
+from steeldefect.stores import S3Settings
+from training.evaluation.held_out_csv import HeldOutRows, join_held_out
+from training.registry.comparison import find_contender
+from training.registry.pooling import rows_of
 
 METRICS = ("positives_dice", "pooled_dice", "mean_dice", "gate_auc")
 _DRAWS = 400
@@ -47,13 +49,13 @@ def score_point(strips: int, bundles: Sequence[Path], *, with_archive: bool) -> 
         bundles: pools of folds; no picture was held out by two of them.
         with_archive: whether the unlabelled pictures were used.
     """
-    rows = _joined([_rows(one) for one in bundles])
-    drawn = [_values(_drawn_again(rows, seed)) for seed in range(_DRAWS)]
+    rows = join_held_out([rows_of(find_contender(str(one), S3Settings())) for one in bundles])
+    drawn = [values_of(drawn_again(rows, seed)) for seed in range(_DRAWS)]
     return Point(
         strips=strips,
         with_archive=with_archive,
         tested=len(rows.pictures),
-        values=_values(rows),
+        values=values_of(rows),
         intervals={
             name: interval(np.array([one[name] for one in drawn], dtype=np.float64))
             for name in METRICS
@@ -61,19 +63,7 @@ def score_point(strips: int, bundles: Sequence[Path], *, with_archive: bool) -> 
     )
 
 
-def _rows(bundle: Path) -> HeldOutRows:
-    opened = open_bundle(bundle)
-    return read_held_out((opened.folder / HELD_OUT_NAME).read_bytes(), bundle.name)
-
-
-def _joined(parts: Sequence[HeldOutRows]) -> HeldOutRows:
-    pictures = pd.concat([one.pictures for one in parts]).sort_index()
-    pairs = pd.concat([one.pairs for one in parts])
-    ordered = pairs.sort_values(["ImageId", "class_id"], ignore_index=True)
-    return replace(parts[0], pictures=pictures, pairs=ordered)
-
-
-def _drawn_again(rows: HeldOutRows, seed: int) -> HeldOutRows:
+def drawn_again(rows: HeldOutRows, seed: int) -> HeldOutRows:
     """Draw as many groups as there are, with replacement; a picture may be there several times."""
     groups = sorted(set(rows.pictures["group"]))
     drawn = np.random.default_rng(seed).choice(groups, len(groups)).tolist()
@@ -84,9 +74,10 @@ def _drawn_again(rows: HeldOutRows, seed: int) -> HeldOutRows:
     names = pd.DataFrame({"ImageId": own.get_level_values(2), "copy": pictures.index})
     pairs = names.merge(rows.pairs, on="ImageId").drop(columns="ImageId")
     pairs = pairs.rename(columns={"copy": "ImageId"})
-    return _joined([replace(rows, pictures=pictures, pairs=pairs)])
+    return join_held_out([replace(rows, pictures=pictures, pairs=pairs)])
 
 
-def _values(rows: HeldOutRows) -> dict[str, float | None]:
+def values_of(rows: HeldOutRows) -> dict[str, float | None]:
+    """Return the value of each of `METRICS`; None if it has none."""
     found = {one.name: one.value for one in rows.scores() if one.scope == OVERALL}
     return {name: found.get(name) for name in METRICS}

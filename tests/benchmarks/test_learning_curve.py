@@ -12,11 +12,11 @@ import pytest
 
 from benchmarks.learning_curve.__main__ import _table
 from benchmarks.learning_curve.drawing import draw
-from benchmarks.learning_curve.scores import Point, _drawn_again, _joined, _values
+from benchmarks.learning_curve.scores import Point, drawn_again, values_of
 from benchmarks.learning_curve.subsets import in_even_order, write_subset
 from steeldefect.pictures import run_lengths
 from training.data.dataset import DataSet, LabelledPicture, read_dataset
-from training.evaluation.held_out_csv import HeldOutRows
+from training.evaluation.held_out_csv import HeldOutRows, join_held_out
 from training.synthetic import StripSettings, generate
 
 
@@ -88,7 +88,7 @@ def rows(names: list[str], tp: list[int]) -> HeldOutRows:
 
 
 def test_several_parts_are_scored_together() -> None:
-    both = _values(_joined([rows(["b", "d"], [10, 0]), rows(["a", "c"], [10, 5])]))
+    both = values_of(join_held_out([rows(["b", "d"], [10, 0]), rows(["a", "c"], [10, 5])]))
     assert both["positives_dice"] == pytest.approx((1 + 0 + 1 + 2 / 3) / 4)
     assert both["pooled_dice"] == pytest.approx(2 * 25 / (2 * 25 + 15))
 
@@ -97,12 +97,12 @@ def test_a_picture_that_is_drawn_twice_counts_twice() -> None:
     whole = rows(["a", "b", "c"], [10, 0, 5])
     counts = set()
     for seed in range(20):
-        drawn = _drawn_again(whole, seed)
+        drawn = drawn_again(whole, seed)
         assert len(drawn.pictures) == len(drawn.pairs) == 3
         found = [name.partition(" ")[2] for name in drawn.pictures.index]
         dice = {"a": 1.0, "b": 0.0, "c": 2 / 3}
         expected = sum(dice[name] for name in found) / 3
-        assert _values(drawn)["positives_dice"] == pytest.approx(expected)
+        assert values_of(drawn)["positives_dice"] == pytest.approx(expected)
         counts.add(tuple(sorted(found)))
     assert len(counts) > 5
 

@@ -10,6 +10,7 @@ be compared picture by picture at any time after their fits.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +87,16 @@ class HeldOutRows:
             scores += metrics.gate_scores(self.defective, probability, self.passed)
         places, found = self.verdicts()
         return scores + metrics.verdict_scores(self.defective[places], found)
+
+
+def join_held_out(parts: Sequence[HeldOutRows]) -> HeldOutRows:
+    """Join the rows of bundles with the same classes that held out different pictures."""
+    pairs = pd.concat([one.pairs for one in parts])
+    return HeldOutRows(
+        pd.concat([one.pictures for one in parts]).sort_index(),
+        pairs.sort_values(["ImageId", "class_id"], ignore_index=True),
+        parts[0].class_ids,
+    )
 
 
 def read_held_out(content: bytes, where: str) -> HeldOutRows:

@@ -49,7 +49,7 @@ def int8_gate(tmp_path_factory: pytest.TempPathFactory) -> ov.Model:
 
 
 def before(node: Any) -> set[str]:
-    """Return the types of the nodes before one, up to the first of its name's novelty layers."""
+    """Return the types of the nodes before one, back to the first layer of novelty."""
     found, waiting = set(), [node]
     while waiting:
         for one in waiting.pop().inputs():
