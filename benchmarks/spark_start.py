@@ -1,9 +1,10 @@
 """Measure what Spark alone needs before the first row comes out of a pandas UDF.
 
-    python benchmarks/spark_start.py
+    python -m benchmarks.spark_start
 
-No job can publish its first picture earlier. Nothing of this project runs: a local session of two
-cores, the first task of Python, and the first pandas UDF, then both again, when everything is warm.
+A job that scores in pandas UDFs cannot publish its first picture earlier. Nothing of this project
+runs: a local session of two cores, the first task of Python, and the first pandas UDF, then both
+again, when everything is warm.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _LOCAL = {
 def main() -> int:
     """Measure, print the seconds of each step, and return the exit code."""
     return run_command(
-        CommandParser(prog="python benchmarks/spark_start.py", description=__doc__), _run
+        CommandParser(prog="python -m benchmarks.spark_start", description=__doc__), _run
     )
 
 
