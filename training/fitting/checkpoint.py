@@ -40,12 +40,12 @@ class FitState:
         finished: whether the fit has ended: by its epochs, its patience or its time.
         history: values of each curve by name, one value per epoch; NaN on validation if the epoch
             was not validated.
-        best_epoch: number of the best epoch, counted from 0; -1 before the first epoch.
+        best_epoch: number of the epoch that is kept, counted from 0; -1 before the first epoch.
         seconds: seconds used over all starts.
         variables: variables of the model after the last epoch, needed to resume; empty before
             the first epoch.
         optimizer: variables of the optimizer.
-        best: weights of the best epoch, as they were validated.
+        best: weights of the epoch that is kept, as they were validated.
         stopped: reason why the fit ended before its last epoch; None if it did not.
     """
 

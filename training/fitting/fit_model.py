@@ -1,7 +1,7 @@
-"""Fit one model: make optimizer and callbacks, run the epochs, restore the best epoch.
+"""Fit one model: make optimizer and callbacks, run the epochs, restore the epoch that is kept.
 
-Keras runs the epochs; `fitting.early_stopping` chooses the best one. The state is written after
-every epoch, so a killed fit resumes with the next epoch.
+Keras runs the epochs; `fitting.early_stopping` chooses the one that is kept. The state is
+written after every epoch, so a killed fit resumes with the next epoch.
 """
 
 from __future__ import annotations
@@ -61,18 +61,18 @@ def fit_model(
     folder: Path,
     budget: float | None = None,
 ) -> FitState:
-    """Fit a model in place; at the end it has the weights of its best epoch (`state.best_epoch`).
+    """Fit a model in place; at the end it has the weights that its settings keep.
 
     Args:
         model: uncompiled model.
         batches: training and validation batches.
-        settings: section of the recipe with epochs, patience and optimizer.
+        settings: section of the recipe with epochs, patience, optimizer, and what to keep.
         objective: loss and metrics.
         folder: folder of the state and of TensorBoard's logs. A fit resumes from the state in it.
         budget: seconds over all starts; None: no limit.
 
     Returns:
-        The state at the end: history, best epoch, seconds, and the reason for an early stop.
+        The state at the end: history, kept epoch, seconds, and the reason for an early stop.
 
     Raises:
         SettingsError: the loss was never finite.
@@ -95,7 +95,7 @@ def fit_model(
         say(f"{model.name}: going on after epoch {state.epochs} of {settings.epochs}")
     clock = Clock(budget, state.seconds)
     validations = Validations(settings.epochs, clock)
-    stopping = EarlyStopping(state, settings.patience, folder / STATE_FILE, clock)
+    stopping = EarlyStopping(state, settings, folder / STATE_FILE, clock)
     pace = Pace(
         settings.optimizer, settings.epochs * batches.steps, state.epochs * batches.steps, clock
     )

@@ -70,6 +70,18 @@ class Schedule(str, Enum):
     COSINE = "cosine"
 
 
+class Keep(str, Enum):
+    """The weights that a fit ends with.
+
+    `best`: those of the epoch that did best on the validation part. `last`: those of the last
+    epoch, and the fit does not stop early. With few validation pictures, the best epoch is best by
+    chance.
+    """
+
+    BEST = "best"
+    LAST = "last"
+
+
 class Unavailable(str, Enum):
     """What to do if pre-trained weights cannot be downloaded: stop, or use random weights."""
 

@@ -12,6 +12,7 @@ from training.recipe.augment import Augment
 from training.recipe.choices import (
     Encoder,
     GateKind,
+    Keep,
     LossKind,
     OptimizerKind,
     Sampling,
@@ -60,6 +61,11 @@ _NOTHING_FITTED: dict[str, Any] = {
 
 
 class _Fitted(RecipePart):
+    """What both models have.
+
+    `patience`: epochs without a better one after which a fit stops; not used with `keep: last`.
+    """
+
     _also_unused: ClassVar[dict[str, Any]] = {}
 
     input: InputSpec | SizedInput
@@ -67,6 +73,7 @@ class _Fitted(RecipePart):
     batch_size: int = Field(ge=1)
     optimizer: Optimizer
     patience: int = Field(default=20, ge=1)
+    keep: Keep = Keep.BEST
     sampling: Sampling = Sampling.EVEN
     augment: Augment = Augment()
     encoder: Encoder = Encoder.MOBILENETV2

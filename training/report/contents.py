@@ -16,6 +16,7 @@ from steeldefect.evaluation import metrics
 from steeldefect.pictures import run_lengths
 from training.calibration.curves import Curves
 from training.data.dataset import LabelledPicture
+from training.recipe import Keep
 from training.report.intervals import Interval, positives_dice_interval
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
@@ -43,6 +44,12 @@ class Report:
     curves: Curves
     pictures: Sequence[LabelledPicture]
     found: Mapping[str, Mapping[int, run_lengths.Runs]]
+
+    def keep(self, model: str) -> Keep:
+        """Return which epoch of a model (`segmenter` or `gate`) the fit has kept."""
+        section = self.manifest.training.recipe.get(model)
+        kept = section.get("keep") if isinstance(section, dict) else None
+        return Keep.BEST if kept is None else Keep(str(kept))
 
     @cached_property
     def class_names(self) -> dict[int, str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from steeldefect.bundle.manifest import Calibration, GateMode
 from steeldefect.pages.markup import bullets, paragraph
-from training.fitting.early_stopping import best_epoch
+from training.fitting.early_stopping import kept_epoch
+from training.recipe import Keep
 from training.report.contents import Report, value_of
 from training.report.guarantees import contradicted, guarantee_line
 
@@ -137,7 +138,7 @@ def _of_guarantees(report: Report) -> Iterator[str]:
 def _of_learning(report: Report) -> Iterator[str]:
     """Yield a doubt for each model whose validation loss still fell clearly at the end."""
     for name, curves in report.history.items():
-        best = best_epoch(curves)
+        best = kept_epoch(curves, Keep.BEST)  # whichever is kept
         if best is None or best + 1 < len(curves["val_loss"]):
             continue
         front = curves["val_loss"][: math.floor((1 - _LAST_PART) * (best + 1))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from steeldefect.pages import markup
 from steeldefect.pages.markup import heading, paragraph, quad
-from training.fitting.early_stopping import best_epoch
+from training.fitting.early_stopping import kept_epoch
 from training.report import learning_charts
 from training.report.contents import Report
 
@@ -18,18 +18,21 @@ _VALIDATION = "val_"
 
 def learning(report: Report) -> str:
     """Return the curves of each model; empty without curves."""
-    return "".join(_model(name, curves) for name, curves in report.history.items() if any(curves))
+    return "".join(
+        _model(name, curves, kept_epoch(curves, report.keep(name)))
+        for name, curves in report.history.items()
+        if any(curves)
+    )
 
 
-def _model(name: str, curves: Curves) -> str:
-    best = best_epoch(curves)
+def _model(name: str, curves: Curves, kept: int | None) -> str:
     epochs = max(len(values) for values in curves.values())
     charts = [
         markup.chart(
             learning_charts.curve(
-                f"{name}-{one}", curves[one], curves.get(_VALIDATION + one), best
+                f"{name}-{one}", curves[one], curves.get(_VALIDATION + one), kept
             ),
-            _caption(one, curves, best),
+            _caption(one, curves, kept),
         )
         for one in _order(curves)
     ]
@@ -38,8 +41,8 @@ def _model(name: str, curves: Curves) -> str:
         for one in _LEARNING_RATES
         if curves.get(one)
     ]
-    kept = "" if best is None else f"; the weights of epoch {best + 1} are kept (dashed line)"
-    return heading(name) + paragraph(f"{epochs:,} epochs{kept}.") + quad(charts)
+    told = "" if kept is None else f"; the weights of epoch {kept + 1} are kept (dashed line)"
+    return heading(name) + paragraph(f"{epochs:,} epochs{told}.") + quad(charts)
 
 
 def _order(curves: Curves) -> list[str]:
@@ -49,8 +52,8 @@ def _order(curves: Curves) -> list[str]:
     return [one for one in ("loss", *sorted(names)) if curves.get(one)]
 
 
-def _caption(name: str, curves: Curves, best: int | None) -> str:
+def _caption(name: str, curves: Curves, kept: int | None) -> str:
     validation = curves.get(_VALIDATION + name)
-    if best is None or not validation or best >= len(validation):
+    if kept is None or not validation or kept >= len(validation):
         return name.replace("_", " ")
-    return f"{name.replace('_', ' ')}: {validation[best]:.4f} on validation"
+    return f"{name.replace('_', ' ')}: {validation[kept]:.4f} on validation"

@@ -16,17 +16,17 @@ _SPREAD = 50  # a curve with a larger ratio of maximum to minimum gets a log axi
 
 
 def curve(
-    name: str, training: Sequence[float], validation: Sequence[float] | None, best: int | None
+    name: str, training: Sequence[float], validation: Sequence[float] | None, kept: int | None
 ) -> str:
-    """Draw a loss or metric of training and validation; `best` is the best epoch, from 0."""
+    """Draw a loss or metric of training and validation; `kept` is the kept epoch, from 0."""
     with styled(name):
         figure, axes = one_panel(_WIDTH, _HEIGHT)
         _line(axes, training, NEUTRAL, "training")
         if validation:
             _line(axes, validation, ACCENT, "validation")
-            if best is not None and best < len(validation):
-                axes.axvline(best + 1, color=CHOSEN, linewidth=1, linestyle=(0, (4, 3)))
-                axes.plot([best + 1], [validation[best]], "o", color=ACCENT, markersize=6)
+            if kept is not None and kept < len(validation):
+                axes.axvline(kept + 1, color=CHOSEN, linewidth=1, linestyle=(0, (4, 3)))
+                axes.plot([kept + 1], [validation[kept]], "o", color=ACCENT, markersize=6)
         positive = [value for value in [*training, *(validation or ())] if value > 0]
         if len(positive) >= len(training) and max(positive) > _SPREAD * min(positive):
             axes.set_yscale("log")

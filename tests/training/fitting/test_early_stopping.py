@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from training.fitting.early_stopping import best_epoch
+from training.fitting.early_stopping import kept_epoch
+from training.recipe import Keep
 
 
 @pytest.mark.parametrize(
@@ -21,4 +22,15 @@ from training.fitting.early_stopping import best_epoch
     ],
 )
 def test_which_epoch_is_the_best(history: dict[str, list[float]], expected: int | None) -> None:
-    assert best_epoch(history) == expected
+    assert kept_epoch(history) == expected
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [([], None), ([float("nan")], None), ([0.3, 0.2, 0.5], 2), ([0.3, 0.2, float("nan")], 1)],
+)
+def test_the_last_epoch_is_the_last_that_was_validated(
+    losses: list[float], expected: int | None
+) -> None:
+    history = {"val_loss": losses, "val_place_auc": [1.0 for _ in losses]}
+    assert kept_epoch(history, Keep.LAST) == expected

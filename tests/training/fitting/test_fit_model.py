@@ -55,6 +55,19 @@ def test_it_ends_with_the_best_epoch(tmp_path: Path) -> None:
     assert final == pytest.approx(min(losses), rel=1e-4)
 
 
+def test_it_ends_with_the_last_epoch_if_it_keeps_that(tmp_path: Path) -> None:
+    stuck = {"kind": "adam", "learning_rate": 1.5}
+    kept = settings(epochs=12, patience=1, keep="last", optimizer=stuck)
+    fitted = model()
+    state = fit_model(fitted, batches(), kept, MSE, tmp_path)
+    losses = state.history["val_loss"]
+    assert len(losses) == 12
+    assert state.best_epoch == 11
+    assert losses[11] > min(losses)
+    final = fitted.evaluate(batches().validation, verbose=0)
+    assert final == pytest.approx(losses[11], rel=1e-4)
+
+
 def test_it_stops_early(tmp_path: Path) -> None:
     stuck = settings(epochs=50, patience=2, optimizer={"kind": "adam", "learning_rate": 9.0})
     state = fit_model(model(), batches(noise=50.0), stuck, MSE, tmp_path)

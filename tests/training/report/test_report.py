@@ -165,6 +165,12 @@ def test_best_epoch_is_that_of_the_least_finite_loss(text: str) -> None:
     assert "auc: 0.8125 on validation" in text
 
 
+def test_the_last_epoch_is_told_if_it_was_kept(report: Report) -> None:
+    recipe = report.manifest.training.recipe | {"gate": {"keep": "last"}}
+    record = report.manifest.training.model_copy(update={"recipe": recipe})
+    assert "the weights of epoch 3 are kept" in write_report(changed(report, training=record))
+
+
 # -- what is in doubt -----------------------------------------------------------------------------
 
 
