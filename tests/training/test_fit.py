@@ -227,10 +227,11 @@ def test_it_learns(learnable: Path, tmp_path: Path) -> None:
 
 def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) -> None:
     content = tiny_recipe(epochs=1)
-    crop = {"height": 32, "width": 32, "defect_share": 0.5}
+    crop = {"height": 32, "width": 32, "defect_share": 0.5, "whole_share": 0.5}
     content["segmenter"] |= {"kind": "unet"}
     content["gate"] |= {
         "kind": "places",
+        "epochs": 2,  # the second shows whole pictures
         "weights": "segmenter",
         "freeze_base": True,
         "sampling": "by_class",
@@ -244,7 +245,7 @@ def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) ->
     gate = fit_gate(job, FittedModel(segmenter, {}, 0.0))
     assert gate is not None
     assert gate.notes == ("gate began with the weights of the segmenter",)
-    assert len(gate.history["val_place_auc"]) == 1
+    assert len(gate.history["val_place_auc"]) == 2
     assert gate.model(np.zeros((3, 32, 64, 1), np.float32)).shape == (3, 1)
 
 

@@ -18,7 +18,7 @@ from training.backend import keras, tf
 from training.fitting.checkpoint import STATE_FILE, FitState, load_state, save_state
 from training.fitting.early_stopping import EarlyStopping
 from training.fitting.epoch_lines import EpochLines, bar_is_seen
-from training.fitting.schedule import Clock, Pace
+from training.fitting.schedule import Clock, Pace, WholeAtEnd
 from training.fitting.validations import Validations
 from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
 
@@ -43,12 +43,12 @@ class Batches:
 
     Attributes:
         train: function that returns the training batches of the epochs from its first argument up
-            to, but without, its second.
+            to, but without, its second; its third says which epochs show whole pictures.
         steps: number of training batches in one epoch.
         validation: validation batches, the same in every epoch.
     """
 
-    train: Callable[[int, int], tf.data.Dataset]
+    train: Callable[[int, int, WholeAtEnd], tf.data.Dataset]
     steps: int
     validation: tf.data.Dataset
 
@@ -99,9 +99,11 @@ def fit_model(
     pace = Pace(
         settings.optimizer, settings.epochs * batches.steps, state.epochs * batches.steps, clock
     )
+    crop = settings.augment.crop
+    shows_whole = WholeAtEnd(0.0 if crop is None else crop.whole_share, settings.epochs, clock)
     with _memory_explained(model.name):
         model.fit(
-            batches.train(state.epochs, settings.epochs),
+            batches.train(state.epochs, settings.epochs, shows_whole),
             steps_per_epoch=batches.steps,
             validation_data=batches.validation,
             validation_freq=validations.frequency,

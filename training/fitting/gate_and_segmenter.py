@@ -24,6 +24,7 @@ from training.fitting.checkpoint import FitState, History
 from training.fitting.early_stopping import PLACE_AUC
 from training.fitting.fit_model import Batches, Objective, fit_model
 from training.fitting.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
+from training.fitting.schedule import WholeAtEnd
 from training.fitting.teacher import OpenedTeacher
 from training.models import build_gate, build_segmenter, for_export
 from training.models.faster import faster
@@ -252,8 +253,16 @@ def _fit(
     )
     drawn = drawing.by_class if settings.sampling is Sampling.BY_CLASS else drawing.even
 
-    def batches(first: int, last: int) -> tf.data.Dataset:
-        plan = Plan(size, settings.augment, job.recipe.seed, (first, last), drawn, drawing.donors)
+    def batches(first: int, last: int, shows_whole: WholeAtEnd) -> tf.data.Dataset:
+        plan = Plan(
+            batch_size=size,
+            changes=settings.augment,
+            seed=job.recipe.seed,
+            epochs=(first, last),
+            weights=drawn,
+            donors=drawing.donors,
+            shows_whole=shows_whole,
+        )
         return training_batches(train, spec, plan)
 
     feed = Batches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from typing import Any
 
@@ -57,6 +58,36 @@ class Clock:
     def over(self) -> bool:
         """Whether the budget is used up."""
         return self._budget is not None and self.used >= self._budget
+
+
+class WholeAtEnd:
+    """Which epochs show whole pictures instead of windows: those that begin near the end.
+
+    Progress is that of the learning rate. The answer for an epoch never changes, because batches
+    are prepared in several threads, ahead of the model.
+    """
+
+    def __init__(self, share: float, epochs: int, clock: Clock) -> None:
+        """Store the settings.
+
+        Args:
+            share: share of the fit, at its end.
+            epochs: number of epochs of the whole fit.
+            clock: clock with the budget of the fit.
+        """
+        self._share = share
+        self._epochs = epochs
+        self._clock = clock
+        self._answers: dict[int, bool] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, epoch: int) -> bool:
+        """Answer for an epoch, counted from 0."""
+        with self._lock:
+            if epoch not in self._answers:
+                progress = max(epoch / self._epochs, self._clock.share)
+                self._answers[epoch] = self._share > 0 and progress >= 1 - self._share
+            return self._answers[epoch]
 
 
 class Pace(keras.callbacks.Callback):  # type: ignore[misc]

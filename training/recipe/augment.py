@@ -13,12 +13,15 @@ class Crop(RecipePart):
 
     `height`, `width`: in pixels of the model's input, multiples of 32. A window larger than the
     input is reduced to the input's size (`within`). `defect_share`: share of a defective picture's
-    windows that are placed over a defect; the others are placed at random.
+    windows that are placed over a defect; the others are placed at random. `whole_share`: share of
+    the fit, at its end, that shows whole pictures instead of windows, as scoring does. Source of
+    the idea: Touvron et al., "Fixing the train-test resolution discrepancy", 2019.
     """
 
     height: int = Field(gt=0, multiple_of=32)
     width: int = Field(gt=0, multiple_of=32)
     defect_share: float = Field(default=0.7, ge=0, le=1)
+    whole_share: float = Field(default=0.0, ge=0, le=1)
 
     def within(self, spec: InputSpec) -> Crop:
         """Return the window, reduced to the size of an input if it is larger."""

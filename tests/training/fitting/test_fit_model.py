@@ -12,10 +12,12 @@ from steeldefect.errors import DeviceError, SettingsError
 from training.backend import keras, tf
 from training.fitting.checkpoint import STATE_FILE, load_state
 from training.fitting.fit_model import Batches, Objective, fit_model, make_optimizer
+from training.fitting.schedule import Clock, WholeAtEnd
 from training.recipe import Gate, Optimizer
 
 INPUT = {"height": 2, "width": 2, "channels": 1, "scaling": "unit"}
 MSE = Objective("mse", ())
+NEVER = WholeAtEnd(0.0, 1, Clock(None))
 
 
 def settings(**changes: Any) -> Gate:
@@ -40,7 +42,7 @@ def batches(noise: float = 0.0) -> Batches:
     inputs = rng.normal(size=(24, 4)).astype(np.float32)
     truth = inputs.sum(axis=1, keepdims=True) + noise * rng.normal(size=(24, 1))
     data = tf.data.Dataset.from_tensor_slices((inputs, truth.astype(np.float32))).batch(5)
-    return Batches(lambda first, last: data.repeat(last - first), 5, data.take(2))
+    return Batches(lambda first, last, whole: data.repeat(last - first), 5, data.take(2))
 
 
 def test_it_ends_with_the_best_epoch(tmp_path: Path) -> None:
@@ -99,14 +101,14 @@ def test_a_fit_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, averagin
 
     counted = batches()
 
-    def until_killed(first: int, last: int) -> tf.data.Dataset:
+    def until_killed(first: int, last: int, whole: WholeAtEnd) -> tf.data.Dataset:
         def one_by_one() -> Any:
-            for number, batch in enumerate(counted.train(first, last)):
+            for number, batch in enumerate(counted.train(first, last, whole)):
                 if number == 17:
                     raise Killed
                 yield batch
 
-        signature = counted.train(0, 1).element_spec
+        signature = counted.train(0, 1, NEVER).element_spec
         return tf.data.Dataset.from_generator(one_by_one, output_signature=signature)
 
     dying = Batches(until_killed, counted.steps, counted.validation)
@@ -193,7 +195,7 @@ def test_a_loss_that_explodes_later_keeps_the_best_before(tmp_path: Path) -> Non
 
 
 def test_memory_that_does_not_suffice_is_explained(tmp_path: Path) -> None:
-    def too_large(first: int, last: int) -> tf.data.Dataset:
+    def too_large(first: int, last: int, whole: WholeAtEnd) -> tf.data.Dataset:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
     greedy = Batches(too_large, 5, batches().validation)
