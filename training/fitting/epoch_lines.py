@@ -18,7 +18,7 @@ def bar_is_seen() -> bool:
 
 
 class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
-    """Callback that logs `gate 3/40  loss 0.1234  val_loss 0.2345  12.3 s, at most 7 min left`.
+    """Callback that logs `gate 3/40  loss 0.1234  val_loss 0.2345  12.3 s, at this rate 7 min left`.
 
     A long epoch also logs its progress from time to time.
     """
@@ -58,7 +58,7 @@ class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
         values = "  ".join(f"{name} {_short(name, value)}" for name, value in (logs or {}).items())
         say(
             f"{self._name} {epoch + 1}/{self._epochs}  {values}  "
-            f"{seconds:.1f} s, at most {_duration(left)} left"
+            f"{seconds:.1f} s, at this rate {_duration(left)} left"
         )
 
 
