@@ -28,9 +28,8 @@ from training.__main__ import main
 from training.backend import keras
 from training.data.dataset import read_dataset
 from training.fit import FitOptions, FitResult, fit
-from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
+from training.fitting.gate_and_segmenter import Job, fit_gate, fit_segmenter
 from training.fitting.teacher import OpenedTeacher
-from training.models import build_segmenter
 from training.recipe import Recipe, Teacher
 from training.splitting.split import split_pictures
 from training.summary import summarise
@@ -225,13 +224,14 @@ def test_it_learns(learnable: Path, tmp_path: Path) -> None:
     assert "guarantee: gate: at most 70% of the groups are missed" in summarise(result.bundle)
 
 
-def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) -> None:
-    content = tiny_recipe(epochs=1)
+def test_both_models_may_learn_in_windows_and_then_on_whole_pictures(
+    learnable: Path, tmp_path: Path
+) -> None:
+    content = tiny_recipe(epochs=2)
     crop = {"height": 32, "width": 32, "defect_share": 0.5, "whole_share": 0.5}
-    content["segmenter"] |= {"kind": "unet"}
+    content["segmenter"] |= {"kind": "unet", "augment": {"crop": crop}}
     content["gate"] |= {
         "kind": "places",
-        "epochs": 2,  # the second shows whole pictures
         "weights": "segmenter",
         "freeze_base": True,
         "sampling": "by_class",
@@ -240,9 +240,10 @@ def test_a_gate_may_be_taught_place_by_place(learnable: Path, tmp_path: Path) ->
     recipe = Recipe.model_validate(content)
     dataset = read_dataset(learnable)
     parts = split_pictures(dataset.pictures, recipe.split, recipe.seed)
-    segmenter = build_segmenter(recipe.segmenter, 2)[0]
     job = Job(recipe, parts, tuple(dataset.class_names), tmp_path)
-    gate = fit_gate(job, FittedModel(segmenter, {}, 0.0))
+    segmenter = fit_segmenter(job)
+    assert len(segmenter.history["val_loss"]) == 2
+    gate = fit_gate(job, segmenter)
     assert gate is not None
     assert gate.notes == ("gate began with the weights of the segmenter",)
     assert len(gate.history["val_place_auc"]) == 2

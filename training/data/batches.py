@@ -21,8 +21,8 @@ from training.data.samples import Sample, Samples
 from training.recipe import Augment
 
 Batch = tuple[Float32, Float32]
-Change = Callable[[Sample, int, np.random.Generator], Sample]
-Size = tuple[int | None, int | None]
+Change = Callable[[Sample, np.random.Generator], Sample]
+
 
 _AHEAD = 4
 """Largest number of batches that wait for the model: a longer queue would take cores from it."""
@@ -41,7 +41,6 @@ class Plan:
         weights: float64 (samples,), relative frequency of each picture; None: each picture is
             drawn once an epoch.
         donors: numbers of the samples that show defects, for pasting.
-        shows_whole: says of an epoch whether it shows whole pictures instead of windows.
     """
 
     batch_size: int
@@ -50,15 +49,14 @@ class Plan:
     epochs: tuple[int, int]
     weights: npt.NDArray[np.float64] | None = None
     donors: tuple[int, ...] = ()
-    shows_whole: Callable[[int], bool] = lambda epoch: False
 
 
 def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.Dataset:
     """Return the batches of all epochs in sequence; every epoch has a new order and new changes.
 
     Returns:
-        (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`; h and w are
-        those of the windows, or of whole pictures. Each epoch has `batches_of_epoch` batches.
+        (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`. Each
+        epoch has `batches_of_epoch` batches.
     """
     count = len(samples)
     steps = batches_of_epoch(count, plan.batch_size)
@@ -78,19 +76,16 @@ def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.D
 
     chosen = tf.data.Dataset.range(*plan.epochs).flat_map(epoch_of_batches)
 
-    in_windows = plan.changes
-    whole = in_windows.model_copy(update={"crop": None})
-
-    def change(sample: Sample, epoch: int, rng: np.random.Generator) -> Sample:
+    def change(sample: Sample, rng: np.random.Generator) -> Sample:
         if plan.donors and rng.random() < plan.changes.paste:
             sample = paste(sample, samples[plan.donors[rng.integers(len(plan.donors))]], rng)
-        return augment(sample, whole if plan.shows_whole(epoch) else in_windows, rng)
+        return augment(sample, plan.changes, rng)
 
-    crop = plan.changes.crop
-    size: Size = (spec.height, spec.width) if crop is None else (crop.height, crop.width)
-    if crop is not None and crop.whole_share:
-        size = (None, None)  # changes during the fit
-    return _prepared(chosen, samples, spec, size, change, plan.seed)
+    shown = spec
+    if plan.changes.crop is not None:
+        size = {"height": plan.changes.crop.height, "width": plan.changes.crop.width}
+        shown = spec.model_copy(update=size)
+    return _prepared(chosen, samples, shown, change, plan.seed)
 
 
 def batches_of_epoch(samples: int, batch_size: int) -> int:
@@ -102,41 +97,26 @@ def fixed_batches(samples: Samples, spec: InputSpec, batch_size: int) -> tf.data
     """Return batches in the order of the samples, without changes; shapes as `training_batches`."""
     numbers = tf.data.Dataset.range(len(samples)).batch(batch_size)
     chosen = numbers.map(lambda batch: (batch, tf.constant([0, 0], tf.int64)))
-    size = (spec.height, spec.width)
-    return _prepared(chosen, samples, spec, size, lambda sample, epoch, rng: sample, 0)
+    return _prepared(chosen, samples, spec, lambda sample, rng: sample, 0)
 
 
 def _prepared(
-    chosen: tf.data.Dataset,
-    samples: Samples,
-    spec: InputSpec,
-    size: Size,
-    change: Change,
-    seed: int,
+    chosen: tf.data.Dataset, samples: Samples, spec: InputSpec, change: Change, seed: int
 ) -> tf.data.Dataset:
-    """Turn (sample numbers, (epoch, step)) into batches, in parallel and ahead of the model.
-
-    Args:
-        chosen: numbers and places of the batches.
-        samples: all samples.
-        spec: how pictures are scaled.
-        size: height and width of the changed pictures; None if not all have the same.
-        change: changes a sample in an epoch.
-        seed: seed of the changes.
-    """
-    truth_shape: tuple[int | None, ...] = samples[0].truth.shape
+    """Turn (sample numbers, (epoch, step)) into batches, in parallel and ahead of the model."""
+    truth_shape = samples[0].truth.shape
     if len(truth_shape) > 1:
-        truth_shape = (*size, truth_shape[-1])
+        truth_shape = (spec.height, spec.width, truth_shape[-1])
 
     def make(numbers: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> Batch:
         rng = np.random.default_rng([seed, *(int(one) for one in place)])
-        changed = [change(samples[int(number)], int(place[0]), rng) for number in numbers]
+        changed = [change(samples[int(number)], rng) for number in numbers]
         inputs = np.stack([scale(one.picture, spec) for one in changed])
         return inputs, np.stack([one.target for one in changed])
 
     def make_tensors(numbers: Any, place: Any) -> tuple[Any, Any]:
         inputs, truth = tf.numpy_function(make, [numbers, place], [tf.float32, tf.float32])
-        inputs.set_shape((None, *size, spec.channels))
+        inputs.set_shape((None, spec.height, spec.width, spec.channels))
         truth.set_shape((None, *truth_shape))
         return inputs, truth
 

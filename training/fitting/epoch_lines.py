@@ -18,7 +18,7 @@ def bar_is_seen() -> bool:
 
 
 class EpochLines(keras.callbacks.Callback):  # type: ignore[misc]
-    """Callback that logs `gate 3/40  loss 0.1234  val_loss 0.2345  12.3 s, at this rate 7 min left`.
+    """Callback that logs `gate 3/40  loss 0.12  val_loss 0.23  12.3 s, at this rate 7 min left`.
 
     A long epoch also logs its progress from time to time.
     """

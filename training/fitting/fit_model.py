@@ -18,7 +18,7 @@ from training.backend import keras, tf
 from training.fitting.checkpoint import STATE_FILE, FitState, load_state, save_state
 from training.fitting.early_stopping import EarlyStopping
 from training.fitting.epoch_lines import EpochLines, bar_is_seen
-from training.fitting.schedule import Clock, Pace, WholeAtEnd
+from training.fitting.schedule import Clock, Pace, Windows
 from training.fitting.validations import Validations
 from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
 
@@ -43,12 +43,12 @@ class Batches:
 
     Attributes:
         train: function that returns the training batches of the epochs from its first argument up
-            to, but without, its second; its third says which epochs show whole pictures.
+            to, but without, its second; its third says whether they show whole pictures.
         steps: number of training batches in one epoch.
         validation: validation batches, the same in every epoch.
     """
 
-    train: Callable[[int, int, WholeAtEnd], tf.data.Dataset]
+    train: Callable[[int, int, bool], tf.data.Dataset]
     steps: int
     validation: tf.data.Dataset
 
@@ -100,19 +100,25 @@ def fit_model(
         settings.optimizer, settings.epochs * batches.steps, state.epochs * batches.steps, clock
     )
     crop = settings.augment.crop
-    shows_whole = WholeAtEnd(0.0 if crop is None else crop.whole_share, settings.epochs, clock)
+    windows = Windows(0.0 if crop is None else crop.whole_share, settings.epochs, clock)
+    callbacks = [validations, *_callbacks(model, settings, folder, pace, stopping), windows]
     with _memory_explained(model.name):
-        model.fit(
-            batches.train(state.epochs, settings.epochs, shows_whole),
-            steps_per_epoch=batches.steps,
-            validation_data=batches.validation,
-            validation_freq=validations.frequency,
-            initial_epoch=state.epochs,
-            epochs=settings.epochs,
-            callbacks=[validations, *_callbacks(model, settings, folder, pace, stopping)],
-            shuffle=False,  # the batches are shuffled already
-            verbose=1 if bar_is_seen() else 0,
-        )
+        for whole in (False, True)[windows.are_over(state.epochs) :]:
+            model.fit(
+                batches.train(state.epochs, settings.epochs, whole),
+                steps_per_epoch=batches.steps,
+                validation_data=batches.validation,
+                validation_freq=validations.frequency,
+                initial_epoch=state.epochs,
+                epochs=settings.epochs,
+                callbacks=callbacks[:-1] if whole else callbacks,
+                shuffle=False,  # the batches are shuffled already
+                verbose=1 if bar_is_seen() else 0,
+            )
+            if state.stopped or state.epochs == settings.epochs:
+                break
+            _restore(model, state)  # as after a kill: Keras has taken over the averaged weights
+            model.make_train_function(force=True)  # for the other size alone, not for any size
     if not state.best:
         raise SettingsError(
             f"{model.name}: the loss is not finite; lower its optimizer.learning_rate"

@@ -24,7 +24,6 @@ from training.fitting.checkpoint import FitState, History
 from training.fitting.early_stopping import PLACE_AUC
 from training.fitting.fit_model import Batches, Objective, fit_model
 from training.fitting.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
-from training.fitting.schedule import WholeAtEnd
 from training.fitting.teacher import OpenedTeacher
 from training.models import build_gate, build_segmenter, for_export
 from training.models.faster import faster
@@ -253,15 +252,14 @@ def _fit(
     )
     drawn = drawing.by_class if settings.sampling is Sampling.BY_CLASS else drawing.even
 
-    def batches(first: int, last: int, shows_whole: WholeAtEnd) -> tf.data.Dataset:
+    def batches(first: int, last: int, whole: bool) -> tf.data.Dataset:
         plan = Plan(
             batch_size=size,
-            changes=settings.augment,
+            changes=settings.augment.of_whole_pictures() if whole else settings.augment,
             seed=job.recipe.seed,
             epochs=(first, last),
             weights=drawn,
             donors=drawing.donors,
-            shows_whole=shows_whole,
         )
         return training_batches(train, spec, plan)
 

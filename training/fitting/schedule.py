@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from typing import Any
 
@@ -60,34 +59,38 @@ class Clock:
         return self._budget is not None and self.used >= self._budget
 
 
-class WholeAtEnd:
-    """Which epochs show whole pictures instead of windows: those that begin near the end.
+class Windows(keras.callbacks.Callback):  # type: ignore[misc]
+    """Callback that ends the first part of a fit, which shows windows instead of whole pictures.
 
-    Progress is that of the learning rate. The answer for an epoch never changes, because batches
-    are prepared in several threads, ahead of the model.
+    The second part is another call of Keras' `fit`: compiled training steps have one size of
+    pictures.
     """
 
     def __init__(self, share: float, epochs: int, clock: Clock) -> None:
         """Store the settings.
 
         Args:
-            share: share of the fit, at its end.
+            share: share of the fit, at its end, that shows whole pictures.
             epochs: number of epochs of the whole fit.
             clock: clock with the budget of the fit.
         """
+        super().__init__()
         self._share = share
         self._epochs = epochs
         self._clock = clock
-        self._answers: dict[int, bool] = {}
-        self._lock = threading.Lock()
 
-    def __call__(self, epoch: int) -> bool:
-        """Answer for an epoch, counted from 0."""
-        with self._lock:
-            if epoch not in self._answers:
-                progress = max(epoch / self._epochs, self._clock.share)
-                self._answers[epoch] = self._share > 0 and progress >= 1 - self._share
-            return self._answers[epoch]
+    def are_over(self, epochs: int) -> bool:
+        """Return whether whole pictures come next, after so many epochs.
+
+        Progress is that of the learning rate: the larger of the shares of epochs and of time.
+        """
+        progress = max(epochs / self._epochs, self._clock.share)
+        return self._share > 0 and progress >= 1 - self._share
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """End the part if it is time."""
+        if self.are_over(epoch + 1):
+            self.model.stop_training = True
 
 
 class Pace(keras.callbacks.Callback):  # type: ignore[misc]

@@ -52,3 +52,7 @@ class Augment(RecipePart):
     black_margin: float = Field(default=0.0, ge=0, le=1)
     paste: float = Field(default=0.0, ge=0, le=1)
     crop: Crop | None = None
+
+    def of_whole_pictures(self) -> Augment:
+        """Return the same changes without windows."""
+        return self.model_copy(update={"crop": None})

@@ -297,21 +297,6 @@ def test_crops_are_what_a_model_of_any_size_sees(dataset: DataSet) -> None:
     assert shown == pytest.approx(np.mean([bool(one.runs) for one in dataset.pictures]))
 
 
-def test_the_last_epochs_may_show_whole_pictures(dataset: DataSet) -> None:
-    spec = SPEC.model_copy(update={"height": 64, "width": 96})
-    samples = segmenter_samples(dataset.pictures, spec, [1, 2], 0.5, 2**30)
-    crop = {"height": 32, "width": 32, "whole_share": 0.5}
-    planned = replace(plan(epochs=(0, 2), size=40, crop=crop), shows_whole=lambda epoch: epoch == 1)
-    (windows, their_truth), (whole, truth) = training_batches(samples, spec, planned)
-    assert windows.shape == (40, 32, 32, 1)
-    assert their_truth.shape == (40, 32, 32, 2)
-    assert whole.shape == (40, 64, 96, 1)
-    order = np.random.default_rng([1, 1]).permutation(40)  # no other change is asked for
-    expected = [prepare(dataset.pictures[number].read(), spec) for number in order]
-    assert (whole.numpy() == np.stack(expected)).all()
-    assert truth.shape == (40, 64, 96, 2)
-
-
 def test_gate_samples_carry_the_label(dataset: DataSet) -> None:
     spec = SPEC.model_copy(update={"channels": 3, "scaling": Scaling.UNIT})
     inputs, truth = next(iter(fixed_batches(gate_samples(dataset.pictures, spec, 0), spec, 40)))

@@ -12,12 +12,10 @@ from steeldefect.errors import DeviceError, SettingsError
 from training.backend import keras, tf
 from training.fitting.checkpoint import STATE_FILE, load_state
 from training.fitting.fit_model import Batches, Objective, fit_model, make_optimizer
-from training.fitting.schedule import Clock, WholeAtEnd
-from training.recipe import Gate, Optimizer
+from training.recipe import Augment, Crop, Gate, Optimizer
 
 INPUT = {"height": 2, "width": 2, "channels": 1, "scaling": "unit"}
 MSE = Objective("mse", ())
-NEVER = WholeAtEnd(0.0, 1, Clock(None))
 
 
 def settings(**changes: Any) -> Gate:
@@ -42,7 +40,16 @@ def batches(noise: float = 0.0) -> Batches:
     inputs = rng.normal(size=(24, 4)).astype(np.float32)
     truth = inputs.sum(axis=1, keepdims=True) + noise * rng.normal(size=(24, 1))
     data = tf.data.Dataset.from_tensor_slices((inputs, truth.astype(np.float32))).batch(5)
-    return Batches(lambda first, last, whole: data.repeat(last - first), 5, data.take(2))
+    other = data.map(lambda one, two: (one * 2, two))  # stands for whole pictures
+    return Batches(
+        lambda first, last, whole: (other if whole else data).repeat(last - first), 5, data.take(2)
+    )
+
+
+def with_windows(settings: Gate, whole_share: float) -> Gate:
+    """Return settings that show whole pictures at the end; a gate of this kind has no windows."""
+    crop = Crop(height=32, width=32, whole_share=whole_share)
+    return settings.model_copy(update={"augment": Augment(crop=crop)})
 
 
 def test_it_ends_with_the_best_epoch(tmp_path: Path) -> None:
@@ -77,8 +84,10 @@ def test_it_stops_early(tmp_path: Path) -> None:
     assert state.stopped == "no better epoch in 2"
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_a_fit_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, averaging: float) -> None:
+@pytest.mark.parametrize(("averaging", "whole_share"), [(0.0, 0.0), (0.9, 0.0), (0.9, 0.5)])
+def test_a_fit_that_was_killed_ends_as_one_that_was_not(
+    tmp_path: Path, averaging: float, whole_share: float
+) -> None:
     optimizer = {
         "kind": "adamw",
         "learning_rate": 0.05,
@@ -86,7 +95,7 @@ def test_a_fit_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, averagin
         "schedule": "cosine",
         "averaging": averaging,
     }
-    long = settings(epochs=6, optimizer=optimizer)
+    long = with_windows(settings(epochs=6, optimizer=optimizer), whole_share)
     whole, resumed = model(), model()
     straight = fit_model(whole, batches(), long, MSE, tmp_path / "whole")
 
@@ -101,14 +110,14 @@ def test_a_fit_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, averagin
 
     counted = batches()
 
-    def until_killed(first: int, last: int, whole: WholeAtEnd) -> tf.data.Dataset:
+    def until_killed(first: int, last: int, whole: bool) -> tf.data.Dataset:
         def one_by_one() -> Any:
             for number, batch in enumerate(counted.train(first, last, whole)):
-                if number == 17:
+                if number == (2 if whole else 17):
                     raise Killed
                 yield batch
 
-        signature = counted.train(0, 1, NEVER).element_spec
+        signature = counted.train(0, 1, False).element_spec
         return tf.data.Dataset.from_generator(one_by_one, output_signature=signature)
 
     dying = Batches(until_killed, counted.steps, counted.validation)
@@ -119,6 +128,23 @@ def test_a_fit_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, averagin
     assert again.history["val_loss"] == pytest.approx(straight.history["val_loss"], rel=1e-6)
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_it_ends_with_whole_pictures(tmp_path: Path) -> None:
+    shown: list[tuple[int, int, bool]] = []
+    fed = batches()
+
+    def noted(first: int, last: int, whole: bool) -> tf.data.Dataset:
+        shown.append((first, last, whole))
+        return fed.train(first, last, whole)
+
+    feed = Batches(noted, fed.steps, fed.validation)
+    state = fit_model(model(), feed, with_windows(settings(epochs=10), 0.3), MSE, tmp_path)
+    assert shown == [(0, 10, False), (7, 10, True)]
+    losses = state.history["loss"]
+    assert len(losses) == 10
+    assert losses[7] > 1.5 * losses[6], "the other pictures were not shown"
+    assert state.stopped is None
 
 
 def test_averaged_weights_are_what_is_validated_and_kept(tmp_path: Path) -> None:
@@ -195,7 +221,7 @@ def test_a_loss_that_explodes_later_keeps_the_best_before(tmp_path: Path) -> Non
 
 
 def test_memory_that_does_not_suffice_is_explained(tmp_path: Path) -> None:
-    def too_large(first: int, last: int, whole: WholeAtEnd) -> tf.data.Dataset:
+    def too_large(first: int, last: int, whole: bool) -> tf.data.Dataset:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
     greedy = Batches(too_large, 5, batches().validation)
