@@ -13,6 +13,9 @@ from training.report.contents import Report, value_of
 from training.report.guarantees import contradicted, guarantee_line
 
 _FEW_PICTURES = 10
+_FEW_TO_CHOOSE = 30
+"""With 15 defective and 15 clean pictures, an AUC of 0.8 has a standard error of 0.08 (Hanley and
+McNeil 1982)."""
 _WIDE = 0.1  # an interval of a share or of Dice is wide from here
 _LAST_PART, _STILL_FALLING = 0.2, 0.05  # share of the epochs; share of the loss before them
 _SMALL_SAVING = 0.25  # share of the clean pictures that the gate stops
@@ -136,7 +139,14 @@ def _of_guarantees(report: Report) -> Iterator[str]:
 
 
 def _of_learning(report: Report) -> Iterator[str]:
-    """Yield a doubt for each model whose validation loss still fell clearly at the end."""
+    """Yield doubts about epochs that few pictures chose, and about fits that ended too early."""
+    validated = report.manifest.training.pictures.get("validation", 0)
+    chosen = [name for name in report.history if report.keep(name) is Keep.BEST]
+    if chosen and validated < _FEW_TO_CHOOSE:
+        yield (
+            f"{validated:,} validation pictures chose the best epoch of the {_listed(chosen)}: on "
+            "so few, it is best by chance. `keep: last` in the recipe takes the last epoch."
+        )
     for name, curves in report.history.items():
         best = kept_epoch(curves, Keep.BEST)  # whichever is kept
         if best is None or best + 1 < len(curves["val_loss"]):

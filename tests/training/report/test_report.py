@@ -188,6 +188,16 @@ def test_doubts(report: Report) -> None:
     assert "The validation loss of the gate" not in told
 
 
+def test_doubts_about_an_epoch_that_few_pictures_chose(report: Report) -> None:
+    sentence = "12 validation pictures chose the best epoch of the"
+    record = report.manifest.training
+    few = record.model_copy(update={"pictures": {**record.pictures, "validation": 12}})
+    assert f"{sentence} gate and segmenter: on so few" in _doubts(changed(report, training=few))
+    last = few.model_copy(update={"recipe": {"gate": {"keep": "last"}}})
+    assert f"{sentence} segmenter: on so few" in _doubts(changed(report, training=last))
+    assert "chose the best epoch" not in _doubts(report)
+
+
 def test_doubts_about_classes(folder: Any) -> None:
     folder.picture("a.png", {1: folder.square(2, 3)})
     folder.picture("b.png", {1: folder.square(9, 30)})
