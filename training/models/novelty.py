@@ -1,7 +1,9 @@
 """Layers that say how unlike clean pictures the places of a picture are.
 
-A place is a square of `STRIDE` x `STRIDE` pixels, with the encoder's features at that stride. Over
-clean pictures, the features of each place have a mean of their own, and all places together have a
+A place is a square of `STRIDE` x `STRIDE` pixels, with the encoder's features at that stride,
+averaged over the places around it, as PatchCore does (Roth et al., "Towards Total Recall in
+Industrial Anomaly Detection", 2022): wide but weak defects are not lost in the noise. Over clean
+pictures, the features of each place have a mean of their own, and all places together have a
 covariance around it. The squared Mahalanobis distance from the mean, divided by the number of
 features, is about 1 for a usual place. Places that vary more than others, such as the edges of a
 strip, have their distances divided by what is usual for them. The *oddness* of a place is d^2 /
@@ -42,7 +44,7 @@ _SHRINKAGE = 0.01  # share of the mean variance that is added to each feature's 
 _ROUNDING = 0.01  # of a feature's size: bf16 rounds its values, and those before it, by about this
 _OWN_SHARE = 0.5  # how much of what is usual for a place counts, beside what is usual for all
 _LEAST = 1e-6  # squared distance that is added, so that its logarithm is finite
-_AROUND = 5  # places in a neighbourhood, along each axis
+_FEATURES_AROUND, _DISTANCES_AROUND = 3, 5  # places in a neighbourhood, along each axis
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,15 @@ class Normal:
 
 
 def compared_features(features: Sequence[Any]) -> Any:
-    """Return what is compared, of an encoder's features: those at `STRIDE`.
+    """Return what is compared, of an encoder's features: those at `STRIDE`, averaged.
 
     Args:
         features: five tensors (n, h, w, c) at strides 2, 4, 8, 16 and 32.
     """
-    return features[_PLACE]
+    average = layers.AveragePooling2D(
+        _FEATURES_AROUND, 1, padding="same", name=f"{NOVELTY}_features"
+    )
+    return average(features[_PLACE])
 
 
 def oddness_logits(features: Sequence[Any], normal: Normal, scale: float) -> Any:
@@ -146,13 +151,13 @@ def oddness_logits(features: Sequence[Any], normal: Normal, scale: float) -> Any
     squares = layers.Multiply()([white, white])
     distances = _product("distance", np.full((size, 1), 1 / (size * scale)))(squares)
     divided = _by_place("usual", 1 / normal.usual[..., np.newaxis])(distances)
-    smooth = layers.AveragePooling2D(_AROUND, 1, padding="same")(divided)
+    smooth = layers.AveragePooling2D(_DISTANCES_AROUND, 1, padding="same")(divided)
     return keras.ops.log(smooth + _LEAST)
 
 
 def smoothed(distances: Floats) -> Floats:
     """Average squared distances (h, w) over neighbours, as the layers do."""
-    window = (_AROUND, _AROUND)
+    window = (_DISTANCES_AROUND, _DISTANCES_AROUND)
     total, count = (
         cv2.boxFilter(one, -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT)
         for one in (distances, np.ones_like(distances))
