@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName
 from steeldefect.bundle.manifest import Manifest
@@ -51,7 +53,23 @@ class Member:
     @property
     def recipe(self) -> Recipe:
         """The recipe of the fit, with fixed input sizes."""
-        return Recipe.model_validate(self.manifest.training.recipe)
+        return recipe_of(self.bundle)
+
+
+def recipe_of(bundle: Bundle) -> Recipe:
+    """Return the recipe of a bundle's fit, with fixed input sizes.
+
+    Raises:
+        BundleError: this version does not know a setting of the recipe.
+    """
+    try:
+        return Recipe.model_validate(bundle.manifest.training.recipe)
+    except ValidationError as error:
+        settings = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        raise BundleError(
+            f"bundle {bundle.digest[:12]}: its recipe has settings that this version does not know "
+            f"({settings}); use the version that fitted it, or a newer one"
+        ) from None
 
 
 def open_members(addresses: Sequence[str], dataset: DataSet, s3: S3Settings) -> list[Member]:
@@ -106,7 +124,7 @@ def _member(bundle: Bundle, dataset: DataSet, groups: Mapping[str, str]) -> Memb
 
 def _refuse_unlike(bundles: Sequence[Bundle]) -> None:
     first = bundles[0]
-    if not Recipe.model_validate(first.manifest.training.recipe).learns_classes:
+    if not recipe_of(first).learns_classes:
         raise BundleError(
             f"bundle {first.digest[:12]} has learnt no classes: there are no class maps to join or "
             "to calibrate"

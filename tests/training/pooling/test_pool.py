@@ -37,7 +37,7 @@ from training.models.novelty import Normal, compared_features
 from training.models.pooled import mean_gate, mean_segmenter
 from training.models.shared import Odd, in_two_parts
 from training.pooling.evidence import NO_GUARANTEE, OF_FOLDS, answered_by
-from training.pooling.members import Member
+from training.pooling.members import Member, recipe_of
 from training.pooling.pool import pool_as_bundle
 from training.recipe import Calibrate, Gate, Guarantee, Recipe, Segmenter
 from training.splitting.split import SPLIT_NAME, Parts, read_split
@@ -304,6 +304,14 @@ class TestRefused:
         other = plant.write(5, parts_of(plant.dataset.pictures, 0), segmenter=segmenter)
         with pytest.raises(BundleError, match="differ in: mirrored copies; fit them"):
             self.pool(plant, [seeds[0], other], tmp_path / "mean")
+
+    def test_a_recipe_of_a_newer_version(self, seeds: list[Bundle]) -> None:
+        record = seeds[0].manifest.training
+        recipe = {**record.recipe, "gate": {**record.recipe["gate"], "looks": 2}}  # type: ignore[dict-item]
+        training = record.model_copy(update={"recipe": recipe})
+        newer = seeds[0].manifest.model_copy(update={"training": training})
+        with pytest.raises(BundleError, match=r"does not know \(gate\.looks\); use the version"):
+            recipe_of(replace(seeds[0], manifest=newer))
 
     def test_other_data(self, plant: Plant, seeds: list[Bundle], tmp_path: Path) -> None:
         record = seeds[0].manifest.training.model_copy(update={"data_fingerprint": "other"})
