@@ -42,7 +42,8 @@ def _model(name: str, curves: Curves, kept: int | None) -> str:
         if curves.get(one)
     ]
     told = "" if kept is None else f"; the weights of epoch {kept + 1} are kept (dashed line)"
-    return heading(name) + paragraph(f"{epochs:,} epochs{told}.") + quad(charts)
+    counted = "1 epoch" if epochs == 1 else f"{epochs:,} epochs"
+    return heading(name) + paragraph(f"{counted}{told}.") + quad(charts)
 
 
 def _order(curves: Curves) -> list[str]:
