@@ -1,7 +1,7 @@
 """Read and write the state of one model's fit, so that a killed fit can resume.
 
 The state is one file, replaced in one step at the end of every epoch. It holds the weights, the
-optimizer's variables, the best weights so far, and the history. Seed and epoch fix the batches
+optimizer's variables, the weights to keep so far, and the history. Seed and epoch fix the batches
 (`data.batches`). A resumed fit therefore ends like an uninterrupted fit, except for rounding: the
 order of sums varies between threads.
 """
@@ -27,8 +27,8 @@ STATE_FILE = "state.npz"
 WRITING = ".writing"
 """Suffix of a file that is not whole yet."""
 
-_ARRAYS = ("variables", "optimizer", "best")
-_VALUES = ("epochs", "finished", "history", "best_epoch", "seconds", "stopped")
+_ARRAYS = ("variables", "optimizer", "kept")
+_VALUES = ("epochs", "finished", "history", "kept_epoch", "seconds", "stopped")
 
 
 @dataclass
@@ -40,23 +40,23 @@ class FitState:
         finished: whether the fit has ended: by its epochs, its patience or its time.
         history: values of each curve by name, one value per epoch; NaN on validation if the epoch
             was not validated.
-        best_epoch: number of the epoch that is kept, counted from 0; -1 before the first epoch.
+        kept_epoch: number of the epoch that is kept, counted from 0; -1 before the first epoch.
         seconds: seconds used over all starts.
         variables: variables of the model after the last epoch, needed to resume; empty before
             the first epoch.
         optimizer: variables of the optimizer.
-        best: weights of the epoch that is kept, as they were validated.
+        kept: weights of the epoch that is kept, as they were validated.
         stopped: reason why the fit ended before its last epoch; None if it did not.
     """
 
     epochs: int = 0
     finished: bool = False
     history: History = field(default_factory=dict)
-    best_epoch: int = -1
+    kept_epoch: int = -1
     seconds: float = 0.0
     variables: Arrays = field(default_factory=list)
     optimizer: Arrays = field(default_factory=list)
-    best: Arrays = field(default_factory=list)
+    kept: Arrays = field(default_factory=list)
     stopped: str | None = None
 
 

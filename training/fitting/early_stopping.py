@@ -70,7 +70,7 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
         for name in {**state.history, **values}:
             state.history.setdefault(name, []).append(values.get(name, math.nan))
         if kept_epoch(state.history, self._settings.keep) == epoch:
-            state.best_epoch, state.best = epoch, self._validated
+            state.kept_epoch, state.kept = epoch, self._validated
         state.epochs, state.seconds = epoch + 1, self._clock.used
         state.variables = _values(self.model.variables)
         state.optimizer = _values(self.model.optimizer.variables)
@@ -79,9 +79,10 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
         save_state(state, self._path)
 
     def _stop_if_due(self, epoch: int) -> None:
+        """End the fit if time or patience is used up; with `keep: last`, patience never is."""
         if self._clock.over:
             self._stop(f"its time was over in epoch {epoch + 1}")
-        elif epoch - self._state.best_epoch >= self._settings.patience:  # of the last, never
+        elif epoch - self._state.kept_epoch >= self._settings.patience:
             self._stop(f"no better epoch in {self._settings.patience}")
 
     def _stop(self, reason: str) -> None:

@@ -82,7 +82,7 @@ def fit_model(
     state = load_state(folder / STATE_FILE)
     if state.finished:
         say(f"{model.name}: fitted already, {state.epochs} epochs, going on from there")
-        model.set_weights(state.best)
+        model.set_weights(state.kept)
         return state
     model.compile(
         optimizer=make_optimizer(settings.optimizer),
@@ -101,9 +101,10 @@ def fit_model(
     )
     crop = settings.augment.crop
     windows = Windows(0.0 if crop is None else crop.whole_share, settings.epochs, clock)
-    callbacks = [validations, *_callbacks(model, settings, folder, pace, stopping), windows]
+    callbacks = [validations, *_callbacks(model, settings, folder, pace, stopping)]
+    parts = (True,) if windows.are_over(state.epochs) else (False, True)
     with _memory_explained(model.name):
-        for whole in (False, True)[windows.are_over(state.epochs) :]:
+        for whole in parts:
             model.fit(
                 batches.train(state.epochs, settings.epochs, whole),
                 steps_per_epoch=batches.steps,
@@ -111,7 +112,7 @@ def fit_model(
                 validation_freq=validations.frequency,
                 initial_epoch=state.epochs,
                 epochs=settings.epochs,
-                callbacks=callbacks[:-1] if whole else callbacks,
+                callbacks=callbacks if whole else [*callbacks, windows],
                 shuffle=False,  # the batches are shuffled already
                 verbose=1 if bar_is_seen() else 0,
             )
@@ -119,13 +120,13 @@ def fit_model(
                 break
             _restore(model, state)  # as after a kill: Keras has taken over the averaged weights
             model.make_train_function(force=True)  # for the other size alone, not for any size
-    if not state.best:
+    if not state.kept:
         raise SettingsError(
             f"{model.name}: the loss is not finite; lower its optimizer.learning_rate"
         )
     state.finished = True
     save_state(state, folder / STATE_FILE)
-    model.set_weights(state.best)
+    model.set_weights(state.kept)
     return state
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from steeldefect.bundle.fetch import fetch_bundle
 from steeldefect.bundle.files import Bundle, ModelForm, ModelName
 from steeldefect.bundle.manifest import Manifest
-from steeldefect.errors import BundleError, DataError
+from steeldefect.errors import BundleError, DataError, SettingsError
 from steeldefect.runtimes.keras_files import load_keras_model
+from steeldefect.settings import validate
 from steeldefect.stores import S3Settings
 from training.backend import keras
 from training.data.dataset import DataSet
@@ -63,12 +62,10 @@ def recipe_of(bundle: Bundle) -> Recipe:
         BundleError: this version does not know a setting of the recipe.
     """
     try:
-        return Recipe.model_validate(bundle.manifest.training.recipe)
-    except ValidationError as error:
-        settings = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        return validate(Recipe, dict(bundle.manifest.training.recipe), "recipe")
+    except SettingsError as error:
         raise BundleError(
-            f"bundle {bundle.digest[:12]}: its recipe has settings that this version does not know "
-            f"({settings}); use the version that fitted it, or a newer one"
+            f"bundle {bundle.digest[:12]}: {error}; use the version that fitted it, or a newer one"
         ) from None
 
 

@@ -86,15 +86,14 @@ def test_a_sound_output_is_left_alone(folder: Path) -> None:
     assert files(folder) == before
 
 
-# all tables are damaged and mended in the same way: of those but the first, a few damages each are
-# no slow tests; more of `runs`, which also gets rows that are made from those of other tables
-EACH = 9
-EACH_OF = {TableName.IMAGES: 1, TableName.RUNS: 3}
+# All tables are mended in the same way. So the quick tests have all damages of `images`, a third of
+# those of `runs`, whose rows may also be made from other tables, and a ninth of the rest.
+ONE_IN = {TableName.IMAGES: 1, TableName.RUNS: 3}
 DAMAGED = [
     pytest.param(
         name,
         table,
-        marks=() if (number - place) % EACH_OF.get(table, EACH) == 0 else pytest.mark.slow,
+        marks=() if (number - place) % ONE_IN.get(table, 9) == 0 else pytest.mark.slow,
         id=f"{name}-{table.value}",
     )
     for number, name in enumerate(DAMAGES)

@@ -16,20 +16,20 @@ def test_a_state_is_read_back_whole(tmp_path: Path) -> None:
     state = FitState(
         epochs=2,
         history={"loss": [1.0, 0.5]},
-        best_epoch=1,
+        kept_epoch=1,
         seconds=3.5,
         variables=arrays,
         optimizer=arrays[:1],
-        best=arrays[::-1],
+        kept=arrays[::-1],
         stopped="ä",
     )
     save_state(state, tmp_path / STATE_FILE)
     again = load_state(tmp_path / STATE_FILE)
-    for name in ("variables", "optimizer", "best"):
+    for name in ("variables", "optimizer", "kept"):
         for one, other in zip(getattr(state, name), getattr(again, name), strict=True):
             assert (one == other).all()
             assert one.dtype == other.dtype
-    assert (again.history, again.best_epoch, again.stopped) == ({"loss": [1.0, 0.5]}, 1, "ä")
+    assert (again.history, again.kept_epoch, again.stopped) == ({"loss": [1.0, 0.5]}, 1, "ä")
 
 
 def test_a_damaged_state_is_an_error_that_says_so(tmp_path: Path) -> None:

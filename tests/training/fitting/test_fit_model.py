@@ -59,19 +59,19 @@ def test_it_ends_with_the_best_epoch(tmp_path: Path) -> None:
     state = fit_model(fitted, batches(), settings(epochs=12, optimizer=optimizer), MSE, tmp_path)
     losses = state.history["val_loss"]
     assert min(losses) < losses[-1]
-    assert losses[state.best_epoch] == min(losses)
+    assert losses[state.kept_epoch] == min(losses)
     final = fitted.evaluate(batches().validation, verbose=0)
     assert final == pytest.approx(min(losses), rel=1e-4)
 
 
 def test_it_ends_with_the_last_epoch_if_it_keeps_that(tmp_path: Path) -> None:
-    stuck = {"kind": "adam", "learning_rate": 1.5}
-    kept = settings(epochs=12, patience=1, keep="last", optimizer=stuck)
+    fast = {"kind": "adam", "learning_rate": 1.5}  # so fast that the loss rises again
+    to_the_last = settings(epochs=12, patience=1, keep="last", optimizer=fast)
     fitted = model()
-    state = fit_model(fitted, batches(), kept, MSE, tmp_path)
+    state = fit_model(fitted, batches(), to_the_last, MSE, tmp_path)
     losses = state.history["val_loss"]
     assert len(losses) == 12
-    assert state.best_epoch == 11
+    assert state.kept_epoch == 11
     assert losses[11] > min(losses)
     final = fitted.evaluate(batches().validation, verbose=0)
     assert final == pytest.approx(losses[11], rel=1e-4)
@@ -169,7 +169,7 @@ def test_a_finished_fit_is_not_fitted_again(tmp_path: Path) -> None:
     other = model()
     second = fit_model(other, batches(), settings(), MSE, tmp_path)
     assert second.history == first.history
-    for one, value in zip(first.best, other.get_weights(), strict=True):
+    for one, value in zip(first.kept, other.get_weights(), strict=True):
         assert (one == value).all()
 
 
@@ -177,7 +177,7 @@ def test_time_ends_a_fit_with_a_model(tmp_path: Path) -> None:
     forever = settings(epochs=100_000, patience=100_000)
     state = fit_model(model(), batches(), forever, MSE, tmp_path, budget=2.0)
     assert 0 < state.epochs < 100_000
-    assert state.best
+    assert state.kept
     assert "its time was over" in (state.stopped or "")
 
 
@@ -189,7 +189,7 @@ def test_with_a_budget_the_last_epoch_is_validated_and_not_every_other(tmp_path:
     assert len(losses) == len(state.history["loss"]) == state.epochs
     assert np.isfinite(losses[[0, -1]]).all()
     assert np.isnan(losses).any(), "one batch costs as much time as validation"
-    assert losses[state.best_epoch] == np.nanmin(losses)
+    assert losses[state.kept_epoch] == np.nanmin(losses)
     assert fitted.evaluate(batches().validation, verbose=0) == pytest.approx(np.nanmin(losses))
     assert load_state(tmp_path / STATE_FILE).history.keys() == state.history.keys()
 
