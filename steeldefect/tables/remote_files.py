@@ -4,8 +4,9 @@ Arrow reads ahead in its own threads, and these threads call the Delta library t
 scan ends early (LIMIT, an error, Ctrl-C), some of these calls are still to come. A thread that
 calls into a Python that has shut down aborts or hangs the whole process.
 
-So each scan gets its own file system, which lives exactly as long as Arrow refers to it. When
-Python exits, further reads are refused, and the exit waits until Arrow has released every scan.
+So each scan gets its own file system, which lives exactly as long as Arrow refers to it, to one of
+its files, or to data that was read from one: to release any of them is a call into Python, too.
+When Python exits, further reads are refused, and the exit waits until every scan is released.
 
 Local files do not need this: Arrow reads them without Python.
 """
@@ -19,6 +20,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
@@ -45,7 +47,7 @@ class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
         self._running = 0
         self._ended = False
         self._touched: float | None = None
-        _SCANS.add(self)
+        _remember(self)
 
     @property
     def used(self) -> bool:
@@ -87,6 +89,12 @@ class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
         return pa.PythonFile(_ScannedFile(file, self), mode="r")
 
 
+class _ReadData(np.ndarray):
+    """Bytes of a file; they refer to their scan, so that it lives as long as they do."""
+
+    scan: ScanHandler
+
+
 class _ScannedFile:
     """An open file; it refers to its scan, so that the scan lives as long as the file."""
 
@@ -98,9 +106,12 @@ class _ScannedFile:
     def closed(self) -> bool:
         return bool(self._file.closed)  # type: ignore[attr-defined]
 
-    def read(self, size: int | None = None) -> bytes:
+    def read(self, size: int | None = None) -> np.ndarray:
+        """Read up to `size` bytes: an array (N,) of uint8 that refers to the scan."""
         data: bytes = self._scan.call(lambda: self._file.read(size))  # type: ignore[attr-defined]
-        return data
+        array = np.frombuffer(data, np.uint8).view(_ReadData)  # not copied
+        array.scan = self._scan
+        return array
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return int(self._file.seek(offset, whence))  # type: ignore[attr-defined]
@@ -125,11 +136,16 @@ def end_scans() -> None:
     Calls that are running are waited for; the Delta library's timeouts bound each of them. A scan
     that is still referred to, but not read, is not waited for.
     """
-    waited = [weakref.ref(scan) for scan in _SCANS if scan.used]  # weak: they must not keep a scan
+    waited = [one for one in _SCANS if _was_used(one)]
     for one in waited:
         _end(one)
     while any(_calls_may_come(one) for one in waited):
         time.sleep(_POLL_SECONDS)
+
+
+def _was_used(scan: weakref.ref[ScanHandler]) -> bool:
+    alive = scan()
+    return alive is not None and alive.used
 
 
 def _end(scan: weakref.ref[ScanHandler]) -> None:
@@ -143,5 +159,12 @@ def _calls_may_come(scan: weakref.ref[ScanHandler]) -> bool:
     return alive is not None and not alive.idle
 
 
-_SCANS: weakref.WeakSet[ScanHandler] = weakref.WeakSet()
+def _remember(scan: ScanHandler) -> None:
+    """Add a scan to those that `end_scans` ends; a scan that is released is forgotten."""
+    _SCANS[:] = [one for one in _SCANS if one() is not None] + [weakref.ref(scan)]
+
+
+# Not a WeakSet: its references call Python when a scan is released. A thread of Arrow would be in
+# this call, and not yet at its end, when the exit already finds the scan released.
+_SCANS: list[weakref.ref[ScanHandler]] = []
 atexit.register(end_scans)

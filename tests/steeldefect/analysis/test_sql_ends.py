@@ -12,18 +12,20 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pyarrow.fs import PyFileSystem
 from support.altered import images_of
 from support.examples import finish
 from support.samples import ROOT
 
 from steeldefect.stores import S3Settings, Store, open_store
 from steeldefect.tables.delta import Tables
-from steeldefect.tables.remote_files import end_scans
+from steeldefect.tables.remote_files import ScanHandler, end_scans
 from steeldefect.tables.schema import TableName
 
 ENDS = int(os.environ.get("STEELDEFECT_ENDS", "20"))
@@ -72,34 +74,43 @@ sys.exit(42)
 """
 
 
-@pytest.fixture(scope="module", params=["local", "s3"])
-def published(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, s3: S3Settings
-) -> tuple[Store, S3Settings]:
-    """Publish to an output until its table `images` has many files."""
-    folder = tmp_path_factory.mktemp("ends")
-    address = str(folder) if request.param == "local" else f"s3://plant/{folder.name}"
-    store = open_store(address, s3)
+@pytest.fixture(scope="module")
+def in_s3(s3: S3Settings, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Publish to an output in S3 until its table `images` has many files."""
+    return with_many_files(open_store(f"s3://plant/{tmp_path_factory.mktemp('ends').name}", s3))
+
+
+@pytest.fixture(scope="module")
+def in_folder(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Publish to an output in a folder until its table `images` has many files."""
+    return with_many_files(open_store(str(tmp_path_factory.mktemp("ends"))))
+
+
+def with_many_files(store: Store) -> Store:
     images_of(store, *(f"{number}.png" for number in range(FILES)))
     finish(store)
-    return store, s3
+    return store
 
 
 def end_of(program: str, *arguments: str) -> int | str:
-    """Run a program to its end, and return its exit code, or "hangs"."""
-    command = [sys.executable, "-c", program, *arguments]
+    """Run a program to its end; return its exit code, and its errors if that is not 42."""
+    command = [sys.executable, "-X", "faulthandler", "-c", program, *arguments]
     try:
-        return subprocess.run(
-            command, cwd=ROOT, capture_output=True, timeout=60, check=False
-        ).returncode
+        run = subprocess.run(
+            command, cwd=ROOT, capture_output=True, timeout=60, check=False, text=True
+        )
     except subprocess.TimeoutExpired:
         return "hangs"
+    return 42 if run.returncode == 42 else f"{run.returncode}: {run.stderr}"
 
 
+@pytest.mark.parametrize("output", ["in_folder", "in_s3"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_process_ends_as_it_says(published: tuple[Store, S3Settings], way: str) -> None:
-    store, settings = published
-    arguments = (store.uri, settings.model_dump_json())
+def test_a_process_ends_as_it_says(
+    request: pytest.FixtureRequest, s3: S3Settings, output: str, way: str
+) -> None:
+    store: Store = request.getfixturevalue(output)
+    arguments = (store.uri, s3.model_dump_json())
     times = max(1, ENDS // (2 * len(WAYS)))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         runs = [pool.submit(end_of, BEGINNING + WAYS[way] + END, *arguments) for _ in range(times)]
@@ -145,13 +156,26 @@ def wait_until_busy(process: int) -> None:
     raise TimeoutError("the query did not begin")
 
 
-def test_scans_that_have_ended_read_nothing_more(s3: S3Settings, s3_address: str) -> None:
-    store = open_store(s3_address, s3)
-    images_of(store, *(f"{number}.png" for number in range(FILES)))
-    dataset = Tables(store).dataset(TableName.IMAGES)
+def test_scans_that_have_ended_read_nothing_more(in_s3: Store) -> None:
+    dataset = Tables(in_s3).dataset(TableName.IMAGES)
     reader = dataset.scanner(batch_readahead=1, fragment_readahead=1).to_reader()
     reader.read_next_batch()
     end_scans()
     with pytest.raises(OSError, match="this scan was ended"):
         reader.read_all()
     assert dataset.count_rows() == FILES, "a scan that begins later is another one"
+
+
+def test_data_that_was_read_keeps_its_scan(s3: S3Settings, s3_address: str) -> None:
+    store = open_store(s3_address, s3)
+    store.write("a.parquet", b"PAR1")
+    scan = ScanHandler(store.uri, store.delta_options(), {"a.parquet": 4})
+    alive = weakref.ref(scan)
+    file = PyFileSystem(scan).open_input_file("a.parquet")
+    del scan
+    data = file.read_buffer(4)
+    del file
+    assert data.to_pybytes() == b"PAR1"
+    assert alive() is not None, "Arrow may release the data in a thread of its own"
+    del data
+    assert alive() is None
