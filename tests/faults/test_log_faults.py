@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 from support.fault_proxy import Fault, FaultProxy, Rule
@@ -37,6 +38,8 @@ WRONG = [
     *(Fault.WRONG_ETAG, Fault.PAGE, Fault.EMPTY),
 ]
 """Kinds of faults in which something answers, but not what the store holds."""
+TIMES = (1, None)
+"""A fault is met once, or always."""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["entries", "checkpoint"])
@@ -63,9 +66,22 @@ def store(moto: Server, bucket: str, proxy: FaultProxy) -> Iterator[Store]:
         yield open_store(f"s3://{bucket}/tables", settings)
 
 
-@pytest.mark.parametrize("times", [1, None], ids=["once", "always"])
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.name)
+# the quick tests have half of the cases; of each two of these, only one value differs
+CASES = [
+    pytest.param(
+        *(kind, place, times),
+        marks=() if sum(numbers) % 2 == 0 else pytest.mark.slow,
+        id=f"{kind.name}-{place}-{'always' if times is None else 'once'}",
+    )
+    for numbers, (kind, place, times) in zip(
+        product(*(range(len(values)) for values in (WRONG, PLACES, TIMES))),
+        product(WRONG, PLACES, TIMES),
+        strict=True,
+    )
+]
+
+
+@pytest.mark.parametrize(("kind", "place", "times"), CASES)
 def test_no_reader_misses_rows(
     kind: Fault, place: str, times: int | None, store: Store, proxy: FaultProxy
 ) -> None:

@@ -146,7 +146,10 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])
+@pytest.mark.parametrize(
+    "served",
+    [pytest.param(True, id="served"), pytest.param(False, marks=pytest.mark.slow, id="not served")],
+)
 @pytest.mark.parametrize(
     "cut",
     [

@@ -14,8 +14,8 @@ from support.faulted_runs import BRISK, ENDS, PATIENT, PLACES
 
 from steeldefect.tables.schema import TableName
 
-OF_EACH_SORT = (Fault.SLOW_DOWN, Fault.ANSWER_LOST, Fault.ACKNOWLEDGED)
-"""Refused, served but unanswered, and not served but acknowledged."""
+OF_EACH_SORT = (Fault.ANSWER_LOST, Fault.ACKNOWLEDGED)
+"""Served but unanswered, and not served but acknowledged; other quick tests have refusals."""
 EVERY_KIND = [
     pytest.param(kind, marks=() if kind in OF_EACH_SORT else pytest.mark.slow, id=str(kind))
     for kind in Fault

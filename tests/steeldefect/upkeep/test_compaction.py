@@ -71,7 +71,7 @@ def count_files(store: Store, table: TableName) -> int:
 
 
 # these are compacted as the others are
-ALIKE = set(TableName) - {TableName.IMAGES, TableName.DEFECTS, TableName.METRICS, TableName.RUNS}
+ALIKE = set(TableName) - {TableName.IMAGES, TableName.METRICS}
 TABLES = [
     pytest.param(one, marks=pytest.mark.slow if one in ALIKE else (), id=one.value)
     for one in TableName

@@ -86,14 +86,14 @@ def test_a_sound_output_is_left_alone(folder: Path) -> None:
     assert files(folder) == before
 
 
-# All tables are mended in the same way. So the quick tests have all damages of `images`, a third of
-# those of `runs`, whose rows may also be made from other tables, and a ninth of the rest.
-ONE_IN = {TableName.IMAGES: 1, TableName.RUNS: 3}
+# All tables are mended in the same way. So the quick tests have half of the damages of `images`, a
+# quarter of those of `runs`, whose rows may also be made from other tables, and fewer of the rest.
+ONE_IN = {TableName.IMAGES: 2, TableName.RUNS: 4}
 DAMAGED = [
     pytest.param(
         name,
         table,
-        marks=() if (number - place) % ONE_IN.get(table, 9) == 0 else pytest.mark.slow,
+        marks=() if (number - place) % ONE_IN.get(table, 18) == 0 else pytest.mark.slow,
         id=f"{name}-{table.value}",
     )
     for number, name in enumerate(DAMAGES)
@@ -249,7 +249,13 @@ def test_second_copies_of_a_run_that_did_not_end_well_are_dropped(
 
 
 @pytest.mark.parametrize("harm", [empty, zero, halve, remove])
-@pytest.mark.parametrize("table", ["images", "predictions", "quarantine"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "images",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("predictions", "quarantine")),
+    ],
+)
 def test_a_wave_whose_parts_are_gone_is_scored_again(
     folder: Path, table: str, harm: Callable[[Path], None]
 ) -> None:
@@ -335,7 +341,13 @@ def test_several_damages_at_once_are_mended(folder: Path) -> None:
     assert check_tables(store) == []
 
 
-@pytest.mark.parametrize("step", range(4, 108, 9))
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(step, marks=() if number % 2 == 0 else pytest.mark.slow)
+        for number, step in enumerate(range(4, 108, 9))
+    ],
+)
 def test_a_repair_that_died_is_done_by_the_next(folder: Path, step: int) -> None:
     store = open_store(str(folder))
     halve(folder / die_after_record(store, ["one-3.png"], 9).key)
