@@ -30,6 +30,7 @@ from training.novelty.fit_novelty import FittedNovelty, fit_novelty
 from training.recipe import GateKind, MissingClass, Recipe
 from training.splitting.extra import Extra, read_extra
 from training.splitting.split import Parts, parts_for
+from training.splitting.unlabelled import WithoutLabels, read_unlabelled
 
 _IDENTITY = "identity.json"
 AFTERWARDS: Any = {
@@ -105,11 +106,14 @@ def fit(data: Path, recipe: Recipe, bundle: Path, options: FitOptions = _DEFAULT
     teacher = None
     if recipe.data.teacher is not None:
         teacher = OpenedTeacher(recipe.data.teacher, dataset, parts)
+    unlabelled = None
+    if recipe.data.unlabelled is not None:
+        unlabelled = read_unlabelled(recipe.data.unlabelled, parts)
     work = options.work or bundle.with_name(f"{bundle.name}.fit")
-    _claim_work_folder(work, _identity(dataset, parts, extra, recipe, teacher))
+    _claim_work_folder(work, _identity(dataset, parts, extra, recipe, teacher, unlabelled))
     seconds = None if options.max_minutes is None else _FOR_MODELS * 60 * options.max_minutes
     classes = tuple(dataset.class_names) if recipe.learns_classes else ()
-    job = Job(recipe, parts, classes, work, seconds, extra, teacher)
+    job = Job(recipe, parts, classes, work, seconds, extra, teacher, unlabelled)
     segmenter = fit_segmenter(job)
     gate = fit_gate(job, segmenter)
     novelty = _fit_novelty(job, segmenter)
@@ -134,6 +138,7 @@ def _fitted(
         parts.append(novelty)
     minutes = sum(one.seconds for one in parts) / 60
     taught = () if job.teacher is None else job.teacher.notes
+    taught += () if job.unlabelled is None else job.unlabelled.notes
     notes = [*missing, *job.extra.notes, *taught, *(note for one in parts for note in one.notes)]
     if job.recipe.novelty is not None and novelty is None:
         notes.append("novelty is not judged: it needs gate.kind: shared")
@@ -228,7 +233,12 @@ def _missing_classes(dataset: DataSet, parts: Parts, recipe: Recipe) -> list[str
 
 
 def _identity(
-    dataset: DataSet, parts: Parts, extra: Extra, recipe: Recipe, teacher: OpenedTeacher | None
+    dataset: DataSet,
+    parts: Parts,
+    extra: Extra,
+    recipe: Recipe,
+    teacher: OpenedTeacher | None,
+    unlabelled: WithoutLabels | None,
 ) -> dict[str, Any]:
     """Return what tells a fit from others, as far as its models depend on it."""
     return {
@@ -237,6 +247,7 @@ def _identity(
         "split": hashlib.sha256(parts.to_csv().encode()).hexdigest(),
         "extra": dict(extra.fingerprints),
         "teacher": None if teacher is None else teacher.digest,
+        "unlabelled": None if unlabelled is None else unlabelled.fingerprint,
     }
 
 

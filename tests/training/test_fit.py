@@ -295,6 +295,21 @@ def test_a_segmenter_is_taught_what_its_teacher_answers(
     assert losses[0]["val_loss"] != losses[1]["val_loss"]
 
 
+def test_a_segmenter_learns_unlabelled_pictures_from_its_own_average(
+    learnable: Path, extra_pictures: Path, tmp_path: Path
+) -> None:
+    content = tiny_recipe(epochs=2)
+    content["gate"]["kind"] = "none"
+    content["segmenter"]["optimizer"] = content["segmenter"]["optimizer"] | {"averaging": 0.9}
+    content["data"] = {"unlabelled": {"folder": str(extra_pictures), "begin": 0.5}}
+    bundle = fit(learnable, Recipe.model_validate(content), tmp_path / "b").bundle
+    assert bundle.manifest.training.pictures == {"train": 20, "validation": 10, "test": 10}
+    notes = "\n".join(bundle.manifest.training.notes)
+    assert f"the segmenter learnt 4 unlabelled pictures of {extra_pictures} from its own" in notes
+    history = json.loads((bundle.folder / "history.json").read_text(encoding="utf-8"))
+    assert np.isfinite(history["segmenter"]["loss"]).all()
+
+
 def test_a_teacher_must_not_know_what_is_held_out(fitted: FitResult, learnable: Path) -> None:
     dataset = read_dataset(learnable)
     settings = Teacher(bundle=str(fitted.bundle.folder))

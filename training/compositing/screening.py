@@ -15,7 +15,7 @@ already, or it is held out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +33,8 @@ from steeldefect.program.progress import followed
 from steeldefect.runtimes import Precision, RuntimeChoice, RuntimeOptions
 from training.compositing.poisson import to_logs
 from training.compositing.steel import steel_of
-from training.compositing.textures import as_texture
-from training.data.dataset import LabelledPicture, read_picture
-from training.data.picture_files import find_pictures
+from training.data.dataset import LabelledPicture
+from training.data.unlabelled import unlabelled_pictures
 from training.evaluation.run_detector import run_detector
 from training.splitting.views import similar_to, views_of
 
@@ -94,7 +93,7 @@ def screen(
     pictures = [
         picture
         for folder, label in zip(folders, _labels(folders), strict=True)
-        for picture in _pictures_in(folder, label)
+        for picture in unlabelled_pictures(folder, label, "--textures")
     ]
     views = views_of(pictures, "fingerprints of textures")
     others = views_of(labelled, "fingerprints of labelled pictures")
@@ -210,17 +209,3 @@ def _labels(folders: Sequence[Path]) -> list[str]:
     return [
         name if names.count(name) == 1 else f"{name}_{place}" for place, name in enumerate(names, 1)
     ]
-
-
-def _pictures_in(folder: Path, label: str) -> Iterator[LabelledPicture]:
-    inner = folder / "images"
-    images = inner if inner.is_dir() else folder
-    if not images.is_dir():
-        raise DataError(f"no such folder: {folder}; --textures names a folder of pictures")
-    paths = find_pictures(images).paths
-    if not paths:
-        raise DataError(f"{images} holds no picture; --textures names a folder of pictures")
-    with ThreadPoolExecutor(_READERS) as pool:
-        shapes = pool.map(lambda path: read_picture(path).shape, paths.values())
-        for (name, path), shape in zip(paths.items(), shapes, strict=True):
-            yield as_texture(f"{label}/{name}", path, (shape[0], shape[1]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -130,11 +129,6 @@ class DrawnTextures:
 
 
 Textures = PictureTextures | DrawnTextures
-
-
-def as_texture(name: str, path: Path, shape: Shape) -> LabelledPicture:
-    """Return an unlabelled picture as a clean one, in a group of its own."""
-    return LabelledPicture(name, path, shape, defective=False, runs={}, group=name)
 
 
 def _surface(picture: LabelledPicture) -> Surface:

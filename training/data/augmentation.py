@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -25,7 +26,7 @@ def augment(sample: Sample, settings: Augment, rng: np.random.Generator) -> Samp
     for step in (_zoom, _crop, _turn, _flip, _black_margin):
         sample = step(sample, settings, rng)
     picture = _gray_values(sample.picture, settings, rng)
-    return Sample(picture, sample.truth, sample.soft).changed(np.ascontiguousarray)
+    return replace(sample, picture=picture).changed(np.ascontiguousarray)
 
 
 def _zoom(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample:

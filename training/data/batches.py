@@ -29,6 +29,21 @@ _AHEAD = 4
 
 
 @dataclass(frozen=True)
+class Others:
+    """Samples that are drawn in place of others; no defects are pasted onto them.
+
+    Attributes:
+        count: how many they are; they are the last samples.
+        share: share of them among the samples that an epoch draws.
+        begun: whether an epoch, counted from 0, draws them.
+    """
+
+    count: int
+    share: float
+    begun: Callable[[int], bool]
+
+
+@dataclass(frozen=True)
 class Plan:
     """How training batches are drawn.
 
@@ -41,6 +56,7 @@ class Plan:
         weights: float64 (samples,), relative frequency of each picture; None: each picture is
             drawn once an epoch.
         donors: numbers of the samples that show defects, for pasting.
+        others: further samples, such as unlabelled ones; an epoch does not become longer by them.
     """
 
     batch_size: int
@@ -49,6 +65,7 @@ class Plan:
     epochs: tuple[int, int]
     weights: npt.NDArray[np.float64] | None = None
     donors: tuple[int, ...] = ()
+    others: Others | None = None
 
 
 def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.Dataset:
@@ -58,14 +75,20 @@ def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.D
         (inputs float32 (n, h, w, c), truth float32 (n, ...)) for n up to `batch_size`. Each
         epoch has `batches_of_epoch` batches.
     """
-    count = len(samples)
+    others = plan.others
+    count = len(samples) - (0 if others is None else others.count)
     steps = batches_of_epoch(count, plan.batch_size)
 
     def draw(epoch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         rng = np.random.default_rng([plan.seed, int(epoch)])
         if plan.weights is None:
-            return rng.permutation(count)
-        return rng.choice(count, count, p=plan.weights / plan.weights.sum())
+            drawn = rng.permutation(count)
+        else:
+            drawn = rng.choice(count, count, p=plan.weights / plan.weights.sum())
+        if others is not None and others.begun(int(epoch)):
+            replaced = rng.random(count) < others.share
+            drawn[replaced] = count + rng.integers(others.count, size=replaced.sum())
+        return drawn
 
     def epoch_of_batches(epoch: Any) -> tf.data.Dataset:
         order = tf.numpy_function(draw, [epoch], tf.int64)
@@ -77,7 +100,7 @@ def training_batches(samples: Samples, spec: InputSpec, plan: Plan) -> tf.data.D
     chosen = tf.data.Dataset.range(*plan.epochs).flat_map(epoch_of_batches)
 
     def change(sample: Sample, rng: np.random.Generator) -> Sample:
-        if plan.donors and rng.random() < plan.changes.paste:
+        if sample.labelled and plan.donors and rng.random() < plan.changes.paste:
             sample = paste(sample, samples[plan.donors[rng.integers(len(plan.donors))]], rng)
         return augment(sample, plan.changes, rng)
 

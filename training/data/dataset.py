@@ -127,7 +127,7 @@ def read_dataset(folder: Path) -> DataSet:
         )
         for name in sorted(paths)
     )
-    return DataSet(folder, pictures, class_names, _fingerprint(folder, paths.values()))
+    return DataSet(folder, pictures, class_names, fingerprint_of(folder, paths.values()))
 
 
 def _find_pictures(folder: Path) -> dict[str, Path]:
@@ -262,7 +262,8 @@ def _refuse(problems: list[str]) -> None:
         raise DataError("; ".join(problems))
 
 
-def _fingerprint(folder: Path, pictures: Iterable[Path]) -> str:
+def fingerprint_of(folder: Path, pictures: Iterable[Path]) -> str:
+    """Return sha256 over the label files of a folder, and the names and sizes of pictures."""
     digest = hashlib.sha256()
     files = (labels.MASKS_FILE, *labels.LABELS_FILES, labels.GROUPS_FILE, labels.CLASSES_FILE)
     for name in (*files, labels.WEIGHTS_FILE):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -21,10 +21,25 @@ from training.data.dataset import LabelledPicture
 
 _READERS = 4
 _MOST = 255
+UNLABELLED = -1.0
+"""What a model shall answer at each pixel of an unlabelled picture: not known."""
 
 Maps = npt.NDArray[np.uint8]
 SoftMaps = Callable[[LabelledPicture], Maps]
 """A function from a picture to a teacher's class maps in 255ths, uint8 (h, w, maps)."""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Class maps of a teacher.
+
+    Attributes:
+        maps: the maps of each labelled picture, of the size of the input.
+        share: their weight in what the model shall answer; the truth has the rest.
+    """
+
+    maps: SoftMaps
+    share: float
 
 
 @dataclass(frozen=True)
@@ -35,15 +50,19 @@ class Sample:
         picture: uint8 (h, w).
         truth: uint8, 0 or 1: (1,) for the label of a picture, (h, w, maps) for outlines.
         soft: uint8 (h, w, maps), what the model shall answer, in 255ths; None for the truth.
+        labelled: whether the truth is known.
     """
 
     picture: Gray
     truth: npt.NDArray[np.uint8]
     soft: npt.NDArray[np.uint8] | None = None
+    labelled: bool = True
 
     @property
     def target(self) -> npt.NDArray[np.float32]:
-        """What the model shall answer, from 0 to 1; float32, of the shape of `truth`."""
+        """What the model shall answer: 0 to 1, or `UNLABELLED`; float32, shaped as `truth`."""
+        if not self.labelled:
+            return np.full(self.truth.shape, UNLABELLED, dtype=np.float32)
         if self.soft is None:
             return self.truth.astype(np.float32)
         return self.soft.astype(np.float32) / np.float32(_MOST)
@@ -52,9 +71,9 @@ class Sample:
         """Return the sample with picture and maps changed alike; a label stays as it is."""
         picture = change(self.picture)
         if self.truth.ndim == 1:
-            return Sample(picture, self.truth)
+            return replace(self, picture=picture)
         soft = None if self.soft is None else change(self.soft)
-        return Sample(picture, change(self.truth), soft)
+        return replace(self, picture=picture, truth=change(self.truth), soft=soft)
 
 
 Load = Callable[[LabelledPicture], Sample]
@@ -161,10 +180,10 @@ def segmenter_samples(
     class_ids: Sequence[int],
     coverage: float,
     cache_bytes: int,
-    soft: SoftMaps | None = None,
-    share: float = 0.0,
+    taught: Taught | None = None,
+    unlabelled: Sequence[LabelledPicture] = (),
 ) -> Samples:
-    """Create the samples of a segmenter.
+    """Create the samples of a segmenter: first the labelled ones, then the unlabelled ones.
 
     Args:
         pictures: pictures whose true masks are known.
@@ -172,15 +191,19 @@ def segmenter_samples(
         class_ids: class of each map, in order.
         coverage: share of a model pixel that a mask must cover for the pixel to be 1.
         cache_bytes: memory for the samples; see `Samples`.
-        soft: class maps of a teacher, of the size of the input; None without one.
-        share: weight of the teacher's maps in what the model shall answer.
+        taught: class maps of a teacher; None without one.
+        unlabelled: further pictures, whose true masks nobody knows.
     """
+    not_known = {id(picture) for picture in unlabelled}
 
     def load(picture: LabelledPicture) -> Sample:
         sample = load_for_segmenter(picture, spec, class_ids, coverage)
-        if soft is None:
+        if id(picture) in not_known:
+            return replace(sample, labelled=False)
+        if taught is None:
             return sample
-        mixed = share * soft(picture) + (1 - share) * _MOST * sample.truth.astype(np.float32)
-        return Sample(sample.picture, sample.truth, np.rint(mixed).astype(np.uint8))
+        own = (1 - taught.share) * _MOST * sample.truth.astype(np.float32)
+        mixed = taught.share * taught.maps(picture) + own
+        return replace(sample, soft=np.rint(mixed).astype(np.uint8))
 
-    return Samples(pictures, load, cache_bytes)
+    return Samples([*pictures, *unlabelled], load, cache_bytes)

@@ -43,12 +43,13 @@ class Batches:
 
     Attributes:
         train: function that returns the training batches of the epochs from its first argument up
-            to, but without, its second; its third says whether they show whole pictures.
+            to, but without, its second; its third says whether they show whole pictures, and its
+            fourth is the clock of the fit.
         steps: number of training batches in one epoch.
         validation: validation batches, the same in every epoch.
     """
 
-    train: Callable[[int, int, bool], tf.data.Dataset]
+    train: Callable[[int, int, bool, Clock], tf.data.Dataset]
     steps: int
     validation: tf.data.Dataset
 
@@ -106,7 +107,7 @@ def fit_model(
     with _memory_explained(model.name):
         for whole in parts:
             model.fit(
-                batches.train(state.epochs, settings.epochs, whole),
+                batches.train(state.epochs, settings.epochs, whole, clock),
                 steps_per_epoch=batches.steps,
                 validation_data=batches.validation,
                 validation_freq=validations.frequency,

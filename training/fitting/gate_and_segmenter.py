@@ -17,13 +17,15 @@ import numpy.typing as npt
 
 from steeldefect.program.progress import say, warn
 from training.backend import keras, tf
-from training.data.batches import Plan, batches_of_epoch, fixed_batches, training_batches
+from training.data.batches import Others, Plan, batches_of_epoch, fixed_batches, training_batches
 from training.data.dataset import LabelledPicture
-from training.data.samples import Samples, gate_samples, place_samples, segmenter_samples
+from training.data.samples import Samples, Taught, gate_samples, place_samples, segmenter_samples
 from training.fitting.checkpoint import FitState, History
 from training.fitting.early_stopping import PLACE_AUC
 from training.fitting.fit_model import Batches, Objective, fit_model
 from training.fitting.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
+from training.fitting.mean_teacher import MeanTeacher
+from training.fitting.schedule import Clock
 from training.fitting.teacher import OpenedTeacher
 from training.models import build_gate, build_segmenter, for_export
 from training.models.faster import faster
@@ -40,6 +42,7 @@ from training.recipe import (
 )
 from training.splitting.extra import NO_EXTRA, Extra
 from training.splitting.split import Parts
+from training.splitting.unlabelled import WithoutLabels
 
 _GIB = 2**30
 _CLEAN_SHARE = 0.5  # share of clean pictures among the pictures drawn for a gate
@@ -58,6 +61,7 @@ class Job:
         seconds: seconds for both models over all starts; None: no limit.
         extra: further pictures to train on.
         teacher: bundle whose class maps the segmenter learns, too.
+        unlabelled: further pictures, which the segmenter learns from its own average.
     """
 
     recipe: Recipe
@@ -67,6 +71,7 @@ class Job:
     seconds: float | None = None
     extra: Extra = NO_EXTRA
     teacher: OpenedTeacher | None = None
+    unlabelled: WithoutLabels | None = None
 
     @property
     def train(self) -> tuple[LabelledPicture, ...]:
@@ -139,12 +144,14 @@ def fit_segmenter(job: Job) -> FittedModel:
 
 
 def _taught(job: Job, load: Callable[..., Samples], train: list[LabelledPicture]) -> Samples:
-    """Return the samples to train on, with the class maps of the teacher if there is one."""
+    """Return the samples to train on, with the teacher's class maps, and with unlabelled ones."""
+    unlabelled = () if job.unlabelled is None else job.unlabelled.pictures
     if job.teacher is None:
-        return load(train)
+        return load(train, unlabelled=unlabelled)
     spec = job.recipe.segmenter.spec
     soft = job.teacher.soft_maps(train, spec, job.folder / section_of(job.recipe.segmenter))
-    return load(train, soft=soft, share=job.teacher.settings.share)
+    taught = Taught(soft, job.teacher.settings.share)
+    return load(train, taught=taught, unlabelled=unlabelled)
 
 
 def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
@@ -246,13 +253,26 @@ def _fit(
 ) -> FitState:
     train, validation = samples
     spec, size = settings.spec, settings.batch_size
+    unlabelled = job.unlabelled if isinstance(settings, Segmenter) else None
+    count = 0 if unlabelled is None else len(unlabelled.pictures)
     say(
         f"{model.name}: {model.count_params():,} parameters, input {spec.height}x{spec.width}, "
-        f"{len(train)} pictures to train on, {len(validation)} to validate"
+        f"{len(train) - count} pictures to train on, {len(validation)} to validate"
+        + (f", {count} unlabelled" if count else "")
     )
     drawn = drawing.by_class if settings.sampling is Sampling.BY_CLASS else drawing.even
 
-    def batches(first: int, last: int, whole: bool) -> tf.data.Dataset:
+    def others(clock: Clock) -> Others | None:
+        learnt = job.recipe.data.unlabelled
+        if not count or learnt is None:
+            return None
+        return Others(
+            count,
+            learnt.share,
+            lambda epoch: max(epoch / settings.epochs, clock.share) >= learnt.begin,
+        )
+
+    def batches(first: int, last: int, whole: bool, clock: Clock) -> tf.data.Dataset:
         plan = Plan(
             batch_size=size,
             changes=settings.augment.of_whole_pictures() if whole else settings.augment,
@@ -260,14 +280,19 @@ def _fit(
             epochs=(first, last),
             weights=drawn,
             donors=drawing.donors,
+            others=others(clock),
         )
         return training_batches(train, spec, plan)
 
     feed = Batches(
-        batches, batches_of_epoch(len(train), size), fixed_batches(validation, spec, size)
+        batches, batches_of_epoch(len(train) - count, size), fixed_batches(validation, spec, size)
     )
     folder = job.folder / section_of(settings)
     trained = faster(model, job.recipe.arithmetic)
+    if count:
+        trained = MeanTeacher(
+            trained.inputs, trained.outputs[0], name=trained.name, seed=job.recipe.seed
+        )
     return fit_model(trained, feed, settings, objective, folder, budget)
 
 

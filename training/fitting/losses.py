@@ -104,7 +104,7 @@ class BceLovasz(keras.losses.Loss):  # type: ignore[misc]
         jaccard = 1.0 - left / union
         steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=-1)
         extension = ops.sum(errors * ops.stop_gradient(steps), axis=-1)
-        return _entropy(truth, predicted) + _mean_over_shown(extension, area)
+        return _entropy(truth, predicted) + _mean_over_shown(extension, ops.max(truths, axis=-1))
 
 
 def _entropy(truth: Any, predicted: Any) -> Any:
@@ -116,12 +116,19 @@ def _one_minus_dice(truth: Any, predicted: Any, axes: tuple[int, ...]) -> Any:
     area = ops.sum(truth, axis=axes)
     both = ops.sum(truth * predicted, axis=axes)
     dice = 2.0 * both / (area + ops.sum(predicted, axis=axes) + keras.config.epsilon())
-    return _mean_over_shown(1.0 - dice, area)
+    return _mean_over_shown(1.0 - dice, ops.max(truth, axis=axes))
 
 
-def _mean_over_shown(values: Any, area: Any) -> Any:
-    """Compute the mean of `values` where the area of the truth, of the same shape, is not 0."""
-    shown = ops.cast(area > 0, values.dtype)
+def _mean_over_shown(values: Any, greatest: Any) -> Any:
+    """Compute the mean of `values` where the truth is at least 0.5 at a pixel: it shows the class.
+
+    A teacher's maps are above 0 nearly everywhere, also where it finds nothing.
+
+    Args:
+        values: one value of each class, or of each class on each picture.
+        greatest: greatest value of the truth for each of them, of the same shape.
+    """
+    shown = ops.cast(greatest >= 0.5, values.dtype)
     return ops.sum(shown * values) / ops.maximum(ops.sum(shown), 1.0)
 
 

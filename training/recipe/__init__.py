@@ -24,7 +24,7 @@ from training.recipe.choices import (
     SegmenterPictures,
     Unavailable,
 )
-from training.recipe.data import Data, ExtraPictures, Teacher
+from training.recipe.data import Data, ExtraPictures, Teacher, Unlabelled
 from training.recipe.models import IMAGENET, SEGMENTER, FittedPart, Gate, Optimizer, Segmenter
 from training.recipe.recipe import (
     Calibrate,
@@ -71,5 +71,6 @@ __all__ = [
     "Split",
     "Teacher",
     "Unavailable",
+    "Unlabelled",
     "read_recipe",
 ]

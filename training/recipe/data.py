@@ -30,6 +30,19 @@ class Teacher(RecipePart):
     share: float = Field(default=0.5, gt=0, le=1)
 
 
+class Unlabelled(RecipePart):
+    """Pictures without labels, which the segmenter learns from its own average (mean teacher).
+
+    `folder`: a folder of pictures, or one with a folder `images` of pictures. `share`: share of
+    them in what the segmenter is shown. `begin`: share of the fit before they are shown; the
+    average of a segmenter that begins with random weights knows nothing at first.
+    """
+
+    folder: str = Field(min_length=1)
+    share: float = Field(default=0.5, gt=0, lt=1)
+    begin: float = Field(default=0.3, ge=0, lt=1)
+
+
 class Data(RecipePart):
     """`teacher`: None: the segmenter learns from masks alone (`training.fitting.teacher`).
 
@@ -37,10 +50,15 @@ class Data(RecipePart):
 
     A fit refuses them if one shows what a validation or test picture shows
     (`training.splitting.extra`).
+
+    `unlabelled`: None: the segmenter learns from labelled pictures alone
+    (`training.fitting.mean_teacher`). Those that show what a validation or test picture shows are
+    left out.
     """
 
     extra: tuple[ExtraPictures, ...] = ()
     teacher: Teacher | None = None
+    unlabelled: Unlabelled | None = None
 
     @field_validator("extra")
     @classmethod

@@ -141,6 +141,17 @@ class Recipe(RecipePart):
             raise ValueError("segmenter.kind: none needs gate.kind: none; its gate is novelty")
         if self.data.teacher is not None:
             raise ValueError("data.teacher needs a segmenter to teach; segmenter.kind is none")
+        if self.data.unlabelled is not None:
+            raise ValueError("data.unlabelled needs a segmenter to teach; segmenter.kind is none")
+        return self
+
+    @model_validator(mode="after")
+    def _averages_what_teaches(self) -> Recipe:
+        if self.data.unlabelled is not None and not self.segmenter.optimizer.averaging:
+            raise ValueError(
+                "data.unlabelled: the average of the weights teaches; set "
+                "segmenter.optimizer.averaging, such as 0.98"
+            )
         return self
 
     @model_validator(mode="after")

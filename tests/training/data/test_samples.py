@@ -19,6 +19,7 @@ from training.data.pasting import paste
 from training.data.samples import (
     Sample,
     Samples,
+    Taught,
     gate_samples,
     place_samples,
     segmenter_samples,
@@ -149,7 +150,8 @@ def test_what_a_model_shall_answer_is_between_masks_and_teacher(
     def soft(picture: LabelledPicture) -> np.ndarray:
         return np.full((SPEC.height, SPEC.width, 2), 102, np.uint8)  # 0.4
 
-    samples = segmenter_samples(dataset.pictures, SPEC, (1, 2), 0.5, 2**30, soft, share)
+    taught = Taught(soft, share)
+    samples = segmenter_samples(dataset.pictures, SPEC, (1, 2), 0.5, 2**30, taught)
     for number in range(len(samples)):
         expected = share * 0.4 + (1 - share) * samples[number].truth
         np.testing.assert_allclose(samples[number].target, expected, atol=1 / 255)

@@ -12,6 +12,7 @@ from steeldefect.errors import DeviceError, SettingsError
 from training.backend import keras, tf
 from training.fitting.checkpoint import STATE_FILE, load_state
 from training.fitting.fit_model import Batches, Objective, fit_model, make_optimizer
+from training.fitting.schedule import Clock
 from training.recipe import Augment, Crop, Gate, Optimizer
 
 INPUT = {"height": 2, "width": 2, "channels": 1, "scaling": "unit"}
@@ -41,9 +42,11 @@ def batches(noise: float = 0.0) -> Batches:
     truth = inputs.sum(axis=1, keepdims=True) + noise * rng.normal(size=(24, 1))
     data = tf.data.Dataset.from_tensor_slices((inputs, truth.astype(np.float32))).batch(5)
     other = data.map(lambda one, two: (one * 2, two))  # stands for whole pictures
-    return Batches(
-        lambda first, last, whole: (other if whole else data).repeat(last - first), 5, data.take(2)
-    )
+
+    def train(first: int, last: int, whole: bool, clock: Clock) -> tf.data.Dataset:
+        return (other if whole else data).repeat(last - first)
+
+    return Batches(train, 5, data.take(2))
 
 
 def with_windows(settings: Gate, whole_share: float) -> Gate:
@@ -110,14 +113,14 @@ def test_a_fit_that_was_killed_ends_as_one_that_was_not(
 
     counted = batches()
 
-    def until_killed(first: int, last: int, whole: bool) -> tf.data.Dataset:
+    def until_killed(first: int, last: int, whole: bool, clock: Clock) -> tf.data.Dataset:
         def one_by_one() -> Any:
-            for number, batch in enumerate(counted.train(first, last, whole)):
+            for number, batch in enumerate(counted.train(first, last, whole, clock)):
                 if number == (2 if whole else 17):
                     raise Killed
                 yield batch
 
-        signature = counted.train(0, 1, False).element_spec
+        signature = counted.train(0, 1, False, clock).element_spec
         return tf.data.Dataset.from_generator(one_by_one, output_signature=signature)
 
     dying = Batches(until_killed, counted.steps, counted.validation)
@@ -134,9 +137,9 @@ def test_it_ends_with_whole_pictures(tmp_path: Path) -> None:
     shown: list[tuple[int, int, bool]] = []
     fed = batches()
 
-    def noted(first: int, last: int, whole: bool) -> tf.data.Dataset:
+    def noted(first: int, last: int, whole: bool, clock: Clock) -> tf.data.Dataset:
         shown.append((first, last, whole))
-        return fed.train(first, last, whole)
+        return fed.train(first, last, whole, clock)
 
     feed = Batches(noted, fed.steps, fed.validation)
     state = fit_model(model(), feed, with_windows(settings(epochs=10), 0.3), MSE, tmp_path)
@@ -221,7 +224,7 @@ def test_a_loss_that_explodes_later_keeps_the_best_before(tmp_path: Path) -> Non
 
 
 def test_memory_that_does_not_suffice_is_explained(tmp_path: Path) -> None:
-    def too_large(first: int, last: int, whole: bool) -> tf.data.Dataset:
+    def too_large(first: int, last: int, whole: bool, clock: Clock) -> tf.data.Dataset:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
     greedy = Batches(too_large, 5, batches().validation)
