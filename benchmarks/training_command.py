@@ -1,4 +1,4 @@
-"""Run a command of `training` in a process of its own, with its output in a file."""
+"""Run a command of `training`, or another one, in a process of its own: its output in a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from steeldefect.errors import SettingsError
 
 
 def run_training(command: Sequence[str], log: Path) -> None:
-    """Run `python -m training`; the command is printed to standard error first.
+    """Run `python -m training`; see `run_python`.
 
     Args:
         command: words after `python -m training`.
@@ -21,13 +21,24 @@ def run_training(command: Sequence[str], log: Path) -> None:
     Raises:
         SettingsError: the command failed.
     """
-    print(f"python -m training {shlex.join(command)}", file=sys.stderr, flush=True)
+    run_python(["-m", "training", *command], log)
+
+
+def run_python(command: Sequence[str], log: Path) -> None:
+    """Run Python; the command is printed to standard error first.
+
+    Args:
+        command: words after `python`.
+        log: file of the output, in an existing folder.
+
+    Raises:
+        SettingsError: the command failed.
+    """
+    line = f"python {shlex.join(command)}"
+    print(line, file=sys.stderr, flush=True)
     with log.open("w", encoding="utf-8") as output:
         done = subprocess.run(
-            [sys.executable, "-m", "training", *command],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
+            [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if done.returncode:
-        raise SettingsError(f"python -m training {command[0]} failed; see {log}")
+        raise SettingsError(f"{' '.join(line.split()[:4])} ... failed; see {log}")

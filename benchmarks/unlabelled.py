@@ -11,6 +11,8 @@ nobody has labelled. The test part stays as it is. Ways to learn:
     mean_teacher  and the archive, by the average of the weights (`data.unlabelled`)
     pseudo        and pseudo-labels, which the bundle `own` and `pseudo-label` made of the archive
     taught        and pseudo-labels, with the class maps of the bundle `own` (`data.teacher`)
+    warm_up       the labelled pictures, after hidden parts of the archive were restored
+                  (`benchmarks.warm_up`, with as many pictures again)
 
 All ways are shown the same number of pictures (`--draws`). The table shows the test part of each
 way, and the difference to `own` with its 95% interval, paired over groups of pictures. Whatever
@@ -21,14 +23,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import shlex
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.learning_curve.subsets import in_even_order, write_subset
-from benchmarks.training_command import run_training
+from benchmarks.training_command import run_python, run_training
 from steeldefect.bundle.files import open_bundle
 from steeldefect.errors import SettingsError
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
@@ -40,7 +40,7 @@ from training.splitting.files import read_origin, read_split, write_split
 from training.splitting.parts import Parts
 
 OWN = "own"
-WAYS = (OWN, "mean_teacher", "pseudo", "taught")
+WAYS = (OWN, "mean_teacher", "pseudo", "taught", "warm_up")
 _METRICS = {
     "positives_dice": "positives-only Dice",
     "pooled_dice": "pooled Dice",
@@ -139,6 +139,8 @@ def _fit(way: str, plant: Plant, options: argparse.Namespace) -> None:
     shown, settings = plant.train, list(options.overrides)
     if way == "mean_teacher":
         settings.append(f"data.unlabelled.folder={plant.archive}")
+    elif way == "warm_up":
+        settings.append(f"segmenter.weights={_warmed(plant, options)}")
     elif way != OWN:
         pseudo = _pseudo_labels(plant, options.out)
         shown += len(read_dataset(pseudo).pictures)
@@ -154,18 +156,25 @@ def _fit(way: str, plant: Plant, options: argparse.Namespace) -> None:
     run_training(command, options.out / f"{way}.log")
 
 
+def _warmed(plant: Plant, options: argparse.Namespace) -> Path:
+    """Restore hidden parts of the archive; return the bundle that fits continue from."""
+    warmed: Path = options.out / "warmed"
+    command = ["--pictures", str(plant.archive), "--recipe", str(options.recipe)]
+    command += ["--bundle", str(warmed), "--draws", str(options.draws)]
+    for setting in options.overrides:
+        command += ["--set", setting]
+    if not warmed.exists():
+        run_python(["-m", "benchmarks.warm_up", *command], options.out / "warmed.log")
+    return warmed
+
+
 def _pseudo_labels(plant: Plant, out: Path) -> Path:
     """Let the bundle `own` score the archive, and make pseudo-labels; return their folder."""
     pseudo, tables, own = out / "pseudo_labels", out / "tables", out / OWN
     if pseudo.exists():
         return pseudo
-    score = [sys.executable, str(_SCORE), "--input", str(plant.archive / "images")]
-    score += ["--bundle", str(own), "--output", str(tables)]
-    print(shlex.join(score), file=sys.stderr, flush=True)
-    with (out / "score.log").open("w", encoding="utf-8") as log:
-        done = subprocess.run(score, stdout=log, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        raise SettingsError(f"jobs/score.py failed; see {out / 'score.log'}")
+    score = [str(_SCORE), "--input", str(plant.archive / "images")]
+    run_python([*score, "--bundle", str(own), "--output", str(tables)], out / "score.log")
     command = ["pseudo-label", "--tables", str(tables), "--bundle", open_bundle(own).digest]
     command += ["--models", str(own), "--data", str(plant.data), "--split", str(plant.split)]
     run_training([*command, "--out", str(pseudo)], out / "pseudo_labels.log")
