@@ -16,6 +16,7 @@ from steeldefect.bundle.files import Bundle
 
 _TOGETHER = ("s3",)  # folders whose tests share servers that take long to start
 _PAGES = "jobs/test_report"  # files that share the outputs of `jobs/conftest.py`
+_LONG = 80  # bytes or characters of a parameter that no id shows
 _APART = ("faults/test_store_faults.py",)  # files whose tests share little, and take long
 
 # a busy machine makes an example slow, and is no defect of what the example tests
@@ -48,6 +49,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = _PAGES if group.startswith(_PAGES) else group
         group = item.name if group in _APART else group
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long value by its parameter: an id is for people, and equal in all processes.
+
+    The bytes of an encoded picture are not: some encoders write what was in memory before.
+    """
+    long = isinstance(val, bytes | str) and len(val) > _LONG
+    return argname if long else None
 
 
 @pytest.fixture(scope="session")
