@@ -6,7 +6,9 @@ calls into a Python that has shut down aborts or hangs the whole process.
 
 So each scan gets its own file system, which lives exactly as long as Arrow refers to it, to one of
 its files, or to data that was read from one: to release any of them is a call into Python, too.
-When Python exits, further reads are refused, and the exit waits until every scan is released.
+When Python exits, further reads are refused, and the exit waits until every scan is released. The
+errors that refuse reads are released after their scans (Arrow releases the type of an error last);
+so the exit waits until these are gone, too.
 
 Local files do not need this: Arrow reads them without Python.
 """
@@ -14,6 +16,7 @@ Local files do not need this: Arrow reads them without Python.
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 import weakref
@@ -28,7 +31,15 @@ from pyarrow.fs import PyFileSystem
 Result = TypeVar("Result")
 
 _POLL_SECONDS = 0.002
+_LEFT_SECONDS = 1.0  # for errors to be released; whoever keeps a scan may keep its errors, too
 _IDLE_SECONDS = 3.0  # after so long without a call, nobody reads the scan, even if Arrow holds it
+
+
+class _ScanEndedError(OSError):
+    """A read after the end of its scan; nobody else raises it, so those left can be counted."""
+
+    def __init__(self) -> None:
+        super().__init__("this scan was ended, because the program is ending")
 
 
 class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
@@ -73,11 +84,15 @@ class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
         """
         with self._lock:
             if self._ended:
-                raise OSError("this scan was ended, because the program is ending")
+                raise _ScanEndedError
             self._running += 1
             self._touched = time.monotonic()
         try:
             return work()
+        except Exception:
+            if self._ended:
+                raise _ScanEndedError from None
+            raise
         finally:
             with self._lock:
                 self._running -= 1
@@ -137,9 +152,13 @@ def end_scans() -> None:
     that is still referred to, but not read, is not waited for.
     """
     waited = [one for one in _SCANS if _was_used(one)]
+    before = sys.getrefcount(_ScanEndedError)
     for one in waited:
         _end(one)
     while any(_calls_may_come(one) for one in waited):
+        time.sleep(_POLL_SECONDS)
+    last = time.monotonic() + _LEFT_SECONDS
+    while sys.getrefcount(_ScanEndedError) > before and time.monotonic() < last:
         time.sleep(_POLL_SECONDS)
 
 

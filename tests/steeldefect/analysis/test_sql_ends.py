@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections import Counter
@@ -164,6 +165,38 @@ def test_scans_that_have_ended_read_nothing_more(in_s3: Store) -> None:
     with pytest.raises(OSError, match="this scan was ended"):
         reader.read_all()
     assert dataset.count_rows() == FILES, "a scan that begins later is another one"
+
+
+def test_the_type_of_an_error_is_waited_for_when_its_scan_is_released(
+    s3: S3Settings, s3_address: str
+) -> None:
+    """Arrow's threads release an error in three calls into Python: its type is the last."""
+    store = open_store(s3_address, s3)
+    scans = [ScanHandler(store.uri, store.delta_options(), {})]
+    scans[0].call(lambda: None)
+    alive = weakref.ref(scans[0])
+    begun, done = threading.Event(), threading.Event()
+
+    def wait_for_the_end() -> None:
+        begun.set()
+        while True:
+            try:
+                scans[0].call(lambda: time.sleep(0.01))
+            except OSError as error:
+                kept = [type(error)]
+                break
+        scans.clear()
+        time.sleep(0.3)
+        assert alive() is None
+        done.set()
+        kept.clear()
+
+    thread = threading.Thread(target=wait_for_the_end)
+    thread.start()
+    begun.wait()
+    end_scans()
+    assert done.is_set()
+    thread.join()
 
 
 def test_data_that_was_read_keeps_its_scan(s3: S3Settings, s3_address: str) -> None:
