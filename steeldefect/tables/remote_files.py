@@ -89,7 +89,7 @@ class ScanHandler(DeltaStorageHandler):  # type: ignore[misc]
             self._touched = time.monotonic()
         try:
             return work()
-        except Exception:
+        except Exception:  # of any type: whichever it is, Arrow releases it after the scan
             if self._ended:
                 raise _ScanEndedError from None
             raise

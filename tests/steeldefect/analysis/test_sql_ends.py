@@ -199,6 +199,23 @@ def test_the_type_of_an_error_is_waited_for_when_its_scan_is_released(
     thread.join()
 
 
+def test_a_read_that_fails_after_the_end_was_ended(s3: S3Settings, s3_address: str) -> None:
+    store = open_store(s3_address, s3)
+    scan = ScanHandler(store.uri, store.delta_options(), {})
+
+    def fail() -> None:
+        raise ValueError("of any type")
+
+    def fail_after_the_end() -> None:
+        scan.end()
+        fail()
+
+    with pytest.raises(ValueError, match="of any type"):
+        scan.call(fail)
+    with pytest.raises(OSError, match="this scan was ended"):
+        scan.call(fail_after_the_end)
+
+
 def test_data_that_was_read_keeps_its_scan(s3: S3Settings, s3_address: str) -> None:
     store = open_store(s3_address, s3)
     store.write("a.parquet", b"PAR1")
