@@ -27,8 +27,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from steeldefect.program.command import CommandParser, local_path, positive, run_command
 
 _RESIZED, _TWO, _SHARED = "two encoders, resized maps", "two encoders", "shared encoder"
@@ -85,7 +83,9 @@ def _export(folder: Path, path: Path, dataset: Any, pictures: Sequence[Any]) -> 
     from training.export.draft_manifest import draft_of_fit
     from training.export.staging import Models, Staged
     from training.models import build_gate, build_segmenter, for_export
+    from training.models.encoders import ENCODER
     from training.models.gates import greatest_place
+    from training.models.novelty import Odd
     from training.models.shared import in_two_parts
     from training.recipe import read_recipe
 
@@ -100,7 +100,8 @@ def _export(folder: Path, path: Path, dataset: Any, pictures: Sequence[Any]) -> 
             segmenter = for_export(built, spec)
         gate = build_gate(recipe.gate, segmenter)[0]
         if kind == "shared":
-            odd = _any_normal(segmenter, spec) if name == _NOVEL else None
+            features = segmenter.get_layer(ENCODER).output
+            odd = Odd.standard(features, spec.height, spec.width) if name == _NOVEL else None
             models = Models(*in_two_parts(gate, segmenter, recipe.gate, odd))
         else:
             models = Models(greatest_place(for_export(gate, spec)), segmenter)
@@ -110,17 +111,6 @@ def _export(folder: Path, path: Path, dataset: Any, pictures: Sequence[Any]) -> 
         draft = draft_of_fit(dataset, {}, recipe, (), 0.0, novelty)
         Staged(folder / name, models, draft).quantise(pictures)
     return spec
-
-
-def _any_normal(segmenter: Any, spec: Any) -> Any:
-    """Return some mean and covariance of clean places: the time does not depend on them."""
-    from training.models.encoders import ENCODER
-    from training.models.novelty import STRIDE, Normal, compared_features
-    from training.models.shared import Odd
-
-    features = compared_features(segmenter.get_layer(ENCODER).output).shape[-1]
-    size = spec.height // STRIDE, spec.width // STRIDE
-    return Odd(Normal(np.zeros((*size, features)), np.eye(features), np.ones(size)), 1.0)
 
 
 def _any_limit(classes: int) -> Any:

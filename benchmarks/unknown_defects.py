@@ -58,6 +58,7 @@ class Judged(NamedTuple):
         peers: scores of `_PEERS`; empty if nobody asked for them.
     """
 
+    seed: int
     group: str
     classes: frozenset[int]
     oddness: float
@@ -172,6 +173,7 @@ def _judged(
             for picture, answer in zip(batch.pictures, batch.judged.each(), strict=True):
                 above = answer.is_odd(bundle.manifest.novelty)
                 yield Judged(
+                    seed,
                     picture.group,
                     frozenset(picture.runs),
                     answer.oddness,
@@ -231,15 +233,14 @@ def _row(
         return [float("nan")] * len(judges)
     values, cells = [], []
     for judge in judges:
-        value = _auc([judge(one) for one in positive], [judge(one) for one in clean])
         random = np.random.default_rng(0)
         drawn = [
-            _auc(_drawn(positive, judge, random), _drawn(clean, judge, random))
+            _mean_auc(_drawn(positive, random), _drawn(clean, random), judge)
             for _ in range(options.draws)
         ]
         low, high = np.quantile(drawn, [0.025, 0.975])
-        values.append(value)
-        cells.append(f"{value:.3f} ({low:.3f} to {high:.3f})")
+        values.append(_mean_auc(positive, clean, judge))
+        cells.append(f"{values[-1]:.3f} ({low:.3f} to {high:.3f})")
     above = np.mean([one.above for one in positive])
     _print_row([name, f"{len(positive)}", f"{above:.2f}", *cells])
     return values
@@ -249,19 +250,24 @@ def _peer(place: int) -> Judge:
     return lambda one: one.peers[place]
 
 
-def _drawn(judged: Sequence[Judged], judge: Judge, random: np.random.Generator) -> list[float]:
-    """Return what a judge says of as many groups, drawn with replacement."""
-    groups: dict[str, list[float]] = {}
+def _drawn(judged: Sequence[Judged], random: np.random.Generator) -> list[Judged]:
+    """Draw as many groups with replacement."""
+    groups: dict[str, list[Judged]] = {}
     for one in judged:
-        groups.setdefault(one.group, []).append(judge(one))
+        groups.setdefault(one.group, []).append(one)
     all_groups = list(groups.values())
     places = random.integers(0, len(all_groups), len(all_groups))
-    return [value for place in places for value in all_groups[place]]
+    return [one for place in places for one in all_groups[place]]
 
 
-def _auc(positive: Sequence[float], clean: Sequence[float]) -> float:
-    labels = [1] * len(positive) + [0] * len(clean)
-    return float(roc_auc_score(labels, [*positive, *clean]))
+def _mean_auc(positive: Sequence[Judged], clean: Sequence[Judged], judge: Judge) -> float:
+    """Return the mean AUC over the fits: what two fits say of pictures is not compared."""
+    of_fits = []
+    for seed in {one.seed for one in positive} & {one.seed for one in clean}:
+        judged = [[judge(one) for one in part if one.seed == seed] for part in (positive, clean)]
+        labels = [truth for truth, part in zip((1, 0), judged, strict=True) for _ in part]
+        of_fits.append(roc_auc_score(labels, [*judged[0], *judged[1]]))
+    return float(np.mean(of_fits))
 
 
 if __name__ == "__main__":

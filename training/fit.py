@@ -25,7 +25,7 @@ from training.finish import Fitted, finish
 from training.fitting.checkpoint import STATE_FILE
 from training.fitting.gate_and_segmenter import FittedModel, Job, fit_gate, fit_segmenter
 from training.fitting.teacher import MAPS_FILE, OpenedTeacher
-from training.models.shared import Odd, in_two_parts, of_the_unknown
+from training.models.shared import in_two_parts, of_the_unknown
 from training.novelty.fit_novelty import FittedNovelty, fit_novelty
 from training.recipe import GateKind, MissingClass, Recipe
 from training.splitting.extra import Extra, read_extra
@@ -167,7 +167,7 @@ def _models(
     novelty: FittedNovelty | None,
 ) -> Models:
     """Return the models of the bundle; see `training.models.shared` for a gate that shares."""
-    odd = None if novelty is None else Odd(novelty.normal, novelty.scale)
+    odd = None if novelty is None else novelty.odd
     if odd is not None and not recipe.learns_classes:
         return Models(*of_the_unknown(segmenter.model, recipe.segmenter, odd))
     if gate is None:

@@ -71,8 +71,8 @@ class PictureResult:
         verdict: "defect"; "clean" (segmented, nothing found); "gated" (the gate stopped it); None
             if there is an error.
         gate_probability: the gate's probability of a defect, 0 to 1; None if there is no gate.
-        novelty: how unlike the clean training pictures its oddest place is; 1 is the bundle's
-            limit. None if the bundle does not judge it.
+        novelty: how unlike the clean training pictures it is, by its oddest place and as a whole; 1
+            is the bundle's limit. None if the bundle does not judge it.
         findings: one finding for each defect class found, in the bundle's order.
         error: reason why the picture could not be scored; None if it was scored.
     """

@@ -161,8 +161,8 @@ class Novelty(_Part):
     """How pictures are recognised that look like no clean training picture.
 
     The first part of a shared network says for each picture, beside the probability of a defect,
-    the *oddness* of its oddest place: d^2 / (d^2 + s^2), where d is the distance of its features
-    from those of clean pictures, and s a fixed scale (`training.models.novelty`). The segmenter's
+    the *oddness* of its oddest place: d^2 / (d^2 + s^2), where d is how far the place and the
+    picture are from clean ones, and s a fixed scale (`training.models.novelty`). The segmenter's
     last map is the oddness of every pixel.
 
     `limit`: pictures with this oddness or more pass the gate, whatever it says. Their `novelty`, a

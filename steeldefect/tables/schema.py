@@ -313,8 +313,9 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     5,
                     "novelty",
                     pa.float32(),
-                    "how unlike the clean training pictures its oddest place is: a ratio of "
-                    "distances, 1 is the bundle's limit; null if the bundle does not judge it",
+                    "how unlike the clean training pictures it is, by its oddest place and as a "
+                    "whole: a ratio of distances, 1 is the bundle's limit; null if the bundle does "
+                    "not judge it",
                 ),
                 *_PROVENANCE,
             ]

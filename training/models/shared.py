@@ -17,14 +17,14 @@ would find fewer defects (docs/models.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from steeldefect.bundle.manifest import UNKNOWN
 from steeldefect.runtimes.parts import FEATURES
 from training.backend import keras
 from training.models.encoders import ENCODER, gray_encoder, rescaling
 from training.models.gates import places_of
-from training.models.novelty import NOVELTY, STRIDE, Normal, oddness_logits
+from training.models.novelty import NOVELTY, STRIDE, Odd, oddness_logits
 from training.models.unet import STRIDES, UNET, class_maps, decode, probabilities
 from training.recipe import Gate, Segmenter
 
@@ -32,13 +32,6 @@ layers = keras.layers
 
 SHARED_GATE = "shared_gate"
 """Name of the first part."""
-
-
-class Odd(NamedTuple):
-    """What clean places look like, and the squared distance of oddness 1/2."""
-
-    normal: Normal
-    scale: float
 
 
 def in_two_parts(
@@ -50,7 +43,7 @@ def in_two_parts(
         gate: fitted model of `training.models.gates.place_gate`, of any size.
         segmenter: fitted U-Net whose encoder the gate has.
         settings: the gate's section of the recipe, with a fixed input size.
-        odd: what clean places look like; None if nobody asks how odd a picture is.
+        odd: what clean pictures look like; None if nobody asks how odd a picture is.
 
     Returns:
         The gate, a model from (n, height, width, 1) to a list: answers (n, 1), probabilities, then
@@ -65,7 +58,7 @@ def in_two_parts(
     answers = layers.GlobalMaxPooling2D()(places_of(features, settings.dropout))
     given = list(features)
     if odd is not None:
-        logits = oddness_logits(features, *odd)
+        logits = oddness_logits(features, odd)
         answers = layers.Concatenate()([answers, _oddest(logits)])
         given.append(logits)
     first = keras.Model(inputs, [answers, *given], name=SHARED_GATE)
@@ -87,7 +80,7 @@ def of_the_unknown(
     Args:
         segmenter: model with the encoder; nothing else of it is used.
         settings: the segmenter's section of the recipe, with a fixed input size.
-        odd: what clean places look like.
+        odd: what clean pictures look like.
 
     Returns:
         As `in_two_parts`: both columns of the answers are the oddness, and its logits are the only
@@ -96,7 +89,7 @@ def of_the_unknown(
     spec, kind = settings.spec, settings.encoder
     inputs = keras.Input((spec.height, spec.width, spec.channels))
     features = gray_encoder(kind)(rescaling(kind, spec.scaling)(inputs))
-    logits = oddness_logits(features, *odd)
+    logits = oddness_logits(features, odd)
     answer = _oddest(logits)
     first = keras.Model(inputs, [layers.Concatenate()([answer, answer]), logits], name=SHARED_GATE)
     encoder = first.get_layer(ENCODER)

@@ -4,6 +4,9 @@ Nothing is trained: two passes over the clean pictures collect sums, then distan
 validation part has enough clean pictures for the promise, the train part gives the sums and the
 validation part the distances. Otherwise both parts give both, by folds: the distances of a fold are
 those from the sums of the others. The folds keep groups together.
+
+How much the whole counts follows from the same distances as the limit. It is one number, from two
+quantiles of each, so one picture hardly changes it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +30,7 @@ from training.backend import keras
 from training.data.dataset import LabelledPicture
 from training.fitting.gate_and_segmenter import Job
 from training.models.encoders import ENCODER, rescaling
-from training.models.novelty import Moments, Normal, compared_features, smoothed
+from training.models.novelty import LEAST, Moments, Normal, Odd, compared_features, smoothed
 from training.novelty.limit import Limit, choose_limit, fewest_pictures
 from training.recipe import Novelty
 
@@ -35,7 +39,15 @@ _AT_A_TIME = 8  # pictures in memory together
 _OUTLINED = 0.8
 """Share of the limit's distance from which the pixels around an odd place belong to its region."""
 
+_WHOLE = 0.6
+"""How much the picture as a whole counts beside its oddest place. With 0.3 to 1, defective magnetic
+tiles were ranked about equally well; with more, fewer of them are above the limit."""
+_USUAL, _UNUSUAL = 0.5, 0.9  # shares of clean pictures, between which their distances are compared
+
 Floats = npt.NDArray[np.float64]
+
+_Sums = tuple[Moments, ...]
+"""Sums over the features of pictures: of contrasts, and of the whole."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +55,13 @@ class FittedNovelty:
     """What clean pictures look like.
 
     Attributes:
-        normal: mean and whitening of their features.
-        scale: squared distance of oddness 1/2.
+        odd: what the layers of the bundle's models need.
         record: the manifest's section.
         notes: notes for a reader of the bundle.
         seconds: seconds that it took.
     """
 
-    normal: Normal
-    scale: float
+    odd: Odd
     record: manifest.Novelty
     notes: tuple[str, ...]
     seconds: float
@@ -78,19 +88,40 @@ def fit_novelty(job: Job, segmenter: keras.Model, settings: Novelty) -> FittedNo
     total = (1 if apart else 2) * (len(train) + len(validation))
     with shown(total, lambda: looks.done, lambda: 0, work="novelty"):
         if apart:
-            whole = looks.moments(train)
-            scores = looks.scores(validation, Normal.of(whole))
+            sums = looks.sums(train)
+            distances = looks.distances(validation, _normals(sums))
         else:
-            whole, scores = _by_folds(looks, [*train, *validation])
+            sums, distances = _by_folds(looks, [*train, *validation])
+    weight = weight_of_the_whole(distances)
+    scores = distances.places ** (1 - weight) * distances.whole**weight
     limit = choose_limit(scores, settings.false_alarms)
     scale = float(np.median(scores))
+    contrasts, whole = _normals(sums)
     return FittedNovelty(
-        normal=Normal.of(whole),
-        scale=scale,
+        odd=Odd(contrasts, whole, weight, scale),
         record=_record(job, settings, limit, scale, len(scores)),
         notes=tuple(_notes(settings, limit, len(scores))),
         seconds=time.monotonic() - began,
     )
+
+
+class Distances(NamedTuple):
+    """Squared distances of pictures, float64 (n,): of the oddest place, and of the whole."""
+
+    places: Floats
+    whole: Floats
+
+
+def weight_of_the_whole(distances: Distances) -> float:
+    """Return the weight of the whole in the geometric mean, from the distances of clean pictures.
+
+    Logarithms of distances are compared in units of how far apart usual and unusual clean pictures
+    are. The weight is at most a half: few pictures may happen to be alike.
+    """
+    places, whole = (
+        float(np.subtract(*np.quantile(np.log(one), [_UNUSUAL, _USUAL]))) for one in distances
+    )
+    return min(_WHOLE * places / (_WHOLE * places + whole), 0.5) if whole > 0 else 0.0
 
 
 class _Looks:
@@ -106,45 +137,53 @@ class _Looks:
         self._spec = spec = settings.spec
         inputs = keras.Input((spec.height, spec.width, spec.channels))
         features = segmenter.get_layer(ENCODER)(rescaling(settings.encoder, spec.scaling)(inputs))
-        self._model = keras.Model(inputs, compared_features(features))
+        self._model = keras.Model(inputs, list(compared_features(features)))
         self.done = 0
 
-    def moments(self, pictures: Sequence[LabelledPicture]) -> Moments:
+    def sums(self, pictures: Sequence[LabelledPicture]) -> _Sums:
         """Return the sums over the features of pictures, one or more."""
-        return _sum(map(Moments.of, self._features(pictures)))
+        return _added(tuple(map(Moments.of, some)) for some in self._features(pictures))
 
-    def scores(self, pictures: Sequence[LabelledPicture], normal: Normal) -> Floats:
-        """Return the squared distance of the oddest place of each picture: float64 (n,)."""
-        return np.array(
-            [
-                smoothed(distances).max()
-                for features in self._features(pictures)
-                for distances in normal.squared_distances(features)
-            ]
-        )
+    def distances(
+        self, pictures: Sequence[LabelledPicture], normals: Sequence[Normal]
+    ) -> Distances:
+        """Return the squared distances of pictures."""
+        places: list[float] = []
+        whole: list[float] = []
+        for some in self._features(pictures):
+            of_contrasts, of_whole = (
+                normal.squared_distances(features)
+                for normal, features in zip(normals, some, strict=True)
+            )
+            places += [float(smoothed(one).max()) for one in of_contrasts]
+            whole += of_whole.ravel().tolist()
+        return Distances(np.array(places) + LEAST, np.array(whole) + LEAST)
 
-    def _features(self, pictures: Sequence[LabelledPicture]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the features of pictures, some at a time: float32 (n, h, w, c)."""
+    def _features(
+        self, pictures: Sequence[LabelledPicture]
+    ) -> Iterator[list[npt.NDArray[np.float32]]]:
+        """Yield the features of pictures that are compared, some pictures at a time."""
         for some in in_batches(pictures, _AT_A_TIME):
             batch = np.stack([prepare(one.read(), self._spec) for one in some])
-            yield np.asarray(self._model.predict_on_batch(batch), dtype=np.float32)
+            yield [np.asarray(one, dtype=np.float32) for one in self._model.predict_on_batch(batch)]
             self.done += len(some)
 
 
-def _by_folds(looks: _Looks, pictures: Sequence[LabelledPicture]) -> tuple[Moments, Floats]:
-    """Return the sums over all pictures, and the scores of each fold by the sums of the others."""
+def _by_folds(looks: _Looks, pictures: Sequence[LabelledPicture]) -> tuple[_Sums, Distances]:
+    """Return the sums over all pictures, and the distances of each by the sums of other folds."""
     folds = _folds(pictures)
     if len(folds) < 2:
         raise DataError(
             f"novelty: {len(pictures)} clean pictures in the train and validation parts are too "
             "few to tell what clean pictures look like; add some, or go without: --set novelty=null"
         )
-    moments = [looks.moments(fold) for fold in folds]
-    whole = _sum(moments)
-    scores = [
-        looks.scores(fold, Normal.of(whole - own)) for fold, own in zip(folds, moments, strict=True)
+    sums = [looks.sums(fold) for fold in folds]
+    together = _added(sums)
+    distances = [
+        looks.distances(fold, _normals(map(operator.sub, together, own)))
+        for fold, own in zip(folds, sums, strict=True)
     ]
-    return whole, np.concatenate(scores)
+    return together, Distances(*map(np.concatenate, zip(*distances, strict=True)))
 
 
 def _folds(pictures: Sequence[LabelledPicture]) -> list[list[LabelledPicture]]:
@@ -157,8 +196,12 @@ def _folds(pictures: Sequence[LabelledPicture]) -> list[list[LabelledPicture]]:
     return [folds[number] for number in sorted(folds)]
 
 
-def _sum(moments: Iterable[Moments]) -> Moments:
-    return reduce(operator.add, moments)
+def _added(sums: Iterable[_Sums]) -> _Sums:
+    return reduce(lambda one, other: tuple(map(operator.add, one, other)), sums)
+
+
+def _normals(sums: Iterable[Moments]) -> list[Normal]:
+    return [Normal.of(one) for one in sums]
 
 
 def _record(

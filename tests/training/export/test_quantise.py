@@ -13,8 +13,8 @@ from training.backend import keras
 from training.export.conversion import convert
 from training.export.quantise import quantise
 from training.models import build_gate, build_segmenter
-from training.models.novelty import Normal, compared_features
-from training.models.shared import Odd, in_two_parts
+from training.models.novelty import NOVELTY, Odd
+from training.models.shared import in_two_parts
 from training.recipe import Gate, Segmenter
 
 PART = {
@@ -34,9 +34,8 @@ def int8_gate(tmp_path_factory: pytest.TempPathFactory) -> ov.Model:
     keras.utils.set_random_seed(0)
     segmenter = awake(build_segmenter(SEGMENTER, 2)[0])
     gate = awake(build_gate(GATE, segmenter)[0])
-    count = compared_features(gate.get_layer("encoder").output).shape[-1]
-    normal = Normal(np.zeros((2, 4, count)), np.eye(count), np.ones((2, 4)))
-    first, _ = in_two_parts(gate, segmenter, GATE, Odd(normal, 1.0))
+    odd = Odd.standard(gate.get_layer("encoder").output, 32, 64)
+    first, _ = in_two_parts(gate, segmenter, GATE, odd)
     rng = np.random.default_rng(1)
     pictures = [rng.integers(0, 255, (32, 64)).astype(np.uint8) for _ in range(4)]
     quantise(
@@ -48,22 +47,27 @@ def int8_gate(tmp_path_factory: pytest.TempPathFactory) -> ov.Model:
     return ov.Core().read_model(folder / "gate.xml")
 
 
-def before(node: Any) -> set[str]:
-    """Return the types of the nodes before one, back to the first layer of novelty."""
-    found, waiting = set(), [node]
+def before(node: Any) -> list[Any]:
+    """Return all nodes before one."""
+    found, waiting = {}, [node]
     while waiting:
         for one in waiting.pop().inputs():
             source = one.get_source_output().get_node()
-            found.add(source.get_type_name())
-            if "novelty_features" not in source.get_friendly_name():
+            if source.get_friendly_name() not in found:
+                found[source.get_friendly_name()] = source
                 waiting.append(source)
-    return found
+    return [*found.values()]
 
 
 def test_distances_from_clean_pictures_stay_float32(int8_gate: ov.Model) -> None:
     types = [one.get_type_name() for one in int8_gate.get_ops()]
     assert types.count("FakeQuantize") > 10
-    (logarithm,) = (one for one in int8_gate.get_ops() if one.get_type_name() == "Log")
-    layers = before(logarithm)
-    assert {"Convolution", "Einsum", "AvgPool"} <= layers
+    answers = int8_gate.output(0).get_node()
+    of_novelty = [
+        one
+        for one in before(answers)
+        if any(NOVELTY in earlier.get_friendly_name() for earlier in before(one))
+    ]
+    layers = {one.get_type_name() for one in of_novelty}
+    assert {"Convolution", "Einsum", "AvgPool", "Log"} <= layers
     assert "FakeQuantize" not in layers

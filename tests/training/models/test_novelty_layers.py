@@ -10,6 +10,7 @@ from training.models.novelty import (
     STRIDE,
     Moments,
     Normal,
+    Odd,
     compared_features,
     oddness_logits,
     smoothed,
@@ -17,6 +18,7 @@ from training.models.novelty import (
 
 CHANNELS = (3, 4, 5, 6, 7)  # at strides 2, 4, 8, 16 and 32
 SIZE = 64
+PICTURES = 60
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +32,59 @@ def inputs() -> list[keras.KerasTensor]:
 @pytest.fixture(scope="module")
 def values() -> list[np.ndarray]:
     random = np.random.default_rng(0)
-    return [
-        random.normal(5, 1 + np.arange(channels), (6, SIZE // 2**power, SIZE // 2**power, channels))
-        .astype(np.float32)
-        for power, channels in enumerate(CHANNELS, start=1)
-    ]  # fmt: skip
+    found = []
+    for power, channels in enumerate(CHANNELS, start=1):
+        shape = (PICTURES, SIZE // 2**power, SIZE // 2**power, channels)
+        found.append(random.normal(5, 1 + np.arange(channels), shape).astype(np.float32))
+    return found
 
 
 def test_layers_say_what_numpy_says(
     inputs: list[keras.KerasTensor], values: list[np.ndarray]
 ) -> None:
-    features = np.asarray(compared_features(values))
-    assert features.shape == (6, SIZE // STRIDE, SIZE // STRIDE, CHANNELS[3])
-    normal = Normal.of(Moments.of(features[:4]))
-    found = np.asarray(keras.Model(inputs, oddness_logits(inputs, normal, 2.0))(values))
-    squares = np.stack([smoothed(one) for one in normal.squared_distances(features)])
+    compared = [np.asarray(one) for one in compared_features(values)]
+    size, channels = SIZE // STRIDE, CHANNELS[3]
+    assert compared[0].shape == (PICTURES, size, size, channels)
+    assert compared[1].shape == (PICTURES, 1, 1, 2 * channels)
+    normals = [Normal.of(Moments.of(one[:-2])) for one in compared]
+    layers = oddness_logits(inputs, Odd(*normals, weight=0.3, scale=2.0))
+    found = np.asarray(keras.Model(inputs, layers)(values))
+    contrasts, whole = (
+        one.squared_distances(some) for one, some in zip(normals, compared, strict=True)
+    )
+    squares = np.stack([*map(smoothed, contrasts)]) ** 0.7 * whole**0.3
     np.testing.assert_allclose(found[..., 0], np.log(squares / 2.0), atol=1e-3)
+
+
+def test_a_contrast_is_that_with_the_picture_and_the_whole_is_the_rest(
+    values: list[np.ndarray],
+) -> None:
+    contrasts, whole = (np.asarray(one) for one in compared_features(values))
+    wider = [3 * one + 7 for one in values]
+    same, other = (np.asarray(one) for one in compared_features(wider))
+    np.testing.assert_allclose(same, contrasts, atol=1e-3)
+    channels = CHANNELS[3]
+    mean, spread = other[..., :channels], other[..., channels:]
+    np.testing.assert_allclose(mean, 3 * whole[..., :channels] + 7, rtol=1e-3)
+    np.testing.assert_allclose(spread, whole[..., channels:] + np.log(3), atol=1e-3)
+
+
+def test_another_surface_is_odd_as_a_whole_and_not_by_its_contrasts(
+    values: list[np.ndarray],
+) -> None:
+    usual = [np.asarray(one) for one in compared_features(values)]
+    other = [np.asarray(one) for one in compared_features([2 * one for one in values])]
+    contrast, whole = (Normal.of(Moments.of(one)) for one in usual)
+    before, after = (contrast.squared_distances(one[0]) for one in (usual, other))
+    np.testing.assert_allclose(after, before, rtol=0.01)
+    before, after = (whole.squared_distances(one[1]) for one in (usual, other))
+    assert after.min() > 3 * before.max()
+
+
+def test_pictures_of_one_value_have_finite_features(values: list[np.ndarray]) -> None:
+    for value in (0, 5):
+        flat = [np.full_like(one, value) for one in values]
+        assert all(np.isfinite(np.asarray(one)).all() for one in compared_features(flat))
 
 
 def clean(count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -33,9 +33,9 @@ from training.evaluation.score_held_out import score_held_out
 from training.export.seal import seal
 from training.export.staging import Models, staging
 from training.models import build_gate, build_segmenter
-from training.models.novelty import Normal, compared_features
+from training.models.novelty import Odd
 from training.models.pooled import mean_gate, mean_segmenter
-from training.models.shared import Odd, in_two_parts
+from training.models.shared import in_two_parts
 from training.pooling.evidence import NO_GUARANTEE, OF_FOLDS, answered_by
 from training.pooling.members import Member, recipe_of
 from training.pooling.pool import pool_as_bundle
@@ -341,9 +341,7 @@ def two_parts(seed: int, odd: bool) -> tuple[keras.Model, keras.Model]:
     gate = awake(build_gate(SHARED, segmenter)[0])
     judged = None
     if odd:
-        count = compared_features(gate.get_layer("encoder").output).shape[-1]
-        shape = (2, 4, count)
-        judged = Odd(Normal(np.zeros(shape), np.eye(count), np.ones(shape[:2])), 30.0 * seed)
+        judged = Odd.standard(gate.get_layer("encoder").output, 32, 64, 30.0 * seed)
     return in_two_parts(gate, segmenter, SHARED, judged)
 
 
