@@ -37,7 +37,8 @@ from training.recipe import Novelty
 _FOLDS = 5
 _AT_A_TIME = 8  # pictures in memory together
 _OUTLINED = 0.8
-"""Share of the limit's distance from which the pixels around an odd place belong to its region."""
+"""The pixels around an odd place belong to its region if their contrast is this share of what the
+limit asks for, in a picture that is as usual as a whole."""
 
 _WHOLE = 0.6
 """How much the picture as a whole counts beside its oddest place. With 0.3 to 1, defective magnetic
@@ -97,9 +98,10 @@ def fit_novelty(job: Job, segmenter: keras.Model, settings: Novelty) -> FittedNo
     limit = choose_limit(scores, settings.false_alarms)
     scale = float(np.median(scores))
     contrasts, whole = _normals(sums)
+    outlined = _OUTLINED ** (2 * (1 - weight)) * limit.score
     return FittedNovelty(
         odd=Odd(contrasts, whole, weight, scale),
-        record=_record(job, settings, limit, scale, len(scores)),
+        record=_record(job, settings, limit, outlined, scale, len(scores)),
         notes=tuple(_notes(settings, limit, len(scores))),
         seconds=time.monotonic() - began,
     )
@@ -205,7 +207,7 @@ def _normals(sums: Iterable[Moments]) -> list[Normal]:
 
 
 def _record(
-    job: Job, settings: Novelty, limit: Limit, scale: float, count: int
+    job: Job, settings: Novelty, limit: Limit, outlined: float, scale: float, count: int
 ) -> manifest.Novelty:
     def oddness(squared: float) -> float:
         return squared / (squared + scale)
@@ -213,7 +215,7 @@ def _record(
     unknown = manifest.DefectClass(
         id=max(job.class_ids, default=0) + 1,
         name=manifest.UNKNOWN,
-        pixel_threshold=oddness(_OUTLINED**2 * limit.score),
+        pixel_threshold=oddness(outlined),
         min_area=settings.min_area,
     )
     return manifest.Novelty(
