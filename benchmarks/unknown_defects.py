@@ -6,8 +6,8 @@
 Fits a bundle of the recipe `normal` on the clean pictures of a labelled folder, once for each seed
 of the split. No defective picture is used to fit it, so every class is unseen. All defective
 pictures of each class are compared with the clean pictures of the test part: the area under the ROC
-curve of their oddness, and the share at or above the limit. Intervals are 95%, by bootstrap over
-groups of pictures; the pictures of all seeds count together.
+curve of their oddness, as the mean over the seeds, and the share at or above the limit. Intervals
+are 95%, by bootstrap over groups of pictures; a group that is drawn counts for all seeds.
 
 With `--leave-out`, each class is left out in turn: a bundle of `--recipe` (default: `strong`) is
 fitted without any picture that shows the class, for `--minutes` each. Then the table also has the
@@ -50,6 +50,7 @@ class Judged(NamedTuple):
     """A picture, judged by the bundle of one seed.
 
     Attributes:
+        seed: of the split.
         group: its group; near-duplicates are in one.
         classes: its classes; empty if it is clean.
         oddness: its oddness, from 0 to 1.
