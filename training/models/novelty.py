@@ -94,7 +94,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Normal:
-    """What clean places look like.
+    """What clean places look like; a picture as a whole counts as one place (h = w = 1).
 
     Attributes:
         mean: float64 (h, w, c), of the features of each place.

@@ -37,8 +37,8 @@ from training.recipe import Novelty
 _FOLDS = 5
 _AT_A_TIME = 8  # pictures in memory together
 _OUTLINED = 0.8
-"""The pixels around an odd place belong to its region if their contrast is this share of what the
-limit asks for, in a picture that is as usual as a whole."""
+"""The region of an odd place reaches as far as contrasts have this share of the distance that the
+limit asks for."""
 
 _WHOLE = 0.6
 """How much the picture as a whole counts beside its oddest place. With 0.3 to 1, defective magnetic
@@ -89,15 +89,15 @@ def fit_novelty(job: Job, segmenter: keras.Model, settings: Novelty) -> FittedNo
     total = (1 if apart else 2) * (len(train) + len(validation))
     with shown(total, lambda: looks.done, lambda: 0, work="novelty"):
         if apart:
-            sums = looks.sums(train)
-            distances = looks.distances(validation, _normals(sums))
+            normals = _normals(looks.sums(train))
+            distances = looks.distances(validation, normals)
         else:
-            sums, distances = _by_folds(looks, [*train, *validation])
+            normals, distances = _by_folds(looks, [*train, *validation])
     weight = weight_of_the_whole(distances)
     scores = distances.places ** (1 - weight) * distances.whole**weight
     limit = choose_limit(scores, settings.false_alarms)
     scale = float(np.median(scores))
-    contrasts, whole = _normals(sums)
+    contrasts, whole = normals
     outlined = _OUTLINED ** (2 * (1 - weight)) * limit.score
     return FittedNovelty(
         odd=Odd(contrasts, whole, weight, scale),
@@ -171,8 +171,8 @@ class _Looks:
             self.done += len(some)
 
 
-def _by_folds(looks: _Looks, pictures: Sequence[LabelledPicture]) -> tuple[_Sums, Distances]:
-    """Return the sums over all pictures, and the distances of each by the sums of other folds."""
+def _by_folds(looks: _Looks, pictures: Sequence[LabelledPicture]) -> tuple[list[Normal], Distances]:
+    """Return what all pictures look like, and the distance of each from those of other folds."""
     folds = _folds(pictures)
     if len(folds) < 2:
         raise DataError(
@@ -185,7 +185,7 @@ def _by_folds(looks: _Looks, pictures: Sequence[LabelledPicture]) -> tuple[_Sums
         looks.distances(fold, _normals(map(operator.sub, together, own)))
         for fold, own in zip(folds, sums, strict=True)
     ]
-    return together, Distances(*map(np.concatenate, zip(*distances, strict=True)))
+    return _normals(together), Distances(*map(np.concatenate, zip(*distances, strict=True)))
 
 
 def _folds(pictures: Sequence[LabelledPicture]) -> list[list[LabelledPicture]]:
