@@ -77,6 +77,9 @@ def _turn(sample: Sample, settings: Augment, rng: np.random.Generator) -> Sample
     if not settings.quarter_turns:
         return sample
     turns = int(rng.integers(4))
+    height, width = sample.picture.shape
+    if height != width:  # a whole picture, after windows: only half turns keep its shape
+        turns -= turns % 2
     return sample.changed(lambda pixels: np.rot90(pixels, turns))
 
 

@@ -35,11 +35,12 @@ class Augment(RecipePart):
     `brightness`: largest change, as a share: 0.2 gives factors from 0.8 to 1.2. It has no effect
     on models whose input scaling is `standard`. `gamma`: 0.3 gives exponents from 1 / 1.3 to 1.3;
     it has an effect on all models. `zoom`: 0.2 shows a picture at 1 / 1.2 to 1.2 of its size.
-    `quarter_turns`: needs square inputs or crops. `noise`: largest standard deviation, in gray
-    levels. `black_margin`: share of pictures that get a black margin at the left or right, as at
-    the end of a strip, of at most 30% of the width. `paste`: share of pictures onto which defects
-    of another picture are pasted. `paste` and `crop` are for models that learn from outlines:
-    segmenters, and gates of kind `places`.
+    `quarter_turns`: needs square inputs or crops; whole pictures that follow on crops
+    (`crop.whole_share`) are turned by half if they are not square. `noise`: largest standard
+    deviation, in gray levels. `black_margin`: share of pictures that get a black margin at the left
+    or right, as at the end of a strip, of at most 30% of the width. `paste`: share of pictures onto
+    which defects of another picture are pasted. `paste` and `crop` are for models that learn from
+    outlines: segmenters, and gates of kind `places`.
     """
 
     flip_horizontal: bool = False

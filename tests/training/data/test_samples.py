@@ -130,6 +130,19 @@ def test_truth_follows_the_picture_through_all_changes(classes: int) -> None:
         assert not changed.truth[:, :, 1:].any()
 
 
+def test_quarter_turns_of_a_picture_that_is_not_square_keep_its_shape() -> None:
+    """Whole pictures follow on square windows (`whole_share`), and batches need one shape."""
+    sample = disc(1).changed(lambda pixels: pixels[:, :48])
+    settings = Augment(quarter_turns=True, crop=Crop(height=32, width=32, whole_share=0.5))
+    rng = np.random.default_rng(5)
+    pictures = [augment(sample, settings.of_whole_pictures(), rng).picture for _ in range(40)]
+    assert {picture.tobytes() for picture in pictures} == {
+        sample.picture.tobytes(),
+        np.rot90(sample.picture, 2).tobytes(),
+    }
+    assert {picture.shape for picture in pictures} == {(64, 48)}
+
+
 def test_a_teachers_maps_follow_the_picture_as_the_truth_does() -> None:
     rng = np.random.default_rng(1)
     sample = disc(3)
