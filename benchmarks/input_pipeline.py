@@ -45,8 +45,8 @@ def _measure(options: argparse.Namespace) -> None:
     from training.data.batches import Plan, training_batches
     from training.data.dataset import read_dataset
     from training.data.samples import segmenter_samples
-    from training.fitting.fit_model import make_optimizer
     from training.fitting.losses import segmenter_loss
+    from training.fitting.optimizer import make_optimizer
     from training.models import build_segmenter
     from training.models.faster import faster
     from training.recipe import read_recipe

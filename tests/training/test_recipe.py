@@ -167,6 +167,8 @@ def test_windows_are_no_larger_than_the_input(
     [
         ("segmenter", {"augment": {"quarter_turns": True}}, "as high as it is wide"),
         ("segmenter", {"weights": "imagenet"}, "for kind unet, not small"),
+        ("segmenter", {"encoder_rate": 0.1}, "encoder_rate is for kind unet, not small"),
+        ("gate", {"encoder_rate": 0.1}, "encoder_rate is for gates of kind encoder or places"),
         ("segmenter", {"weights": "segmenter"}, "cannot begin with its own"),
         (
             "gate",

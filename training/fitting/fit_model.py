@@ -18,15 +18,10 @@ from training.backend import keras, tf
 from training.fitting.checkpoint import STATE_FILE, FitState, load_state, save_state
 from training.fitting.early_stopping import EarlyStopping
 from training.fitting.epoch_lines import EpochLines, bar_is_seen
+from training.fitting.optimizer import NOTHING_SLOWER, Slower, make_optimizer
 from training.fitting.schedule import Clock, Pace, Windows
 from training.fitting.validations import Validations
-from training.recipe import Gate, Optimizer, OptimizerKind, Segmenter
-
-_OPTIMIZERS = {
-    OptimizerKind.ADAM: keras.optimizers.Adam,
-    OptimizerKind.ADAMW: keras.optimizers.AdamW,
-    OptimizerKind.NADAM: keras.optimizers.Nadam,
-}
+from training.recipe import Gate, Segmenter
 
 
 @dataclass(frozen=True)
@@ -61,6 +56,7 @@ def fit_model(
     objective: Objective,
     folder: Path,
     budget: float | None = None,
+    slower: Slower = NOTHING_SLOWER,
 ) -> FitState:
     """Fit a model in place; at the end it has the weights that its settings keep.
 
@@ -71,6 +67,7 @@ def fit_model(
         objective: loss and metrics.
         folder: folder of the state and of TensorBoard's logs. A fit resumes from the state in it.
         budget: seconds over all starts; None: no limit.
+        slower: variables that learn more slowly.
 
     Returns:
         The state at the end: history, kept epoch, seconds, and the reason for an early stop.
@@ -86,7 +83,7 @@ def fit_model(
         model.set_weights(state.kept)
         return state
     model.compile(
-        optimizer=make_optimizer(settings.optimizer),
+        optimizer=make_optimizer(settings.optimizer, slower),
         loss=objective.loss,
         metrics=list(objective.metrics),
         jit_compile=bool(tf.config.list_physical_devices("GPU")),  # XLA is slower on a CPU
@@ -129,18 +126,6 @@ def fit_model(
     save_state(state, folder / STATE_FILE)
     model.set_weights(state.kept)
     return state
-
-
-def make_optimizer(settings: Optimizer) -> keras.optimizers.Optimizer:
-    """Create the optimizer of a recipe; `fitting.schedule` sets its learning rate per batch."""
-    options: dict[str, Any] = {}
-    if settings.epsilon is not None:
-        options["epsilon"] = settings.epsilon
-    if settings.weight_decay:
-        options["weight_decay"] = settings.weight_decay
-    if settings.averaging:
-        options |= {"use_ema": True, "ema_momentum": settings.averaging}
-    return _OPTIMIZERS[settings.kind](learning_rate=settings.learning_rate, **options)
 
 
 def _callbacks(

@@ -25,9 +25,11 @@ from training.fitting.early_stopping import PLACE_AUC
 from training.fitting.fit_model import Batches, Objective, fit_model
 from training.fitting.losses import GreatestAuc, PlaceLoss, PositivesDice, segmenter_loss
 from training.fitting.mean_teacher import MeanTeacher
+from training.fitting.optimizer import NOTHING_SLOWER, Slower
 from training.fitting.schedule import Clock
 from training.fitting.teacher import OpenedTeacher
 from training.models import build_gate, build_segmenter, for_export
+from training.models.encoders import ENCODER
 from training.models.faster import faster
 from training.models.gates import STRIDE, greatest_place
 from training.models.weights import LoadedWeights, section_of
@@ -121,7 +123,8 @@ def fit_segmenter(job: Job) -> FittedModel:
     """Fit the segmenter of a recipe; one of kind `none` only gets its pre-trained weights."""
     settings = job.recipe.segmenter
     classes = max(1, len(job.class_ids))  # of kind none, there are none
-    model, loaded = _built(job, lambda: build_segmenter(settings, classes))
+    built = _built(job, lambda: build_segmenter(settings, classes))
+    model, loaded = built
     if not job.recipe.learns_classes:
         notes = () if loaded.note is None else (loaded.note,)
         return FittedModel(for_export(model, settings.spec), {}, 0.0, notes)
@@ -138,7 +141,7 @@ def fit_segmenter(job: Job) -> FittedModel:
     objective = Objective(segmenter_loss(settings.loss), (PositivesDice(),))
     share = 1.0 if job.recipe.gate.kind is GateKind.NONE else 1 - job.recipe.gate_share
     budget = None if job.seconds is None else share * job.seconds
-    state = _fit(job, model, settings, samples, drawing, objective, budget)
+    state = _fit(job, built, settings, samples, drawing, objective, budget)
     whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
 
@@ -163,13 +166,14 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
     settings = job.recipe.gate
     if settings.kind is GateKind.NONE:
         return None
-    model, loaded = _built(job, lambda: build_gate(settings, segmenter.model))
+    built = _built(job, lambda: build_gate(settings, segmenter.model))
+    model, loaded = built
     budget = None if job.seconds is None else max(1.0, job.seconds - segmenter.seconds)
     if settings.kind is GateKind.SHARED:
-        state = _fit_places(job, model, budget)
+        state = _fit_places(job, built, budget)
         whole = model
     elif settings.kind is GateKind.PLACES:
-        state = _fit_places(job, model, budget)
+        state = _fit_places(job, built, budget)
         whole = greatest_place(for_export(model, settings.spec))
     else:
         load = partial(gate_samples, spec=settings.spec, cache_bytes=job.cache_bytes)
@@ -177,12 +181,12 @@ def fit_gate(job: Job, segmenter: FittedModel) -> FittedModel | None:
         drawing = drawing_of(job.train, _CLEAN_SHARE, job.extra)
         metrics = ("accuracy", keras.metrics.AUC(name="auc"))
         objective = Objective("binary_crossentropy", metrics)
-        state = _fit(job, model, settings, samples, drawing, objective, budget)
+        state = _fit(job, built, settings, samples, drawing, objective, budget)
         whole = for_export(model, settings.spec)
     return FittedModel(whole, state.history, state.seconds, _notes(model.name, state, loaded))
 
 
-def _fit_places(job: Job, model: keras.Model, budget: float | None) -> FitState:
+def _fit_places(job: Job, built: Built, budget: float | None) -> FitState:
     """Fit a gate of kind `places` or `shared`, which learns from outlines as a segmenter does."""
     settings = job.recipe.gate
     load = partial(
@@ -197,7 +201,7 @@ def _fit_places(job: Job, model: keras.Model, budget: float | None) -> FitState:
     drawing = drawing_of(train, _CLEAN_SHARE, job.extra)
     objective = Objective(PlaceLoss(STRIDE), (GreatestAuc(name=PLACE_AUC),))
     samples = (load(train), load(validation))
-    return _fit(job, model, settings, samples, drawing, objective, budget)
+    return _fit(job, built, settings, samples, drawing, objective, budget)
 
 
 def drawing_of(
@@ -244,13 +248,14 @@ def _built(job: Job, build: Callable[[], Built]) -> Built:
 
 def _fit(
     job: Job,
-    model: keras.Model,
+    built: Built,
     settings: Gate | Segmenter,
     samples: tuple[Samples, Samples],
     drawing: Drawing,
     objective: Objective,
     budget: float | None,
 ) -> FitState:
+    model = built[0]
     train, validation = samples
     spec, size = settings.spec, settings.batch_size
     unlabelled = job.unlabelled if isinstance(settings, Segmenter) else None
@@ -293,7 +298,15 @@ def _fit(
         trained = MeanTeacher(
             trained.inputs, trained.outputs[0], name=trained.name, seed=job.recipe.seed
         )
-    return fit_model(trained, feed, settings, objective, folder, budget)
+    return fit_model(trained, feed, settings, objective, folder, budget, _slower(built, settings))
+
+
+def _slower(built: Built, settings: Gate | Segmenter) -> Slower:
+    """Return the variables of a pre-trained encoder if they learn more slowly."""
+    model, loaded = built
+    if settings.encoder_rate == 1 or not loaded.layers:
+        return NOTHING_SLOWER
+    return Slower(model.get_layer(ENCODER).trainable_variables, settings.encoder_rate)
 
 
 def _for_segmenter(

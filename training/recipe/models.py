@@ -64,6 +64,9 @@ class _Fitted(RecipePart):
     """What both models have.
 
     `patience`: epochs without a better one after which a fit stops; not used with `keep: last`.
+    `encoder_rate`: learning rate of a pre-trained encoder, as a share of that of the optimizer. An
+    encoder that begins with random weights has the optimizer's, a frozen one has none. Source of
+    the idea: Howard and Ruder, "Universal Language Model Fine-tuning", 2018.
     """
 
     _also_unused: ClassVar[dict[str, Any]] = {}
@@ -81,6 +84,7 @@ class _Fitted(RecipePart):
     weights_if_unavailable: Unavailable = Unavailable.ERROR
     freeze_base: bool = False
     freeze_batch_norm: bool = False
+    encoder_rate: float = Field(default=1.0, gt=0, le=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -127,6 +131,9 @@ class Gate(_Fitted):
     def _weights_fit(self) -> Gate:
         if self.kind is GateKind.NONE:  # the other settings are not used
             return self
+        has_encoder = self.kind in (GateKind.ENCODER, GateKind.PLACES, GateKind.SHARED)
+        if self.encoder_rate < 1 and not has_encoder:
+            raise ValueError("encoder_rate is for gates of kind encoder or places")
         if self.weights is not None and self.kind is GateKind.SMALL:
             raise ValueError("kind small begins with random weights; weights are for the others")
         taught_by_outlines = self.kind in (GateKind.PLACES, GateKind.SHARED)
@@ -135,8 +142,7 @@ class Gate(_Fitted):
                 raise ValueError(
                     f"augment.{name} is for the segmenter and gates of kind places or shared"
                 )
-        of_segmenter = (GateKind.ENCODER, GateKind.PLACES, GateKind.SHARED)
-        if self.weights == SEGMENTER and self.kind not in of_segmenter:
+        if self.weights == SEGMENTER and not has_encoder:
             raise ValueError("weights of the segmenter are for kinds encoder, places and shared")
         its_own = self.weights == SEGMENTER and self.freeze_base
         if self.kind is GateKind.SHARED and not its_own:
@@ -176,6 +182,8 @@ class Segmenter(_Fitted):
     def _weights_are_used(self) -> Segmenter:
         if self.weights == SEGMENTER:
             raise ValueError("the segmenter cannot begin with its own weights")
+        if self.encoder_rate < 1 and self.kind is not SegmenterKind.UNET:
+            raise ValueError(f"encoder_rate is for kind unet, not {self.kind.value}")
         of_encoder = self.weights == IMAGENET or (self.weights or "").endswith(".h5")
         if of_encoder and self.kind not in (SegmenterKind.UNET, SegmenterKind.NONE):
             raise ValueError(f"weights of an encoder are for kind unet, not {self.kind.value}")

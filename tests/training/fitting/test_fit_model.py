@@ -11,7 +11,8 @@ import pytest
 from steeldefect.errors import DeviceError, SettingsError
 from training.backend import keras, tf
 from training.fitting.checkpoint import STATE_FILE, load_state
-from training.fitting.fit_model import Batches, Objective, fit_model, make_optimizer
+from training.fitting.fit_model import Batches, Objective, fit_model
+from training.fitting.optimizer import make_optimizer
 from training.fitting.schedule import Clock
 from training.recipe import Augment, Crop, Gate, Optimizer
 
