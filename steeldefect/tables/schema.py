@@ -252,8 +252,8 @@ SCHEMAS: dict[TableName, TableSchema] = {
                 _column(
                     "gate_probability",
                     pa.float32(),
-                    "the gate's probability of a defect, calibrated by the bundle's temperature, "
-                    "0 to 1; null if the bundle has no gate",
+                    "the gate's probability of a defect, calibrated by the bundle's temperature "
+                    "and shift, 0 to 1; null if the bundle has no gate",
                     nullable=True,
                 ),
                 _column("verdict", pa.string(), "gated (stopped by the gate), clean or defect"),
@@ -551,7 +551,7 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "labels",
                     pa.string(),
                     "what the value was compared with: address of the label file, or reviews; for "
-                    "metrics of the watch audit, reviews or gate_probability",
+                    "metrics of the watch audit, reviews, gate_probability, or shadow and a digest",
                 ),
                 _added(4, "size_class", pa.string(), "areas of the defects counted; null for all"),
                 _added(4, "low", pa.float64(), "lower end of the 95% interval"),
@@ -721,7 +721,8 @@ SCHEMAS: dict[TableName, TableSchema] = {
                     "thresholds",
                     pa.string(),
                     "JSON: pixel threshold, seed threshold (if there is one) and minimum area of "
-                    "each class, by id, and the gate's mode, threshold and soft area",
+                    "each class, by id, with the curve of its regions' probabilities (if there is "
+                    "one), and the gate's mode, threshold and soft area",
                 ),
                 _added(
                     4,
