@@ -23,7 +23,8 @@ def test_every_table_and_column_is_described() -> None:
     "line",
     [
         "| `gate_probability` | float, may be null | the gate's probability of a defect, "
-        "calibrated by the bundle's temperature and shift, 0 to 1; null if the bundle has no gate |",
+        "calibrated by the bundle's temperature and shift, 0 to 1; null if the bundle has no "
+        "gate |",
         "| `area` | int64 | area of the mask in pixels |",
         "| `scored_at` | timestamp[us, tz=UTC] | start of the run that wrote the row (UTC) |",
     ],
