@@ -11,6 +11,7 @@ counts as failed if scoring failed, and only then.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 
@@ -28,13 +29,16 @@ MAY_PASS = (4, 6, 9)
 
 
 def start(*command: str) -> None:
-    """Run a program of this project in its own environment.
+    """Run a program of this project in its own environment, which comes first on the PATH.
 
     Raises:
         AirflowException: it failed, and another try may succeed.
         AirflowFailException: it failed, and a person has to do something.
     """
-    ended = subprocess.run([f"{HOME}/.venv/bin/{command[0]}", *command[1:]], cwd=HOME, check=False)
+    programs = f"{HOME}/.venv/bin"
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}"}
+    line = [f"{programs}/{command[0]}", *command[1:]]
+    ended = subprocess.run(line, cwd=HOME, env=environment, check=False)
     if ended.returncode in MAY_PASS:
         raise AirflowException(f"exit code {ended.returncode}: it is tried again")
     if ended.returncode:

@@ -72,7 +72,6 @@ def submit(cluster: Cluster, *more: str) -> list[str]:
         *(str(Path(sys.executable).with_name("spark-submit")), "--master", cluster.url),
         *("--conf", f"spark.driver.host={address}"),
         *("--conf", f"spark.driver.bindAddress={address}"),
-        *("--conf", f"spark.pyspark.driver.python={sys.executable}"),
         *more,
     ]
 

@@ -81,3 +81,10 @@ def test_the_timer_starts_the_service_each_night() -> None:
     timer = unit("steeldefect.timer")
     assert timer["Timer"]["Persistent"] == "true"
     assert "Unit" not in timer["Timer"]  # so it starts the service of its own name
+
+
+def test_the_driver_is_the_python_of_the_environment() -> None:
+    """In standalone.conf, the driver is python3; the path of systemd itself holds another one."""
+    service = unit("steeldefect.service")["Service"]
+    programs = Path(service["ExecStart"].split()[0]).parent
+    assert f"PATH={programs}:" in service["Environment"]
