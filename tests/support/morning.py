@@ -247,6 +247,6 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def undated(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return pages without the moment at which they were made."""
-    made = re.compile(rb'(tables at .*, <time datetime=")[^"]*">[^<]*')
+    """Return pages without the moment and the day on which they were made."""
+    made = re.compile(rb'(tables at .*, <time datetime=")[^"]*">[^<]*</time>\s+on\s+[^.]*')
     return {path: made.sub(rb"\1", data) for path, data in files.items()}
